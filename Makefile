@@ -1,0 +1,33 @@
+# Everything from a fresh clone: `make demo` and `make test` install what they need into .venv first.
+PYTHON ?= python3
+VENV ?= .venv
+BIN := $(abspath $(VENV))/bin
+INSTALLED := $(VENV)/.installed
+
+.PHONY: install demo test lint format clean
+
+install: $(INSTALLED)
+
+# constraints.txt pins every package, so that a fresh machine installs the same.
+$(INSTALLED): pyproject.toml constraints.txt
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/pip install --quiet --constraint constraints.txt --editable '.[dev]'
+	touch $@
+
+demo: install
+	PATH="$(BIN):$$PATH" bash demo.sh
+
+test: install
+	PATH="$(BIN):$$PATH" $(BIN)/pytest
+
+lint: install
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+format: install
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+clean:
+	rm -rf $(VENV) demo build *.egg-info .pytest_cache .mypy_cache .ruff_cache

@@ -1,0 +1,123 @@
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from typer.testing import CliRunner, Result
+
+from training.checkpoint import load_checkpoint
+from training.cli import app
+from training.errors import TrainingError
+from training.kinds import Kind
+
+WriteRows = Callable[[Path, list[dict[str, Any]]], Path]
+QUICK = ["--epochs", "2", "--batch-size", "8", "--learning-rate", "1e-3"]
+
+
+def invoke(*arguments: object) -> Result:
+    return CliRunner().invoke(app, [str(argument) for argument in arguments])
+
+
+def error_of(result: Result) -> str:
+    """The message that `espalier` prints as its one sentence."""
+    assert result.exit_code == 1
+    assert isinstance(result.exception, TrainingError), result.exception
+    return str(result.exception)
+
+
+@pytest.fixture(scope="module")
+def teacher(tmp_path_factory: pytest.TempPathFactory, task_folders: dict[Kind, Path], encoder_folder: Path) -> Path:
+    output = tmp_path_factory.mktemp("checkpoints") / "teacher"
+    data = task_folders[Kind.CLASSIFICATION]
+    result = invoke(
+        "finetune", data, "-L", 3, "--output", output, "--encoder", encoder_folder, "--max-length", 24, *QUICK
+    )
+    assert result.exit_code == 0, result.output
+    return output
+
+
+def test_finetune_distill_and_evaluate_go_together(
+    teacher: Path, task_folders: dict[Kind, Path], tmp_path: Path
+) -> None:
+    record = load_checkpoint(teacher).record
+    assert (record.task, record.layers, record.tap, record.max_length) == ("classification", 3, 1, 24)
+    assert (record.training.hyper_parameters["epochs"], record.training.train_rows) == (2, 24)
+
+    data, output = task_folders[Kind.CLASSIFICATION], tmp_path / "student"
+    result = invoke("distill", teacher, data, "-l", 1, "--output", output, "--train-rows", 10, "--seed", 3, *QUICK)
+    assert result.exit_code == 0, result.output
+    student = load_checkpoint(output).record
+    assert (student.layers, student.tap, student.training.role) == (1, 1, "student")
+    assert (student.training.seed, student.training.train_rows, student.max_length) == (3, 10, 24)
+    assert f"classification: accuracy {student.scores['accuracy']:.2f} (" in result.stdout
+
+    for folder, made in ((teacher, record), (output, student)):
+        result = invoke("evaluate", folder, "--data", data / "dev.jsonl", "--json")
+        assert result.exit_code == 0, result.output
+        assert json.loads(result.stdout) == {
+            "task": "classification",
+            "metric": "accuracy",
+            "rows": 24,
+            "scores": made.scores,
+        }
+
+
+def test_evaluate_without_json_prints_a_line_for_people(teacher: Path, task_folders: dict[Kind, Path]) -> None:
+    scores = load_checkpoint(teacher).record.scores
+    result = invoke("evaluate", teacher, "--data", task_folders[Kind.CLASSIFICATION] / "dev.jsonl")
+    assert result.stdout.startswith(f"classification: accuracy {scores['accuracy']:.2f} (")
+    assert f"matthews {scores['matthews']:.2f}" in result.stdout
+
+
+def test_evaluate_names_file_and_line_of_an_unknown_label_and_of_bad_json(
+    teacher: Path, tmp_path: Path, write_rows: WriteRows
+) -> None:
+    path = write_rows(tmp_path / "dev.jsonl", [{"text": "a", "label": "pos"}, {"text": "b", "label": "mixed"}])
+    assert f"{path}, line 2: the label 'mixed'" in error_of(invoke("evaluate", teacher, "--data", path))
+    path.write_text('{"text": "a", "label": "pos"}\n{"text":\n')
+    assert f"{path}, line 2: not valid JSON" in error_of(invoke("evaluate", teacher, "--data", path))
+
+
+def test_evaluate_with_another_trunk_names_both_fingerprints(
+    teacher: Path, task_folders: dict[Kind, Path], encoder_folder: Path, tmp_path: Path
+) -> None:
+    other = tmp_path / "other"
+    other.mkdir()
+    for file in encoder_folder.iterdir():
+        (other / file.name).write_bytes(file.read_bytes())
+    config = json.loads((other / "config.json").read_text())
+    (other / "config.json").write_text(json.dumps(config | {"layer_norm_eps": 1e-3}))
+    data = task_folders[Kind.CLASSIFICATION] / "dev.jsonl"
+    message = error_of(invoke("evaluate", teacher, "--data", data, "--encoder", other))
+    assert load_checkpoint(teacher).record.trunk_fingerprint in message
+    assert f"the encoder '{other}' has " in message
+
+
+@pytest.mark.parametrize("task", ["../x", "trunk", "branch_a", ""])
+def test_bad_task_name_is_refused_before_any_work(task: str, tmp_path: Path) -> None:
+    message = error_of(invoke("finetune", tmp_path / "no data", "-L", 2, "--output", tmp_path / "out", "--task", task))
+    assert repr(task) in message
+    assert "--task NAME" in message
+    assert not (tmp_path / "out").exists()
+
+
+def test_hub_name_that_is_no_task_name_asks_for_one(tmp_path: Path) -> None:
+    message = error_of(invoke("finetune", "hub:glue:sst2", "-L", 2, "--output", tmp_path / "out"))
+    assert "--task NAME" in message
+
+
+@pytest.mark.parametrize("verb", ["finetune", "distill"])
+def test_existing_output_is_refused_before_any_work(verb: str, teacher: Path, tmp_path: Path) -> None:
+    inputs = {"finetune": ["no_data", "-L", "2"], "distill": [str(teacher), "no_data", "-l", "1"]}[verb]
+    message = error_of(invoke(verb, *inputs, "--output", tmp_path))
+    assert "already exists" in message
+
+
+def test_kind_and_metric_can_be_named(task_folders: dict[Kind, Path], encoder_folder: Path, tmp_path: Path) -> None:
+    arguments = ["--encoder", encoder_folder, "--kind", "multi_label", "--metric", "f1_micro", "--task", "t", *QUICK]
+    output = tmp_path / "out"
+    data = task_folders[Kind.MULTI_LABEL]
+    assert invoke("finetune", data, "-L", 1, "--output", output, *arguments, "--max-length", 24).exit_code == 0
+    record = load_checkpoint(output).record
+    assert (record.kind, record.metric, record.task) == (Kind.MULTI_LABEL, "f1_micro", "t")

@@ -1,0 +1,76 @@
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+import torch
+from tokenizers import normalizers
+
+from training.encoder import Encoder, load_encoder
+from training.fingerprint import trunk_fingerprints
+
+
+@pytest.fixture
+def own(encoder_folder: Path) -> Encoder:
+    """An encoder that a test may change."""
+    return load_encoder(str(encoder_folder))
+
+
+def change(parameter: torch.Tensor) -> None:
+    with torch.no_grad():
+        parameter.view(-1)[-1] += 1e-4
+
+
+def test_chain_has_a_link_per_layer_and_all_differ(encoder: Encoder) -> None:
+    chain = trunk_fingerprints(encoder, 4)
+    assert len(set(chain)) == 5
+    assert all(len(one) == 64 for one in chain)
+
+
+def test_fingerprint_does_not_depend_on_the_depth_of_the_trunk(encoder: Encoder, shallow_encoder_folder: Path) -> None:
+    whole = trunk_fingerprints(encoder, 4)
+    assert trunk_fingerprints(encoder, 2) == whole[:3]
+    shallow = load_encoder(str(shallow_encoder_folder))
+    assert shallow.layers == 2
+    assert trunk_fingerprints(shallow, 2) == whole[:3]
+
+
+def test_changed_layer_changes_its_own_fingerprint_and_those_above_only(encoder: Encoder, own: Encoder) -> None:
+    before = trunk_fingerprints(encoder, 4)
+    for layer in (3, 2):
+        change(own.bert.encoder.layer[layer - 1].output.LayerNorm.bias)
+        after = trunk_fingerprints(own, 4)
+        assert [one == other for one, other in zip(before, after, strict=True)] == [k < layer for k in range(5)]
+
+
+@pytest.mark.parametrize(
+    "part", ["word_embeddings.weight", "position_embeddings.weight", "token_type_embeddings.weight", "LayerNorm.bias"]
+)
+def test_changed_embeddings_change_every_fingerprint(encoder: Encoder, own: Encoder, part: str) -> None:
+    change(own.bert.embeddings.get_parameter(part))
+    assert not set(trunk_fingerprints(own, 4)) & set(trunk_fingerprints(encoder, 4))
+
+
+def uncase(encoder: Encoder) -> None:
+    encoder.tokenizer.normalizer = normalizers.BertNormalizer(lowercase=False)
+
+
+def other_epsilon(encoder: Encoder) -> None:
+    encoder.bert.config.layer_norm_eps = 1e-5
+
+
+def other_heads(encoder: Encoder) -> None:
+    encoder.bert.config.num_attention_heads = 4
+
+
+@pytest.mark.parametrize("spoil", [uncase, other_epsilon, other_heads])
+def test_changed_tokenizer_or_config_changes_every_fingerprint(
+    encoder: Encoder, own: Encoder, spoil: Callable[[Encoder], None]
+) -> None:
+    spoil(own)
+    assert not set(trunk_fingerprints(own, 4)) & set(trunk_fingerprints(encoder, 4))
+
+
+def test_name_and_padding_do_not_count(encoder: Encoder, own: Encoder) -> None:
+    own.tokenizer.enable_padding(length=16)
+    renamed = Encoder("another name", own.bert, own.tokenizer)
+    assert trunk_fingerprints(renamed, 4) == trunk_fingerprints(encoder, 4)

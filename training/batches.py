@@ -1,0 +1,89 @@
+"""Tokens and labels -> padded tensors."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import torch
+
+from training.data import Example
+from training.kinds import Kind
+from training.tokenization import NOT_SEEN, Tokens
+
+POOL_BATCHES = 16
+
+
+@dataclass(frozen=True)
+class Batch:
+    """B examples padded to T tokens.
+
+    input_ids, attention_mask, token_type_ids: int64 [B, T].
+    targets: int64 [B] (classification), float32 [B] (regression), float32 [B, C] (multi-label), int64 [M] (tagging).
+    word_rows, word_columns: tagging only, int64 [M]: row and position of the M words whose first sub-word was kept.
+    """
+
+    input_ids: torch.Tensor
+    attention_mask: torch.Tensor
+    token_type_ids: torch.Tensor
+    targets: torch.Tensor
+    word_rows: torch.Tensor
+    word_columns: torch.Tensor
+
+    def to(self, device: torch.device) -> "Batch":
+        """The same batch on another device."""
+        return Batch(*(tensor.to(device) for tensor in vars(self).values()))
+
+
+def target_of(example: Example, kind: Kind, labels: Sequence[str]) -> list[int] | list[float] | int | float:
+    """The example's label as numbers: class index, value, one 0/1 per class, or one tag index per word."""
+    label = example.label
+    if isinstance(label, float):
+        return label
+    if kind is Kind.MULTI_LABEL:
+        return [float(name in label) for name in labels]
+    if isinstance(label, tuple):
+        return [labels.index(name) for name in label]
+    return labels.index(label)
+
+
+def make_batch(tokens: Sequence[Tokens], targets: Sequence[object], kind: Kind) -> Batch:
+    """Pads the examples to the longest among them."""
+    longest = max(len(one.ids) for one in tokens)
+    input_ids = torch.zeros(len(tokens), longest, dtype=torch.long)
+    attention_mask, token_type_ids = torch.zeros_like(input_ids), torch.zeros_like(input_ids)
+    rows, columns, tags = [], [], []
+    for row, one in enumerate(tokens):
+        input_ids[row, : len(one.ids)] = torch.tensor(one.ids)
+        token_type_ids[row, : len(one.ids)] = torch.tensor(one.types)
+        attention_mask[row, : len(one.ids)] = 1
+        for word, position in enumerate(one.word_positions):
+            if position != NOT_SEEN:
+                rows.append(row)
+                columns.append(position)
+                tags.append(targets[row][word])  # type: ignore[index]
+    is_index = kind in (Kind.CLASSIFICATION, Kind.PAIR_CLASSIFICATION, Kind.TAGGING)
+    target = torch.tensor(tags if kind is Kind.TAGGING else targets, dtype=torch.long if is_index else torch.float32)
+    # The type is named because an empty list (no word of the batch has a token) would make floats, which index nothing.
+    word_rows, word_columns = torch.tensor(rows, dtype=torch.long), torch.tensor(columns, dtype=torch.long)
+    return Batch(input_ids, attention_mask, token_type_ids, target, word_rows, word_columns)
+
+
+def epoch_batches(
+    tokens: Sequence[Tokens], targets: Sequence[object], kind: Kind, batch_size: int, shuffle: torch.Generator
+) -> Iterator[Batch]:
+    """Every example once, in random batches of like length, so that little is spent on padding."""
+    for chosen in random_groups([len(one.ids) for one in tokens], batch_size, shuffle):
+        yield make_batch([tokens[i] for i in chosen], [targets[i] for i in chosen], kind)
+
+
+def random_groups(lengths: Sequence[int], batch_size: int, shuffle: torch.Generator) -> list[list[int]]:
+    """Divides the indices of `lengths` into groups of batch_size; the last to be made may be smaller.
+
+    Indices are shuffled, sorted by length within stretches of POOL_BATCHES groups only (the rest stays random), cut
+    into groups, and the groups shuffled again.
+    """
+    order = torch.randperm(len(lengths), generator=shuffle).tolist()
+    pool = POOL_BATCHES * batch_size
+    pools = [sorted(order[start : start + pool], key=lengths.__getitem__) for start in range(0, len(order), pool)]
+    in_pools = [index for one in pools for index in one]
+    groups = [in_pools[start : start + batch_size] for start in range(0, len(in_pools), batch_size)]
+    return [groups[i] for i in torch.randperm(len(groups), generator=shuffle).tolist()]

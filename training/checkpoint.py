@@ -1,0 +1,179 @@
+"""The task checkpoint: what training hands to build_tools. A folder of safetensors and JSON, never pickle."""
+
+import hashlib
+import json
+import re
+import tempfile
+from pathlib import Path
+from typing import Annotated, Any, Final, Literal
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save_file
+from tokenizers import Tokenizer
+from transformers import BertConfig
+
+from training.encoder import tokenizer_json
+from training.errors import TrainingError
+from training.kinds import Kind
+from training.model import Branch
+
+FORMAT_VERSION: Final = 1
+WEIGHTS, RECORD, TOKENIZER, GOLDEN = "branch.safetensors", "branch.json", "tokenizer.json", "golden.jsonl"
+# Names that the model repository uses for itself (DESIGN.md, "The model repository").
+RESERVED_NAMES = ("trunk", "tokenizer", "nlu", "nlu_stream", "fused")
+
+
+def check_task_name(name: str) -> str:
+    """Returns the name. Raises ValueError if it is no plain identifier, or a name that the repository itself uses."""
+    if not re.fullmatch(r"[A-Za-z][A-Za-z0-9_]{0,63}", name):
+        raise ValueError(f"the task name {name!r} is no plain identifier: use letters, digits and _, a letter first.")
+    if name in RESERVED_NAMES or name.startswith(("branch_", "tokenizer_")):
+        raise ValueError(f"the task name {name!r} is used by the model repository itself: choose another.")
+    return name
+
+
+class EncoderRecord(BaseModel):
+    """Which encoder a branch was cut from."""
+
+    model_config = ConfigDict(extra="forbid")
+    name: str
+    layers: int = Field(ge=1)
+    config: dict[str, Any]
+
+
+class TrainingRecord(BaseModel):
+    """How a branch was trained. `teacher` is the teacher's branch.json content, for a student."""
+
+    model_config = ConfigDict(extra="forbid")
+    role: Literal["teacher", "student"]
+    data: str
+    data_sha256: str
+    train_rows: int
+    dev_rows: int
+    seed: int
+    best_epoch: int
+    hyper_parameters: dict[str, float | int]
+    teacher: dict[str, Any] | None = None
+
+
+class BranchRecord(BaseModel):
+    """branch.json."""
+
+    model_config = ConfigDict(extra="forbid")
+    format_version: Literal[1]  # FORMAT_VERSION
+    task: Annotated[str, AfterValidator(check_task_name)]
+    kind: Kind
+    labels: list[str]
+    metric: str
+    encoder: EncoderRecord
+    tap: int = Field(ge=1)
+    layers: int = Field(ge=1)
+    max_length: int = Field(ge=4)
+    trunk_fingerprint: str
+    scores: dict[str, float]
+    training: TrainingRecord
+    files: dict[str, str] = Field(default_factory=dict, description="SHA-256 of each other file")
+    sha256: str = Field(default="", description="SHA-256 of this record, this field left out")
+
+    @property
+    def outputs(self) -> int:
+        """C, the number of outputs of the head."""
+        return 1 if self.kind is Kind.PAIR_REGRESSION else len(self.labels)
+
+    def own_sha256(self) -> str:
+        """What `sha256` must be."""
+        return hashlib.sha256(self.model_dump_json(exclude={"sha256"}).encode()).hexdigest()
+
+
+class Checkpoint(BaseModel):
+    """A task checkpoint in memory."""
+
+    model_config = ConfigDict(arbitrary_types_allowed=True, frozen=True)
+    record: BranchRecord
+    branch: Branch
+    tokenizer: Tokenizer
+    golden: list[dict[str, Any]]
+
+
+def save_checkpoint(folder: Path, checkpoint: Checkpoint) -> None:
+    """Writes the checkpoint to a new folder, whole or not at all.
+
+    Raises TrainingError if the folder already exists: a checkpoint is never overwritten.
+    """
+    check_new(folder)
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=folder.parent, prefix=f".{folder.name}.") as temporary:
+        staged = Path(temporary) / folder.name
+        staged.mkdir()
+        tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in checkpoint.branch.state_dict().items()}
+        save_file(tensors, staged / WEIGHTS)
+        (staged / TOKENIZER).write_text(tokenizer_json(checkpoint.tokenizer), encoding="utf-8")
+        with (staged / GOLDEN).open("w", encoding="utf-8") as file:
+            file.writelines(json.dumps(row, ensure_ascii=False) + "\n" for row in checkpoint.golden)
+        files = {name: _sha256(staged / name) for name in (WEIGHTS, TOKENIZER, GOLDEN)}
+        record = checkpoint.record.model_copy(update={"files": files})
+        record = record.model_copy(update={"sha256": record.own_sha256()})
+        (staged / RECORD).write_text(record.model_dump_json(indent=2) + "\n", encoding="utf-8")
+        staged.rename(folder)
+
+
+def check_new(folder: Path) -> None:
+    """Raises TrainingError if `folder` is there already."""
+    if folder.exists():
+        raise TrainingError(f"{folder} already exists and is not overwritten: choose another output or remove it.")
+
+
+def load_record(folder: Path) -> BranchRecord:
+    """Reads branch.json and checks every other file against its SHA-256.
+
+    Raises TrainingError for a missing or damaged file, an unknown format version or a bad field, naming it.
+    """
+    path = folder / RECORD
+    if not path.is_file():
+        raise TrainingError(f"{folder} is no task checkpoint: {RECORD} is missing.")
+    try:
+        content = json.loads(path.read_bytes())
+        version = content.get("format_version")
+        if version != FORMAT_VERSION:
+            raise TrainingError(f"{path}: its format version is {version!r}; this version reads {FORMAT_VERSION}.")
+        record = BranchRecord.model_validate(content)
+    except (UnicodeDecodeError, json.JSONDecodeError, AttributeError) as error:
+        raise TrainingError(f"{path} is damaged (it is no JSON object): copy the checkpoint again.") from error
+    except ValidationError as error:
+        first = error.errors()[0]
+        field = ".".join(str(part) for part in first["loc"]) or "the file"
+        raise TrainingError(f"{path}: {field}: {first['msg'].removeprefix('Value error, ')}") from error
+    if record.sha256 != record.own_sha256():
+        raise TrainingError(f"{path} is damaged (it is not as it was written): copy the checkpoint again.")
+    for name in (WEIGHTS, TOKENIZER, GOLDEN):
+        if not (folder / name).is_file():
+            raise TrainingError(f"{folder}: {name} is missing: copy the checkpoint again or train it anew.")
+        if _sha256(folder / name) != record.files.get(name):
+            raise TrainingError(
+                f"{folder}: {name} is damaged (its SHA-256 is not the one in {RECORD}): "
+                "copy the checkpoint again or train it anew."
+            )
+    return record
+
+
+def load_checkpoint(folder: Path) -> Checkpoint:
+    """Reads a whole checkpoint; the branch comes back in evaluation mode.
+
+    Raises TrainingError as load_record does, and if the weights are not those that branch.json describes.
+    """
+    record = load_record(folder)
+    config = BertConfig(**record.encoder.config)
+    config._attn_implementation = "sdpa"
+    branch = Branch(config, record.layers, record.outputs, per_token=record.kind is Kind.TAGGING)
+    try:
+        branch.load_state_dict(load_file(folder / WEIGHTS))
+    except (RuntimeError, SafetensorError) as error:
+        raise TrainingError(f"{folder}: {WEIGHTS} does not hold the layers that {RECORD} describes: {error}") from error
+    golden = [json.loads(line) for line in (folder / GOLDEN).read_text(encoding="utf-8").splitlines()]
+    tokenizer = Tokenizer.from_file(str(folder / TOKENIZER))
+    return Checkpoint(record=record, branch=branch.eval(), tokenizer=tokenizer, golden=golden)
+
+
+def _sha256(path: Path) -> str:
+    return hashlib.sha256(path.read_bytes()).hexdigest()

@@ -1,0 +1,20 @@
+"""One labelled input of a task."""
+
+from dataclasses import dataclass
+
+Label = str | float | tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Example:
+    """A text (or a pair of texts) with its label, as every kind uses it.
+
+    label: a class name, a float (pair regression), one BIO tag per word (tagging), or the class names that apply
+        (multi-label).
+    words: tagging only; the (start, end) character offsets of each word in `text`, end exclusive.
+    """
+
+    text: str
+    label: Label
+    text_pair: str | None = None
+    words: tuple[tuple[int, int], ...] = ()

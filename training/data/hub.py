@@ -1,0 +1,63 @@
+"""Data sets of the Hugging Face hub, through the `datasets` library."""
+
+from collections.abc import Iterator
+
+import datasets
+
+from training.data.rows import Row
+from training.errors import TrainingError
+
+# Column names that well-known data sets use for ours; the first that a data set has is taken.
+COLUMNS = {
+    "text": ("text", "question", "sentence1", "question1", "premise", "sentence", "utterance", "content"),
+    "text_pair": ("text_pair", "sentence2", "question2", "hypothesis", "context", "sentence"),
+    "label": ("label", "labels", "intent", "category"),
+    "tokens": ("tokens", "words"),
+    "tags": ("tags", "ner_tags", "slots", "labels"),
+}
+DEV_SPLITS = ("dev", "validation", "validation_matched", "test")
+
+
+def read_hub(name: str) -> dict[str, Iterator[tuple[str, Row]]]:
+    """The train and dev rows of a data set: `NAME` or `NAME:CONFIGURATION`, as `datasets.load_dataset` takes them.
+
+    NAME may also be a local folder of data files that the `datasets` library understands.
+    Class numbers are turned into their names. Raises TrainingError if the data set cannot be loaded or lacks a
+    train or dev split.
+    """
+    path, _, configuration = name.partition(":")
+    try:
+        splits = datasets.load_dataset(path, configuration or None)
+    except Exception as error:  # the library raises many kinds for "not there" and "not reachable"
+        raise TrainingError(f"the data set {name!r} could not be loaded: {error}") from error
+    dev = next((split for split in DEV_SPLITS if split in splits), None)
+    if "train" not in splits or dev is None:
+        raise TrainingError(f"the data set {name!r} needs a train and a dev split; it has {sorted(splits)}.")
+    return {"train": _rows(splits["train"], f"{name} train"), "dev": _rows(splits[dev], f"{name} {dev}")}
+
+
+def _rows(split: datasets.Dataset, name: str) -> Iterator[tuple[str, Row]]:
+    is_tagging = any(column in split.column_names for column in COLUMNS["tokens"])
+    wanted = ("tokens", "tags") if is_tagging else ("text", "text_pair", "label")
+    columns: dict[str, str] = {}
+    for field in wanted:
+        free = [column for column in split.column_names if column not in columns.values()]
+        column = next((one for one in COLUMNS[field] if one in free), None)
+        if column is not None:
+            columns[field] = column
+    names = {field: _class_names(split.features[column]) for field, column in columns.items()}
+    for number, row in enumerate(split, start=1):
+        where = f"{name}, row {number}"
+        try:
+            named = {field: names[field](row[column]) for field, column in columns.items()}
+        except ValueError as error:  # ClassLabel's own, for -1 or null: the row is not labelled
+            raise TrainingError(f"{where}: a class number has no name: {error}") from error
+        yield where, named
+
+
+def _class_names(feature: object):  # type: ignore[no-untyped-def]
+    """A function that turns a column's class numbers into names, and leaves all else as it is."""
+    inner = getattr(feature, "feature", feature)
+    if not isinstance(inner, datasets.ClassLabel):
+        return lambda value: value
+    return lambda value: [inner.int2str(one) for one in value] if isinstance(value, list) else inner.int2str(value)

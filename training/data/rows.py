@@ -1,0 +1,97 @@
+"""A row (a dict, as read from JSONL or a data set) -> an Example of one kind."""
+
+import math
+from collections.abc import Mapping
+from typing import Any
+
+from training.data.example import Example, Label
+from training.errors import TrainingError
+from training.kinds import Kind
+
+Row = Mapping[str, Any]
+
+
+def infer_kind(row: Row, where: str) -> Kind:
+    """The kind that a row's fields speak of.
+
+    Raises TrainingError if the fields fit no kind; `where` names the row in the message.
+    """
+    if "tokens" in row and "tags" in row:
+        return Kind.TAGGING
+    if "tokens" in row and "intent" in row:
+        return Kind.CLASSIFICATION
+    if "text" not in row or "label" not in row:
+        raise TrainingError(
+            f"{where}: a row needs `text` and `label`, or `tokens` and `tags`; this one has {sorted(row)}."
+        )
+    if isinstance(row["label"], list):
+        return Kind.MULTI_LABEL
+    if row.get("text_pair") is not None:
+        return Kind.PAIR_REGRESSION if isinstance(row["label"], float) else Kind.PAIR_CLASSIFICATION
+    return Kind.CLASSIFICATION
+
+
+def to_example(row: Row, kind: Kind, where: str) -> Example:
+    """The row as an example of `kind`.
+
+    A row of tokens can also be read as classification: its text is the tokens joined by blanks, its label `intent`.
+    Raises TrainingError, naming `where` (file and line), if a field is missing or has the wrong type.
+    """
+    if kind is Kind.TAGGING:
+        return _tagging_example(row, where)
+    if "tokens" in row and "intent" in row:
+        row = {"text": " ".join(_tokens(row, where)), "label": row["intent"]}
+    if not kind.is_pair and row.get("text_pair") is not None:
+        raise TrainingError(f"{where}: the row has a `text_pair`, but a task of kind {kind} reads one text.")
+    text = _text(row, "text", where)
+    pair = _text(row, "text_pair", where) if kind.is_pair else None
+    return Example(text, _label(row, kind, where), pair)
+
+
+def _text(row: Row, field: str, where: str) -> str:
+    value = row.get(field)
+    if not isinstance(value, str):
+        raise TrainingError(f"{where}: `{field}` must be a text, not {value!r}.")
+    return value
+
+
+def _label(row: Row, kind: Kind, where: str) -> Label:
+    if "label" not in row:
+        raise TrainingError(f"{where}: the field `label` is missing.")
+    label = row["label"]
+    if kind is Kind.PAIR_REGRESSION:
+        if isinstance(label, bool) or not isinstance(label, (int, float)):
+            raise TrainingError(f"{where}: `label` of a regression task must be a number, not {label!r}.")
+        if not math.isfinite(label):  # Python's JSON reader takes NaN and Infinity
+            raise TrainingError(f"{where}: `label` of a regression task must be a finite number, not {label!r}.")
+        return float(label)
+    if kind is Kind.MULTI_LABEL:
+        if not isinstance(label, list) or not all(isinstance(one, str) for one in label):
+            raise TrainingError(f"{where}: `label` of a multi-label task must be a list of names, not {label!r}.")
+        return tuple(label)
+    if isinstance(label, bool) or not isinstance(label, (str, int)):
+        raise TrainingError(f"{where}: `label` must be a name or an integer, not {label!r}.")
+    return str(label)
+
+
+def _tagging_example(row: Row, where: str) -> Example:
+    tokens, tags = _tokens(row, where), row.get("tags")
+    if not isinstance(tags, list) or len(tokens) != len(tags):
+        raise TrainingError(f"{where}: `tokens` and `tags` must be two lists of the same length, at least 1.")
+    words, start = [], 0
+    for token, tag in zip(tokens, tags, strict=True):
+        if not isinstance(tag, str) or (tag != "O" and (tag[:2] not in ("B-", "I-") or len(tag) == 2)):
+            raise TrainingError(f"{where}: a tag must be O, B-<type> or I-<type>, not {tag!r}.")
+        words.append((start, start + len(token)))
+        start += len(token) + 1
+    return Example(" ".join(tokens), tuple(tags), words=tuple(words))
+
+
+def _tokens(row: Row, where: str) -> list[str]:
+    tokens = row.get("tokens")
+    if not isinstance(tokens, list) or not tokens:
+        raise TrainingError(f"{where}: `tokens` must be a list of at least one token, not {tokens!r}.")
+    for token in tokens:
+        if not isinstance(token, str) or not token:
+            raise TrainingError(f"{where}: a token must be a text of at least one character, not {token!r}.")
+    return tokens

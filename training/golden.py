@@ -1,0 +1,33 @@
+"""Golden examples: the proof that every later step is held against."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from tokenizers import Tokenizer
+
+from training.data import Example
+from training.evaluator import logits_of
+from training.kinds import Kind
+from training.model import Branch, Trunk
+from training.tokenization import tokenize
+
+GOLDEN_ROWS = 32
+
+
+def golden_examples(
+    trunk: Trunk, branch: Branch, tokenizer: Tokenizer, dev: Sequence[Example], kind: Kind, max_length: int
+) -> list[dict[str, Any]]:
+    """Rows for golden.jsonl: 32 dev inputs, evenly spread, with the PyTorch logits in float32.
+
+    Each is computed by itself, without padding, so that a later batch that pads wrongly does not agree.
+    A row: `text`, `text_pair` (pairs only), `logits` ([C], or [T, C] over all T tokens for tagging).
+    """
+    rows_taken = min(GOLDEN_ROWS, len(dev))
+    chosen = [dev[i * len(dev) // rows_taken] for i in range(rows_taken)]
+    tokens = tokenize(tokenizer, chosen, max_length)
+    logits = logits_of(trunk, branch, tokens, kind, batch_size=1)
+    rows = []
+    for example, values in zip(chosen, logits, strict=True):
+        pair = {} if example.text_pair is None else {"text_pair": example.text_pair}
+        rows.append({"text": example.text, **pair, "logits": values.tolist()})
+    return rows

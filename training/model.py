@@ -1,0 +1,83 @@
+"""The network cut in two: the frozen trunk and a task's branch (paper, figure 1)."""
+
+from collections.abc import Sequence
+
+import torch
+from torch import nn
+from transformers import BertConfig
+from transformers.models.bert.modeling_bert import BertLayer
+
+from training.encoder import Encoder
+
+
+def additive_mask(attention_mask: torch.Tensor) -> torch.Tensor:
+    """int64 [B, T] of ones and zeros -> float32 [B, 1, 1, T] of zeros and the lowest float, to add to the scores."""
+    return (1.0 - attention_mask[:, None, None, :].to(torch.float32)) * torch.finfo(torch.float32).min
+
+
+class Trunk(nn.Module):
+    """Embeddings and the encoder's bottom layers, up to the deepest of `taps`."""
+
+    def __init__(self, encoder: Encoder, taps: Sequence[int]) -> None:
+        super().__init__()
+        self.taps = tuple(sorted(set(taps)))
+        self.embeddings = encoder.bert.embeddings
+        self.layers = nn.ModuleList(encoder.bert.encoder.layer[: self.taps[-1]])
+        self.requires_grad_(requires_grad=False).eval()
+
+    def forward(
+        self, input_ids: torch.Tensor, attention_mask: torch.Tensor, token_type_ids: torch.Tensor
+    ) -> tuple[torch.Tensor, ...]:
+        """All inputs int64 [B, T] -> for each tap, ascending, the hidden states after it, float32 [B, T, H]."""
+        hidden = self.embeddings(input_ids=input_ids, token_type_ids=token_type_ids)
+        mask = additive_mask(attention_mask)
+        outputs = []
+        for number, layer in enumerate(self.layers, start=1):
+            hidden = layer(hidden, mask)
+            if number in self.taps:
+                outputs.append(hidden)
+        return tuple(outputs)
+
+
+class Branch(nn.Module):
+    """A task's own layers and its head: BERT's pooler and a linear layer, or a linear layer per token (tagging).
+
+    A regression head has one output, every other one per label.
+    """
+
+    def __init__(self, config: BertConfig, layers: int, outputs: int, per_token: bool) -> None:
+        super().__init__()
+        self.layers = nn.ModuleList(BertLayer(config) for _ in range(layers))
+        self.pooler = None if per_token else nn.Linear(config.hidden_size, config.hidden_size)
+        self.dropout = nn.Dropout(config.hidden_dropout_prob)
+        self.classifier = nn.Linear(config.hidden_size, outputs)
+        nn.init.normal_(self.classifier.weight, std=config.initializer_range)
+        nn.init.zeros_(self.classifier.bias)
+
+    def forward(self, hidden: torch.Tensor, attention_mask: torch.Tensor) -> torch.Tensor:
+        """hidden float32 [B, T, H], attention_mask int64 [B, T] -> logits float32 [B, C], or [B, T, C] per token."""
+        mask = additive_mask(attention_mask)
+        for layer in self.layers:
+            hidden = layer(hidden, mask)
+        if self.pooler is not None:
+            hidden = torch.tanh(self.pooler(hidden[:, 0]))
+        return self.classifier(self.dropout(hidden))
+
+
+def new_branch(encoder: Encoder, tap: int, outputs: int, per_token: bool) -> Branch:
+    """A branch of all the encoder's layers above `tap` with their pretrained weights, and a new head."""
+    branch = Branch(encoder.bert.config, encoder.layers - tap, outputs, per_token)
+    for own, pretrained in zip(branch.layers, encoder.bert.encoder.layer[tap:], strict=True):
+        own.load_state_dict(pretrained.state_dict())
+    if branch.pooler is not None and encoder.bert.pooler is not None:
+        branch.pooler.load_state_dict(encoder.bert.pooler.dense.state_dict())
+    return branch
+
+
+def student_of(teacher: Branch, encoder: Encoder, layers: int) -> Branch:
+    """A branch of the teacher's `layers` lowest fine-tuned layers and its head (paper, section 3.2)."""
+    classifier = teacher.classifier
+    student = Branch(encoder.bert.config, layers, classifier.out_features, per_token=teacher.pooler is None)
+    wanted = student.state_dict().keys()
+    student.load_state_dict({name: tensor for name, tensor in teacher.state_dict().items() if name in wanted})
+    return student

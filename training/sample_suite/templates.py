@@ -1,0 +1,163 @@
+"""What people ask of an assistant: domain -> intent -> templates, in the notation of `grammar.py`.
+
+Every third template is kept for the dev set (see `Grammar.pick`).
+"""
+
+TEMPLATES: dict[str, dict[str, list[str]]] = {
+    "alarm": {
+        "alarm_set": [
+            "<ask> wake me [up|] at {time} [<day>|]",
+            "<ask> [set|add|create] an alarm for {time} [{date}|]",
+            "don't let me [sleep past|stay in bed after] {time} [{date}|]",
+            "i [need|have] to [be up|get up] [at|by|before] {time} [{date}|]",
+            "<ask> get me out of bed at {time} [{date}|]",
+            "i want to be awake when it is {time} [{date}|]",
+        ],
+        "alarm_cancel": [
+            "<ask> [cancel|delete|remove|switch off] [the|my] {time} alarm [<day>|]",
+            "<ask> [cancel|drop|clear] [my|the|every] alarm <day>",
+            "no need to wake me [at {time}|{date}|at {time} {date}]",
+            "i don't [need|want] [the|my|that] alarm [at {time}|{date}] [any more|]",
+            "<ask> turn off [the alarm at {time}|the wake up call {date}]",
+            "let me sleep in {date} , forget about {time}",
+        ],
+        "alarm_list": [
+            "[what|which] alarms [do i have|are set|have i set] <day> ?",
+            "when [does|will] my [next|first|] alarm [ring|go off] [{date}|] ?",
+            "what time am i getting up {date} ?",
+            "is there [an|any] alarm [set|on] [for {time}|<day>] ?",
+            "<ask> [show|tell|read] me my alarms <day>",
+            "did i ask you to wake me [at {time}|{date}|at {time} {date}] ?",
+        ],
+    },
+    "calendar": {
+        "calendar_add": [
+            "<ask> put my {event} [in|on|into] [the|my] calendar [<day>|] at {time}",
+            "<ask> remind me [of|about] [the|my] {event} [{date}|at {time}|{date} at {time}]",
+            "<ask> pencil in [the|my] {event} [{date}|at {time}|{date} at {time}]",
+            "i have [a|that|my] {event} {date} [at {time}|] , [write it down|make a note]",
+            "<ask> schedule [the|my] {event} for [{time}|{date}]",
+            "keep {date} [at {time}|] free for [the|my] {event}",
+        ],
+        "calendar_cancel": [
+            "<ask> [cancel|delete|remove] [the|my] {event} [{date}|at {time}|]",
+            "<ask> take [the|my] {event} off [the|my] calendar [{date}|]",
+            "i won't make it to [the|my] {event} [{date}|at {time}|]",
+            "<ask> [clear|empty] my [calendar|schedule] [<day>|after {time}]",
+            "[the|my] {event} [{date}|] is off , [remove it|delete it|strike it out]",
+            "<ask> call off [the|my] {event} [{date}|at {time}|]",
+        ],
+        "calendar_list": [
+            "what [is|do i have] on my [calendar|schedule|agenda] [<day>|at {time}] ?",
+            "when [is [the|my] {event}|does [the|my] {event} start] [{date}|] ?",
+            "am i [free|busy] [{date}|at {time}|{date} at {time}] ?",
+            "do i have [anything|plans|appointments] [<day>|at {time}|{date} at {time}] ?",
+            "what time is [the|my] {event} [{date}|] ?",
+            "how [full|packed] is my day {date} ?",
+        ],
+    },
+    "music": {
+        "music_play": [
+            "<ask> play {song} [by {artist}|]",
+            "<ask> [play|put on] [{artist}|some {genre}|a bit of {genre}|a bit of {artist}] [in the {room}|]",
+            "i [want|would love] to [hear|listen to] [{song}|{artist}|some {genre}]",
+            "<ask> play [something|anything|a song] by {artist}",
+            "<ask> [put on|start] [the|my] {genre} [playlist|station] [in the {room}|]",
+            "how about [{song} by {artist}|the song {song}|some {genre}] ?",
+        ],
+        "music_skip": [
+            "<ask> [skip|pass] [[this|that] [song|track|one] [by {artist}|]|{song}]",
+            "<ask> [play|go to] the next [song|track|one] [by {artist}|on the {genre} playlist|]",
+            "[not {artist}|not this one|not {song}|no more {song}] , [next|skip it|another one]",
+            "i don't [like|want] [{song}|this song|{song} by {artist}|{artist}] , skip it",
+            "<ask> jump to the next [track|tune]",
+            "enough of [{artist}|{song}|{song} by {artist}|this {genre}] , what's next ?",
+        ],
+        "music_identify": [
+            "[what|which] [song|track|tune] is [this|that|playing] [in the {room}|] ?",
+            "who [sings|wrote|plays|recorded] [this|{song}|{song}|this song|this {genre} track] ?",
+            "what am i listening to [in the {room}|] ?",
+            "what's the [name|title] of [this|that] [song|track|{genre} tune] ?",
+            "is [this|that] [{song}|a song by {artist}|{song} by {artist}] ?",
+            "tell me who is singing [this|{song}]",
+        ],
+    },
+    "weather": {
+        "weather_forecast": [
+            "what's the [weather|forecast] [like|] in {city} [{date}|] ?",
+            "<ask> [give|tell|show] me the [weather|forecast] for {city} [{date}|]",
+            "how is it looking outside in {city} [{date}|] ?",
+            "how will the weather be [in {city}|] {date} ?",
+            "what's the forecast [for {city}|] {date} ?",
+            "any [storms|fog|sunshine] [coming|expected] in {city} [{date}|] ?",
+        ],
+        "weather_rain": [
+            "[will it|is it going to] rain in {city} [{date}|] ?",
+            "do i need [an umbrella|a raincoat|my rubber boots] [in {city}|] {date} ?",
+            "will i get wet in {city} {date} ?",
+            "[is|any] rain [expected|likely] in {city} [{date}|at {time}] ?",
+            "what are the chances of rain [in {city}|] [{date}|at {time}] ?",
+            "is it dry enough for a [picnic|bike ride] in {city} [{date}|] ?",
+        ],
+        "weather_temperature": [
+            "how [hot|cold|warm] [is it|will it be|does it get] in {city} [{date}|] ?",
+            "what's the temperature in {city} [{date}|at {time}|] ?",
+            "do i need a [warm|thick] [coat|jumper] [in {city}|] {date} ?",
+            "is it [freezing|below zero|above twenty degrees] in {city} [{date}|] ?",
+            "how many degrees [is it|will it be] in {city} [{date}|at {time}|] ?",
+            "will i sweat in {city} {date} ?",
+        ],
+    },
+    "home": {
+        "home_on": [
+            "<ask> [turn|switch] on the {device} [in the {room}|]",
+            "<ask> [turn|switch] the {room} {device} on [at {time}|]",
+            "i can't see a thing in the {room} , [light|the {device}] please",
+            "<ask> start the {device} [in the {room}|] [at {time}|]",
+            "i need the {device} [on|running] [in the {room}|] [by {time}|]",
+            "<ask> get the {room} {device} going [at {time}|]",
+        ],
+        "home_off": [
+            "<ask> [turn|switch|shut] off the {device} [in the {room}|]",
+            "<ask> [turn|switch] the {room} {device} off [at {time}|]",
+            "nobody is in the {room} , [save some power|the {device} can rest]",
+            "<ask> stop the {device} [in the {room}|] [at {time}|]",
+            "we don't need the {device} [in the {room}|] any more",
+            "<ask> kill the {device} [in the {room}|] [at {time}|]",
+        ],
+        "home_adjust": [
+            "<ask> [turn down|lower|adjust] the {device} [in the {room}|] [a bit|a little|]",
+            "<ask> set the {room} {device} to [ten|thirty|fifty|eighty] percent",
+            "it is [too|a bit] [dark|bright|chilly|stuffy] in the {room}",
+            "<ask> turn the {device} [up|down] [a bit|two notches|] [in the {room}|]",
+            "<ask> make [it|the {room}] a [little|bit] [warmer|cooler|brighter|darker]",
+            "the {device} [in the {room}|] is [far|] too strong",
+        ],
+    },
+    "messages": {
+        "message_send": [
+            "<ask> [tell|text] {contact} [that|] {message}",
+            "<ask> send {contact} a [text|message] saying {message}",
+            "<ask> let {contact} know [that|] {message}",
+            "<ask> [write|reply] to {contact} [that|] {message}",
+            "<ask> send a message to {contact} , {message}",
+            "drop {contact} a line saying {message}",
+        ],
+        "message_read": [
+            "<ask> [read|show] me [my|the] [messages|texts] from {contact} [{date}|]",
+            "[did {contact} [write to|text|message]|has {contact} written to] me [{date}|] ?",
+            "what does {contact} want [{date}|] ?",
+            "what did {contact} [say|write|text|answer] [{date}|] ?",
+            "do i have [any|] [new|unread] messages [from {contact}|] ?",
+            "any news from {contact} [{date}|] ?",
+        ],
+        "message_call": [
+            "<ask> [call|phone|ring] {contact} [at {time}|{date}|]",
+            "<ask> [start|make|place] a [video|] call [to|with] {contact} [at {time}|]",
+            "get {contact} on the line [at {time}|]",
+            "i [want|need|have] to [speak|talk] to {contact} [at {time}|now|]",
+            "<ask> dial the number of {contact}",
+            "put me through to {contact} [now|at {time}|]",
+        ],
+    },
+}

@@ -1,0 +1,55 @@
+"""Examples -> token ids, with the position of each word's first sub-word."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from tokenizers import Encoding, Tokenizer
+
+from training.data import Example
+
+NOT_SEEN = -1  # the position of a word that was cut off, or that has no token at all
+
+
+@dataclass(frozen=True)
+class Tokens:
+    """One example as the encoder reads it.
+
+    ids, types: token ids and segment numbers, special tokens included, at most max_length of them.
+    word_positions: tagging only; for each word the index of its first sub-word in `ids`, or NOT_SEEN.
+    """
+
+    ids: list[int]
+    types: list[int]
+    word_positions: list[int]
+
+
+def tokenize(tokenizer: Tokenizer, examples: Sequence[Example], max_length: int) -> list[Tokens]:
+    """Tokenizes texts and pairs; what is longer than max_length tokens is cut, of a pair the longer text first."""
+    truncating = Tokenizer.from_str(tokenizer.to_str())
+    truncating.enable_truncation(max_length, strategy="longest_first")
+    inputs = [example.text if example.text_pair is None else (example.text, example.text_pair) for example in examples]
+    encodings = truncating.encode_batch(inputs)
+    return [
+        Tokens(encoding.ids, encoding.type_ids, first_sub_words(encoding, example.words))
+        for encoding, example in zip(encodings, examples, strict=True)
+    ]
+
+
+def first_sub_words(encoding: Encoding, words: Sequence[tuple[int, int]]) -> list[int]:
+    """For each word, given by its character offsets, the index of its first sub-word, or NOT_SEEN.
+
+    Offsets and not the tokenizer's own words decide, because BERT's pre-tokenizer also splits at punctuation and the
+    data does not ("o'clock" is one word). The router does the same on raw text.
+    """
+    positions = [NOT_SEEN] * len(words)
+    word = 0
+    for index, (start, end) in enumerate(encoding.offsets):
+        if start == end:  # a special token
+            continue
+        while word < len(words) and words[word][1] <= start:
+            word += 1
+        if word == len(words):
+            break
+        if positions[word] == NOT_SEEN and start >= words[word][0]:
+            positions[word] = index
+    return positions
