@@ -1,0 +1,85 @@
+"""The model of the Python-based backends: one ONNX file, served with a C++ backend's config.pbtxt."""
+
+import json
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+import numpy as np
+import triton_python_backend_utils as pb_utils
+
+from .chain import Chain, Segment
+
+Compile = Callable[[Path, Sequence[str], Mapping[str, str]], Segment]
+
+
+class OnnxModel:
+    """A model version whose folder holds the ONNX file that the config's `default_model_filename` names.
+
+    A backend's `TritonPythonModel` is a subclass that sets `compile_segment`: (an ONNX file, names of its
+    outputs, the config's parameters) -> segment.
+    """
+
+    compile_segment: Compile
+
+    def initialize(self, args: dict[str, str]) -> None:
+        """Load and compile the model; called once by Triton, and an exception fails the model's load."""
+        config = json.loads(args["model_config"])
+        file = Path(args["model_repository"], args["model_version"], config["default_model_filename"] or "model.onnx")
+        if not file.is_file():
+            raise pb_utils.TritonModelException(f"model {args['model_name']}: no file {file}")
+        self._inputs = [tensor["name"] for tensor in config["input"]]
+        outputs = [tensor["name"] for tensor in config["output"]]
+        parameters = {name: value["string_value"] for name, value in config["parameters"].items()}
+        try:
+            self._chain = Chain(self._compile(file, outputs, parameters))
+        except Exception as error:
+            raise pb_utils.TritonModelException(f"cannot load {file}: {type(error).__name__}: {error}") from error
+        # The proof that a request ran no deeper than it asked for; Triton itself counts executions only.
+        self._family = pb_utils.MetricFamily(
+            name="espalier_outputs_computed_total",
+            description="Number of requests for which a model computed this output",
+            kind=pb_utils.MetricFamily.COUNTER,
+        )
+        labels = {"model": args["model_name"], "version": args["model_version"]}
+        self._computed = {name: self._family.Metric(labels={**labels, "output": name}) for name in outputs}
+
+    def _compile(self, file: Path, outputs: list[str], parameters: dict[str, str]) -> Iterator[Segment]:
+        compile_segment = type(self).compile_segment
+        if len(outputs) == 1:
+            yield compile_segment(file, outputs, parameters)
+            return
+        # Only a model with several outputs (the trunk) pays for the import of onnx.
+        import onnx
+
+        from .segments import cut_at_outputs
+
+        segments = cut_at_outputs(onnx.load(file), outputs)
+        if len(segments) == 1:
+            yield compile_segment(file, outputs, parameters)
+            return
+        with TemporaryDirectory(prefix="espalier-") as folder:
+            cut = Path(folder, "segment.onnx")
+            while segments:
+                segment = segments.pop(0)  # so that its weights are freed once compiled
+                cut.write_bytes(segment.SerializeToString())
+                yield compile_segment(cut, [segment.graph.output[0].name], parameters)
+
+    def execute(self, requests: list[Any]) -> list[Any]:
+        """Answer each request by itself: an error is that request's alone."""
+        return [self._answer(request) for request in requests]
+
+    def _answer(self, request: Any) -> Any:
+        try:
+            asked = request.requested_output_names()
+            computed = self._chain.run(self._read(request), asked)
+        except Exception as error:
+            return pb_utils.InferenceResponse(error=pb_utils.TritonError(f"{type(error).__name__}: {error}"))
+        for name in computed:
+            self._computed[name].increment(1)
+        return pb_utils.InferenceResponse([pb_utils.Tensor(name, computed[name]) for name in asked])
+
+    def _read(self, request: Any) -> dict[str, np.ndarray]:
+        tensors = ((name, pb_utils.get_input_tensor_by_name(request, name)) for name in self._inputs)
+        return {name: tensor.as_numpy() for name, tensor in tensors if tensor is not None}

@@ -1,0 +1,1 @@
+"""Triton Python-based backend `onnxruntime`: its entry point is `model.py`."""

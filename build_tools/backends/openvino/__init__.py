@@ -1,0 +1,1 @@
+"""Triton Python-based backend `openvino`: its entry point is `model.py`."""

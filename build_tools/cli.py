@@ -1,0 +1,33 @@
+"""The verbs of build_tools: build, serve. What needs torch is imported inside the verbs."""
+
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from build_tools.serving.command import serve
+
+app = typer.Typer()
+app.command()(serve)
+
+
+class Runtime(StrEnum):
+    """What runs trunk and branches."""
+
+    OPENVINO = "openvino"
+    ONNXRUNTIME = "onnxruntime"
+
+
+@app.command()
+def build(
+    checkpoints: Annotated[list[Path], typer.Argument(help="Task checkpoints, one per task.")],
+    repository: Annotated[Path, typer.Option(help="Where the model repository goes.")] = Path("model_repository"),
+    encoder: Annotated[str | None, typer.Option(help="The checkpoints' own, if not given.")] = None,
+    runtime: Annotated[Runtime, typer.Option(help="What runs trunk and branches.")] = Runtime.OPENVINO,
+) -> None:
+    """Build a model repository for Triton from task checkpoints."""
+    from build_tools.builder import build as build_repository
+
+    registry = build_repository(checkpoints, repository, encoder, runtime.value, report=typer.echo)
+    typer.echo(f"{len(registry.tasks)} tasks -> {repository}")

@@ -1,0 +1,58 @@
+"""PyTorch modules -> ONNX graphs with dynamic batch and length."""
+
+import logging
+import warnings
+from pathlib import Path
+
+import torch
+from torch import nn
+
+from training.encoder import Encoder
+from training.model import Branch, Trunk
+
+OPSET = 18
+TRUNK_INPUTS = ("input_ids", "attention_mask", "token_type_ids")
+
+
+def hidden_name(tap: int) -> str:
+    """The trunk's output that a branch with this tap reads."""
+    return f"hidden_{tap}"
+
+
+def export_trunk(encoder: Encoder, taps: list[int], path: Path) -> None:
+    """Writes the trunk, cut at the deepest tap: int64 [B, T] each -> hidden_<tap>, float32 [B, T, H], for each tap."""
+    trunk = Trunk(encoder, taps)
+    # A tensor of its own for each input: the exporter takes one given twice for one input.
+    inputs = {name: torch.ones(2, 8, dtype=torch.long) for name in TRUNK_INPUTS}
+    _export(trunk, inputs, [hidden_name(tap) for tap in trunk.taps], path)
+
+
+def export_branch(branch: Branch, path: Path) -> None:
+    """Writes a branch: hidden float32 [B, T, H], attention_mask int64 [B, T] -> logits [B, C] or [B, T, C]."""
+    hidden = torch.zeros(2, 8, branch.classifier.in_features)
+    inputs = {"hidden": hidden, "attention_mask": torch.ones(2, 8, dtype=torch.long)}
+    _export(branch.cpu().eval(), inputs, ["logits"], path)
+
+
+def _export(module: nn.Module, inputs: dict[str, torch.Tensor], outputs: list[str], path: Path) -> None:
+    batch, length = torch.export.Dim("batch"), torch.export.Dim("length")
+    exporter_log = logging.getLogger("torch.onnx")
+    level = exporter_log.level
+    exporter_log.setLevel(logging.ERROR)  # it warns of torchvision's operators, which no BERT has
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            torch.onnx.export(
+                module,
+                tuple(inputs.values()),
+                path,
+                input_names=list(inputs),
+                output_names=outputs,
+                opset_version=OPSET,
+                dynamic_shapes={name: {0: batch, 1: length} for name in inputs},
+                dynamo=True,
+                external_data=False,  # one file per version: what is published is one thing
+                verbose=False,
+            )
+    finally:
+        exporter_log.setLevel(level)

@@ -1,0 +1,26 @@
+"""Assemble the directory in which tritonserver looks for its backends."""
+
+import shutil
+from pathlib import Path
+
+from build_tools.serving.distribution import Distribution
+
+_SOURCES = Path(__file__).parent.parent / "backends"
+
+OWN_BACKENDS = ("openvino", "onnxruntime")
+BACKENDS = ("python", *OWN_BACKENDS)
+
+
+def assemble_backends(distribution: Distribution, directory: Path) -> None:
+    """Fill the empty `directory` with a folder for each of `BACKENDS`, from the wheel and this package.
+
+    The wheel keeps its stubs for every Python apart from the backend that needs one beside it. In our
+    backends what they share lies inside each folder: a stub has only its own backend's folder on sys.path.
+    """
+    # Copies (7 MB), because Triton refuses a library that a link leads out of the backend directory.
+    no_caches = shutil.ignore_patterns("__pycache__")
+    shutil.copytree(distribution.python_backend, directory / "python", ignore=no_caches)
+    shutil.copy2(distribution.python_stub, directory / "python")
+    for name in OWN_BACKENDS:
+        shutil.copytree(_SOURCES / name, directory / name, ignore=no_caches)
+        shutil.copytree(_SOURCES / "espalier_backend", directory / name / "espalier_backend", ignore=no_caches)

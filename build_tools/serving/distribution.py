@@ -1,0 +1,75 @@
+"""Where the wheel nvidia-pytriton keeps tritonserver, and what its processes need around them."""
+
+import os
+import sys
+import sysconfig
+from collections.abc import Mapping
+from dataclasses import dataclass
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+
+from build_tools.serving.errors import ServeError
+
+
+@dataclass(frozen=True)
+class Distribution:
+    """Paths inside the installed wheel."""
+
+    tritonserver: Path
+    libraries: Path
+    python_backend: Path
+    python_stub: Path
+
+
+def find_distribution() -> Distribution:
+    """The installed nvidia-pytriton, with the Python stub of the running Python.
+
+    Raises:
+        ServeError: it is not installed, has no stub for this Python, or stands beside numpy 2, with which the
+            stub hands every tensor over empty and says nothing.
+    """
+    try:
+        from pytriton.utils.distribution import get_libs_path, get_root_module_path, get_stub_path
+    except ModuleNotFoundError as error:
+        raise ServeError(
+            f"serving needs the package nvidia-pytriton ({error}): install espalier with its extra 'serving'"
+        ) from error
+    python = f"{sys.version_info.major}.{sys.version_info.minor}"
+    root = get_root_module_path() / "tritonserver"
+    distribution = Distribution(
+        tritonserver=root / "bin" / "tritonserver",
+        libraries=get_libs_path(),
+        python_backend=root / "backends" / "python",
+        python_stub=get_stub_path(python),
+    )
+    if not distribution.tritonserver.is_file():
+        raise ServeError(f"nvidia-pytriton is installed without a tritonserver: no {distribution.tritonserver}")
+    if not distribution.python_stub.is_file():
+        known = ", ".join(sorted(folder.name for folder in distribution.python_stub.parent.parent.iterdir()))
+        raise ServeError(f"nvidia-pytriton has no Python backend for Python {python}, only for {known}")
+    _refuse_numpy_2()
+    return distribution
+
+
+def _refuse_numpy_2() -> None:
+    try:
+        numpy = version("numpy")
+    except PackageNotFoundError as error:
+        raise ServeError("serving needs the package numpy: install espalier with its extra 'serving'") from error
+    if int(numpy.split(".")[0]) >= 2:
+        raise ServeError(f"numpy {numpy} is installed, but Triton's Python backend needs numpy below 2")
+
+
+def server_environment(distribution: Distribution, inherited: Mapping[str, str] = os.environ) -> dict[str, str]:
+    """`inherited` with what tritonserver and its stubs need to find their libraries and this environment."""
+    # The stub links libpython, and takes the first python3 on PATH for its site-packages.
+    libraries = [str(distribution.libraries), sysconfig.get_config_var("LIBDIR")]
+    binaries = [str(Path(sys.executable).parent)]
+    return dict(inherited) | {
+        "LD_LIBRARY_PATH": _joined(libraries, inherited.get("LD_LIBRARY_PATH")),
+        "PATH": _joined(binaries, inherited.get("PATH")),
+    }
+
+
+def _joined(first: list[str], rest: str | None) -> str:
+    return os.pathsep.join([*first, rest] if rest else first)

@@ -1,0 +1,231 @@
+"""Start and stop one tritonserver, and leave nothing of it behind."""
+
+import http.client
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+import uuid
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from build_tools.serving import launch_tied
+from build_tools.serving.backend_directory import assemble_backends
+from build_tools.serving.distribution import find_distribution, server_environment
+from build_tools.serving.errors import ServeError
+from build_tools.serving.ports import ipv4_address, settle_ports
+from build_tools.serving.server_log import error_lines
+
+_POLL_SECONDS = 0.05
+# Triton waits this long for requests in flight; unloading its models takes some seconds more.
+_EXIT_TIMEOUT_SECONDS = 10
+_STOP_SECONDS = _EXIT_TIMEOUT_SECONDS + 20
+_SHARED_MEMORY = Path("/dev/shm")
+
+
+class TritonServer:
+    """A tritonserver of nvidia-pytriton that serves `repository`, with every model in it loaded.
+
+    Ports that are None are chosen free. Triton's log goes to `log_file`, or is removed with the server. The
+    process is a session of its own, so Ctrl-C in a terminal does not reach it past its owner; and it ends
+    by itself when the thread that called `start` ends, so start it from one that lives as long as the
+    server shall.
+
+    Attributes:
+        grpc_url, http_url, metrics_url: `host:port` of each endpoint, as Triton's clients take it.
+        pid: process id of tritonserver.
+        All of them raise ServeError while the server does not run.
+    """
+
+    def __init__(
+        self,
+        repository: Path,
+        grpc_port: int | None = None,
+        http_port: int | None = None,
+        metrics_port: int | None = None,
+        host: str = "127.0.0.1",
+        startup_timeout: float = 120.0,
+        log_file: Path | None = None,
+    ) -> None:
+        self.repository = repository
+        self._host = host
+        self._wanted_ports = {"grpc": grpc_port, "http": http_port, "metrics": metrics_port}
+        self._startup_timeout = startup_timeout
+        self._log_file = log_file
+        self._process: subprocess.Popen[bytes] | None = None
+        self._folder: Path | None = None
+        self._shared_memory_prefix = f"espalier_{uuid.uuid4().hex}_"
+
+    def start(self) -> Self:
+        """Start the server and return once it and every model are ready.
+
+        Raises:
+            ServeError: a port is in use, the repository is no folder, nvidia-pytriton does not fit, or the
+                server ended or was not ready in time; the message then holds Triton's own lines. Nothing is
+                left running.
+        """
+        if self._process is not None:
+            raise ServeError(f"the server of {self.repository} runs already, as process {self.pid}")
+        if not self.repository.is_dir():
+            raise ServeError(f"there is no model repository {self.repository}")
+        distribution = find_distribution()
+        self._address = ipv4_address(self._host)
+        self._ports = settle_ports(self._address, self._wanted_ports)
+        try:
+            self._folder = Path(tempfile.mkdtemp(prefix="espalier-serve-"))
+            self._log = self._log_file or self._folder / "triton.log"
+            backends = self._folder / "backends"
+            backends.mkdir()
+            assemble_backends(distribution, backends)
+            launcher = [sys.executable, "-I", "-S", launch_tied.__file__, str(os.getpid())]
+            with self._log.open("wb") as log:
+                # A file, because a pipe that nobody empties would stop the server once full.
+                self._process = subprocess.Popen(
+                    [*launcher, str(distribution.tritonserver), *self._arguments(backends)],
+                    env=server_environment(distribution),
+                    stdin=subprocess.DEVNULL,
+                    stdout=log,
+                    stderr=subprocess.STDOUT,
+                    start_new_session=True,
+                )
+            self._wait_until_ready()
+        except OSError as error:
+            self.stop()
+            raise ServeError(f"tritonserver cannot be started: {error}") from error
+        except BaseException:
+            self.stop()
+            raise
+        return self
+
+    def wait(self) -> None:
+        """Return never, but raise when the server ends by itself.
+
+        Raises:
+            ServeError: it ended; the message holds Triton's own lines.
+        """
+        code = self._running().wait()
+        raise ServeError(f"tritonserver ended by itself ({_described(code)}):\n{self._error_lines()}")
+
+    def stop(self) -> None:
+        """End the server and its model processes, and remove its shared memory and temporary files.
+
+        Requests in flight get some seconds to finish. Does nothing if the server does not run.
+        """
+        process, self._process = self._process, None
+        if process is not None:
+            process.terminate()
+            try:
+                process.wait(_STOP_SECONDS)
+            except subprocess.TimeoutExpired:
+                process.kill()
+                process.wait()
+            _kill_group(process.pid)
+        for left in _SHARED_MEMORY.glob(f"{self._shared_memory_prefix}*"):
+            left.unlink(missing_ok=True)
+        if self._folder is not None:
+            shutil.rmtree(self._folder, ignore_errors=True)
+            self._folder = None
+
+    def __enter__(self) -> Self:
+        return self.start()
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.stop()
+
+    @property
+    def pid(self) -> int:
+        return self._running().pid
+
+    @property
+    def grpc_url(self) -> str:
+        return self._url("grpc")
+
+    @property
+    def http_url(self) -> str:
+        return self._url("http")
+
+    @property
+    def metrics_url(self) -> str:
+        return self._url("metrics")
+
+    def _running(self) -> subprocess.Popen[bytes]:
+        if self._process is None:
+            raise ServeError(f"the server of {self.repository} does not run")
+        return self._process
+
+    def _url(self, endpoint: str) -> str:
+        self._running()
+        return f"{_reachable(self._address)}:{self._ports[endpoint]}"
+
+    def _arguments(self, backends: Path) -> list[str]:
+        endpoints = [
+            f"--{endpoint}-{setting}={value}"
+            for endpoint, port in self._ports.items()
+            for setting, value in (("address", self._address), ("port", port))
+        ]
+        return [
+            f"--model-repository={self.repository}",
+            f"--backend-directory={backends}",
+            "--model-control-mode=explicit",
+            "--load-model=*",
+            "--disable-auto-complete-config",
+            f"--exit-timeout-secs={_EXIT_TIMEOUT_SECONDS}",
+            *endpoints,
+            "--allow-sagemaker=false",
+            "--allow-vertex-ai=false",
+            "--allow-gpu-metrics=false",
+            # Holds for the Python-based backends too. A prefix of its own: what is left is surely ours.
+            f"--backend-config=python,shm-region-prefix-name={self._shared_memory_prefix}",
+        ]
+
+    def _wait_until_ready(self) -> None:
+        process = self._running()
+        deadline = time.monotonic() + self._startup_timeout
+        while not _is_ready(_reachable(self._address), self._ports["http"]):
+            code = process.poll()
+            if code is not None:
+                raise ServeError(f"tritonserver did not start ({_described(code)}):\n{self._error_lines()}")
+            if time.monotonic() > deadline:
+                waited = f"{self._startup_timeout:g} seconds"
+                raise ServeError(f"tritonserver was not ready after {waited}:\n{self._error_lines()}")
+            time.sleep(_POLL_SECONDS)
+
+    def _error_lines(self) -> str:
+        return error_lines(self._log.read_text(encoding="utf-8", errors="replace"))
+
+
+def _is_ready(host: str, port: int) -> bool:
+    # Plain http.client: no proxy of the environment comes between.
+    connection = http.client.HTTPConnection(host, port, timeout=5)
+    try:
+        connection.request("GET", "/v2/health/ready")
+        return connection.getresponse().status == 200
+    except (OSError, http.client.HTTPException):
+        return False
+    finally:
+        connection.close()
+
+
+def _reachable(address: str) -> str:
+    return "127.0.0.1" if address == "0.0.0.0" else address
+
+
+def _described(code: int) -> str:
+    return f"signal {signal.Signals(-code).name}" if code < 0 else f"exit code {code}"
+
+
+def _kill_group(group: int) -> None:
+    """Kill what is left of the process group: Python stubs outlive a tritonserver that was killed."""
+    deadline = time.monotonic() + 5
+    while time.monotonic() < deadline:
+        try:
+            os.killpg(group, signal.SIGKILL)
+        except ProcessLookupError:
+            return
+        time.sleep(_POLL_SECONDS)

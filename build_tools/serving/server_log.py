@@ -1,0 +1,23 @@
+"""Find in Triton's log what tells the user why the server is not up."""
+
+import re
+
+_LOGGED = re.compile(r'^(?P<level>[IWE])\d{4} \S+ +\d+ (?P<source>\S+:\d+)\] ?"?(?P<message>.*?)"?$')
+_TABLE = re.compile(r"^[+|]")
+# Logged as an error on every machine without a GPU.
+_NOISE = "CudaDriverHelper has not been initialized"
+_LINES_SHOWN = 30
+
+
+def error_lines(log: str) -> str:
+    """Triton's error messages, what its processes print outside of its log format, or else its last lines."""
+    telling = []
+    for line in log.splitlines():
+        logged = _LOGGED.match(line)
+        if logged is None:
+            if line.strip() and not _TABLE.match(line):
+                telling.append(line)
+        elif logged["level"] == "E" and _NOISE not in line:
+            # A message of several lines is logged as one, with escapes.
+            telling.extend(part for part in logged["message"].split("\\n") if part.strip())
+    return "\n".join((telling or log.splitlines())[-_LINES_SHOWN:])

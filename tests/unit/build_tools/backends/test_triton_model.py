@@ -1,0 +1,124 @@
+"""With Triton's own module replaced: what the stub would hand over and take back."""
+
+import importlib
+import json
+import sys
+from pathlib import Path
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+
+from build_tools.backends.espalier_backend.onnxruntime_segment import OnnxRuntimeSegment
+
+
+class Tensor:
+    def __init__(self, name: str, array: np.ndarray) -> None:
+        self.name = name
+        self.array = array
+
+    def as_numpy(self) -> np.ndarray:
+        return self.array
+
+
+class Request:
+    def __init__(self, tensors: dict[str, np.ndarray], asked: list[str]) -> None:
+        self.tensors = tensors
+        self.asked = asked
+
+    def requested_output_names(self) -> list[str]:
+        return self.asked
+
+
+class MetricFamily:
+    COUNTER = "counter"
+
+    def __init__(self, **_settings: str) -> None:
+        self.counts: dict[tuple[str, ...], int] = {}
+
+    def Metric(self, labels: dict[str, str]) -> SimpleNamespace:  # noqa: N802
+        key = tuple(labels.values())
+        self.counts[key] = 0
+        return SimpleNamespace(increment=lambda value: self.counts.update({key: self.counts[key] + value}))
+
+
+def _tensor(request: Request, name: str) -> Tensor | None:
+    return Tensor(name, request.tensors[name]) if name in request.tensors else None
+
+
+def _response(output_tensors: list[Tensor] | None = None, error: str | None = None) -> SimpleNamespace:
+    return SimpleNamespace(outputs={tensor.name: tensor.array for tensor in output_tensors or []}, error=error)
+
+
+@pytest.fixture
+def model_class(monkeypatch):
+    triton = SimpleNamespace(
+        Tensor=Tensor,
+        InferenceResponse=_response,
+        TritonError=str,
+        TritonModelException=RuntimeError,
+        MetricFamily=MetricFamily,
+        get_input_tensor_by_name=_tensor,
+    )
+    monkeypatch.setitem(sys.modules, "triton_python_backend_utils", triton)
+    module = importlib.import_module("build_tools.backends.espalier_backend.triton_model")
+    yield type("TritonPythonModel", (module.OnnxModel,), {"compile_segment": OnnxRuntimeSegment})
+    del sys.modules[module.__name__]
+
+
+def _arguments(folder: Path, file: str = "model.onnx") -> dict[str, str]:
+    config = {
+        "default_model_filename": file,
+        "input": [{"name": "ids"}, {"name": "mask"}],
+        "output": [{"name": f"hidden_{layer}"} for layer in (1, 2, 3)],
+        "parameters": {"intra_op_thread_count": {"string_value": "1"}},
+    }
+    return {
+        "model_config": json.dumps(config),
+        "model_repository": str(folder.parent),
+        "model_version": folder.name,
+        "model_name": "trunk",
+    }
+
+
+@pytest.fixture
+def model(model_class, trunk_file):
+    model = model_class()
+    model.initialize(_arguments(trunk_file.parent))
+    return model
+
+
+def _counts(model) -> dict[str, int]:
+    return {output: count for (_, _, output), count in model._family.counts.items()}
+
+
+def test_only_the_outputs_asked_for_are_answered_and_none_above_them_is_computed(model, tensors):
+    (response,) = model.execute([Request(tensors, ["hidden_2"])])
+
+    assert response.error is None
+    assert list(response.outputs) == ["hidden_2"]
+    assert _counts(model) == {"hidden_1": 1, "hidden_2": 1, "hidden_3": 0}
+
+
+def test_an_exception_is_the_error_of_its_own_request_only(model, tensors):
+    bad = Request({"ids": np.array([99, 99, 99, 99]), "mask": tensors["mask"]}, ["hidden_3"])
+    good = Request(tensors, ["hidden_3"])
+
+    before, failed, after = model.execute([good, bad, good])
+
+    assert "hidden_0" in failed.error or "Gather" in failed.error
+    assert (before.error, after.error) == (None, None)
+    np.testing.assert_array_equal(before.outputs["hidden_3"], after.outputs["hidden_3"])
+    assert _counts(model) == {"hidden_1": 2, "hidden_2": 2, "hidden_3": 2}
+
+
+def test_a_missing_model_file_is_named(model_class, tmp_path):
+    with pytest.raises(RuntimeError, match=r"other\.onnx"):
+        model_class().initialize(_arguments(tmp_path, file="other.onnx"))
+
+
+def test_a_damaged_model_file_is_named(model_class, tmp_path):
+    (tmp_path / "model.onnx").write_bytes(b"no model")
+
+    with pytest.raises(RuntimeError, match=r"cannot load .*model\.onnx"):
+        model_class().initialize(_arguments(tmp_path))

@@ -1,0 +1,71 @@
+"""A tiny BERT and task checkpoints of it, in memory and untrained."""
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+import torch
+from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, processors
+from transformers import BertConfig, BertModel
+
+from training.checkpoint import BranchRecord, EncoderRecord, TrainingRecord
+from training.encoder import Encoder
+from training.kinds import Kind
+
+LABELS = {Kind.TAGGING: ["O", "B-x", "I-x"], Kind.PAIR_REGRESSION: []}
+
+
+@pytest.fixture(scope="session")
+def encoder() -> Encoder:
+    """3 layers of width 16; its tokenizer knows the words "a" to "e"."""
+    names = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", *"abcde"]
+    tokenizer = Tokenizer(models.WordPiece({name: index for index, name in enumerate(names)}, unk_token="[UNK]"))
+    tokenizer.normalizer = normalizers.BertNormalizer(lowercase=True)
+    tokenizer.pre_tokenizer = pre_tokenizers.BertPreTokenizer()
+    tokenizer.post_processor = processors.TemplateProcessing(
+        single="[CLS] $A [SEP]", pair="[CLS] $A [SEP] $B:1 [SEP]:1", special_tokens=[("[CLS]", 2), ("[SEP]", 3)]
+    )
+    config = BertConfig(
+        vocab_size=len(names),
+        hidden_size=16,
+        num_hidden_layers=3,
+        num_attention_heads=2,
+        intermediate_size=32,
+        max_position_embeddings=64,
+        initializer_range=0.3,  # wide, so that another token gives clearly other logits
+    )
+    config._attn_implementation = "sdpa"
+    torch.manual_seed(0)
+    return Encoder("tiny", BertModel(config).eval(), tokenizer)
+
+
+@pytest.fixture
+def make_record(encoder: Encoder) -> Callable[..., BranchRecord]:
+    """branch.json of an untrained branch; what is given replaces the defaults."""
+
+    def make_record(kind: Kind = Kind.CLASSIFICATION, **given: Any) -> BranchRecord:
+        defaults = {
+            "task": "intent",
+            "labels": LABELS.get(kind, ["a", "b"]),
+            "format_version": 1,
+            "metric": kind.default_metric,
+            "encoder": EncoderRecord(name=encoder.name, layers=encoder.layers, config=encoder.config),
+            "tap": 2,
+            "layers": 1,
+            "max_length": 16,
+            "trunk_fingerprint": "f",
+            "scores": {},
+            "training": TrainingRecord(
+                role="teacher",
+                data="none",
+                data_sha256="0",
+                train_rows=1,
+                dev_rows=1,
+                seed=0,
+                best_epoch=1,
+                hyper_parameters={},
+            ),
+        }
+        return BranchRecord(kind=kind, **{**defaults, **given})
+
+    return make_record

@@ -1,0 +1,178 @@
+import json
+
+import pytest
+import torch
+from tokenizers import Tokenizer
+
+from build_tools import builder
+from build_tools.errors import BuildError
+from training.checkpoint import Checkpoint
+from training.encoder import Encoder, tokenizer_json
+from training.errors import TrainingError
+from training.fingerprint import trunk_fingerprints
+from training.model import Branch
+
+
+@pytest.fixture
+def checkpoint(encoder, make_record):
+    """An untrained checkpoint that fits the encoder; what is given replaces the record's fields."""
+
+    def checkpoint(**given):
+        fields = {"trunk_fingerprint": trunk_fingerprints(encoder, 2)[2], **given}
+        branch = Branch(encoder.bert.config, 1, 2, per_token=False)
+        return Checkpoint(record=make_record(**fields), branch=branch, tokenizer=encoder.tokenizer, golden=[])
+
+    return checkpoint
+
+
+@pytest.fixture
+def staged(tmp_path):
+    """What a build stages, one file for each model."""
+    staged = tmp_path / "staged"
+    for model in (*builder.HAND_WRITTEN_MODELS, "trunk", "branch_intent", "intent"):
+        (staged / model / "1").mkdir(parents=True)
+        (staged / model / "1" / "model").write_text(f"new {model}")
+    (staged / "tokenizer" / "1" / "tokenizer.json").write_text("new")
+    (staged / "registry.json").write_text("new")
+    return staged
+
+
+@pytest.fixture
+def home(tmp_path, monkeypatch):
+    """A folder where the hand-written models stand."""
+    home = tmp_path / "home"
+    for model in builder.HAND_WRITTEN_MODELS:
+        (home / model / "1").mkdir(parents=True)
+        (home / model / "1" / "model").write_text(f"hand-written {model}")
+    monkeypatch.setattr(builder, "HAND_WRITTEN", home)
+    return home
+
+
+def _files(folder):
+    return {str(path.relative_to(folder)): path.read_text() for path in sorted(folder.rglob("*")) if path.is_file()}
+
+
+def test_where_nothing_stands_the_whole_repository_is_moved_in(staged, tmp_path):
+    expected = _files(staged)
+
+    builder._put_in_place(staged, tmp_path / "repository")
+
+    assert _files(tmp_path / "repository") == expected
+    assert not staged.exists()
+
+
+def test_an_existing_folder_keeps_its_files_beside_the_models(staged, tmp_path):
+    expected = _files(staged)
+    repository = tmp_path / "repository"
+    repository.mkdir()
+    (repository / "notes.txt").write_text("mine")
+
+    builder._put_in_place(staged, repository)
+
+    assert _files(repository) == {**expected, "notes.txt": "mine"}
+
+
+def test_among_the_hand_written_models_only_generated_files_are_added(staged, home):
+    before = _files(home)
+    generated = {name: text for name, text in _files(staged).items() if name.split("/")[0] not in ("nlu", "nlu_stream")}
+    del generated["tokenizer/1/model"]
+
+    builder._put_in_place(staged, home)
+
+    assert _files(home) == {**generated, **before}
+
+
+@pytest.mark.parametrize("place", ["elsewhere", "home"])
+def test_a_folder_in_the_way_stops_before_anything_is_moved(staged, home, tmp_path, place):
+    repository = home if place == "home" else tmp_path / "repository"
+    (repository / "intent").mkdir(parents=True)
+    before = _files(repository)
+
+    with pytest.raises(BuildError, match=r"intent is in the way"):
+        builder._put_in_place(staged, repository)
+
+    assert _files(repository) == before
+    assert not (repository / "trunk").exists()
+
+
+def test_the_registry_comes_last_because_it_says_that_the_rest_is_there(staged, tmp_path, monkeypatch):
+    repository = tmp_path / "repository"
+    repository.mkdir()
+    replace = type(repository).replace
+
+    def check(path, target):
+        if path.name == "registry.json":
+            assert {child.name for child in repository.iterdir()} >= {"trunk", "intent", "branch_intent", "nlu"}
+        return replace(path, target)
+
+    monkeypatch.setattr(type(repository), "replace", check)
+    builder._put_in_place(staged, repository)
+
+    assert (repository / "registry.json").read_text() == "new"
+
+
+def test_a_built_repository_is_refused_before_any_checkpoint_is_read(tmp_path):
+    (tmp_path / "registry.json").write_text("{}")
+
+    with pytest.raises(BuildError, match=r"already holds a built repository"):
+        builder.build([tmp_path / "no_such_checkpoint"], tmp_path)
+
+
+def test_two_checkpoints_of_one_task_are_refused(checkpoint):
+    with pytest.raises(BuildError, match="two checkpoints are of the task intent"):
+        builder._common_encoder([checkpoint(), checkpoint(task="mood"), checkpoint()], None)
+
+
+def _named(record_encoder, name):
+    return record_encoder.model_copy(update={"name": name})
+
+
+def test_checkpoints_of_several_encoders_are_refused_and_both_are_named(checkpoint):
+    first = checkpoint()
+    second = checkpoint(task="mood", encoder=_named(first.record.encoder, "other"))
+
+    with pytest.raises(BuildError, match=r"\(other, tiny\).*--encoder"):
+        builder._common_encoder([first, second], None)
+
+
+def test_one_encoder_under_two_names_is_taken_where_the_user_says_which(checkpoint, encoder, monkeypatch):
+    loaded = []
+    monkeypatch.setattr(builder, "load_encoder", lambda name: loaded.append(name) or encoder)
+    first = checkpoint()
+    second = checkpoint(task="mood", encoder=_named(first.record.encoder, "other"))
+
+    assert builder._common_encoder([first, second], "here") is encoder
+    assert loaded == ["here"]
+
+
+def test_a_trunk_that_does_not_fit_is_refused_with_both_fingerprints(checkpoint, encoder, monkeypatch):
+    torch.manual_seed(99)
+    other = Encoder("tiny", type(encoder.bert)(encoder.bert.config).eval(), encoder.tokenizer)
+    monkeypatch.setattr(builder, "load_encoder", lambda _: other)
+
+    with pytest.raises(TrainingError) as caught:
+        builder._common_encoder([checkpoint()], None)
+
+    for fingerprint in (trunk_fingerprints(encoder, 2)[2], trunk_fingerprints(other, 2)[2]):
+        assert fingerprint in str(caught.value)
+
+
+def test_the_greatest_length_has_the_plain_tokenizer_and_others_one_named_for_their_length():
+    assert [builder._tokenizer_name(length, [64, 32, 8]) for length in (64, 32, 8)] == [
+        "tokenizer",
+        "tokenizer_32",
+        "tokenizer_8",
+    ]
+
+
+def test_the_generated_tokenizer_truncates_and_does_not_change_the_encoders_own(encoder):
+    before = encoder.tokenizer.to_str()
+
+    text = builder._truncating(encoder.tokenizer, 5)
+
+    tokenizer = Tokenizer.from_str(text)
+    assert tokenizer.encode("a b c d e").tokens == ["[CLS]", "a", "b", "c", "[SEP]"]
+    assert tokenizer.encode("a", "b c d e").tokens == ["[CLS]", "a", "[SEP]", "b", "[SEP]"]
+    assert encoder.tokenizer.to_str() == before
+    assert tokenizer_json(tokenizer) == tokenizer_json(encoder.tokenizer)
+    assert json.loads(text)["padding"] is None

@@ -1,0 +1,130 @@
+import logging
+
+import numpy as np
+import onnx
+import pytest
+import torch
+
+from build_tools.export import TRUNK_INPUTS, export_branch, export_trunk, hidden_name
+from build_tools.proof import RUNTIMES, load_graph
+from training.model import Branch, Trunk
+
+TAPS = [1, 3]
+HIDDEN = [hidden_name(tap) for tap in TAPS]
+# B x T, none of them the exporter's own 2 x 8; the encoder has 64 positions.
+SHAPES = [(1, 1), (1, 8), (3, 5), (2, 64)]
+
+
+@pytest.fixture(scope="module")
+def trunk_file(encoder, tmp_path_factory):
+    file = tmp_path_factory.mktemp("trunk") / "model.onnx"
+    export_trunk(encoder, TAPS, file)
+    return file
+
+
+@pytest.fixture(scope="module", params=[False, True], ids=["pooled", "per_token"])
+def branch(request, encoder):
+    torch.manual_seed(1)
+    return Branch(encoder.bert.config, 1, 3, per_token=request.param)
+
+
+@pytest.fixture(scope="module")
+def branch_file(branch, tmp_path_factory):
+    file = tmp_path_factory.mktemp("branch") / "model.onnx"
+    export_branch(branch, file)
+    return file
+
+
+def _tokens(batch, length):
+    """Random texts and types; all but the first row end in padding, as far as there is room."""
+    generator = torch.Generator().manual_seed(batch * 100 + length)
+    ids = torch.randint(1, 9, (batch, length), generator=generator)
+    types = torch.randint(0, 2, (batch, length), generator=generator)
+    mask = torch.ones(batch, length, dtype=torch.long)
+    mask[1:, max(1, length // 2) :] = 0
+    return {"input_ids": ids * mask, "attention_mask": mask, "token_type_ids": types}
+
+
+@pytest.mark.parametrize("runtime", RUNTIMES)
+@pytest.mark.parametrize("shape", SHAPES)
+def test_the_exported_trunk_computes_every_tap_for_any_batch_and_length(encoder, trunk_file, runtime, shape):
+    tokens = _tokens(*shape)
+    with torch.no_grad():
+        expected = Trunk(encoder, TAPS)(**tokens)
+
+    computed = load_graph(trunk_file, HIDDEN, runtime, {})({name: one.numpy() for name, one in tokens.items()})
+
+    assert list(computed) == HIDDEN
+    for name, hidden in zip(HIDDEN, expected, strict=True):
+        np.testing.assert_allclose(computed[name], hidden.numpy(), atol=1e-4)
+
+
+@pytest.mark.parametrize("runtime", RUNTIMES)
+@pytest.mark.parametrize("shape", SHAPES)
+def test_the_exported_branch_computes_logits_for_any_batch_and_length(branch, branch_file, runtime, shape):
+    mask = _tokens(*shape)["attention_mask"]
+    hidden = torch.randn(*shape, 16, generator=torch.Generator().manual_seed(5))
+    with torch.no_grad():
+        expected = branch.eval()(hidden, mask).numpy()
+
+    segment = load_graph(branch_file, ["logits"], runtime, {})
+    computed = segment({"hidden": hidden.numpy(), "attention_mask": mask.numpy()})["logits"]
+
+    assert computed.shape == expected.shape
+    np.testing.assert_allclose(computed, expected, atol=1e-4)
+
+
+@pytest.mark.parametrize("runtime", RUNTIMES)
+def test_padding_changes_neither_hidden_states_nor_logits(trunk_file, branch_file, branch, runtime):
+    trunk, graph = load_graph(trunk_file, HIDDEN, runtime, {}), load_graph(branch_file, ["logits"], runtime, {})
+
+    def logits(tokens):
+        arrays = {name: one.numpy() for name, one in tokens.items()}
+        hidden = trunk(arrays)["hidden_3"]
+        return graph({"hidden": hidden, "attention_mask": arrays["attention_mask"]})["logits"]
+
+    bare = _tokens(1, 5)
+    padded = {name: torch.nn.functional.pad(one, (0, 11)) for name, one in bare.items()}
+    without, with_padding = logits(bare), logits(padded)
+    if branch.pooler is None:
+        with_padding = with_padding[:, :5]
+    np.testing.assert_allclose(with_padding, without, atol=1e-4)
+
+
+def test_the_trunk_is_cut_at_its_deepest_tap(encoder, trunk_file, tmp_path):
+    shallow = tmp_path / "model.onnx"
+    export_trunk(encoder, [1], shallow)
+
+    matrices = [
+        sum(weight.dims == [16, 32] for weight in onnx.load(file).graph.initializer) for file in (shallow, trunk_file)
+    ]
+    assert matrices == [1, 3]  # one feed-forward matrix of width 16 x 32 in each layer
+    assert [output.name for output in onnx.load(shallow).graph.output] == ["hidden_1"]
+
+
+def test_inputs_and_outputs_have_the_names_and_free_dimensions_of_the_config(trunk_file, branch_file):
+    def free(values):
+        return {value.name: [dim.dim_param != "" for dim in value.type.tensor_type.shape.dim][:2] for value in values}
+
+    trunk, branch = onnx.load(trunk_file).graph, onnx.load(branch_file).graph
+    assert free(trunk.input) == {name: [True, True] for name in TRUNK_INPUTS}
+    assert free(trunk.output) == {name: [True, True] for name in HIDDEN}
+    assert free(branch.input) == {"hidden": [True, True], "attention_mask": [True, True]}
+    assert [output.name for output in branch.output] == ["logits"]
+
+
+def test_a_graph_is_one_file_with_its_weights(trunk_file, branch_file):
+    for file in (trunk_file, branch_file):
+        assert [path.name for path in file.parent.iterdir()] == ["model.onnx"]
+
+
+def test_an_export_that_fails_gives_the_exporters_log_back_its_level(encoder, tmp_path):
+    log = logging.getLogger("torch.onnx")
+    level = log.level
+    log.setLevel(logging.WARNING)
+    try:
+        with pytest.raises(OSError, match="nowhere"):
+            export_trunk(encoder, [1], tmp_path / "nowhere" / "model.onnx")
+        assert log.level == logging.WARNING
+    finally:
+        log.setLevel(level)

@@ -1,0 +1,151 @@
+import pytest
+from google.protobuf import text_format
+from tritonclient.grpc import model_config_pb2 as pb
+
+from build_tools.triton_config import (
+    branch_config,
+    branch_name,
+    ensemble_config,
+    trunk_config,
+    write_config,
+)
+from training.kinds import Kind
+
+RUNTIMES = ("openvino", "onnxruntime")
+PAIR_KINDS = (Kind.PAIR_CLASSIFICATION, Kind.PAIR_REGRESSION)
+
+
+@pytest.fixture
+def written(tmp_path):
+    """A config as Triton reads it: parsed from the file that was written."""
+
+    def written(config):
+        write_config(tmp_path, config)
+        return text_format.Parse((tmp_path / "config.pbtxt").read_text(encoding="utf-8"), pb.ModelConfig())
+
+    return written
+
+
+def _tensors(tensors):
+    return {tensor.name: (pb.DataType.Name(tensor.data_type), list(tensor.dims)) for tensor in tensors}
+
+
+def _steps(config):
+    return {step.model_name: step for step in config.ensemble_scheduling.step}
+
+
+@pytest.mark.parametrize("runtime", RUNTIMES)
+def test_the_file_holds_the_whole_config(written, make_record, runtime):
+    for config in (
+        trunk_config(runtime, [2, 3], 16),
+        branch_config(runtime, make_record(), 16),
+        ensemble_config(make_record(), "tokenizer"),
+    ):
+        assert written(config) == config
+
+
+@pytest.mark.parametrize("runtime", RUNTIMES)
+def test_trunk_and_branch_have_the_one_form_that_every_backend_takes(written, make_record, runtime):
+    for name, config in (
+        ("trunk", trunk_config(runtime, [2], 16)),
+        ("branch_intent", branch_config(runtime, make_record(), 16)),
+    ):
+        config = written(config)
+        assert (config.name, config.backend, config.platform) == (name, runtime, "")
+        assert config.max_batch_size == 0
+        assert config.default_model_filename == "model.onnx"
+        assert all(tensor.dims[0] == -1 for tensor in [*config.input, *config.output])
+        assert config.version_policy.latest.num_versions == 3
+        assert not config.HasField("dynamic_batching")
+        assert [(group.kind, group.count) for group in config.instance_group] == [(pb.ModelInstanceGroup.KIND_CPU, 1)]
+
+
+def test_each_runtime_gets_its_own_thread_setting_and_none_of_the_other(written):
+    parameters = {
+        runtime: {key: value.string_value for key, value in written(trunk_config(runtime, [2], 16)).parameters.items()}
+        for runtime in RUNTIMES
+    }
+
+    assert parameters == {"openvino": {"NUM_STREAMS": "1"}, "onnxruntime": {"intra_op_thread_count": "1"}}
+
+
+def test_the_trunk_puts_out_the_hidden_states_of_every_tap(written):
+    config = written(trunk_config("openvino", [2, 3], 16))
+
+    assert _tensors(config.input) == dict.fromkeys(
+        ("input_ids", "attention_mask", "token_type_ids"), ("TYPE_INT64", [-1, -1])
+    )
+    assert _tensors(config.output) == {
+        "hidden_2": ("TYPE_FP32", [-1, -1, 16]),
+        "hidden_3": ("TYPE_FP32", [-1, -1, 16]),
+    }
+
+
+@pytest.mark.parametrize(
+    ("kind", "logits"),
+    [
+        (Kind.CLASSIFICATION, [-1, 2]),
+        (Kind.PAIR_CLASSIFICATION, [-1, 2]),
+        (Kind.MULTI_LABEL, [-1, 2]),
+        (Kind.PAIR_REGRESSION, [-1, 1]),
+        (Kind.TAGGING, [-1, -1, 3]),
+    ],
+)
+def test_logits_have_the_shape_of_the_kind_in_branch_and_ensemble(written, make_record, kind, logits):
+    record = make_record(kind)
+
+    branch = written(branch_config("openvino", record, 16))
+    ensemble = written(ensemble_config(record, "tokenizer"))
+
+    assert _tensors(branch.input) == {
+        "hidden": ("TYPE_FP32", [-1, -1, 16]),
+        "attention_mask": ("TYPE_INT64", [-1, -1]),
+    }
+    assert _tensors(branch.output) == {"logits": ("TYPE_FP32", logits)}
+    assert _tensors(ensemble.output)["logits"] == ("TYPE_FP32", logits)
+
+
+@pytest.mark.parametrize("kind", list(Kind))
+def test_no_trunk_tensor_is_an_output_of_an_ensemble(written, make_record, kind):
+    config = written(ensemble_config(make_record(kind), "tokenizer"))
+
+    assert config.platform == "ensemble"
+    expected = {"logits", "truncated"} | ({"offsets"} if kind is Kind.TAGGING else set())
+    assert {output.name for output in config.output} == expected
+    assert not {output.name for output in config.output} & set(_steps(config)["trunk"].output_map.values())
+
+
+@pytest.mark.parametrize("kind", list(Kind))
+def test_only_pair_tasks_take_a_pair(written, make_record, kind):
+    config = written(ensemble_config(make_record(kind), "tokenizer"))
+
+    expected = ["text", "pair"] if kind in PAIR_KINDS else ["text"]
+    assert _tensors(config.input) == dict.fromkeys(expected, ("TYPE_STRING", [-1]))
+    assert sorted(_steps(config)["tokenizer"].input_map) == sorted(expected)
+
+
+@pytest.mark.parametrize("kind", list(Kind))
+def test_an_ensembles_steps_are_wired_from_the_texts_to_the_outputs(written, make_record, kind):
+    config = written(ensemble_config(make_record(kind, task="mood", tap=1), "tokenizer_8"))
+
+    assert config.name == "mood"
+    assert [step.model_name for step in config.ensemble_scheduling.step] == ["tokenizer_8", "trunk", "branch_mood"]
+    assert {step.model_version for step in config.ensemble_scheduling.step} == {-1}
+    known = {tensor.name for tensor in config.input}
+    for step in config.ensemble_scheduling.step:
+        assert set(step.input_map.values()) <= known
+        known |= set(step.output_map.values())
+    assert {output.name for output in config.output} <= known
+
+
+@pytest.mark.parametrize("tap", [1, 2])
+def test_an_ensemble_asks_the_trunk_for_its_own_tap_alone_and_hands_it_to_the_branch(written, make_record, tap):
+    steps = _steps(written(ensemble_config(make_record(tap=tap), "tokenizer")))
+
+    assert dict(steps["trunk"].output_map) == {f"hidden_{tap}": f"hidden_{tap}"}
+    assert steps["branch_intent"].input_map["hidden"] == f"hidden_{tap}"
+    assert steps["branch_intent"].input_map["attention_mask"] == "attention_mask"
+
+
+def test_branch_models_are_named_for_their_task():
+    assert branch_name("intent") == "branch_intent"
