@@ -1,0 +1,80 @@
+"""One row's logits -> its answer, as the client gets it."""
+
+import numpy as np
+from text_tokenizer import is_truncated
+
+from router.spans import word_offsets, words_to_spans
+
+MULTI_LABEL_THRESHOLD = 0.5
+DECIMALS = 6  # of a score; more than float32 holds near 1 says nothing
+
+
+def answer(branch, row, encoding, logits):
+    """logits: float32 [C], or [T, C] for tagging. The keys are those of the README's table of answers."""
+    return {
+        **_READ[branch.kind](branch.labels, row, encoding, logits),
+        "version": branch.version,
+        "truncated": is_truncated(encoding),
+    }
+
+
+def _classification(labels, row, encoding, logits):  # noqa: ARG001
+    scores = _softmax(logits)
+    best = int(scores.argmax())
+    return {"label": labels[best], "score": _number(scores[best]), **_all_scores(labels, scores, row)}
+
+
+def _regression(labels, row, encoding, logits):  # noqa: ARG001
+    return {"score": _number(logits[0])}
+
+
+def _multi_label(labels, row, encoding, logits):  # noqa: ARG001
+    scores = 1 / (1 + np.exp(-logits))
+    chosen = [
+        {"label": label, "score": _number(score)}
+        for label, score in zip(labels, scores, strict=True)
+        if score > MULTI_LABEL_THRESHOLD
+    ]
+    return {"labels": chosen, **_all_scores(labels, scores, row)}
+
+
+def _tagging(labels, row, encoding, logits):
+    scores = _softmax(logits)
+    words = word_offsets(row.text, encoding)
+    tags, tag_scores = [], []
+    for _, _, position in words:
+        best = int(scores[position].argmax())
+        tags.append(labels[best])
+        tag_scores.append(float(scores[position, best]))
+    spans = words_to_spans(row.text, words, tags, tag_scores)
+    for span in spans:
+        span["score"] = _number(span["score"])
+    if not row.all_scores:
+        return {"spans": spans}
+    per_word = [
+        {"start": start, "end": end, "scores": dict(zip(labels, map(_number, scores[position]), strict=True))}
+        for start, end, position in words
+    ]
+    return {"spans": spans, "words": per_word}
+
+
+_READ = {
+    "classification": _classification,
+    "pair_classification": _classification,
+    "pair_regression": _regression,
+    "multi_label": _multi_label,
+    "tagging": _tagging,
+}
+
+
+def _all_scores(labels, scores, row):
+    return {"scores": dict(zip(labels, map(_number, scores), strict=True))} if row.all_scores else {}
+
+
+def _softmax(logits):
+    powers = np.exp(logits - logits.max(axis=-1, keepdims=True))
+    return powers / powers.sum(axis=-1, keepdims=True)
+
+
+def _number(value):
+    return round(float(value), DECIMALS)

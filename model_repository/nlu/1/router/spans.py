@@ -1,0 +1,89 @@
+"""Tags of words -> spans with character offsets."""
+
+import re
+
+WORD = re.compile(r"\S+")
+# Punctuation that hangs on a word in running text, where the training data has it apart.
+LEADING = "\"'([{\u201c\u2018\u00ab"  # with the opening typographic quotes
+TRAILING = "\"')]}\u201d\u2019\u00bb.,;:!?"  # with the closing ones
+PARTNERS = {"(": ")", "[": "]", "{": "}", ")": "(", "]": "[", "}": "{"}
+
+
+def word_offsets(text, encoding):
+    """(start, end, token position) of each word between blanks that has a token, offsets in characters.
+
+    The position is that of the word's first sub-word, which carries its tag, as in training. Words that were cut off
+    are left out.
+    """
+    words, position = [], 0
+    offsets = encoding.offsets
+    for match in WORD.finditer(text):
+        start, end = match.span()
+        # Special tokens have the offsets (0, 0).
+        while position < len(offsets) and (offsets[position][0] < start or offsets[position][1] == 0):
+            position += 1
+        if position == len(offsets):
+            break
+        if offsets[position][0] < end:
+            words.append((start, end, position))
+    return words
+
+
+def words_to_spans(text, words, tags, scores):
+    """Spans as {"start", "end", "text", "label", "score"}; a span's score is the mean of its words' scores.
+
+    BIO is read as seqeval reads it: an I- tag that continues nothing begins a span.
+    """
+    spans = []
+    label, members = None, []
+    for word, tag, score in [*zip(words, tags, scores, strict=True), (None, "O", 0.0)]:
+        prefix, _, name = tag.partition("-")
+        if label is not None and (prefix != "I" or name != label):
+            spans.append(_span(text, label, members))
+            label, members = None, []
+        if prefix != "O":
+            label = name
+            members.append((word, score))
+    return spans
+
+
+def _span(text, label, members):
+    words = [word for word, _ in members]
+    start, end = _without_punctuation(text, words[0], words[-1])
+    score = sum(score for _, score in members) / len(members)
+    return {"start": start, "end": end, "text": text[start:end], "label": label, "score": score}
+
+
+def _without_punctuation(text, first, last):
+    """The characters from the first to the last of a span's words, without the punctuation that hangs on them.
+
+    A word of punctuation alone stays: it was tagged as part of the span, and does not hang on another.
+    """
+    start, first_end, _ = first
+    last_start, end, _ = last
+    left, right = start, end
+    while right > last_start and _hangs_behind(text, start, right):
+        right -= 1
+    if right == last_start:
+        right = end
+    while left < min(first_end, right) and _hangs_before(text, left, right):
+        left += 1
+    if left == first_end:
+        left = start
+    return (left, right) if left < right else (start, end)
+
+
+def _hangs_behind(text, start, right):
+    """Whether text[right - 1] ends a phrase or closes what was opened before the span.
+
+    "U.S." and "Inc." keep their dot within a text and lose it at its end; "song (live)" keeps its bracket.
+    """
+    mark = text[right - 1]
+    if mark == ".":
+        return right == len(text.rstrip()) and "." not in text[start : right - 1]
+    return mark in TRAILING and PARTNERS.get(mark, "\n") not in text[start + 1 : right - 1]
+
+
+def _hangs_before(text, left, right):
+    """Whether text[left] opens what is closed behind the span; "(500) Days" keeps its bracket."""
+    return text[left] in LEADING and PARTNERS.get(text[left], "\n") not in text[left + 1 : right]

@@ -1,0 +1,77 @@
+import numpy as np
+import pytest
+from router.registry import Branch, Registry
+
+REGISTRY = Registry(
+    {task: Branch(task, 1, "classification", ("a", "b"), 2, 16) for task in ("slots", "intent", "emotion")}
+)
+
+
+def _texts(*values):
+    """[B, 1] as Triton's stub hands BYTES over."""
+    values = [value.encode() if isinstance(value, str) else value for value in values]
+    return np.array(values, dtype=np.object_).reshape(-1, 1)
+
+
+@pytest.fixture
+def read(request_module):
+    return lambda **tensors: request_module.read_rows(tensors, REGISTRY)
+
+
+@pytest.fixture
+def refused(request_module):
+    """The sentence with which a request is refused."""
+
+    def refused(**tensors):
+        with pytest.raises(request_module.RefusedRequestError) as caught:
+            request_module.read_rows(tensors, REGISTRY)
+        return str(caught.value)
+
+    return refused
+
+
+def test_a_bare_text_asks_for_all_tasks_without_pair_and_scores(read):
+    (row,) = read(text=_texts("wake me \U0001f600"))
+
+    assert (row.text, row.pair, row.all_scores) == ("wake me \U0001f600", None, False)
+    assert row.tasks == ("slots", "intent", "emotion")
+
+
+def test_each_row_has_its_own_pair_tasks_and_scores(read):
+    first, second = read(
+        text=_texts("a", "b"),
+        pair=_texts("", "c"),
+        tasks=_texts("intent", " emotion , slots,emotion, "),
+        all_scores=np.array([[True], [False]]),
+    )
+
+    assert (first.text, first.pair, first.tasks, first.all_scores) == ("a", None, ("intent",), True)
+    assert (second.text, second.pair, second.tasks, second.all_scores) == ("b", "c", ("emotion", "slots"), False)
+
+
+@pytest.mark.parametrize("empty", ["", " \t\n", "\u00a0"])
+def test_an_empty_text_is_refused_and_named(refused, empty):
+    assert refused(text=_texts("a", empty)).startswith("text 1 is empty")
+
+
+@pytest.mark.parametrize("name", ["text", "pair", "tasks"])
+def test_invalid_utf_8_is_refused_with_tensor_row_and_byte(refused, name):
+    tensors = {"text": _texts("a", "b"), "pair": _texts("a", "b"), "tasks": _texts("intent", "intent")}
+    tensors[name][1, 0] = b"ab\xff"
+
+    assert refused(**tensors) == f"{name} 1 is not valid UTF-8 at byte 2."
+
+
+@pytest.mark.parametrize("empty", ["", "  ", ",", " , "])
+def test_an_empty_list_of_tasks_is_refused_and_does_not_mean_all(refused, empty):
+    sentence = refused(text=_texts("a"), tasks=_texts(empty))
+
+    assert "list of tasks is empty" in sentence
+    assert "emotion, intent, slots" in sentence
+
+
+def test_an_unknown_task_is_refused_with_the_known_ones(refused):
+    sentence = refused(text=_texts("a", "b"), tasks=_texts("intent", "intent,wether"))
+
+    assert "'wether'" in sentence
+    assert "emotion, intent, slots" in sentence

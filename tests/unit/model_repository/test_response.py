@@ -1,0 +1,27 @@
+import json
+
+import numpy as np
+
+
+def test_each_text_gets_a_json_of_its_own_in_the_shape_of_the_batch(response_module):
+    results = [{"intent": {"label": "größe \U0001f600"}}, {}]
+
+    array = response_module.result_response(results).outputs["result"]
+
+    assert (array.shape, array.dtype) == ((2, 1), np.object_)
+    assert [json.loads(text) for text in array[:, 0]] == [{"tasks": answers} for answers in results]
+
+
+def test_texts_of_equal_length_stay_objects_and_keep_a_zero_character(response_module):
+    results = [{"slots": {"text": "a\x00"}}, {"slots": {"text": "b\x00"}}]
+
+    array = response_module.result_response(results).outputs["result"]
+
+    assert [json.loads(text)["tasks"]["slots"]["text"] for text in array[:, 0]] == ["a\x00", "b\x00"]
+
+
+def test_an_error_carries_its_sentence_and_code(response_module):
+    response = response_module.error_response(ValueError("text 0 is empty."), 3)
+
+    assert (response.error.message, response.error.code) == ("text 0 is empty.", 3)
+    assert response.outputs == {}
