@@ -1,0 +1,52 @@
+"""Where the server is and how to talk to it, read from one url."""
+
+from dataclasses import dataclass
+from typing import Literal
+from urllib.parse import urlsplit
+
+from clients.errors import RequestRejected
+
+_DEFAULT_PORT = {"grpc": 8001, "http": 8000}  # Triton's own
+
+
+@dataclass(frozen=True)
+class Address:
+    """A server's address; `url` is the text that the user gave, for messages."""
+
+    url: str
+    transport: Literal["grpc", "http"]
+    host: str
+    port: int
+    path: str = ""  # before /v2, for a server behind a reverse proxy; HTTP only
+
+    @property
+    def target(self) -> str:
+        """host:port, with the brackets that an IPv6 host needs there."""
+        return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
+
+
+def parse_address(url: str) -> Address:
+    """Read `host[:port]` or `grpc://host[:port]` (gRPC), or `http://host[:port][/path]` (HTTP).
+
+    Raises RequestRejected when `url` is none of these.
+    """
+    parts = urlsplit(url if "://" in url else f"grpc://{url}")
+    try:
+        port = parts.port
+    except ValueError:
+        raise _bad(url, "its port is no number up to 65535") from None
+    if parts.scheme not in _DEFAULT_PORT:
+        raise _bad(url, f"'{parts.scheme}' is not spoken here")
+    if not parts.hostname:
+        raise _bad(url, "it names no host")
+    path = parts.path.rstrip("/")
+    if parts.query or parts.fragment or parts.username is not None or (path and parts.scheme == "grpc"):
+        raise _bad(url, "it holds more than a host and a port")
+    transport: Literal["grpc", "http"] = "http" if parts.scheme == "http" else "grpc"
+    return Address(url, transport, parts.hostname, _DEFAULT_PORT[transport] if port is None else port, path)
+
+
+def _bad(url: str, why: str) -> RequestRejected:
+    return RequestRejected(
+        f"'{url}' is no server address ({why}): write host:8001 for gRPC or http://host:8000 for HTTP"
+    )

@@ -1,0 +1,106 @@
+"""The verb `predict` of the espalier program."""
+
+import json
+from collections.abc import Iterator, Sequence
+from itertools import islice
+from typing import Annotated
+
+import typer
+from rich.console import Console
+
+from clients.answer import Answer
+from clients.cli_output import print_answers, print_heading, print_streamed
+from clients.cli_texts import read_texts
+from clients.client import Client
+from clients.errors import EspalierError, RequestRejected
+from clients.request import MAX_BATCH_SIZE
+
+app = typer.Typer()
+
+
+@app.command()
+def predict(
+    texts: Annotated[list[str] | None, typer.Argument(metavar="TEXT...", help="Texts to ask about.")] = None,
+    file: Annotated[str | None, typer.Option(help="More texts, one a line; '-' is standard input.")] = None,
+    pair: Annotated[str | None, typer.Option(help="Second text for pair tasks; goes with every TEXT.")] = None,
+    tasks: Annotated[str | None, typer.Option(help="Tasks to ask, joined by commas; all if left out.")] = None,
+    stream: Annotated[bool, typer.Option("--stream", help="Print each task's answer as it arrives.")] = False,
+    scores: Annotated[bool, typer.Option("--scores", help="Also show the scores of all classes.")] = False,
+    url: Annotated[
+        str, typer.Option(help="Address of the server: host:port for gRPC, http://host:port for HTTP.")
+    ] = "localhost:8001",
+    timeout: Annotated[float, typer.Option(help="Seconds that one request may take.")] = 30.0,
+    as_json: Annotated[
+        bool, typer.Option("--json", help="Print JSON: one object per text, with --stream one per task.")
+    ] = False,
+) -> None:
+    """Ask a running server: every task's answer for each TEXT."""
+    try:
+        names = None if tasks is None else _task_names(tasks)
+        lines = read_texts(texts or [], file)
+        with Client(url, timeout) as client:
+            if stream:
+                _print_streams(client, lines, pair, names, scores, as_json)
+            else:
+                _print_batches(client, lines, pair, names, scores, as_json)
+    except EspalierError as error:
+        typer.echo(f"espalier: {error}", err=True)
+        raise typer.Exit(1) from None
+
+
+def _print_batches(
+    client: Client,
+    texts: Iterator[str],
+    pair: str | None,
+    tasks: Sequence[str] | None,
+    scores: bool,
+    as_json: bool,
+) -> None:
+    console = Console()
+    # One request's worth at a time: a long file is answered while it is read, and never held whole.
+    while batch := list(islice(texts, MAX_BATCH_SIZE)):
+        pairs = None if pair is None else [pair] * len(batch)
+        for text, answers in zip(batch, client.predict_batch(batch, pairs, tasks, scores), strict=True):
+            if as_json:
+                content = {task: _json(answer) for task, answer in answers.items()}
+                typer.echo(json.dumps(_json_key(text, pair) | {"tasks": content}, ensure_ascii=False))
+            else:
+                print_answers(text, pair, answers, console)
+
+
+def _print_streams(
+    client: Client,
+    texts: Iterator[str],
+    pair: str | None,
+    tasks: Sequence[str] | None,
+    scores: bool,
+    as_json: bool,
+) -> None:
+    console = Console()
+    for text in texts:
+        for index, (task, answer) in enumerate(client.stream(text, pair, tasks, scores)):
+            if as_json:
+                content = {"task": task, "answer": _json(answer)}
+                typer.echo(json.dumps(_json_key(text, pair) | content, ensure_ascii=False))
+            else:
+                if index == 0:  # not before: a refused text gets no heading
+                    print_heading(text, pair, console)
+                print_streamed(task, answer, console)
+
+
+def _task_names(joined: str) -> list[str]:
+    if not joined.strip():
+        raise RequestRejected("--tasks is empty: name at least one task, or leave it out for all of them")
+    return [name.strip() for name in joined.split(",")]
+
+
+def _json(answer: Answer) -> dict[str, object]:
+    return answer.model_dump(exclude_unset=True)  # what the server said, and no more
+
+
+def _json_key(text: str, pair: str | None) -> dict[str, object]:
+    return {"text": text} if pair is None else {"text": text, "pair": pair}
+
+
+if __name__ == "__main__":
+    app()

@@ -1,0 +1,51 @@
+"""Which error a failed call becomes. The transports find out what happened; the sentences stand here."""
+
+import re
+
+from clients.errors import EspalierError, RequestRejected, ServerFailed, ServerUnavailable
+
+# Triton words both cases (never loaded, loaded but without a usable version) in this way over both
+# transports, with status codes that differ between them: the sentence is the one reliable sign.
+_UNKNOWN_MODEL = re.compile(r"^Request for unknown model: '([^']*)'")
+# How Triton's Python backend reports an exception that the model itself did not turn into an error response.
+# The generate endpoints send it as 400, like a bad request.
+_MODEL_BROKE = re.compile(r"^Failed to process the request\(s\) for model '[^']*', message: ")
+
+
+def unreachable(url: str, reason: str) -> ServerUnavailable:
+    """Nothing answered at `url`, for `reason` (a few words, e.g. "Connection refused")."""
+    return ServerUnavailable(
+        f"the server at {url} cannot be reached ({reason}): start one with `espalier serve`, or give the "
+        "address of a running one (by default host:8001 for gRPC, http://host:8000 for HTTP)"
+    )
+
+
+def too_slow(url: str, timeout: float) -> ServerUnavailable:
+    """The deadline of `timeout` seconds passed."""
+    return ServerUnavailable(
+        f"the server at {url} did not answer within {timeout:g} s: it may be overloaded or still loading; "
+        "ask again later or give a longer timeout"
+    )
+
+
+def refusal(url: str, sentence: str, bad_request: bool) -> EspalierError:
+    """The server answered with an error: its `sentence`, and whether its status code blames the request."""
+    if unknown := _UNKNOWN_MODEL.match(sentence):
+        return ServerUnavailable(
+            f"the server at {url} runs but its model '{unknown[1]}' is not loaded: wait until it is ready, "
+            "or serve a repository made by `espalier build`"
+        )
+    broke = _MODEL_BROKE.match(sentence)
+    if bad_request and not broke:
+        return RequestRejected(sentence)
+    reason = sentence[broke.end() :] if broke else sentence
+    # Below the first line Triton puts the model's traceback: for the server's log, not for the caller.
+    first_line = (reason.strip() or "no reason given").splitlines()[0]
+    return ServerFailed(f"the server at {url} failed on this request: {first_line}")
+
+
+def unreadable(what: str) -> ServerFailed:
+    """The server's answer does not have the agreed form."""
+    return ServerFailed(
+        f"the server's answer cannot be read ({what}): it may not be an Espalier router, or one of another release"
+    )

@@ -1,0 +1,166 @@
+"""The router over gRPC, blocking and asyncio, on tritonclient's generated KServe v2 stub.
+
+The stub instead of tritonclient's client classes: it serves both forms with the same messages, its stream
+can be cancelled without leaving a thread behind, and any number of streams share one connection.
+"""
+
+from collections.abc import AsyncGenerator, Iterator
+
+import numpy as np
+from tritonclient.grpc import service_pb2, service_pb2_grpc
+from tritonclient.grpc.aio import grpc  # tritonclient's own grpcio, whose version it chooses
+from tritonclient.utils import deserialize_bytes_tensor, serialize_byte_tensor
+
+from clients import failure
+from clients.address import Address
+from clients.errors import EspalierError
+from clients.request import Column, Request
+
+# Like tritonclient: the 4 MB that gRPC allows by default is less than 64 long texts with all scores.
+_OPTIONS = [("grpc.max_receive_message_length", -1), ("grpc.max_send_message_length", -1)]
+# No "triton_grpc_error" header on streams, although it would bring status codes: under it Triton 2.51 was
+# seen to crash (signal 11) after error responses of a decoupled model.
+
+
+class GrpcTransport:
+    """Blocking form; see clients.transport.Transport."""
+
+    def __init__(self, address: Address, timeout: float) -> None:
+        self._calls = _Calls(address, timeout)
+        self._channel = grpc.insecure_channel(address.target, options=_OPTIONS)
+        self._stub = service_pb2_grpc.GRPCInferenceServiceStub(self._channel)
+
+    def infer(self, request: Request) -> list[bytes]:
+        try:
+            response = self._stub.ModelInfer(_message("nlu", request), timeout=self._calls.timeout)
+        except grpc.RpcError as error:
+            raise self._calls.failure(error) from None
+        return _rows(response)
+
+    def stream(self, request: Request) -> Iterator[list[bytes]]:
+        call = self._stub.ModelStreamInfer(iter([_message("nlu_stream", request)]), timeout=self._calls.timeout)
+        events = _Events(self._calls)
+        try:
+            for response in call:
+                yield from events.rows(response)
+            events.check_end()
+        except grpc.RpcError as error:
+            raise self._calls.failure(error) from None
+        finally:
+            call.cancel()  # stops the server's work when the caller leaves early; nothing to stop otherwise
+
+    def close(self) -> None:
+        self._channel.close()
+
+
+class AsyncGrpcTransport:
+    """asyncio form; see clients.transport.AsyncTransport."""
+
+    def __init__(self, address: Address, timeout: float) -> None:
+        self._calls = _Calls(address, timeout)
+        self._channel = grpc.aio.insecure_channel(address.target, options=_OPTIONS)
+        self._stub = service_pb2_grpc.GRPCInferenceServiceStub(self._channel)
+
+    async def infer(self, request: Request) -> list[bytes]:
+        try:
+            response = await self._stub.ModelInfer(_message("nlu", request), timeout=self._calls.timeout)
+        except grpc.RpcError as error:
+            raise self._calls.failure(error) from None
+        return _rows(response)
+
+    async def stream(self, request: Request) -> AsyncGenerator[list[bytes], None]:
+        call = self._stub.ModelStreamInfer(iter([_message("nlu_stream", request)]), timeout=self._calls.timeout)
+        events = _Events(self._calls)
+        try:
+            async for response in call:
+                for rows in events.rows(response):
+                    yield rows
+            events.check_end()
+        except grpc.RpcError as error:
+            raise self._calls.failure(error) from None
+        finally:
+            call.cancel()
+
+    async def close(self) -> None:
+        await self._channel.close()
+
+
+class _Calls:
+    """What both forms share: the deadline, and what to make of what comes back."""
+
+    def __init__(self, address: Address, timeout: float) -> None:
+        self.timeout = timeout
+        self._url = address.url
+
+    def failure(self, error: grpc.RpcError) -> EspalierError:
+        code, sentence = error.code(), error.details() or ""
+        if code == grpc.StatusCode.DEADLINE_EXCEEDED:
+            return failure.too_slow(self._url, self.timeout)
+        from_triton = sentence.startswith("Request for unknown model")
+        if code in (grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.CANCELLED) and not from_triton:
+            # "failed to connect to all addresses; last error: UNKNOWN: ipv4:127.0.0.1:1: Connection refused"
+            return failure.unreachable(self._url, sentence.rpartition(": ")[2].rstrip("]") or code.name.lower())
+        return self.refusal(sentence, bad_request=code == grpc.StatusCode.INVALID_ARGUMENT)
+
+    def refusal(self, sentence: str, bad_request: bool) -> EspalierError:
+        return failure.refusal(self._url, sentence, bad_request)
+
+    def cut_short(self) -> EspalierError:
+        return failure.unreachable(self._url, "the stream ended before the last answer")
+
+
+class _Events:
+    """One stream's messages. They are read to the end even after an error or the final flag: cancelled right
+    after an error in mid-stream, Triton 2.51 was seen to keep the request and to stop only after 30 s."""
+
+    def __init__(self, calls: _Calls) -> None:
+        self._calls = calls
+        self._answered = False
+        self._final = False
+        self._error: EspalierError | None = None
+
+    def rows(self, response: service_pb2.ModelStreamInferResponse) -> Iterator[list[bytes]]:
+        """The rows of one message: none in an error and in the empty message that carries the final flag."""
+        if response.error_message:
+            # It comes without a status code. A wrong request is refused before the first answer, so an error
+            # after one is not the request's fault.
+            self._error = self._calls.refusal(response.error_message, bad_request=not self._answered)
+            return
+        self._final = bool(response.infer_response.parameters["triton_final_response"].bool_param)
+        if response.infer_response.outputs:
+            self._answered = True
+            yield _rows(response.infer_response)
+
+    def check_end(self) -> None:
+        """Raises EspalierError if the stream that has now ended was not whole."""
+        if self._error is not None:
+            raise self._error
+        if not self._final:
+            raise self._calls.cut_short()
+
+
+def _message(model: str, request: Request) -> service_pb2.ModelInferRequest:
+    message = service_pb2.ModelInferRequest(
+        model_name=model, outputs=[service_pb2.ModelInferRequest.InferRequestedOutputTensor(name="result")]
+    )
+    for column in request.columns():
+        message.inputs.add(name=column.name, datatype=column.datatype, shape=[len(request), 1])
+        message.raw_input_contents.append(_raw(column))
+    if model == "nlu_stream":
+        # The final flag comes in a message of its own only when asked for; without it a stream that the
+        # server cut short would look complete.
+        message.parameters["triton_enable_empty_final_response"].bool_param = True
+    return message
+
+
+def _raw(column: Column) -> bytes:
+    if column.datatype == "BOOL":
+        return np.array(column.values, dtype=bool).tobytes()
+    texts = np.array([value.encode() for value in column.values], dtype=np.object_)
+    return bytes(serialize_byte_tensor(texts).item())
+
+
+def _rows(response: service_pb2.ModelInferResponse) -> list[bytes]:
+    if [output.name for output in response.outputs] != ["result"] or len(response.raw_output_contents) != 1:
+        raise failure.unreadable("no output named result")
+    return list(deserialize_bytes_tensor(response.raw_output_contents[0]))

@@ -1,0 +1,150 @@
+"""The router over HTTP, blocking and asyncio: KServe v2 JSON for batches, generate_stream for streams.
+
+The blocking form uses the standard library: tritonclient's blocking HTTP client may not be shared between
+threads, and neither of tritonclient's HTTP clients speaks generate_stream.
+"""
+
+import json
+import os
+from collections.abc import AsyncGenerator, Iterator
+from http.client import BadStatusLine, HTTPException
+from typing import Any
+
+from tritonclient.http.aio import aiohttp  # tritonclient's own aiohttp, whose version it chooses
+
+from clients import failure
+from clients.address import Address
+from clients.errors import EspalierError
+from clients.http_connections import HttpConnections
+from clients.request import Request
+from clients.server_sent_events import EventReader
+
+_CHUNK = 65536  # bytes; the most read at once from a stream
+
+
+class HttpTransport:
+    """Blocking form; see clients.transport.Transport. The timeout is for each wait on the socket."""
+
+    def __init__(self, address: Address, timeout: float) -> None:
+        self._calls = _Calls(address, timeout)
+        self._connections = HttpConnections(address.host, address.port, timeout)
+
+    def infer(self, request: Request) -> list[str]:
+        try:
+            with self._connections.post(self._calls.infer_path, _infer_body(request)) as response:
+                return self._calls.rows(response.status, response.read())
+        except (OSError, HTTPException) as error:
+            raise self._calls.failure(error) from None
+
+    def stream(self, request: Request) -> Iterator[list[str]]:
+        events = EventReader()
+        try:
+            with self._connections.post(self._calls.stream_path, _generate_body(request)) as response:
+                if response.status != 200:
+                    raise self._calls.refusal(response.status, response.read())
+                while chunk := response.read1(_CHUNK):
+                    for event in events.feed(chunk):
+                        yield [self._calls.row_of_event(event)]
+        except (OSError, HTTPException) as error:
+            raise self._calls.failure(error) from None
+
+    def close(self) -> None:
+        self._connections.close()
+
+
+class AsyncHttpTransport:
+    """asyncio form; see clients.transport.AsyncTransport. The timeout is for a whole request or stream."""
+
+    def __init__(self, address: Address, timeout: float) -> None:
+        self._calls = _Calls(address, timeout)
+        self._session = aiohttp.ClientSession(
+            base_url=f"http://{address.target}",
+            headers={"Content-Type": "application/json"},
+            timeout=aiohttp.ClientTimeout(total=timeout),
+        )
+
+    async def infer(self, request: Request) -> list[str]:
+        try:
+            async with self._session.post(self._calls.infer_path, data=_infer_body(request)) as response:
+                return self._calls.rows(response.status, await response.read())
+        except (OSError, aiohttp.ClientError) as error:
+            raise self._calls.failure(error) from None
+
+    async def stream(self, request: Request) -> AsyncGenerator[list[str], None]:
+        events = EventReader()
+        try:
+            async with self._session.post(self._calls.stream_path, data=_generate_body(request)) as response:
+                if response.status != 200:
+                    raise self._calls.refusal(response.status, await response.read())
+                async for chunk in response.content.iter_any():
+                    for event in events.feed(chunk):
+                        yield [self._calls.row_of_event(event)]
+        except (OSError, aiohttp.ClientError) as error:
+            raise self._calls.failure(error) from None
+
+    async def close(self) -> None:
+        await self._session.close()
+
+
+class _Calls:
+    """What both forms share: the endpoints, and what to make of what comes back."""
+
+    def __init__(self, address: Address, timeout: float) -> None:
+        self.infer_path = f"{address.path}/v2/models/nlu/infer"
+        self.stream_path = f"{address.path}/v2/models/nlu_stream/generate_stream"
+        self._url = address.url
+        self._timeout = timeout
+
+    def rows(self, status: int, body: bytes) -> list[str]:
+        if status != 200:
+            raise self.refusal(status, body)
+        try:
+            return next(output["data"] for output in json.loads(body)["outputs"] if output["name"] == "result")
+        except (ValueError, LookupError, TypeError, StopIteration):
+            raise failure.unreadable("no output named result") from None
+
+    def row_of_event(self, event: str) -> str:
+        try:
+            message = json.loads(event)
+            if "error" in message:
+                # Too late for a status code; a request that is wrong is refused before the first answer.
+                raise failure.refusal(self._url, str(message["error"]), bad_request=False)
+            return message["result"]
+        except (ValueError, LookupError, TypeError):
+            raise failure.unreadable("no result in an event of the stream") from None
+
+    def refusal(self, status: int, body: bytes) -> EspalierError:
+        # generate_stream sends its errors as an event too, with the status code of the error.
+        text = body.decode(errors="replace").strip().removeprefix("data:")
+        try:
+            sentence = str(json.loads(text)["error"])
+        except (ValueError, LookupError, TypeError):
+            sentence = f"HTTP status {status}"
+            return failure.refusal(self._url, sentence, bad_request=False)
+        return failure.refusal(self._url, sentence, bad_request=status == 400)
+
+    def failure(self, error: Exception) -> EspalierError:
+        if isinstance(error, TimeoutError):
+            return failure.too_slow(self._url, self._timeout)
+        no_http = isinstance(error, BadStatusLine | aiohttp.ClientResponseError)
+        if no_http and not isinstance(error, ConnectionError):  # RemoteDisconnected is both
+            return failure.unreachable(self._url, "what answers there does not speak HTTP")
+        number = getattr(error, "errno", None)
+        # By its number, since asyncio and aiohttp put long sentences of their own around the system's; only a
+        # failed name look-up has a negative number and its own words.
+        reason = os.strerror(number) if number and number > 0 else getattr(error, "strerror", None)
+        return failure.unreachable(self._url, reason or str(error) or type(error).__name__)
+
+
+def _infer_body(request: Request) -> bytes:
+    inputs = [
+        {"name": column.name, "datatype": column.datatype, "shape": [len(request), 1], "data": column.values}
+        for column in request.columns()
+    ]
+    return json.dumps({"inputs": inputs, "outputs": [{"name": "result"}]}).encode()
+
+
+def _generate_body(request: Request) -> bytes:
+    """The generate extension takes one text: the first row of each column."""
+    row: dict[str, Any] = {column.name: column.values[0] for column in request.columns()}
+    return json.dumps(row).encode()

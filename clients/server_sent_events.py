@@ -1,0 +1,19 @@
+"""The server-sent events of Triton's generate_stream, cut from a byte stream."""
+
+from collections.abc import Iterator
+
+
+class EventReader:
+    """Collects chunks of any size and hands out the `data:` payloads that they complete.
+
+    Triton writes each event's payload on a single line, however long.
+    """
+
+    def __init__(self) -> None:
+        self._rest = b""
+
+    def feed(self, chunk: bytes) -> Iterator[str]:
+        *lines, self._rest = (self._rest + chunk).split(b"\n")
+        for line in lines:
+            if line.startswith(b"data:"):
+                yield line.removeprefix(b"data:").strip().decode()

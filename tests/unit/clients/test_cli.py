@@ -1,0 +1,126 @@
+import json
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import pytest
+from typer.testing import CliRunner
+
+from clients import Answer, RequestRejected, ServerUnavailable, cli
+from clients.answer import read_row
+
+_ANSWERS = (
+    '{"tasks": {"intent": {"label": "alarm", "score": 0.9, "version": 2, "truncated": true},'
+    ' "paraphrase": {"error": "needs a pair"}}}'
+)
+
+
+class _Client:
+    calls: list[tuple[Any, ...]]
+
+    def __init__(self, url: str, timeout: float) -> None:
+        self.calls.append((url, timeout))
+
+    def __enter__(self) -> "_Client":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        pass
+
+    def predict_batch(
+        self, texts: list[str], pairs: list[str] | None, tasks: Sequence[str] | None, all_scores: bool
+    ) -> list[dict[str, Answer]]:
+        if texts == ["bad"]:
+            raise RequestRejected("this is bad")
+        self.calls.append((texts, pairs, tasks, all_scores))
+        return [read_row(_ANSWERS) for _ in texts]
+
+    def stream(
+        self, text: str, pair: str | None, tasks: Sequence[str] | None, all_scores: bool
+    ) -> Iterator[tuple[str, Answer]]:
+        self.calls.append((text, pair, tasks, all_scores))
+        yield from read_row(_ANSWERS).items()
+        if text == "bad":
+            raise ServerUnavailable("gone")
+
+
+@pytest.fixture
+def calls(monkeypatch: pytest.MonkeyPatch) -> list[tuple[Any, ...]]:
+    _Client.calls = []
+    monkeypatch.setattr(cli, "Client", _Client)
+    return _Client.calls
+
+
+def _run(*arguments: str, stdin: bytes | None = None) -> Any:
+    return CliRunner().invoke(cli.app, list(arguments), input=stdin)
+
+
+def test_without_a_terminal_the_answers_are_aligned_lines(calls: list[tuple[Any, ...]]) -> None:
+    result = _run("wake me", "--pair", "q", "--tasks", "intent, paraphrase", "--scores", "--url", "http://h:1")
+    assert result.exit_code == 0
+    assert result.stdout == (
+        "wake me | q\n"
+        "  intent      alarm  0.900  v2  truncated: the end of the text was not read\n"
+        "  paraphrase  -                 needs a pair\n"
+        "\n"
+    )
+    assert calls == [("http://h:1", 30.0), (["wake me"], ["q"], ["intent", "paraphrase"], True)]
+
+
+def test_json_is_one_object_per_text_with_what_the_server_said_and_no_more(
+    calls: list[tuple[Any, ...]],
+) -> None:
+    result = _run("ü", "b", "--json")
+    first, second = (json.loads(line) for line in result.stdout.splitlines())
+    assert first == {"text": "ü", **json.loads(_ANSWERS)}
+    assert second["text"] == "b"
+    assert calls[1] == (["ü", "b"], None, None, False)
+
+
+def test_json_stream_is_one_object_per_task(calls: list[tuple[Any, ...]]) -> None:
+    lines = [json.loads(line) for line in _run("a", "--json", "--stream", "--pair", "p").stdout.splitlines()]
+    assert [line["task"] for line in lines] == ["intent", "paraphrase"]
+    assert lines[1] == {"text": "a", "pair": "p", "task": "paraphrase", "answer": {"error": "needs a pair"}}
+    assert calls[1] == ("a", "p", None, False)
+
+
+@pytest.mark.usefixtures("calls")
+def test_a_stream_that_breaks_keeps_what_came_before() -> None:
+    result = _run("bad", "--stream")
+    assert result.exit_code == 1
+    assert result.stdout.startswith("bad\n  intent")
+    assert result.stderr == "espalier: gone\n"
+
+
+def test_a_file_is_asked_in_batches_after_the_arguments(tmp_path: Path, calls: list[tuple[Any, ...]]) -> None:
+    file = tmp_path / "texts.txt"
+    file.write_text("\n".join(f"line {i}" for i in range(70)), encoding="utf-8")
+    assert _run("first", "--file", str(file), "--json").exit_code == 0
+    assert [len(call[0]) for call in calls[1:]] == [64, 7]
+    assert calls[1][0][:2] == ["first", "line 0"]
+
+
+def test_standard_input_is_read_with_a_dash(calls: list[tuple[Any, ...]]) -> None:
+    assert _run("--file", "-", "--json", stdin="\ufeffü\r\nb\n".encode()).exit_code == 0
+    assert calls[1][0] == ["ü", "b"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "stdin", "sentence"),
+    [
+        (["bad"], None, "this is bad"),
+        ([], None, "no text to ask about"),
+        (["a", " "], None, "TEXT 2 is empty"),
+        (["a", "--tasks", ""], None, "--tasks is empty"),
+        (["--file", "-"], b"a\n\nb\n", "standard input, line 2 is empty"),
+        (["--file", "-"], b"a\n\xff\n", "standard input, line 2 is not valid UTF-8"),
+        (["--file", "/no/such/file"], None, "/no/such/file cannot be read: No such file or directory"),
+    ],
+)
+@pytest.mark.usefixtures("calls")
+def test_an_error_is_one_sentence_on_stderr(arguments: list[str], stdin: bytes | None, sentence: str) -> None:
+    result = _run(*arguments, stdin=stdin)
+    assert result.exit_code == 1
+    assert result.stderr.startswith(f"espalier: {sentence}")
+    assert result.stderr.count("\n") == 1
+    assert result.stdout == ""

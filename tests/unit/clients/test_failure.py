@@ -1,0 +1,38 @@
+import pytest
+
+from clients import failure
+from clients.errors import RequestRejected, ServerFailed, ServerUnavailable
+
+_BROKE = "Failed to process the request(s) for model 'nlu_0_0', message: KeyError: 3\n\nAt:\n  model.py(39)\n"
+
+
+def test_a_rejection_is_the_servers_sentence_alone() -> None:
+    error = failure.refusal("host:1", "unknown task 'x'; known: a, b", bad_request=True)
+    assert type(error) is RequestRejected
+    assert str(error) == "unknown task 'x'; known: a, b"
+
+
+@pytest.mark.parametrize("bad_request", [True, False])
+def test_a_model_that_broke_is_never_blamed_on_the_request_and_shows_no_traceback(bad_request: bool) -> None:
+    error = failure.refusal("host:1", _BROKE, bad_request)
+    assert type(error) is ServerFailed
+    assert str(error) == "the server at host:1 failed on this request: KeyError: 3"
+
+
+@pytest.mark.parametrize("rest", ["is not found", "has no available versions"])
+def test_a_missing_model_is_named_and_means_unavailable(rest: str) -> None:
+    error = failure.refusal("host:1", f"Request for unknown model: 'nlu_stream' {rest}", bad_request=True)
+    assert type(error) is ServerUnavailable
+    assert "host:1" in str(error)
+    assert "'nlu_stream' is not loaded" in str(error)
+
+
+def test_an_error_without_a_sentence_still_has_one() -> None:
+    assert str(failure.refusal("host:1", "", bad_request=False)).endswith("no reason given")
+
+
+def test_unavailable_says_where_why_and_what_to_do() -> None:
+    message = str(failure.unreachable("host:1", "Connection refused"))
+    assert "host:1 cannot be reached (Connection refused)" in message
+    assert "espalier serve" in message
+    assert "within 0.5 s" in str(failure.too_slow("host:1", 0.5))

@@ -1,0 +1,16 @@
+from clients.server_sent_events import EventReader
+
+_STREAM = 'data: {"a": "ü"}\n\ndata: {"b": 2}\r\n\r\n: a comment\n\n'.encode()
+
+
+def test_events_survive_any_cut_of_the_stream() -> None:
+    for size in range(1, len(_STREAM) + 1):
+        reader = EventReader()
+        chunks = [_STREAM[start : start + size] for start in range(0, len(_STREAM), size)]
+        assert [event for chunk in chunks for event in reader.feed(chunk)] == ['{"a": "ü"}', '{"b": 2}']
+
+
+def test_an_event_is_handed_out_as_soon_as_its_line_ends() -> None:
+    reader = EventReader()
+    assert list(reader.feed(b"data: 1")) == []
+    assert list(reader.feed(b"\n")) == ["1"]
