@@ -1,0 +1,50 @@
+"""Asking Triton itself: statistics, metrics, and plain KServe v2 inference."""
+
+import re
+import urllib.request
+
+import numpy as np
+from tritonclient import grpc, http
+
+from build_tools.serving.server import TritonServer
+
+
+def executions(server: TritonServer) -> dict[str, int]:
+    """How often each model has been executed, over all its versions."""
+    with grpc.InferenceServerClient(server.grpc_url) as client:
+        statistics = client.get_inference_statistics(as_json=True)
+    counts: dict[str, int] = {}
+    for model in statistics["model_stats"]:
+        counts[model["name"]] = counts.get(model["name"], 0) + int(model.get("execution_count", 0))
+    return counts
+
+
+def outputs_computed(server: TritonServer) -> dict[tuple[str, str], int]:
+    """(model, output) -> for how many requests it was computed, from Triton's metrics endpoint."""
+    with urllib.request.urlopen(f"http://{server.metrics_url}/metrics") as answer:
+        text = answer.read().decode()
+    pattern = r'espalier_outputs_computed_total\{model="(\w+)",output="(\w+)",version="\d+"\} (\d+)'
+    return {(model, output): int(count) for model, output, count in re.findall(pattern, text)}
+
+
+def ensemble_over_grpc(
+    server: TritonServer, task: str, texts: list[str], pairs: list[str] | None = None
+) -> dict[str, np.ndarray]:
+    """All outputs of the ensemble <task>."""
+    inputs = []
+    for name, values in (("text", texts), ("pair", pairs)):
+        if values is not None:
+            inputs.append(grpc.InferInput(name, [len(values)], "BYTES"))
+            inputs[-1].set_data_from_numpy(np.array(values, dtype=np.object_))
+    with grpc.InferenceServerClient(server.grpc_url) as client:
+        result = client.infer(task, inputs)
+        return {output.name: result.as_numpy(output.name) for output in result.get_response().outputs}
+
+
+def ensemble_over_http(server: TritonServer, task: str, texts: list[str]) -> dict[str, np.ndarray]:
+    """All outputs of the ensemble <task> of a single-text task."""
+    tensor = http.InferInput("text", [len(texts)], "BYTES")
+    tensor.set_data_from_numpy(np.array(texts, dtype=np.object_))
+    with http.InferenceServerClient(server.http_url) as client:
+        result = client.infer(task, [tensor])
+        return {output["name"]: result.as_numpy(output["name"]) for output in result.get_response()["outputs"]}

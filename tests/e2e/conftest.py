@@ -1,0 +1,34 @@
+"""One real server for all end-to-end tests."""
+
+from collections.abc import Iterator
+
+import pytest
+from served_suite import Suite, train_and_build
+
+from build_tools.serving.server import TritonServer
+from clients import Client
+
+
+@pytest.fixture(scope="session")
+def suite(tmp_path_factory: pytest.TempPathFactory) -> Suite:
+    return train_and_build(tmp_path_factory.mktemp("suite"))
+
+
+@pytest.fixture(scope="session")
+def server(suite: Suite) -> Iterator[TritonServer]:
+    with TritonServer(suite.repository) as running:
+        yield running
+
+
+@pytest.fixture(scope="session", params=["grpc", "http"])
+def client(request: pytest.FixtureRequest, server: TritonServer) -> Iterator[Client]:
+    """A client over each transport in turn."""
+    url = f"grpc://{server.grpc_url}" if request.param == "grpc" else f"http://{server.http_url}"
+    with Client(url) as opened:
+        yield opened
+
+
+@pytest.fixture(scope="session")
+def grpc_client(server: TritonServer) -> Iterator[Client]:
+    with Client(server.grpc_url) as opened:
+        yield opened

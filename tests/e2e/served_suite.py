@@ -1,0 +1,66 @@
+"""The suite that the end-to-end tests serve: trained here, small, on the sample data and on real data."""
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+from build_tools.builder import build
+from training.checkpoint import Checkpoint, load_checkpoint, save_checkpoint
+from training.data import load_task
+from training.encoder import Encoder, load_encoder
+from training.hyper_parameters import HyperParameters
+from training.sample_suite import write_sample_suite
+from training.trainer import fine_tune
+from training.trainer_distillation import distill
+
+DATA = Path(os.environ.get("ESPALIER_DATA", Path(__file__).resolve().parents[3] / "shared" / "data"))
+
+# Task -> (L, l or None for the teacher itself, train rows). Taps of all depths, single layers and whole teachers.
+SAMPLE_TASKS = {
+    "domain": (2, 1, 300),
+    "intent": (3, 2, 400),
+    "slots": (3, None, 400),
+    "emotion": (4, 1, 300),
+    "coherence": (4, None, 300),
+}
+REAL_TASKS = {
+    "sst2": (3, 1, 600),
+    "mrpc": (4, None, 400),
+    "stsb": (4, 3, 600),
+    "snips": (3, 2, 800),
+}
+
+
+@dataclass(frozen=True)
+class Suite:
+    """What the server serves. folders: each task's data; checkpoints: the branch that was built."""
+
+    repository: Path
+    folders: dict[str, Path]
+    checkpoints: dict[str, Path]
+    encoder: Encoder
+
+    def checkpoint(self, task: str) -> Checkpoint:
+        return load_checkpoint(self.checkpoints[task])
+
+
+def train_and_build(root: Path) -> Suite:
+    """Trains every task in `root` and builds the repository there."""
+    folders = write_sample_suite(root / "data")
+    tasks = dict(SAMPLE_TASKS)
+    if DATA.is_dir():
+        tasks |= REAL_TASKS
+        folders |= {task: DATA / task for task in REAL_TASKS}
+    encoder = load_encoder()
+    checkpoints = {}
+    for task, (teacher_layers, student_layers, rows) in tasks.items():
+        data = load_task(str(folders[task]), train_rows=rows)
+        hyper = HyperParameters(learning_rate=3e-4, epochs=1)
+        trained = fine_tune(data, task, encoder, teacher_layers, hyper)
+        if student_layers is not None:
+            trained = distill(trained, data, encoder, student_layers, hyper)
+        checkpoints[task] = root / "checkpoints" / task
+        save_checkpoint(checkpoints[task], trained)
+    repository = root / "repository"
+    build(list(checkpoints.values()), repository)
+    return Suite(repository, folders, checkpoints, encoder)
