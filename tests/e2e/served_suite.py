@@ -24,10 +24,10 @@ SAMPLE_TASKS = {
     "coherence": (4, None, 300),
 }
 REAL_TASKS = {
-    "sst2": (3, 1, 600),
-    "mrpc": (4, None, 400),
-    "stsb": (4, 3, 600),
-    "snips": (3, 2, 800),
+    "sst2": (3, 1, 1500),
+    "mrpc": (4, None, 600),
+    "stsb": (4, None, 800),
+    "snips": (3, 2, 1500),
 }
 
 
@@ -55,7 +55,7 @@ def train_and_build(root: Path) -> Suite:
     checkpoints = {}
     for task, (teacher_layers, student_layers, rows) in tasks.items():
         data = load_task(str(folders[task]), train_rows=rows)
-        hyper = HyperParameters(learning_rate=3e-4, epochs=1)
+        hyper = HyperParameters(learning_rate=3e-4, batch_size=16, epochs=1)
         trained = fine_tune(data, task, encoder, teacher_layers, hyper)
         if student_layers is not None:
             trained = distill(trained, data, encoder, student_layers, hyper)
