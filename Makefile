@@ -15,7 +15,8 @@ $(INSTALLED): pyproject.toml constraints.txt
 	touch $@
 
 demo: install
-	PATH="$(BIN):$$PATH" bash demo.sh
+	rm -rf demo
+	PATH="$(BIN):$$PATH" bash demo.sh demo
 
 test: install
 	PATH="$(BIN):$$PATH" $(BIN)/pytest
