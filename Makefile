@@ -8,10 +8,11 @@ INSTALLED := $(VENV)/.installed
 
 install: $(INSTALLED)
 
-# constraints.txt pins every package, so that a fresh machine installs the same.
+# constraints.txt pins every package, so that a fresh machine installs the same. The compat mode makes `espalier` win
+# over a folder of that name (the clone) where Python is run.
 $(INSTALLED): pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)
-	$(BIN)/pip install --quiet --constraint constraints.txt --editable '.[dev]'
+	$(BIN)/pip install --quiet --constraint constraints.txt --config-settings editable_mode=compat --editable '.[dev]'
 	touch $@
 
 demo: install

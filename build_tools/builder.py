@@ -1,6 +1,5 @@
 """Task checkpoints -> a whole model repository, proved before any of it is put in place."""
 
-import json
 import shutil
 import tempfile
 from collections.abc import Callable
@@ -12,9 +11,9 @@ from build_tools.errors import BuildError
 from build_tools.export import export_branch, export_trunk, hidden_name
 from build_tools.proof import load_graph, prove_equal
 from build_tools.registry import FILE, Registry, TaskEntry, TrunkEntry, version_entry, write_registry
+from build_tools.runtime import Runtime
 from build_tools.triton_config import (
     GRAPH_FILE,
-    PARAMETERS,
     branch_config,
     branch_name,
     ensemble_config,
@@ -24,7 +23,7 @@ from build_tools.triton_config import (
 from training.checkpoint import RECORD, TOKENIZER, Checkpoint, load_checkpoint
 from training.encoder import Encoder, load_encoder, tokenizer_json
 from training.fingerprint import trunk_fingerprints
-from training.trainer_distillation import check_trunk
+from training.trunk_fit import check_trunk
 
 HAND_WRITTEN = Path(__file__).resolve().parents[1] / "model_repository"
 HAND_WRITTEN_MODELS = ("tokenizer", "nlu", "nlu_stream")
@@ -36,7 +35,7 @@ def build(
     folders: list[Path],
     repository: Path,
     encoder_name: str | None = None,
-    runtime: str = "openvino",
+    runtime: Runtime = Runtime.OPENVINO,
     report: Report = lambda _: None,
 ) -> Registry:
     """Builds a model repository from task checkpoints, each as version 1 of its branch.
@@ -46,11 +45,7 @@ def build(
     Raises BuildError (and TrainingError for an unusable checkpoint); the repository then is as it was.
     """
     repository = repository.resolve()  # "." has no name and no parent to stage in
-    if (repository / FILE).exists():
-        raise BuildError(
-            f"{repository} already holds a built repository and is not overwritten: choose another --repository or "
-            f"remove it first."
-        )
+    _check_place(repository)
     if not folders:
         raise BuildError("give at least one task checkpoint to build from.")
     checkpoints = [load_checkpoint(folder) for folder in folders]
@@ -64,12 +59,31 @@ def build(
     return registry
 
 
+def _check_place(repository: Path) -> None:
+    """Raises BuildError unless the repository is still to be made, empty, or holds the hand-written models alone."""
+    if repository.exists() and not repository.is_dir():
+        raise BuildError(f"{repository} is a file: choose another --repository.")
+    if (repository / FILE).exists():
+        raise BuildError(
+            f"{repository} already holds a built repository and is not overwritten: choose another --repository or "
+            f"remove it first."
+        )
+    own = {*HAND_WRITTEN_MODELS, "__pycache__"} if repository == HAND_WRITTEN else set()
+    others = sorted({path.name for path in repository.iterdir()} - own) if repository.is_dir() else []
+    if others:
+        raise BuildError(
+            f"{repository} is not empty ({', '.join(others[:3])} stands there): choose another --repository."
+        )
+
+
 def _common_encoder(checkpoints: list[Checkpoint], name: str | None) -> Encoder:
     """The encoder of all checkpoints. Raises if they name several, or one does not fit its trunk."""
     tasks = [checkpoint.record.task for checkpoint in checkpoints]
     for task in tasks:
         if tasks.count(task) > 1:
-            raise BuildError(f"two checkpoints are of the task {task}: a repository has one branch per task.")
+            raise BuildError(
+                f"two checkpoints are of the task {task}: a repository has one branch per task; give one of them."
+            )
     names = sorted({checkpoint.record.encoder.name for checkpoint in checkpoints})
     if name is None and len(names) > 1:
         raise BuildError(
@@ -82,7 +96,7 @@ def _common_encoder(checkpoints: list[Checkpoint], name: str | None) -> Encoder:
     return encoder
 
 
-def _stage(staged: Path, checkpoints: list[Checkpoint], encoder: Encoder, runtime: str, report: Report) -> Registry:
+def _stage(staged: Path, checkpoints: list[Checkpoint], encoder: Encoder, runtime: Runtime, report: Report) -> Registry:
     """Lays out the whole repository in `staged`."""
     hidden_size = int(encoder.config["hidden_size"])
     taps = sorted({checkpoint.record.tap for checkpoint in checkpoints})
@@ -100,7 +114,7 @@ def _stage(staged: Path, checkpoints: list[Checkpoint], encoder: Encoder, runtim
     trunk_file = _version_folder(staged / "trunk") / GRAPH_FILE
     export_trunk(encoder, taps, trunk_file)
     write_config(staged / "trunk", trunk_config(runtime, taps, hidden_size))
-    trunk = load_graph(trunk_file, [hidden_name(tap) for tap in taps], runtime, PARAMETERS[runtime])
+    trunk = load_graph(trunk_file, [hidden_name(tap) for tap in taps], runtime)
 
     for checkpoint in checkpoints:
         record = checkpoint.record
@@ -109,7 +123,7 @@ def _stage(staged: Path, checkpoints: list[Checkpoint], encoder: Encoder, runtim
         export_branch(checkpoint.branch, branch_file)
         (branch_file.parent / RECORD).write_text(record.model_dump_json(indent=2) + "\n", encoding="utf-8")
         write_config(model, branch_config(runtime, record, hidden_size))
-        branch = load_graph(branch_file, ["logits"], runtime, PARAMETERS[runtime])
+        branch = load_graph(branch_file, ["logits"], runtime)
         difference = prove_equal(checkpoint, trunk, branch)
         ensemble = staged / record.task
         _version_folder(ensemble)  # Triton wants a version folder, though an ensemble has nothing to put there
@@ -136,12 +150,9 @@ def _put_in_place(staged: Path, repository: Path) -> None:
     if not repository.exists():
         staged.rename(repository)
         return
-    at_home = repository.resolve() == HAND_WRITTEN  # the hand-written models stand there already
+    at_home = repository == HAND_WRITTEN  # the hand-written models stand there already
     kept = HAND_WRITTEN_MODELS if at_home else ()
     models = [path for path in sorted(staged.iterdir()) if path.is_dir() and path.name not in kept]
-    for path in models:
-        if (repository / path.name).exists():
-            raise BuildError(f"{repository / path.name} is in the way: remove it, or choose another --repository.")
     if at_home:  # of theirs only the generated tokenizer.json is moved
         (staged / "tokenizer" / "1" / TOKENIZER).replace(repository / "tokenizer" / "1" / TOKENIZER)
     for path in models:
@@ -168,4 +179,4 @@ def _truncating(tokenizer: Tokenizer, max_length: int) -> str:
     """tokenizer.json with truncation switched on, in the file's own terms."""
     copy = Tokenizer.from_str(tokenizer_json(tokenizer))
     copy.enable_truncation(max_length, strategy="longest_first")
-    return json.dumps(json.loads(copy.to_str()), ensure_ascii=False)
+    return copy.to_str()

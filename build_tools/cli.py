@@ -1,22 +1,15 @@
 """The verbs of build_tools: build, serve. What needs torch is imported inside the verbs."""
 
-from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
+from build_tools.runtime import Runtime
 from build_tools.serving.command import serve
 
 app = typer.Typer()
 app.command()(serve)
-
-
-class Runtime(StrEnum):
-    """What runs trunk and branches."""
-
-    OPENVINO = "openvino"
-    ONNXRUNTIME = "onnxruntime"
 
 
 @app.command()
@@ -29,5 +22,5 @@ def build(
     """Build a model repository for Triton from task checkpoints."""
     from build_tools.builder import build as build_repository
 
-    registry = build_repository(checkpoints, repository, encoder, runtime.value, report=typer.echo)
+    registry = build_repository(checkpoints, repository, encoder, runtime, report=typer.echo)
     typer.echo(f"{len(registry.tasks)} tasks -> {repository}")

@@ -1,34 +1,32 @@
 """The proof that an exported graph computes what PyTorch computed, in the runtime that will serve it."""
 
-from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import numpy as np
 
-from build_tools.backends.espalier_backend.chain import Segment
+from build_tools.backends.espalier_backend.chain import Chain
+from build_tools.backends.espalier_backend.load_chain import Compile, load_chain
 from build_tools.backends.espalier_backend.onnxruntime_segment import OnnxRuntimeSegment
 from build_tools.backends.espalier_backend.openvino_segment import OpenVINOSegment
 from build_tools.errors import BuildError
 from build_tools.export import hidden_name
-from training.batches import make_batch
+from build_tools.runtime import Runtime
+from training.batches import pad_tokens
 from training.checkpoint import Checkpoint
 from training.data import Example
 from training.kinds import Kind
 from training.tokenization import tokenize
 
 TOLERANCE = 1e-3  # of a logit, float32
-RUNTIMES: dict[str, Callable[[Path, list[str], Mapping[str, str]], Segment]] = {
-    "openvino": OpenVINOSegment,
-    "onnxruntime": OnnxRuntimeSegment,
-}
+COMPILE: dict[Runtime, Compile] = {Runtime.OPENVINO: OpenVINOSegment, Runtime.ONNXRUNTIME: OnnxRuntimeSegment}
 
 
-def load_graph(path: Path, outputs: list[str], runtime: str, parameters: Mapping[str, str]) -> Segment:
-    """The graph as the backend of that runtime loads it."""
-    return RUNTIMES[runtime](path, outputs, parameters)
+def load_graph(path: Path, outputs: list[str], runtime: Runtime) -> Chain:
+    """The graph as our backend of that runtime loads it: cut at its outputs, with the config's parameters."""
+    return load_chain(path, outputs, runtime.parameters, COMPILE[runtime])
 
 
-def prove_equal(checkpoint: Checkpoint, trunk: Segment, branch: Segment) -> float:
+def prove_equal(checkpoint: Checkpoint, trunk: Chain, branch: Chain) -> float:
     """Runs the golden examples through the exported trunk and branch, as one padded batch.
 
     Returns the greatest difference of a logit. Raises BuildError, naming task, example and difference, where a logit
@@ -37,10 +35,10 @@ def prove_equal(checkpoint: Checkpoint, trunk: Segment, branch: Segment) -> floa
     record, golden = checkpoint.record, checkpoint.golden
     examples = [Example(row["text"], "", row.get("text_pair")) for row in golden]
     tokens = tokenize(checkpoint.tokenizer, examples, record.max_length)
-    batch = make_batch(tokens, [0] * len(tokens), Kind.CLASSIFICATION)  # the targets are not looked at
-    arrays = {name: getattr(batch, name).numpy() for name in ("input_ids", "attention_mask", "token_type_ids")}
-    hidden = trunk(arrays)[hidden_name(record.tap)]
-    logits = branch({"hidden": hidden, "attention_mask": arrays["attention_mask"]})["logits"]
+    arrays = {name: tensor.numpy() for name, tensor in pad_tokens(tokens).items()}
+    tapped = hidden_name(record.tap)
+    hidden = trunk.run(arrays, [tapped])[tapped]
+    logits = branch.run({"hidden": hidden, "attention_mask": arrays["attention_mask"]}, ["logits"])["logits"]
     greatest = 0.0
     for number, (row, one, computed) in enumerate(zip(golden, tokens, logits, strict=True), start=1):
         expected = np.array(row["logits"], dtype=np.float32)

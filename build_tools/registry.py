@@ -2,14 +2,18 @@
 
 import json
 import os
-import tempfile
+import uuid
 from pathlib import Path
-from typing import Literal, Self
+from typing import TYPE_CHECKING, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
-from training.checkpoint import BranchRecord
+from build_tools.errors import BuildError
+from build_tools.runtime import Runtime
 from training.kinds import Kind
+
+if TYPE_CHECKING:
+    from training.checkpoint import BranchRecord  # needs torch, which a machine that serves does not
 
 FILE = "registry.json"
 
@@ -61,27 +65,50 @@ class Registry(_Entry):
     """registry.json."""
 
     format_version: Literal[1] = 1
-    runtime: str
+    runtime: Runtime
     trunk: TrunkEntry
     tasks: dict[str, TaskEntry]
 
 
-def version_entry(record: BranchRecord) -> VersionEntry:
+def version_entry(record: "BranchRecord") -> VersionEntry:
     """What the registry keeps of a checkpoint."""
     return VersionEntry(kind=record.kind, labels=record.labels, tap=record.tap, max_length=record.max_length)
 
 
 def read_registry(repository: Path) -> Registry:
-    """The registry of a repository. Raises FileNotFoundError if it has none."""
-    return Registry.model_validate_json((repository / FILE).read_bytes())
+    """The registry of a repository.
+
+    Raises BuildError if there is none or it is damaged.
+    """
+    path = repository / FILE
+    if not path.is_file():
+        raise BuildError(f"{repository} holds no {FILE}: run espalier build first.")
+    try:
+        return Registry.model_validate_json(path.read_bytes())
+    except ValidationError as error:
+        first = error.errors()[0]
+        field = ".".join(str(part) for part in first["loc"]) or "the file"
+        raise BuildError(f"{path} is damaged ({field}: {first['msg']}): build the repository again.") from error
+
+
+def check_versions(repository: Path, registry: Registry) -> None:
+    """Raises BuildError if a version that the registry names is not there."""
+    for task, entry in registry.tasks.items():
+        for version in entry.versions:
+            folder = repository / f"branch_{task}" / version
+            if not folder.is_dir():
+                raise BuildError(f"{FILE} names version {version} of {task}, but {folder} is missing: build again.")
 
 
 def write_registry(repository: Path, registry: Registry) -> None:
     """Replaces registry.json at once: a router sees the old or the new one, never a part."""
     content = json.dumps(registry.model_dump(mode="json"), indent=2, ensure_ascii=False) + "\n"
-    with tempfile.NamedTemporaryFile("w", dir=repository, prefix=".registry.", delete=False, encoding="utf-8") as file:
-        file.write(content)
-        file.flush()
-        os.fsync(file.fileno())
-    Path(file.name).chmod(0o644)  # a temporary file is its owner's alone; tritonserver may be another user
-    Path(file.name).replace(repository / FILE)
+    staged = repository / f".{FILE}.{uuid.uuid4().hex}"
+    try:
+        with staged.open("x", encoding="utf-8") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        staged.replace(repository / FILE)
+    finally:
+        staged.unlink(missing_ok=True)

@@ -10,18 +10,15 @@ from google.protobuf import text_format
 from tritonclient.grpc import model_config_pb2 as pb
 
 from build_tools.export import TRUNK_INPUTS, hidden_name
+from build_tools.runtime import Runtime
 from training.checkpoint import BranchRecord
 from training.kinds import Kind
 
 GRAPH_FILE = "model.onnx"
 LOADED_VERSIONS = 3  # live, previous and canary
 
-# Threads: one stream, so that a request has all cores, and for ONNX Runtime no spinning pool per model (its default
-# costs 4 to 9 times the speed where many models share few cores).
-PARAMETERS = {"openvino": {"NUM_STREAMS": "1"}, "onnxruntime": {"intra_op_thread_count": "1"}}
 
-
-def trunk_config(runtime: str, taps: list[int], hidden_size: int) -> pb.ModelConfig:
+def trunk_config(runtime: Runtime, taps: list[int], hidden_size: int) -> pb.ModelConfig:
     """The model `trunk`: token ids, mask and types -> hidden_<tap> for each tap."""
     inputs = [pb.ModelInput(name=name, data_type=pb.TYPE_INT64, dims=[-1, -1]) for name in TRUNK_INPUTS]
     outputs = [
@@ -30,7 +27,7 @@ def trunk_config(runtime: str, taps: list[int], hidden_size: int) -> pb.ModelCon
     return _graph_config("trunk", runtime, inputs, outputs)
 
 
-def branch_config(runtime: str, record: BranchRecord, hidden_size: int) -> pb.ModelConfig:
+def branch_config(runtime: Runtime, record: BranchRecord, hidden_size: int) -> pb.ModelConfig:
     """The model `branch_<task>`: hidden states and mask -> logits."""
     inputs = [
         pb.ModelInput(name="hidden", data_type=pb.TYPE_FP32, dims=[-1, -1, hidden_size]),
@@ -80,18 +77,18 @@ def write_config(model: Path, config: pb.ModelConfig) -> None:
 
 
 def _graph_config(
-    name: str, runtime: str, inputs: list[pb.ModelInput], outputs: list[pb.ModelOutput]
+    name: str, runtime: Runtime, inputs: list[pb.ModelInput], outputs: list[pb.ModelOutput]
 ) -> pb.ModelConfig:
     return pb.ModelConfig(
         name=name,
-        backend=runtime,
+        backend=runtime.value,
         max_batch_size=0,
         default_model_filename=GRAPH_FILE,
         input=inputs,
         output=outputs,
         version_policy=pb.ModelVersionPolicy(latest=pb.ModelVersionPolicy.Latest(num_versions=LOADED_VERSIONS)),
         instance_group=[pb.ModelInstanceGroup(kind=pb.ModelInstanceGroup.KIND_CPU, count=1)],
-        parameters={key: pb.ModelParameter(string_value=value) for key, value in PARAMETERS[runtime].items()},
+        parameters={key: pb.ModelParameter(string_value=value) for key, value in runtime.parameters.items()},
     )
 
 

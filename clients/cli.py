@@ -12,7 +12,7 @@ from clients.answer import Answer
 from clients.cli_output import print_answers, print_heading, print_streamed
 from clients.cli_texts import read_texts
 from clients.client import Client
-from clients.errors import EspalierError, RequestRejected
+from clients.errors import RequestRejected
 from clients.request import MAX_BATCH_SIZE
 
 app = typer.Typer()
@@ -35,17 +35,15 @@ def predict(
     ] = False,
 ) -> None:
     """Ask a running server: every task's answer for each TEXT."""
-    try:
-        names = None if tasks is None else _task_names(tasks)
-        lines = read_texts(texts or [], file)
-        with Client(url, timeout) as client:
-            if stream:
-                _print_streams(client, lines, pair, names, scores, as_json)
-            else:
-                _print_batches(client, lines, pair, names, scores, as_json)
-    except EspalierError as error:
-        typer.echo(f"espalier: {error}", err=True)
-        raise typer.Exit(1) from None
+    names = None if tasks is None else _task_names(tasks)
+    if pair is not None and not pair.strip():
+        raise RequestRejected("--pair is empty: give a second text, or leave it out")
+    lines = read_texts(texts or [], file)
+    with Client(url, timeout) as client:
+        if stream:
+            _print_streams(client, lines, pair, names, scores, as_json)
+        else:
+            _print_batches(client, lines, pair, names, scores, as_json)
 
 
 def _print_batches(
@@ -89,9 +87,9 @@ def _print_streams(
 
 
 def _task_names(joined: str) -> list[str]:
-    if not joined.strip():
+    if not joined.strip(" ,"):
         raise RequestRejected("--tasks is empty: name at least one task, or leave it out for all of them")
-    return [name.strip() for name in joined.split(",")]
+    return [name.strip() for name in joined.split(",") if name.strip()]
 
 
 def _json(answer: Answer) -> dict[str, object]:
@@ -100,7 +98,3 @@ def _json(answer: Answer) -> dict[str, object]:
 
 def _json_key(text: str, pair: str | None) -> dict[str, object]:
     return {"text": text} if pair is None else {"text": text, "pair": pair}
-
-
-if __name__ == "__main__":
-    app()

@@ -15,7 +15,8 @@ class Client:
     """Asks the router of one server; safe to share between threads.
 
     url        host[:port] or grpc://host[:port] for gRPC, http://host[:port] for HTTP
-    timeout    seconds that one request may take; a list that is split takes that long for each part
+    timeout    seconds that one request may take (over HTTP: that each wait for the server may take); a list that is
+               split takes that long for each part
 
     Every method raises RequestRejected when the request is wrong, ServerUnavailable when there is no answer
     now, ServerFailed when the server broke on the request. A single task that could not answer is no

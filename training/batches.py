@@ -45,26 +45,35 @@ def target_of(example: Example, kind: Kind, labels: Sequence[str]) -> list[int] 
     return labels.index(label)
 
 
-def make_batch(tokens: Sequence[Tokens], targets: Sequence[object], kind: Kind) -> Batch:
-    """Pads the examples to the longest among them."""
+def pad_tokens(tokens: Sequence[Tokens]) -> dict[str, torch.Tensor]:
+    """input_ids, attention_mask and token_type_ids, int64 [B, T], padded to the longest of the B examples."""
     longest = max(len(one.ids) for one in tokens)
     input_ids = torch.zeros(len(tokens), longest, dtype=torch.long)
     attention_mask, token_type_ids = torch.zeros_like(input_ids), torch.zeros_like(input_ids)
-    rows, columns, tags = [], [], []
     for row, one in enumerate(tokens):
         input_ids[row, : len(one.ids)] = torch.tensor(one.ids)
         token_type_ids[row, : len(one.ids)] = torch.tensor(one.types)
         attention_mask[row, : len(one.ids)] = 1
-        for word, position in enumerate(one.word_positions):
-            if position != NOT_SEEN:
-                rows.append(row)
-                columns.append(position)
-                tags.append(targets[row][word])  # type: ignore[index]
+    return {"input_ids": input_ids, "attention_mask": attention_mask, "token_type_ids": token_type_ids}
+
+
+def make_batch(tokens: Sequence[Tokens], targets: Sequence[object], kind: Kind) -> Batch:
+    """The examples with their targets, as target_of makes them."""
+    seen = [
+        (row, position, word)
+        for row, one in enumerate(tokens)
+        for word, position in enumerate(one.word_positions)
+        if position != NOT_SEEN
+    ]
+    if kind is Kind.TAGGING:
+        targets = [targets[row][word] for row, _, word in seen]  # type: ignore[index]
     is_index = kind in (Kind.CLASSIFICATION, Kind.PAIR_CLASSIFICATION, Kind.TAGGING)
-    target = torch.tensor(tags if kind is Kind.TAGGING else targets, dtype=torch.long if is_index else torch.float32)
-    # The type is named because an empty list (no word of the batch has a token) would make floats, which index nothing.
-    word_rows, word_columns = torch.tensor(rows, dtype=torch.long), torch.tensor(columns, dtype=torch.long)
-    return Batch(input_ids, attention_mask, token_type_ids, target, word_rows, word_columns)
+    return Batch(
+        **pad_tokens(tokens),
+        targets=torch.tensor(targets, dtype=torch.long if is_index else torch.float32),
+        word_rows=torch.tensor([row for row, _, _ in seen], dtype=torch.long),
+        word_columns=torch.tensor([column for _, column, _ in seen], dtype=torch.long),
+    )
 
 
 def epoch_batches(

@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import os
 import re
 import tempfile
 from pathlib import Path
@@ -81,10 +82,6 @@ class BranchRecord(BaseModel):
         """C, the number of outputs of the head."""
         return 1 if self.kind is Kind.PAIR_REGRESSION else len(self.labels)
 
-    def own_sha256(self) -> str:
-        """What `sha256` must be."""
-        return hashlib.sha256(self.model_dump_json(exclude={"sha256"}).encode()).hexdigest()
-
 
 class Checkpoint(BaseModel):
     """A task checkpoint in memory."""
@@ -102,24 +99,31 @@ def save_checkpoint(folder: Path, checkpoint: Checkpoint) -> None:
     Raises TrainingError if the folder already exists: a checkpoint is never overwritten.
     """
     check_new(folder)
-    folder.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=folder.parent, prefix=f".{folder.name}.") as temporary:
         staged = Path(temporary) / folder.name
         staged.mkdir()
         tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in checkpoint.branch.state_dict().items()}
         save_file(tensors, staged / WEIGHTS)
+        (staged / WEIGHTS).chmod(0o644)  # safetensors makes it the owner's alone; other teams read it too
         (staged / TOKENIZER).write_text(tokenizer_json(checkpoint.tokenizer), encoding="utf-8")
         with (staged / GOLDEN).open("w", encoding="utf-8") as file:
             file.writelines(json.dumps(row, ensure_ascii=False) + "\n" for row in checkpoint.golden)
         files = {name: _sha256(staged / name) for name in (WEIGHTS, TOKENIZER, GOLDEN)}
-        record = checkpoint.record.model_copy(update={"files": files})
-        record = record.model_copy(update={"sha256": record.own_sha256()})
-        (staged / RECORD).write_text(record.model_dump_json(indent=2) + "\n", encoding="utf-8")
+        record = checkpoint.record.model_copy(update={"files": files}).model_dump(mode="json")
+        record["sha256"] = record_sha256(record)
+        content = json.dumps(record, indent=2, ensure_ascii=False, allow_nan=False)
+        (staged / RECORD).write_text(content + "\n", encoding="utf-8")
         staged.rename(folder)
 
 
 def check_new(folder: Path) -> None:
-    """Raises TrainingError if `folder` is there already."""
+    """Raises TrainingError if `folder` is there already or cannot be made; asked before hours of training."""
+    try:
+        folder.parent.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise TrainingError(f"{folder} cannot be made ({error.strerror}): choose another output.") from error
+    if not os.access(folder.parent, os.W_OK):
+        raise TrainingError(f"{folder.parent} cannot be written to: choose another output.")
     if folder.exists():
         raise TrainingError(f"{folder} already exists and is not overwritten: choose another output or remove it.")
 
@@ -144,7 +148,7 @@ def load_record(folder: Path) -> BranchRecord:
         first = error.errors()[0]
         field = ".".join(str(part) for part in first["loc"]) or "the file"
         raise TrainingError(f"{path}: {field}: {first['msg'].removeprefix('Value error, ')}") from error
-    if record.sha256 != record.own_sha256():
+    if record.sha256 != record_sha256(content):
         raise TrainingError(f"{path} is damaged (it is not as it was written): copy the checkpoint again.")
     for name in (WEIGHTS, TOKENIZER, GOLDEN):
         if not (folder / name).is_file():
@@ -173,6 +177,15 @@ def load_checkpoint(folder: Path) -> Checkpoint:
     golden = [json.loads(line) for line in (folder / GOLDEN).read_text(encoding="utf-8").splitlines()]
     tokenizer = Tokenizer.from_file(str(folder / TOKENIZER))
     return Checkpoint(record=record, branch=branch.eval(), tokenizer=tokenizer, golden=golden)
+
+
+def record_sha256(content: dict[str, Any]) -> str:
+    """What `sha256` in branch.json must be: the hash of all that stands there, that field left out.
+
+    Of the content as it was read, so that a later version's new fields do not make old checkpoints look damaged.
+    """
+    rest = {name: value for name, value in content.items() if name != "sha256"}
+    return hashlib.sha256(json.dumps(rest, sort_keys=True).encode()).hexdigest()
 
 
 def _sha256(path: Path) -> str:

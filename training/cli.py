@@ -124,7 +124,7 @@ def evaluate(
     from training.encoder import load_encoder
     from training.evaluator import evaluate as evaluate_branch
     from training.model import Trunk
-    from training.trainer_distillation import check_trunk
+    from training.trunk_fit import check_trunk
 
     loaded = load_checkpoint(checkpoint)
     record = loaded.record

@@ -59,6 +59,8 @@ def load_encoder(name: str = DEFAULT_ENCODER) -> Encoder:
 
     Raises TrainingError if it cannot be loaded or is no BERT.
     """
+    if name.startswith((".", "/", "~")) and not Path(name).is_dir():
+        raise TrainingError(f"the encoder {name!r} is no folder here: name one that is, or a hub id.")
     path = _minilm_folder() if name == DEFAULT_ENCODER else name
     try:
         config = AutoConfig.from_pretrained(path)

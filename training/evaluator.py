@@ -7,15 +7,13 @@ import numpy as np
 import torch
 from tokenizers import Tokenizer
 
-from training.batches import make_batch
+from training.batches import pad_tokens
 from training.data import Example
 from training.errors import TrainingError
 from training.kinds import Kind
 from training.metrics import score
 from training.model import Branch, Trunk
 from training.tokenization import NOT_SEEN, Tokens, tokenize
-
-MULTI_LABEL_THRESHOLD = 0.5
 
 
 @torch.no_grad()
@@ -34,11 +32,9 @@ def logits_of(
     by_length = sorted(range(len(tokens)), key=lambda i: len(tokens[i].ids))
     for start in range(0, len(by_length), batch_size):
         chosen = by_length[start : start + batch_size]
-        # Targets are not needed here; zeros of the right shape let the batch be made as in training.
-        zeros = [[0] * len(tokens[i].word_positions) if kind is Kind.TAGGING else 0 for i in chosen]
-        batch = make_batch([tokens[i] for i in chosen], zeros, kind).to(device)
-        hidden = trunk(batch.input_ids, batch.attention_mask, batch.token_type_ids)[-1]
-        logits = branch(hidden, batch.attention_mask).float().cpu().numpy()
+        padded = {name: tensor.to(device) for name, tensor in pad_tokens([tokens[i] for i in chosen]).items()}
+        hidden = trunk(**padded)[-1]
+        logits = branch(hidden, padded["attention_mask"]).float().cpu().numpy()
         if not np.isfinite(logits).all():
             raise TrainingError("the branch's outputs are no finite numbers: train it with a lower learning rate.")
         for row, i in enumerate(chosen):
@@ -55,8 +51,7 @@ def decode(logits: np.ndarray, tokens: Tokens, kind: Kind, labels: Sequence[str]
         best = logits.argmax(axis=-1)
         return ["O" if position == NOT_SEEN else labels[best[position]] for position in tokens.word_positions]
     if kind is Kind.MULTI_LABEL:
-        threshold = np.log(MULTI_LABEL_THRESHOLD / (1 - MULTI_LABEL_THRESHOLD))
-        return [label for label, logit in zip(labels, logits, strict=True) if logit > threshold]
+        return [label for label, logit in zip(labels, logits, strict=True) if logit > 0]  # a probability over 0.5
     return labels[int(logits.argmax())]
 
 

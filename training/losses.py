@@ -26,18 +26,19 @@ def hard_loss(logits: torch.Tensor, targets: torch.Tensor, kind: Kind) -> torch.
 
 
 def soft_loss(student: torch.Tensor, teacher: torch.Tensor, kind: Kind, temperature: float) -> torch.Tensor:
-    """Mean loss against the teacher's softened outputs (Hinton et al. 2015), not yet multiplied by T^2.
+    """Mean loss against the teacher's outputs softened by T, times T^2 (Hinton et al. 2015).
 
-    A regression value has no temperature: there it is the squared error, divided by T^2 so that the caller's T^2
-    leaves it as it is.
+    A regression value has no temperature: there it is the squared error alone.
     """
     if kind is Kind.PAIR_REGRESSION:
-        return functional.mse_loss(student, teacher) / temperature**2
+        return functional.mse_loss(student, teacher)
     if kind is Kind.MULTI_LABEL:
-        return functional.binary_cross_entropy_with_logits(student / temperature, torch.sigmoid(teacher / temperature))
-    return functional.kl_div(
-        functional.log_softmax(student / temperature, dim=-1),
-        functional.log_softmax(teacher / temperature, dim=-1),
-        reduction="batchmean",
-        log_target=True,
-    )
+        loss = functional.binary_cross_entropy_with_logits(student / temperature, torch.sigmoid(teacher / temperature))
+    else:
+        loss = functional.kl_div(
+            functional.log_softmax(student / temperature, dim=-1),
+            functional.log_softmax(teacher / temperature, dim=-1),
+            reduction="batchmean",
+            log_target=True,
+        )
+    return temperature**2 * loss

@@ -7,20 +7,22 @@ from training.checkpoint import Checkpoint
 from training.data import TaskData
 from training.encoder import Encoder
 from training.errors import TrainingError
-from training.fingerprint import trunk_fingerprints
 from training.hyper_parameters import HyperParameters
 from training.losses import hard_loss, soft_loss, training_logits
 from training.model import student_of
 from training.trainer import train_branch
+from training.trunk_fit import check_trunk
 
 
 def distill(teacher: Checkpoint, data: TaskData, encoder: Encoder, layers: int, hyper: HyperParameters) -> Checkpoint:
     """Trains a student of `layers` layers at the teacher's tap, started from its lowest fine-tuned layers.
 
-    The loss is T^2 x soft + hard. Raises TrainingError if `layers` is not below the teacher's, or if data
-    or encoder are not those of the teacher's task.
+    The loss is T^2 x soft + hard; soft_loss brings the T^2. Raises TrainingError if `layers` is not below the
+    teacher's, or if data or encoder are not those of the teacher's task.
     """
     record = teacher.record
+    if record.layers == 1:
+        raise TrainingError(f"the checkpoint of {record.task} has one layer, nothing to distil: give a deeper teacher.")
     if not 1 <= layers < record.layers:
         raise TrainingError(f"l must be 1..{record.layers - 1} for a teacher of {record.layers} layers, not {layers}.")
     if (data.kind, list(data.labels)) != (record.kind, record.labels):
@@ -39,19 +41,6 @@ def distill(teacher: Checkpoint, data: TaskData, encoder: Encoder, layers: int, 
         with torch.no_grad():
             teacher_logits = teacher_branch.to(hidden.device)(hidden, batch.attention_mask)
         soft = soft_loss(logits, training_logits(teacher_logits, batch, data.kind), data.kind, hyper.temperature)
-        return hyper.temperature**2 * soft + hard_loss(logits, batch.targets, data.kind)
+        return soft + hard_loss(logits, batch.targets, data.kind)
 
     return train_branch(student, record.tap, data, record.task, encoder, hyper, loss, record.metric, teacher=record)
-
-
-def check_trunk(checkpoint: Checkpoint, encoder: Encoder) -> None:
-    """Raises TrainingError, naming both fingerprints, if the branch was not trained on this encoder's trunk."""
-    record = checkpoint.record
-    chain = trunk_fingerprints(encoder, min(record.tap, encoder.layers))
-    found = chain[record.tap] if record.tap < len(chain) else "none (it has fewer layers)"
-    if found != record.trunk_fingerprint:
-        raise TrainingError(
-            f"the checkpoint of {record.task} was trained on a trunk with fingerprint {record.trunk_fingerprint} "
-            f"at tap {record.tap}; the encoder {encoder.name!r} has {found} there: use the encoder it was trained "
-            f"with ({record.encoder.name!r})."
-        )

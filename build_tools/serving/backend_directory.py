@@ -3,12 +3,12 @@
 import shutil
 from pathlib import Path
 
+from build_tools.runtime import Runtime
 from build_tools.serving.distribution import Distribution
 
 _SOURCES = Path(__file__).parent.parent / "backends"
 
-OWN_BACKENDS = ("openvino", "onnxruntime")
-BACKENDS = ("python", *OWN_BACKENDS)
+BACKENDS = ("python", *Runtime)
 
 
 def assemble_backends(distribution: Distribution, directory: Path) -> None:
@@ -21,6 +21,6 @@ def assemble_backends(distribution: Distribution, directory: Path) -> None:
     no_caches = shutil.ignore_patterns("__pycache__")
     shutil.copytree(distribution.python_backend, directory / "python", ignore=no_caches)
     shutil.copy2(distribution.python_stub, directory / "python")
-    for name in OWN_BACKENDS:
+    for name in Runtime:
         shutil.copytree(_SOURCES / name, directory / name, ignore=no_caches)
         shutil.copytree(_SOURCES / "espalier_backend", directory / name / "espalier_backend", ignore=no_caches)

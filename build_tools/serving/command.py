@@ -7,8 +7,11 @@ from typing import Annotated
 
 import typer
 
-from build_tools.serving.errors import ServeError
+from build_tools.registry import check_versions, read_registry
 from build_tools.serving.server import TritonServer
+
+# The last: its terminal was closed.
+STOPPING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
 def serve(
@@ -19,16 +22,16 @@ def serve(
     http_port: Annotated[int, typer.Option(help="Port for HTTP; 0 takes a free one.")] = 8000,
     metrics_port: Annotated[int, typer.Option(help="Port for Prometheus metrics; 0 takes a free one.")] = 8002,
     host: Annotated[str, typer.Option(help="Address or name to listen on.")] = "127.0.0.1",
+    startup_timeout: Annotated[float, typer.Option(help="Seconds that loading all models may take.")] = 120.0,
     log_file: Annotated[Path | None, typer.Option(help="Keep Triton's log in this file.", metavar="FILE")] = None,
 ) -> None:
     """Serve a model repository with tritonserver until Ctrl-C."""
-    if not (repository / "registry.json").is_file():
-        raise ServeError(f"{repository} holds no registry.json: run espalier build first")
+    check_versions(repository, read_registry(repository))  # says what is wrong, before Triton would
     ports = (grpc_port or None, http_port or None, metrics_port or None)
-    for number in (signal.SIGINT, signal.SIGTERM):
+    for number in STOPPING:
         signal.signal(number, _interrupt_once)
     try:
-        with TritonServer(repository, *ports, host, log_file=log_file) as server:
+        with TritonServer(repository, *ports, host, startup_timeout, log_file) as server:
             typer.echo(f"Triton serves {repository}")
             typer.echo(f"  gRPC     {server.grpc_url}")
             typer.echo(f"  HTTP     http://{server.http_url}")
@@ -41,6 +44,6 @@ def serve(
 
 def _interrupt_once(_number: int, _frame: FrameType | None) -> None:
     # The first signal stops the server; a second one must not cut that short and leave processes behind.
-    for number in (signal.SIGINT, signal.SIGTERM):
+    for number in STOPPING:
         signal.signal(number, signal.SIG_IGN)
     raise KeyboardInterrupt

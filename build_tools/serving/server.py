@@ -187,7 +187,10 @@ class TritonServer:
     def _wait_until_ready(self) -> None:
         process = self._running()
         deadline = time.monotonic() + self._startup_timeout
-        while not _is_ready(_reachable(self._address), self._ports["http"]):
+        is_ready = False
+        while not is_ready:
+            is_ready = _is_ready(_reachable(self._address), self._ports["http"])
+            # Asked after each look, the last one too: another server may have taken the port and be the ready one.
             code = process.poll()
             if code is not None:
                 raise ServeError(f"tritonserver did not start ({_described(code)}):\n{self._error_lines()}")

@@ -5,7 +5,7 @@ import re
 _LOGGED = re.compile(r'^(?P<level>[IWE])\d{4} \S+ +\d+ (?P<source>\S+:\d+)\] ?"?(?P<message>.*?)"?$')
 _TABLE = re.compile(r"^[+|]")
 # Logged as an error on every machine without a GPU.
-_NOISE = "CudaDriverHelper has not been initialized"
+_NOISE = re.compile("CudaDriverHelper has not been initialized|CUDA driver version is insufficient")
 _LINES_SHOWN = 30
 
 
@@ -17,7 +17,7 @@ def error_lines(log: str) -> str:
         if logged is None:
             if line.strip() and not _TABLE.match(line):
                 telling.append(line)
-        elif logged["level"] == "E" and _NOISE not in line:
+        elif logged["level"] == "E" and not _NOISE.search(line):
             # A message of several lines is logged as one, with escapes.
             telling.extend(part for part in logged["message"].split("\\n") if part.strip())
     return "\n".join((telling or log.splitlines())[-_LINES_SHOWN:])

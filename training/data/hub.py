@@ -15,7 +15,7 @@ COLUMNS = {
     "tokens": ("tokens", "words"),
     "tags": ("tags", "ner_tags", "slots", "labels"),
 }
-DEV_SPLITS = ("dev", "validation", "validation_matched", "test")
+DEV_SPLITS = ("dev", "validation", "validation_matched")  # never test: the best epoch is picked on it
 
 
 def read_hub(name: str) -> dict[str, Iterator[tuple[str, Row]]]:

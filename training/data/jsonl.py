@@ -13,6 +13,8 @@ def read_jsonl(path: Path) -> Iterator[tuple[str, Row]]:
 
     Raises TrainingError, naming file and line, for a missing file, a line that is no JSON object, or invalid UTF-8.
     """
+    if path.is_dir():
+        raise TrainingError(f"{path} is a folder: name one of its JSONL files.")
     if not path.is_file():
         raise TrainingError(f"{path} does not exist.")
     with path.open("rb") as file:

@@ -49,9 +49,13 @@ def to_example(row: Row, kind: Kind, where: str) -> Example:
 
 
 def _text(row: Row, field: str, where: str) -> str:
-    value = row.get(field)
+    if field not in row:
+        raise TrainingError(f"{where}: the field `{field}` is missing.")
+    value = row[field]
     if not isinstance(value, str):
         raise TrainingError(f"{where}: `{field}` must be a text, not {value!r}.")
+    if not value.strip():
+        raise TrainingError(f"{where}: `{field}` is empty: give it a text or take the row out.")
     return value
 
 
@@ -70,7 +74,9 @@ def _label(row: Row, kind: Kind, where: str) -> Label:
             raise TrainingError(f"{where}: `label` of a multi-label task must be a list of names, not {label!r}.")
         return tuple(label)
     if isinstance(label, bool) or not isinstance(label, (str, int)):
-        raise TrainingError(f"{where}: `label` must be a name or an integer, not {label!r}.")
+        raise TrainingError(
+            f"{where}: `label` must be a name or an integer, not {label!r}; --kind names a kind of other labels."
+        )
     return str(label)
 
 

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from training.errors import TrainingError
 from training.sample_suite.coherence import LABELS, pair
 from training.sample_suite.emotions import EMOTIONS, say_with_emotion
 from training.sample_suite.grammar import DOMAINS, MARKS, MAX_WORDS, Grammar, Word, text_of
@@ -21,22 +22,25 @@ def write_sample_suite(directory: Path, seed: int = 0, train_rows: int = 1200, d
 
     The classes are balanced to one row, no text occurs twice in a task, and the dev rows also use the third
     of all templates and names that train never sees. The same arguments write the same bytes everywhere.
-    Raises ValueError where so many different rows cannot be written, or so few cannot hold every label.
+    Raises TrainingError where a task's folder exists already, and ValueError where so many different rows
+    cannot be written, or so few cannot hold every label.
     """
     if min(train_rows, dev_rows) < len(DOMAINS):
         raise ValueError(
             f"train_rows={train_rows} and dev_rows={dev_rows}: both must be at least {len(DOMAINS)},"
             " so that every intent has a row."
         )
-    folders: dict[str, Path] = {}
+    folders = {task: directory / task for task in _TASKS}
+    for folder in folders.values():
+        if folder.exists():
+            raise TrainingError(f"{folder} already exists and is not overwritten: choose another folder.")
     for task, (write_row, labels) in _TASKS.items():
         rng = random.Random(f"{seed} {task}")
         written: set[str] = set()
         train = _rows(task, write_row, labels, Grammar(rng, held_out=False), train_rows, written)
         known = {tag for row in train for tag in row.get("tags", ())}
         dev = _rows(task, write_row, labels, Grammar(rng, held_out=True), dev_rows, written, known)
-        folders[task] = directory / task
-        folders[task].mkdir(parents=True, exist_ok=True)
+        folders[task].mkdir(parents=True)
         for split, rows in (("train", train), ("dev", dev)):
             lines = [json.dumps(row, ensure_ascii=False) + "\n" for row in rows]
             (folders[task] / f"{split}.jsonl").write_bytes("".join(lines).encode())

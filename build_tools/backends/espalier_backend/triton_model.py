@@ -1,24 +1,19 @@
 """The model of the Python-based backends: one ONNX file, served with a C++ backend's config.pbtxt."""
 
 import json
-from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Any
 
 import numpy as np
 import triton_python_backend_utils as pb_utils
 
-from .chain import Chain, Segment
-
-Compile = Callable[[Path, Sequence[str], Mapping[str, str]], Segment]
+from .load_chain import Compile, load_chain
 
 
 class OnnxModel:
     """A model version whose folder holds the ONNX file that the config's `default_model_filename` names.
 
-    A backend's `TritonPythonModel` is a subclass that sets `compile_segment`: (an ONNX file, names of its
-    outputs, the config's parameters) -> segment.
+    A backend's `TritonPythonModel` is a subclass that sets `compile_segment`.
     """
 
     compile_segment: Compile
@@ -33,7 +28,7 @@ class OnnxModel:
         outputs = [tensor["name"] for tensor in config["output"]]
         parameters = {name: value["string_value"] for name, value in config["parameters"].items()}
         try:
-            self._chain = Chain(self._compile(file, outputs, parameters))
+            self._chain = load_chain(file, outputs, parameters, type(self).compile_segment)
         except Exception as error:
             raise pb_utils.TritonModelException(f"cannot load {file}: {type(error).__name__}: {error}") from error
         # The proof that a request ran no deeper than it asked for; Triton itself counts executions only.
@@ -44,27 +39,6 @@ class OnnxModel:
         )
         labels = {"model": args["model_name"], "version": args["model_version"]}
         self._computed = {name: self._family.Metric(labels={**labels, "output": name}) for name in outputs}
-
-    def _compile(self, file: Path, outputs: list[str], parameters: dict[str, str]) -> Iterator[Segment]:
-        compile_segment = type(self).compile_segment
-        if len(outputs) == 1:
-            yield compile_segment(file, outputs, parameters)
-            return
-        # Only a model with several outputs (the trunk) pays for the import of onnx.
-        import onnx
-
-        from .segments import cut_at_outputs
-
-        segments = cut_at_outputs(onnx.load(file), outputs)
-        if len(segments) == 1:
-            yield compile_segment(file, outputs, parameters)
-            return
-        with TemporaryDirectory(prefix="espalier-") as folder:
-            cut = Path(folder, "segment.onnx")
-            while segments:
-                segment = segments.pop(0)  # so that its weights are freed once compiled
-                cut.write_bytes(segment.SerializeToString())
-                yield compile_segment(cut, [segment.graph.output[0].name], parameters)
 
     def execute(self, requests: list[Any]) -> list[Any]:
         """Answer each request by itself: an error is that request's alone."""

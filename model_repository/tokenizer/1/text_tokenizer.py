@@ -6,6 +6,11 @@ from pathlib import Path
 import numpy as np
 from tokenizers import Encoding, Tokenizer
 
+
+class RefusedRequestError(ValueError):
+    """A request that cannot be read; the sentence is for its caller."""
+
+
 # Triton's dynamic batcher joins requests of equal shape only: lengths are rounded up to a few.
 LENGTH_BUCKETS = (8, 16, 24, 32, 48, 64, 96, 128, 192, 256, 384, 512)
 
@@ -20,12 +25,32 @@ class TextTokenizer:
 
     @property
     def max_length(self) -> int:
-        """The most tokens that an encoding has."""
-        return self._tokenizer.truncation["max_length"]
+        """The most tokens that an encoding has. Raises ValueError if neither file nor caller set one."""
+        if self._tokenizer.truncation is None:
+            raise ValueError("the tokenizer does not truncate")
+        return int(self._tokenizer.truncation["max_length"])
 
     def encode(self, texts: Sequence[tuple[str, str | None]]) -> list[Encoding]:
         """One encoding per (text, pair); a pair of None is a single text."""
         return self._tokenizer.encode_batch([text if pair is None else (text, pair) for text, pair in texts])
+
+
+def decode_texts(name: str, values: np.ndarray) -> list[str]:
+    """The UTF-8 texts of an input tensor of bytes. Raises RefusedRequestError, naming the row, for anything else."""
+    texts = []
+    for row, value in enumerate(values.reshape(-1)):
+        try:
+            texts.append(value.decode("utf-8"))
+        except UnicodeDecodeError as error:
+            raise RefusedRequestError(f"{name} {row} is not valid UTF-8 at byte {error.start}.") from error
+    return texts
+
+
+def check_not_empty(texts: Sequence[str]) -> None:
+    """Raises RefusedRequestError, naming the row, for a text without a word."""
+    for row, text in enumerate(texts):
+        if not text.strip():
+            raise RefusedRequestError(f"text {row} is empty: give at least one word.")
 
 
 def bucket(length: int, max_length: int) -> int:

@@ -7,6 +7,9 @@ import onnx
 import pytest
 from onnx import TensorProto, helper, numpy_helper
 
+from build_tools.registry import Registry, TrunkEntry, write_registry
+from build_tools.runtime import Runtime
+
 WIDTH = 8
 
 # The form that NVIDIA's C++ backends take: no max_batch_size, the batch in every dims.
@@ -50,7 +53,8 @@ def _write(folder: Path) -> Path:
         version.mkdir(parents=True)
         onnx.save(_trunk(), version / "model.onnx")
         (version.parent / "config.pbtxt").write_text(CONFIG.format(backend=backend))
-    (folder / "registry.json").write_text("{}")
+    trunk = TrunkEntry(encoder="none", taps=[1, 2], fingerprints=["f0", "f1", "f2"])
+    write_registry(folder, Registry(runtime=Runtime.OPENVINO, trunk=trunk, tasks={}))
     return folder
 
 

@@ -14,6 +14,7 @@ from build_tools import builder
 from build_tools.builder import build
 from build_tools.errors import BuildError
 from build_tools.registry import read_registry
+from build_tools.runtime import Runtime
 from training.checkpoint import load_checkpoint, load_record, save_checkpoint
 from training.data import TaskData
 from training.data.rows import to_example
@@ -90,7 +91,9 @@ def two_lengths(train, tmp_path_factory):
     """(repository, what the build reported): slots of 8 tokens beside a pair task of 32, for ONNX Runtime."""
     folder = tmp_path_factory.mktemp("two_lengths")
     reported = []
-    build([train("slots", 8), train("same")], folder / "repository", runtime="onnxruntime", report=reported.append)
+    build(
+        [train("slots", 8), train("same")], folder / "repository", runtime=Runtime.ONNXRUNTIME, report=reported.append
+    )
     assert [path.name for path in folder.iterdir()] == ["repository"]
     return folder / "repository", reported
 

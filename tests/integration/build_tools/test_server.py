@@ -210,7 +210,11 @@ def _server_of(process: subprocess.Popen[str]) -> psutil.Process | None:
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_the_command_says_where_it_serves_and_stops_cleanly(serve, tmp_path, number):
     assert serve.stdout is not None
-    shown = "".join(iter(serve.stdout.readline, "Ctrl-C stops.\n"))
+    shown = ""
+    while not shown.endswith("Ctrl-C stops.\n"):
+        line = serve.stdout.readline()
+        assert line, f"it ended after saying {shown!r}"
+        shown += line
     http = re.search(r"HTTP +(http://127\.0\.0\.1:\d+)\n", shown)
     assert http is not None
     with urlopen(f"{http[1]}/v2/health/ready") as response:

@@ -83,16 +83,25 @@ def test_among_the_hand_written_models_only_generated_files_are_added(staged, ho
 
 
 @pytest.mark.parametrize("place", ["elsewhere", "home"])
-def test_a_folder_in_the_way_stops_before_anything_is_moved(staged, home, tmp_path, place):
+def test_a_folder_with_anything_else_in_it_is_not_built_into(home, tmp_path, place):
     repository = home if place == "home" else tmp_path / "repository"
     (repository / "intent").mkdir(parents=True)
-    before = _files(repository)
 
-    with pytest.raises(BuildError, match=r"intent is in the way"):
-        builder._put_in_place(staged, repository)
+    with pytest.raises(BuildError, match=r"is not empty \(intent stands there\)"):
+        builder._check_place(repository)
 
-    assert _files(repository) == before
-    assert not (repository / "trunk").exists()
+
+def test_an_absent_an_empty_and_the_hand_written_folder_are_built_into(home, tmp_path):
+    (tmp_path / "empty").mkdir()
+    for place in (tmp_path / "absent", tmp_path / "empty", home):
+        builder._check_place(place)
+
+
+def test_a_file_is_no_place_for_a_repository(tmp_path):
+    (tmp_path / "file").touch()
+
+    with pytest.raises(BuildError, match="is a file"):
+        builder._check_place(tmp_path / "file")
 
 
 def test_the_registry_comes_last_because_it_says_that_the_rest_is_there(staged, tmp_path, monkeypatch):

@@ -6,7 +6,8 @@ import pytest
 import torch
 
 from build_tools.export import TRUNK_INPUTS, export_branch, export_trunk, hidden_name
-from build_tools.proof import RUNTIMES, load_graph
+from build_tools.proof import load_graph
+from build_tools.runtime import Runtime
 from training.model import Branch, Trunk
 
 TAPS = [1, 3]
@@ -45,21 +46,21 @@ def _tokens(batch, length):
     return {"input_ids": ids * mask, "attention_mask": mask, "token_type_ids": types}
 
 
-@pytest.mark.parametrize("runtime", RUNTIMES)
+@pytest.mark.parametrize("runtime", Runtime)
 @pytest.mark.parametrize("shape", SHAPES)
 def test_the_exported_trunk_computes_every_tap_for_any_batch_and_length(encoder, trunk_file, runtime, shape):
     tokens = _tokens(*shape)
     with torch.no_grad():
         expected = Trunk(encoder, TAPS)(**tokens)
 
-    computed = load_graph(trunk_file, HIDDEN, runtime, {})({name: one.numpy() for name, one in tokens.items()})
+    computed = load_graph(trunk_file, HIDDEN, runtime).run({name: one.numpy() for name, one in tokens.items()}, HIDDEN)
 
     assert list(computed) == HIDDEN
     for name, hidden in zip(HIDDEN, expected, strict=True):
         np.testing.assert_allclose(computed[name], hidden.numpy(), atol=1e-4)
 
 
-@pytest.mark.parametrize("runtime", RUNTIMES)
+@pytest.mark.parametrize("runtime", Runtime)
 @pytest.mark.parametrize("shape", SHAPES)
 def test_the_exported_branch_computes_logits_for_any_batch_and_length(branch, branch_file, runtime, shape):
     mask = _tokens(*shape)["attention_mask"]
@@ -67,21 +68,21 @@ def test_the_exported_branch_computes_logits_for_any_batch_and_length(branch, br
     with torch.no_grad():
         expected = branch.eval()(hidden, mask).numpy()
 
-    segment = load_graph(branch_file, ["logits"], runtime, {})
-    computed = segment({"hidden": hidden.numpy(), "attention_mask": mask.numpy()})["logits"]
+    chain = load_graph(branch_file, ["logits"], runtime)
+    computed = chain.run({"hidden": hidden.numpy(), "attention_mask": mask.numpy()}, ["logits"])["logits"]
 
     assert computed.shape == expected.shape
     np.testing.assert_allclose(computed, expected, atol=1e-4)
 
 
-@pytest.mark.parametrize("runtime", RUNTIMES)
+@pytest.mark.parametrize("runtime", Runtime)
 def test_padding_changes_neither_hidden_states_nor_logits(trunk_file, branch_file, branch, runtime):
-    trunk, graph = load_graph(trunk_file, HIDDEN, runtime, {}), load_graph(branch_file, ["logits"], runtime, {})
+    trunk, graph = load_graph(trunk_file, HIDDEN, runtime), load_graph(branch_file, ["logits"], runtime)
 
     def logits(tokens):
         arrays = {name: one.numpy() for name, one in tokens.items()}
-        hidden = trunk(arrays)["hidden_3"]
-        return graph({"hidden": hidden, "attention_mask": arrays["attention_mask"]})["logits"]
+        hidden = trunk.run(arrays, ["hidden_3"])["hidden_3"]
+        return graph.run({"hidden": hidden, "attention_mask": arrays["attention_mask"]}, ["logits"])["logits"]
 
     bare = _tokens(1, 5)
     padded = {name: torch.nn.functional.pad(one, (0, 11)) for name, one in bare.items()}

@@ -2,6 +2,7 @@ import numpy as np
 import pytest
 import torch
 
+from build_tools.backends.espalier_backend.chain import Chain
 from build_tools.errors import BuildError
 from build_tools.proof import prove_equal
 from training.checkpoint import Checkpoint
@@ -57,7 +58,9 @@ LOGITS = [[1.0, 2.0], [3.0, 4.0], [5.0, 6.0]]
 def test_equal_logits_pass_and_the_greatest_difference_is_told(checkpoint):
     computed = [[1.0, 2.0], [3.0, 4.0005], [5.0001, 6.0]]
 
-    assert prove_equal(checkpoint(LOGITS), Trunk(), BranchGraph(computed)) == pytest.approx(5e-4, rel=0.01)
+    assert prove_equal(checkpoint(LOGITS), Chain([Trunk()]), Chain([BranchGraph(computed)])) == pytest.approx(
+        5e-4, rel=0.01
+    )
 
 
 @pytest.mark.parametrize("wrong", [4.0015, 3.9985, float("nan"), float("inf")])
@@ -66,17 +69,17 @@ def test_a_logit_that_differs_stops_with_task_example_and_difference(checkpoint,
     difference = "0.0015" if np.isfinite(wrong) else "inf"
 
     with pytest.raises(BuildError, match=rf"intent.* golden example 2 \('a b c d'\) differs by {difference}"):
-        prove_equal(checkpoint(LOGITS), Trunk(), BranchGraph(computed))
+        prove_equal(checkpoint(LOGITS), Chain([Trunk()]), Chain([BranchGraph(computed)]))
 
 
 def test_a_head_of_another_width_does_not_pass_by_broadcasting(checkpoint):
     with pytest.raises(BuildError, match=r"golden example 1 .* differs by inf"):
-        prove_equal(checkpoint([[1.0, 1.0]] * 3), Trunk(), BranchGraph([[1.0]] * 3))
+        prove_equal(checkpoint([[1.0, 1.0]] * 3), Chain([Trunk()]), Chain([BranchGraph([[1.0]] * 3)]))
 
 
 def test_missing_rows_are_no_proof(checkpoint):
     with pytest.raises(ValueError, match="zip"):
-        prove_equal(checkpoint(LOGITS), Trunk(), BranchGraph(LOGITS[:2]))
+        prove_equal(checkpoint(LOGITS), Chain([Trunk()]), Chain([BranchGraph(LOGITS[:2])]))
 
 
 def test_tagging_compares_every_own_token_and_no_padding(checkpoint):
@@ -85,17 +88,17 @@ def test_tagging_compares_every_own_token_and_no_padding(checkpoint):
     for row, values in enumerate(own):
         padded[row, : len(values)] = values
 
-    assert prove_equal(checkpoint(own, Kind.TAGGING), Trunk(), BranchGraph(padded)) == 0.0
+    assert prove_equal(checkpoint(own, Kind.TAGGING), Chain([Trunk()]), Chain([BranchGraph(padded)])) == 0.0
 
     padded[2, 3, 1] += 0.01  # the last token of the last text
     with pytest.raises(BuildError, match=r"golden example 3 .* differs by 0.01"):
-        prove_equal(checkpoint(own, Kind.TAGGING), Trunk(), BranchGraph(padded))
+        prove_equal(checkpoint(own, Kind.TAGGING), Chain([Trunk()]), Chain([BranchGraph(padded)]))
 
 
 def test_the_graphs_are_given_one_masked_batch_and_the_branch_reads_its_own_tap(checkpoint):
     trunk, branch = Trunk(), BranchGraph(LOGITS)
 
-    prove_equal(checkpoint(LOGITS), trunk, branch)
+    prove_equal(checkpoint(LOGITS), Chain([trunk]), Chain([branch]))
 
     assert trunk.given["input_ids"].tolist() == [[2, 4, 3, 0, 0, 0], [2, 4, 5, 6, 7, 3], [2, 5, 6, 3, 0, 0]]
     mask = [[1, 1, 1, 0, 0, 0], [1] * 6, [1, 1, 1, 1, 0, 0]]
@@ -107,7 +110,11 @@ def test_the_graphs_are_given_one_masked_batch_and_the_branch_reads_its_own_tap(
 def test_the_pair_of_an_example_is_read_as_the_second_segment(checkpoint):
     trunk = Trunk()
 
-    prove_equal(checkpoint(LOGITS, Kind.PAIR_CLASSIFICATION, pairs=("b", "e", "c")), trunk, BranchGraph(LOGITS))
+    prove_equal(
+        checkpoint(LOGITS, Kind.PAIR_CLASSIFICATION, pairs=("b", "e", "c")),
+        Chain([trunk]),
+        Chain([BranchGraph(LOGITS)]),
+    )
 
     assert trunk.given["input_ids"][0, :5].tolist() == [2, 4, 3, 5, 3]
     assert trunk.given["token_type_ids"][0, :5].tolist() == [0, 0, 0, 1, 1]

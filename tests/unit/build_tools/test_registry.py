@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 from pydantic import ValidationError
 
+from build_tools.errors import BuildError
 from build_tools.registry import (
     FILE,
     CanaryEntry,
@@ -12,6 +13,7 @@ from build_tools.registry import (
     TaskEntry,
     TrunkEntry,
     VersionEntry,
+    check_versions,
     read_registry,
     version_entry,
     write_registry,
@@ -109,9 +111,22 @@ def test_another_user_may_read_the_file(tmp_path):
     assert (tmp_path / FILE).stat().st_mode & 0o777 == 0o644
 
 
-def test_a_repository_without_a_registry_is_a_missing_file(tmp_path):
-    with pytest.raises(FileNotFoundError):
+def test_a_repository_without_a_registry_is_told_with_what_to_do(tmp_path):
+    with pytest.raises(BuildError, match=r"holds no registry\.json: run espalier build first"):
         read_registry(tmp_path)
+
+
+def test_a_version_that_is_named_and_not_there_is_told(tmp_path):
+    registry = _registry()
+    for task, entry in registry.tasks.items():
+        for version in entry.versions:
+            (tmp_path / f"branch_{task}" / version).mkdir(parents=True)
+    check_versions(tmp_path, registry)
+    missing = next(tmp_path.glob("branch_intent/*"))
+    missing.rmdir()
+
+    with pytest.raises(BuildError, match=f"names version {missing.name} of intent, but {missing} is missing"):
+        check_versions(tmp_path, registry)
 
 
 def test_a_misspelt_field_is_refused_and_not_dropped(tmp_path):
@@ -120,7 +135,7 @@ def test_a_misspelt_field_is_refused_and_not_dropped(tmp_path):
     content["tasks"]["intent"]["lives"] = 2
     (tmp_path / FILE).write_text(json.dumps(content))
 
-    with pytest.raises(ValidationError, match="lives"):
+    with pytest.raises(BuildError, match=r"damaged \(tasks.intent.lives: "):
         read_registry(tmp_path)
 
 

@@ -2,6 +2,7 @@ import pytest
 from google.protobuf import text_format
 from tritonclient.grpc import model_config_pb2 as pb
 
+from build_tools.runtime import Runtime
 from build_tools.triton_config import (
     branch_config,
     branch_name,
@@ -11,7 +12,6 @@ from build_tools.triton_config import (
 )
 from training.kinds import Kind
 
-RUNTIMES = ("openvino", "onnxruntime")
 PAIR_KINDS = (Kind.PAIR_CLASSIFICATION, Kind.PAIR_REGRESSION)
 
 
@@ -34,7 +34,7 @@ def _steps(config):
     return {step.model_name: step for step in config.ensemble_scheduling.step}
 
 
-@pytest.mark.parametrize("runtime", RUNTIMES)
+@pytest.mark.parametrize("runtime", Runtime)
 def test_the_file_holds_the_whole_config(written, make_record, runtime):
     for config in (
         trunk_config(runtime, [2, 3], 16),
@@ -44,7 +44,7 @@ def test_the_file_holds_the_whole_config(written, make_record, runtime):
         assert written(config) == config
 
 
-@pytest.mark.parametrize("runtime", RUNTIMES)
+@pytest.mark.parametrize("runtime", Runtime)
 def test_trunk_and_branch_have_the_one_form_that_every_backend_takes(written, make_record, runtime):
     for name, config in (
         ("trunk", trunk_config(runtime, [2], 16)),
@@ -63,14 +63,14 @@ def test_trunk_and_branch_have_the_one_form_that_every_backend_takes(written, ma
 def test_each_runtime_gets_its_own_thread_setting_and_none_of_the_other(written):
     parameters = {
         runtime: {key: value.string_value for key, value in written(trunk_config(runtime, [2], 16)).parameters.items()}
-        for runtime in RUNTIMES
+        for runtime in Runtime
     }
 
     assert parameters == {"openvino": {"NUM_STREAMS": "1"}, "onnxruntime": {"intra_op_thread_count": "1"}}
 
 
 def test_the_trunk_puts_out_the_hidden_states_of_every_tap(written):
-    config = written(trunk_config("openvino", [2, 3], 16))
+    config = written(trunk_config(Runtime.OPENVINO, [2, 3], 16))
 
     assert _tensors(config.input) == dict.fromkeys(
         ("input_ids", "attention_mask", "token_type_ids"), ("TYPE_INT64", [-1, -1])
@@ -94,7 +94,7 @@ def test_the_trunk_puts_out_the_hidden_states_of_every_tap(written):
 def test_logits_have_the_shape_of_the_kind_in_branch_and_ensemble(written, make_record, kind, logits):
     record = make_record(kind)
 
-    branch = written(branch_config("openvino", record, 16))
+    branch = written(branch_config(Runtime.OPENVINO, record, 16))
     ensemble = written(ensemble_config(record, "tokenizer"))
 
     assert _tensors(branch.input) == {

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from typer.testing import CliRunner
 
-from clients import Answer, RequestRejected, ServerUnavailable, cli
+from clients import Answer, EspalierError, RequestRejected, ServerUnavailable, cli
 from clients.answer import read_row
 
 _ANSWERS = (
@@ -87,9 +87,8 @@ def test_json_stream_is_one_object_per_task(calls: list[tuple[Any, ...]]) -> Non
 @pytest.mark.usefixtures("calls")
 def test_a_stream_that_breaks_keeps_what_came_before() -> None:
     result = _run("bad", "--stream")
-    assert result.exit_code == 1
+    assert str(result.exception) == "gone"
     assert result.stdout.startswith("bad\n  intent")
-    assert result.stderr == "espalier: gone\n"
 
 
 def test_a_file_is_asked_in_batches_after_the_arguments(tmp_path: Path, calls: list[tuple[Any, ...]]) -> None:
@@ -118,9 +117,9 @@ def test_standard_input_is_read_with_a_dash(calls: list[tuple[Any, ...]]) -> Non
     ],
 )
 @pytest.mark.usefixtures("calls")
-def test_an_error_is_one_sentence_on_stderr(arguments: list[str], stdin: bytes | None, sentence: str) -> None:
+def test_an_error_is_one_sentence(arguments: list[str], stdin: bytes | None, sentence: str) -> None:
     result = _run(*arguments, stdin=stdin)
-    assert result.exit_code == 1
-    assert result.stderr.startswith(f"espalier: {sentence}")
-    assert result.stderr.count("\n") == 1
+    assert isinstance(result.exception, EspalierError)  # which the program prints, without a traceback
+    assert str(result.exception).startswith(sentence)
+    assert "\n" not in str(result.exception)
     assert result.stdout == ""

@@ -36,13 +36,20 @@ def _input(request: dict[str, np.ndarray], name: str) -> SimpleNamespace | None:
     return SimpleNamespace(as_numpy=lambda: request[name]) if name in request else None
 
 
+class _TritonError(SimpleNamespace):
+    INVALID_ARG, INTERNAL = "INVALID_ARG", "INTERNAL"
+
+    def __init__(self, message: str, code: str) -> None:
+        super().__init__(message=message, code=code)
+
+
 @pytest.fixture
 def triton(monkeypatch: pytest.MonkeyPatch) -> None:
     """What request.py and response.py use of Triton's own module, which exists in its stub process only."""
     stand_in = SimpleNamespace(
         get_input_tensor_by_name=_input,
         Tensor=lambda name, array: SimpleNamespace(name=name, array=array),
-        TritonError=lambda message, code: SimpleNamespace(message=message, code=code),
+        TritonError=_TritonError,
         InferenceResponse=lambda output_tensors=(), error=None: SimpleNamespace(
             outputs={tensor.name: tensor.array for tensor in output_tensors}, error=error
         ),

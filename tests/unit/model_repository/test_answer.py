@@ -2,7 +2,7 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
-from router.answer import answer
+from router.answer import read_answer
 from router.registry import Branch
 from text_tokenizer import TextTokenizer
 
@@ -18,7 +18,7 @@ def ask(tokenizer_file):
     def ask(branch, logits, text="ab cd", all_scores=False):
         (encoding,) = TextTokenizer(tokenizer_file, branch.max_length).encode([(text, None)])
         row = SimpleNamespace(text=text, pair=None, all_scores=all_scores)
-        return answer(branch, row, encoding, np.array(logits, dtype=np.float32))
+        return read_answer(branch, row, encoding, np.array(logits, dtype=np.float32))
 
     return ask
 

@@ -2,6 +2,9 @@ import json
 
 import numpy as np
 
+from clients.errors import ServerFailed
+from clients.failure import refusal
+
 
 def test_each_text_gets_a_json_of_its_own_in_the_shape_of_the_batch(response_module):
     results = [{"intent": {"label": "größe \U0001f600"}}, {}]
@@ -20,8 +23,17 @@ def test_texts_of_equal_length_stay_objects_and_keep_a_zero_character(response_m
     assert [json.loads(text)["tasks"]["slots"]["text"] for text in array[:, 0]] == ["a\x00", "b\x00"]
 
 
-def test_an_error_carries_its_sentence_and_code(response_module):
-    response = response_module.error_response(ValueError("text 0 is empty."), 3)
+def test_a_refusal_carries_its_sentence_and_blames_the_request(response_module):
+    response = response_module.refusal_response(ValueError("text 0 is empty."))
 
-    assert (response.error.message, response.error.code) == ("text 0 is empty.", 3)
+    assert (response.error.message, response.error.code) == ("text 0 is empty.", "INVALID_ARG")
     assert response.outputs == {}
+
+
+def test_a_failure_is_worded_so_that_clients_know_it_for_one_even_on_streams(response_module):
+    response = response_module.failure_response("nlu_stream", RuntimeError("trunk: out of memory"))
+
+    assert response.error.code == "INTERNAL"
+    told = refusal("host:1", response.error.message, bad_request=True)
+    assert isinstance(told, ServerFailed)
+    assert "trunk: out of memory" in str(told)

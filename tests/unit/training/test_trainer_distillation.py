@@ -18,7 +18,8 @@ from training.kinds import Kind
 from training.model import Trunk
 from training.tokenization import tokenize
 from training.trainer import fine_tune
-from training.trainer_distillation import check_trunk, distill
+from training.trainer_distillation import distill
+from training.trunk_fit import check_trunk
 
 Captured = dict[str, Any]
 

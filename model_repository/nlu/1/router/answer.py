@@ -1,15 +1,23 @@
 """One row's logits -> its answer, as the client gets it."""
 
+from collections.abc import Callable, Sequence
+from typing import Any
+
 import numpy as np
 from text_tokenizer import is_truncated
+from tokenizers import Encoding
 
+from router.registry import Branch
+from router.row import Row
 from router.spans import word_offsets, words_to_spans
+
+Answer = dict[str, Any]
 
 MULTI_LABEL_THRESHOLD = 0.5
 DECIMALS = 6  # of a score; more than float32 holds near 1 says nothing
 
 
-def answer(branch, row, encoding, logits):
+def read_answer(branch: Branch, row: Row, encoding: Encoding, logits: np.ndarray) -> Answer:
     """logits: float32 [C], or [T, C] for tagging. The keys are those of the README's table of answers."""
     return {
         **_READ[branch.kind](branch.labels, row, encoding, logits),
@@ -18,17 +26,17 @@ def answer(branch, row, encoding, logits):
     }
 
 
-def _classification(labels, row, encoding, logits):  # noqa: ARG001
+def _classification(labels: Sequence[str], row: Row, encoding: Encoding, logits: np.ndarray) -> Answer:  # noqa: ARG001
     scores = _softmax(logits)
     best = int(scores.argmax())
     return {"label": labels[best], "score": _number(scores[best]), **_all_scores(labels, scores, row)}
 
 
-def _regression(labels, row, encoding, logits):  # noqa: ARG001
+def _regression(labels: Sequence[str], row: Row, encoding: Encoding, logits: np.ndarray) -> Answer:  # noqa: ARG001
     return {"score": _number(logits[0])}
 
 
-def _multi_label(labels, row, encoding, logits):  # noqa: ARG001
+def _multi_label(labels: Sequence[str], row: Row, encoding: Encoding, logits: np.ndarray) -> Answer:  # noqa: ARG001
     scores = 1 / (1 + np.exp(-logits))
     chosen = [
         {"label": label, "score": _number(score)}
@@ -38,7 +46,7 @@ def _multi_label(labels, row, encoding, logits):  # noqa: ARG001
     return {"labels": chosen, **_all_scores(labels, scores, row)}
 
 
-def _tagging(labels, row, encoding, logits):
+def _tagging(labels: Sequence[str], row: Row, encoding: Encoding, logits: np.ndarray) -> Answer:
     scores = _softmax(logits)
     words = word_offsets(row.text, encoding)
     tags, tag_scores = [], []
@@ -58,7 +66,7 @@ def _tagging(labels, row, encoding, logits):
     return {"spans": spans, "words": per_word}
 
 
-_READ = {
+_READ: dict[str, Callable[[Sequence[str], Row, Encoding, np.ndarray], Answer]] = {
     "classification": _classification,
     "pair_classification": _classification,
     "pair_regression": _regression,
@@ -67,14 +75,14 @@ _READ = {
 }
 
 
-def _all_scores(labels, scores, row):
+def _all_scores(labels: Sequence[str], scores: np.ndarray, row: Row) -> Answer:
     return {"scores": dict(zip(labels, map(_number, scores), strict=True))} if row.all_scores else {}
 
 
-def _softmax(logits):
+def _softmax(logits: np.ndarray) -> np.ndarray:
     powers = np.exp(logits - logits.max(axis=-1, keepdims=True))
     return powers / powers.sum(axis=-1, keepdims=True)
 
 
-def _number(value):
+def _number(value: float) -> float:
     return round(float(value), DECIMALS)

@@ -1,8 +1,10 @@
 """registry.json as the router reads it: which version of each task answers, and how to read its logits."""
 
 import json
+import logging
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 
 @dataclass(frozen=True)
@@ -17,12 +19,12 @@ class Branch:
     max_length: int
 
     @property
-    def model(self):
+    def model(self) -> str:
         """The Triton model that holds the branch."""
         return f"branch_{self.task}"
 
     @property
-    def is_pair(self):
+    def is_pair(self) -> bool:
         """True if the task reads two texts."""
         return self.kind.startswith("pair_")
 
@@ -37,22 +39,28 @@ class Registry:
 class RegistryFile:
     """registry.json, read again whenever it was replaced: one stat call per batch of requests."""
 
-    def __init__(self, file: Path):
+    def __init__(self, file: Path) -> None:
         self._file = file
-        self._seen = None
-        self._registry = None
+        self._registry = parse(json.loads(file.read_text(encoding="utf-8")))
+        self._seen = self._state()
 
-    def read(self):
-        """The present registry."""
-        stat = self._file.stat()
-        seen = (stat.st_mtime_ns, stat.st_ino)  # a replace brings a new inode even within one tick of the clock
-        if seen != self._seen:
-            self._registry = parse(json.loads(self._file.read_text(encoding="utf-8")))
-            self._seen = seen
+    def read(self) -> Registry:
+        """The present registry; if the file cannot be read now, the last one that could."""
+        try:
+            seen = self._state()
+            if seen != self._seen:
+                self._seen = seen  # also if what follows fails: said once, not for every request
+                self._registry = parse(json.loads(self._file.read_text(encoding="utf-8")))
+        except (OSError, ValueError, KeyError, TypeError) as error:
+            logging.getLogger(__name__).warning("%s cannot be read, the last state stays: %r", self._file, error)
         return self._registry
 
+    def _state(self) -> tuple[int, int]:
+        stat = self._file.stat()
+        return stat.st_mtime_ns, stat.st_ino  # a replace brings a new inode even within one tick of the clock
 
-def parse(content):
+
+def parse(content: Any) -> Registry:
     """registry.json's content -> Registry."""
     tasks = {}
     for task, entry in content["tasks"].items():

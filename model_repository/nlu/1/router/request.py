@@ -1,44 +1,37 @@
 """A Triton request -> rows: what each of its texts asks for."""
 
-from dataclasses import dataclass
+from typing import Any
 
 import triton_python_backend_utils as pb_utils
+from text_tokenizer import RefusedRequestError, check_not_empty, decode_texts
+
+from router.registry import Registry
+from router.row import Row
 
 
-class RefusedRequestError(ValueError):
-    """A request that cannot be read; the sentence is for its caller."""
-
-
-@dataclass(frozen=True)
-class Row:
-    """One text, and what is asked of it. pair: None where none was given."""
-
-    text: str
-    pair: str | None
-    tasks: tuple[str, ...]
-    all_scores: bool
-
-
-def read_rows(request, registry):
+def read_rows(request: Any, registry: Registry) -> list[Row]:
     """The rows of a request.
 
     Raises RefusedRequestError for an empty text, invalid UTF-8, an empty list of tasks or an unknown task.
     """
-    texts = _strings(request, "text")
-    pairs = _strings(request, "pair") or [""] * len(texts)
-    tasks = _strings(request, "tasks")
+    texts = _texts(request, "text") or []
+    check_not_empty(texts)
+    pairs = _texts(request, "pair") or [""] * len(texts)
+    tasks = _texts(request, "tasks")
     flags = pb_utils.get_input_tensor_by_name(request, "all_scores")
     all_scores = [False] * len(texts) if flags is None else flags.as_numpy().reshape(-1).tolist()
-    rows = []
-    for number, text in enumerate(texts):
-        if not text.strip():
-            raise RefusedRequestError(f"text {number} is empty: give at least one word.")
-        asked = tuple(registry.tasks) if tasks is None else _task_names(tasks[number], registry)
-        rows.append(Row(text, pairs[number] or None, asked, all_scores[number]))
-    return rows
+    return [
+        Row(
+            text=text,
+            pair=pairs[number] or None,
+            tasks=tuple(registry.tasks) if tasks is None else _task_names(tasks[number], registry),
+            all_scores=all_scores[number],
+        )
+        for number, text in enumerate(texts)
+    ]
 
 
-def _task_names(value, registry):
+def _task_names(value: str, registry: Registry) -> tuple[str, ...]:
     names = tuple(dict.fromkeys(name.strip() for name in value.split(",") if name.strip()))
     known = ", ".join(sorted(registry.tasks))
     if not names:
@@ -49,14 +42,6 @@ def _task_names(value, registry):
     return names
 
 
-def _strings(request, name):
+def _texts(request: Any, name: str) -> list[str] | None:
     tensor = pb_utils.get_input_tensor_by_name(request, name)
-    if tensor is None:
-        return None
-    strings = []
-    for number, value in enumerate(tensor.as_numpy().reshape(-1)):
-        try:
-            strings.append(value.decode("utf-8"))
-        except UnicodeDecodeError as error:
-            raise RefusedRequestError(f"{name} {number} is not valid UTF-8 at byte {error.start}.") from error
-    return strings
+    return None if tensor is None else decode_texts(name, tensor.as_numpy())

@@ -5,22 +5,27 @@ and pair), and so do tasks whose maximum lengths differ where the text is longer
 what it was trained to see.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from text_tokenizer import TextTokenizer
+from tokenizers import Encoding
+
+from router.registry import Registry
+from router.row import Row
 
 
 @dataclass
 class Plan:
     """What a batch of rows comes to.
 
-    encodings: one tokenizers.Encoding per sequence.
+    encodings: one per sequence.
     places: for each task, {row: index of its sequence in `encodings`}.
     errors: for each task, {row: sentence} where the row cannot be asked.
     """
 
-    encodings: list = field(default_factory=list)
+    encodings: list[Encoding] = field(default_factory=list)
     places: dict[str, dict[int, int]] = field(default_factory=dict)
     errors: dict[str, dict[int, str]] = field(default_factory=dict)
 
@@ -28,14 +33,14 @@ class Plan:
 class SequencePlanner:
     """Tokenizes rows, with one truncating tokenizer per maximum length in use."""
 
-    def __init__(self, tokenizer_file: Path):
+    def __init__(self, tokenizer_file: Path) -> None:
         self._file = tokenizer_file
-        self._tokenizers = {}
+        self._tokenizers: dict[int, TextTokenizer] = {}
 
-    def plan(self, rows, registry):
+    def plan(self, rows: Sequence[Row], registry: Registry) -> Plan:
         """The sequences of all rows and tasks."""
         plan = Plan()
-        wanted = {}  # (text, pair, maximum length) -> [(task, row)]
+        wanted: dict[tuple[str, str | None, int], list[tuple[str, int]]] = {}  # (text, pair, most tokens): task, row
         for number, row in enumerate(rows):
             for task in row.tasks:
                 branch = registry.tasks[task]
@@ -44,7 +49,7 @@ class SequencePlanner:
                 else:
                     key = (row.text, row.pair if branch.is_pair else None, branch.max_length)
                     wanted.setdefault(key, []).append((task, number))
-        sequences = {}  # (text, pair, number of tokens) -> index
+        sequences: dict[tuple[str, str | None, int], int] = {}  # (text, pair, number of tokens): index
         for max_length in sorted({key[2] for key in wanted}):
             keys = [key for key in wanted if key[2] == max_length]
             encodings = self._tokenizer(max_length).encode([key[:2] for key in keys])
@@ -57,7 +62,7 @@ class SequencePlanner:
                     plan.places.setdefault(task, {})[number] = index
         return plan
 
-    def _tokenizer(self, max_length):
+    def _tokenizer(self, max_length: int) -> TextTokenizer:
         if max_length not in self._tokenizers:
             self._tokenizers[max_length] = TextTokenizer(self._file, max_length)
         return self._tokenizers[max_length]

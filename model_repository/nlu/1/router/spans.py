@@ -1,6 +1,12 @@
 """Tags of words -> spans with character offsets."""
 
 import re
+from collections.abc import Sequence
+from typing import Any
+
+from tokenizers import Encoding
+
+Word = tuple[int, int, int]  # start, end (exclusive) in characters, position of the first sub-word
 
 WORD = re.compile(r"\S+")
 # Punctuation that hangs on a word in running text, where the training data has it apart.
@@ -9,7 +15,7 @@ TRAILING = "\"')]}\u201d\u2019\u00bb.,;:!?"  # with the closing ones
 PARTNERS = {"(": ")", "[": "]", "{": "}", ")": "(", "]": "[", "}": "{"}
 
 
-def word_offsets(text, encoding):
+def word_offsets(text: str, encoding: Encoding) -> list[Word]:
     """(start, end, token position) of each word between blanks that has a token, offsets in characters.
 
     The position is that of the word's first sub-word, which carries its tag, as in training. Words that were cut off
@@ -29,32 +35,33 @@ def word_offsets(text, encoding):
     return words
 
 
-def words_to_spans(text, words, tags, scores):
+def words_to_spans(
+    text: str, words: Sequence[Word], tags: Sequence[str], scores: Sequence[float]
+) -> list[dict[str, Any]]:
     """Spans as {"start", "end", "text", "label", "score"}; a span's score is the mean of its words' scores.
 
     BIO is read as seqeval reads it: an I- tag that continues nothing begins a span.
     """
-    spans = []
-    label, members = None, []
-    for word, tag, score in [*zip(words, tags, scores, strict=True), (None, "O", 0.0)]:
-        prefix, _, name = tag.partition("-")
-        if label is not None and (prefix != "I" or name != label):
-            spans.append(_span(text, label, members))
-            label, members = None, []
+    found: list[tuple[str, list[tuple[Word, float]]]] = []  # (label, words with their scores)
+    previous = "O"
+    for word, tag, score in zip(words, tags, scores, strict=True):
+        prefix, _, label = tag.partition("-")
+        if prefix == "B" or (prefix == "I" and label != previous.partition("-")[2]):
+            found.append((label, []))
         if prefix != "O":
-            label = name
-            members.append((word, score))
-    return spans
+            found[-1][1].append((word, score))
+        previous = tag
+    return [_span(text, label, members) for label, members in found]
 
 
-def _span(text, label, members):
+def _span(text: str, label: str, members: Sequence[tuple[Word, float]]) -> dict[str, Any]:
     words = [word for word, _ in members]
     start, end = _without_punctuation(text, words[0], words[-1])
     score = sum(score for _, score in members) / len(members)
     return {"start": start, "end": end, "text": text[start:end], "label": label, "score": score}
 
 
-def _without_punctuation(text, first, last):
+def _without_punctuation(text: str, first: Word, last: Word) -> tuple[int, int]:
     """The characters from the first to the last of a span's words, without the punctuation that hangs on them.
 
     A word of punctuation alone stays: it was tagged as part of the span, and does not hang on another.
@@ -73,7 +80,7 @@ def _without_punctuation(text, first, last):
     return (left, right) if left < right else (start, end)
 
 
-def _hangs_behind(text, start, right):
+def _hangs_behind(text: str, start: int, right: int) -> bool:
     """Whether text[right - 1] ends a phrase or closes what was opened before the span.
 
     "U.S." and "Inc." keep their dot within a text and lose it at its end; "song (live)" keeps its bracket.
@@ -84,6 +91,6 @@ def _hangs_behind(text, start, right):
     return mark in TRAILING and PARTNERS.get(mark, "\n") not in text[start + 1 : right - 1]
 
 
-def _hangs_before(text, left, right):
+def _hangs_before(text: str, left: int, right: int) -> bool:
     """Whether text[left] opens what is closed behind the span; "(500) Days" keeps its bracket."""
     return text[left] in LEADING and PARTNERS.get(text[left], "\n") not in text[left + 1 : right]

@@ -36,7 +36,7 @@ def write_parquet(folder: Path, columns: dict[str, list[Any]], features: dataset
 
 def test_jsonl_folder_is_read_through_the_datasets_library(tmp_path: Path, write_rows: WriteRows) -> None:
     write_rows(tmp_path / "set" / "train.jsonl", [{"text": "a", "label": "x"}, {"text": "b", "label": "y"}])
-    write_rows(tmp_path / "set" / "test.jsonl", [{"text": "c", "label": "x"}])
+    write_rows(tmp_path / "set" / "dev.jsonl", [{"text": "c", "label": "x"}])
     data = load_task(f"hub:{tmp_path / 'set'}")
     assert (data.kind, data.labels) == (Kind.CLASSIFICATION, ("x", "y"))
     assert data.train == [Example("a", "x"), Example("b", "y")]
@@ -103,15 +103,18 @@ def test_scores_stay_floats(tmp_path: Path) -> None:
 
 def test_row_without_a_class_is_named(tmp_path: Path) -> None:
     features = datasets.Features({"text": datasets.Value("string"), "label": datasets.ClassLabel(names=["x", "y"])})
-    source = write_parquet(tmp_path / "set", {"text": ["a", "b"], "label": [0, -1]}, features, "test")
+    source = write_parquet(tmp_path / "set", {"text": ["a", "b"], "label": [0, -1]}, features, "dev")
     with pytest.raises(TrainingError, match="set train, row 2: a class number has no name"):
         load_task(source)
 
 
-def test_validation_is_taken_before_test(tmp_path: Path, write_rows: WriteRows) -> None:
+def test_validation_is_dev_and_test_is_never_taken(tmp_path: Path, write_rows: WriteRows) -> None:
     for split in ("train", "validation", "test"):
         write_rows(tmp_path / "set" / f"{split}.jsonl", [{"text": split, "label": "x"}])
     assert [row["text"] for _, row in read_hub(str(tmp_path / "set"))["dev"]] == ["validation"]
+    (tmp_path / "set" / "validation.jsonl").unlink()
+    with pytest.raises(TrainingError, match=r"needs a train and a dev split; it has \['test', 'train'\]"):
+        read_hub(str(tmp_path / "set"))
 
 
 def test_missing_dev_split_is_named_with_the_splits_there(tmp_path: Path, write_rows: WriteRows) -> None:

@@ -72,14 +72,16 @@ def test_word_offsets_cut_the_words_out_of_the_text() -> None:
 @pytest.mark.parametrize(
     ("row", "kind", "part"),
     [
-        ({"label": "x"}, Kind.CLASSIFICATION, "`text` must be a text"),
+        ({"label": "x"}, Kind.CLASSIFICATION, "`text` is missing"),
         ({"text": 3, "label": "x"}, Kind.CLASSIFICATION, "`text` must be a text, not 3"),
         ({"text": "a"}, Kind.CLASSIFICATION, "`label` is missing"),
         ({"text": "a", "label": None}, Kind.CLASSIFICATION, "not None"),
         ({"text": "a", "label": 1.5}, Kind.CLASSIFICATION, "not 1.5"),
         ({"text": "a", "label": True}, Kind.CLASSIFICATION, "not True"),
         ({"text": "a", "label": ["x"]}, Kind.CLASSIFICATION, "a name or an integer"),
-        ({"text": "a", "label": "x"}, Kind.PAIR_CLASSIFICATION, "`text_pair` must be a text"),
+        ({"text": "a", "label": "x"}, Kind.PAIR_CLASSIFICATION, "`text_pair` is missing"),
+        ({"text": " ", "label": "x"}, Kind.CLASSIFICATION, "`text` is empty"),
+        ({"text": "a", "text_pair": "b", "label": "x"}, Kind.CLASSIFICATION, "reads one text"),
         ({"text": "a", "text_pair": "b", "label": "2.5"}, Kind.PAIR_REGRESSION, "must be a number"),
         ({"text": "a", "text_pair": "b", "label": True}, Kind.PAIR_REGRESSION, "must be a number"),
         ({"text": "a", "text_pair": "b", "label": float("nan")}, Kind.PAIR_REGRESSION, "finite"),
