@@ -1,7 +1,7 @@
 """The verb `predict` of the espalier program."""
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from itertools import islice
 from typing import Annotated
 
@@ -55,15 +55,19 @@ def _print_batches(
     as_json: bool,
 ) -> None:
     console = Console()
+    unanswered = False
     # One request's worth at a time: a long file is answered while it is read, and never held whole.
     while batch := list(islice(texts, MAX_BATCH_SIZE)):
         pairs = None if pair is None else [pair] * len(batch)
         for text, answers in zip(batch, client.predict_batch(batch, pairs, tasks, scores), strict=True):
+            unanswered |= _none_answered(answers.values())
             if as_json:
                 content = {task: _json(answer) for task, answer in answers.items()}
                 typer.echo(json.dumps(_json_key(text, pair) | {"tasks": content}, ensure_ascii=False))
             else:
                 print_answers(text, pair, answers, console)
+    if unanswered:
+        raise typer.Exit(1)
 
 
 def _print_streams(
@@ -75,8 +79,11 @@ def _print_streams(
     as_json: bool,
 ) -> None:
     console = Console()
+    unanswered = False
     for text in texts:
+        answers = []
         for index, (task, answer) in enumerate(client.stream(text, pair, tasks, scores)):
+            answers.append(answer)
             if as_json:
                 content = {"task": task, "answer": _json(answer)}
                 typer.echo(json.dumps(_json_key(text, pair) | content, ensure_ascii=False))
@@ -84,6 +91,14 @@ def _print_streams(
                 if index == 0:  # not before: a refused text gets no heading
                     print_heading(text, pair, console)
                 print_streamed(task, answer, console)
+        unanswered |= _none_answered(answers)
+    if unanswered:
+        raise typer.Exit(1)
+
+
+def _none_answered(answers: Collection[Answer]) -> bool:
+    """Whether a text got errors alone: then the program's exit code says so."""
+    return all(answer.error is not None for answer in answers)
 
 
 def _task_names(joined: str) -> list[str]:

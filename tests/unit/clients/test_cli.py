@@ -91,6 +91,18 @@ def test_a_stream_that_breaks_keeps_what_came_before() -> None:
     assert result.stdout.startswith("bad\n  intent")
 
 
+@pytest.mark.parametrize("options", [[], ["--json"], ["--stream"]])
+@pytest.mark.usefixtures("calls")
+def test_a_text_that_no_task_answered_makes_the_exit_code_1_and_all_is_printed(
+    options: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert _run("a", "b", *options).exit_code == 0  # one of the two tasks has an error, the other an answer
+    monkeypatch.setitem(globals(), "_ANSWERS", '{"tasks": {"paraphrase": {"error": "needs a pair"}}}')
+    result = _run("a", "b", *options)
+    assert result.exit_code == 1
+    assert result.stdout.count("needs a pair") == 2
+
+
 def test_a_file_is_asked_in_batches_after_the_arguments(tmp_path: Path, calls: list[tuple[Any, ...]]) -> None:
     file = tmp_path / "texts.txt"
     file.write_text("\n".join(f"line {i}" for i in range(70)), encoding="utf-8")
