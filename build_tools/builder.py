@@ -8,14 +8,14 @@ from pathlib import Path
 from tokenizers import Tokenizer
 
 from build_tools.errors import BuildError
-from build_tools.export import export_branch, export_trunk, hidden_name
+from build_tools.export import export_branch, export_trunk
+from build_tools.names import branch_name, hidden_name
 from build_tools.proof import load_graph, prove_equal
 from build_tools.registry import FILE, Registry, TaskEntry, TrunkEntry, version_entry, write_registry
 from build_tools.runtime import Runtime
 from build_tools.triton_config import (
     GRAPH_FILE,
     branch_config,
-    branch_name,
     ensemble_config,
     trunk_config,
     write_config,
@@ -23,7 +23,7 @@ from build_tools.triton_config import (
 from training.checkpoint import RECORD, TOKENIZER, Checkpoint, load_checkpoint
 from training.encoder import Encoder, load_encoder, tokenizer_json
 from training.fingerprint import trunk_fingerprints
-from training.trunk_fit import check_trunk
+from training.trunk_fit import check_fingerprint
 
 HAND_WRITTEN = Path(__file__).resolve().parents[1] / "model_repository"
 HAND_WRITTEN_MODELS = ("tokenizer", "nlu", "nlu_stream")
@@ -50,11 +50,12 @@ def build(
         raise BuildError("give at least one task checkpoint to build from.")
     checkpoints = [load_checkpoint(folder) for folder in folders]
     encoder = _common_encoder(checkpoints, encoder_name)
+    fingerprints = _fitting_trunk(checkpoints, encoder)
     repository.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=repository.parent, prefix=f".{repository.name}.") as temporary:
         staged = Path(temporary) / repository.name
         staged.mkdir()
-        registry = _stage(staged, checkpoints, encoder, runtime, report)
+        registry = _stage(staged, checkpoints, encoder, fingerprints, runtime, report)
         _put_in_place(staged, repository)
     return registry
 
@@ -77,7 +78,7 @@ def _check_place(repository: Path) -> None:
 
 
 def _common_encoder(checkpoints: list[Checkpoint], name: str | None) -> Encoder:
-    """The encoder of all checkpoints. Raises if they name several, or one does not fit its trunk."""
+    """The encoder of all checkpoints. Raises BuildError if they name several, or two are of one task."""
     tasks = [checkpoint.record.task for checkpoint in checkpoints]
     for task in tasks:
         if tasks.count(task) > 1:
@@ -90,13 +91,26 @@ def _common_encoder(checkpoints: list[Checkpoint], name: str | None) -> Encoder:
             f"the checkpoints were trained on different encoders ({', '.join(names)}): one trunk serves one encoder. "
             "If they are the same one under several names, say which with --encoder."
         )
-    encoder = load_encoder(name or names[0])
+    return load_encoder(name or names[0])
+
+
+def _fitting_trunk(checkpoints: list[Checkpoint], encoder: Encoder) -> list[str]:
+    """f(0) .. f(deepest tap) of the encoder, hashed once. Raises TrainingError if a checkpoint does not fit."""
+    deepest = max(checkpoint.record.tap for checkpoint in checkpoints)
+    fingerprints = trunk_fingerprints(encoder, deepest)
     for checkpoint in checkpoints:
-        check_trunk(checkpoint, encoder)
-    return encoder
+        check_fingerprint(checkpoint.record, encoder.name, fingerprints)
+    return fingerprints
 
 
-def _stage(staged: Path, checkpoints: list[Checkpoint], encoder: Encoder, runtime: Runtime, report: Report) -> Registry:
+def _stage(
+    staged: Path,
+    checkpoints: list[Checkpoint],
+    encoder: Encoder,
+    fingerprints: list[str],
+    runtime: Runtime,
+    report: Report,
+) -> Registry:
     """Lays out the whole repository in `staged`."""
     hidden_size = int(encoder.config["hidden_size"])
     taps = sorted({checkpoint.record.tap for checkpoint in checkpoints})
@@ -135,7 +149,7 @@ def _stage(staged: Path, checkpoints: list[Checkpoint], encoder: Encoder, runtim
 
     registry = Registry(
         runtime=runtime,
-        trunk=TrunkEntry(encoder=encoder.name, taps=taps, fingerprints=trunk_fingerprints(encoder, taps[-1])),
+        trunk=TrunkEntry(encoder=encoder.name, taps=taps, fingerprints=fingerprints),
         tasks={
             checkpoint.record.task: TaskEntry(live=1, versions={"1": version_entry(checkpoint.record)})
             for checkpoint in checkpoints

@@ -7,16 +7,11 @@ from pathlib import Path
 import torch
 from torch import nn
 
+from build_tools.names import TRUNK_INPUTS, hidden_name
 from training.encoder import Encoder
 from training.model import Branch, Trunk
 
 OPSET = 18
-TRUNK_INPUTS = ("input_ids", "attention_mask", "token_type_ids")
-
-
-def hidden_name(tap: int) -> str:
-    """The trunk's output that a branch with this tap reads."""
-    return f"hidden_{tap}"
 
 
 def export_trunk(encoder: Encoder, taps: list[int], path: Path) -> None:

@@ -9,7 +9,7 @@ from build_tools.backends.espalier_backend.load_chain import Compile, load_chain
 from build_tools.backends.espalier_backend.onnxruntime_segment import OnnxRuntimeSegment
 from build_tools.backends.espalier_backend.openvino_segment import OpenVINOSegment
 from build_tools.errors import BuildError
-from build_tools.export import hidden_name
+from build_tools.names import hidden_name
 from build_tools.runtime import Runtime
 from training.batches import pad_tokens
 from training.checkpoint import Checkpoint

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Literal, Self
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from build_tools.errors import BuildError
+from build_tools.names import branch_name
 from build_tools.runtime import Runtime
 from training.kinds import Kind
 
@@ -95,7 +96,7 @@ def check_versions(repository: Path, registry: Registry) -> None:
     """Raises BuildError if a version that the registry names is not there."""
     for task, entry in registry.tasks.items():
         for version in entry.versions:
-            folder = repository / f"branch_{task}" / version
+            folder = repository / branch_name(task) / version
             if not folder.is_dir():
                 raise BuildError(f"{FILE} names version {version} of {task}, but {folder} is missing: build again.")
 

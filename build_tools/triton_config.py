@@ -9,7 +9,7 @@ from pathlib import Path
 from google.protobuf import text_format
 from tritonclient.grpc import model_config_pb2 as pb
 
-from build_tools.export import TRUNK_INPUTS, hidden_name
+from build_tools.names import TRUNK_INPUTS, branch_name, hidden_name
 from build_tools.runtime import Runtime
 from training.checkpoint import BranchRecord
 from training.kinds import Kind
@@ -64,11 +64,6 @@ def ensemble_config(record: BranchRecord, tokenizer: str) -> pb.ModelConfig:
         output=outputs,
         ensemble_scheduling=pb.ModelEnsembling(step=steps),
     )
-
-
-def branch_name(task: str) -> str:
-    """The Triton model that holds a task's branch."""
-    return f"branch_{task}"
 
 
 def write_config(model: Path, config: pb.ModelConfig) -> None:

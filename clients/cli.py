@@ -40,10 +40,10 @@ def predict(
         raise RequestRejected("--pair is empty: give a second text, or leave it out")
     lines = read_texts(texts or [], file)
     with Client(url, timeout) as client:
-        if stream:
-            _print_streams(client, lines, pair, names, scores, as_json)
-        else:
-            _print_batches(client, lines, pair, names, scores, as_json)
+        print_all = _print_streams if stream else _print_batches
+        unanswered = print_all(client, lines, pair, names, scores, as_json)
+    if unanswered:  # a text got errors alone: the exit code says so
+        raise typer.Exit(1)
 
 
 def _print_batches(
@@ -53,7 +53,8 @@ def _print_batches(
     tasks: Sequence[str] | None,
     scores: bool,
     as_json: bool,
-) -> None:
+) -> bool:
+    """Whether some text got errors alone."""
     console = Console()
     unanswered = False
     # One request's worth at a time: a long file is answered while it is read, and never held whole.
@@ -66,8 +67,7 @@ def _print_batches(
                 typer.echo(json.dumps(_json_key(text, pair) | {"tasks": content}, ensure_ascii=False))
             else:
                 print_answers(text, pair, answers, console)
-    if unanswered:
-        raise typer.Exit(1)
+    return unanswered
 
 
 def _print_streams(
@@ -77,7 +77,8 @@ def _print_streams(
     tasks: Sequence[str] | None,
     scores: bool,
     as_json: bool,
-) -> None:
+) -> bool:
+    """Whether some text got errors alone."""
     console = Console()
     unanswered = False
     for text in texts:
@@ -92,12 +93,10 @@ def _print_streams(
                     print_heading(text, pair, console)
                 print_streamed(task, answer, console)
         unanswered |= _none_answered(answers)
-    if unanswered:
-        raise typer.Exit(1)
+    return unanswered
 
 
 def _none_answered(answers: Collection[Answer]) -> bool:
-    """Whether a text got errors alone: then the program's exit code says so."""
     return all(answer.error is not None for answer in answers)
 
 

@@ -154,13 +154,13 @@ def test_one_encoder_under_two_names_is_taken_where_the_user_says_which(checkpoi
     assert loaded == ["here"]
 
 
-def test_a_trunk_that_does_not_fit_is_refused_with_both_fingerprints(checkpoint, encoder, monkeypatch):
+def test_a_trunk_that_does_not_fit_is_refused_with_both_fingerprints(checkpoint, encoder):
     torch.manual_seed(99)
     other = Encoder("tiny", type(encoder.bert)(encoder.bert.config).eval(), encoder.tokenizer)
-    monkeypatch.setattr(builder, "load_encoder", lambda _: other)
+    assert builder._fitting_trunk([checkpoint()], encoder) == trunk_fingerprints(encoder, 2)
 
     with pytest.raises(TrainingError) as caught:
-        builder._common_encoder([checkpoint()], None)
+        builder._fitting_trunk([checkpoint()], other)
 
     for fingerprint in (trunk_fingerprints(encoder, 2)[2], trunk_fingerprints(other, 2)[2]):
         assert fingerprint in str(caught.value)

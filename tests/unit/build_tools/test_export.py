@@ -5,7 +5,8 @@ import onnx
 import pytest
 import torch
 
-from build_tools.export import TRUNK_INPUTS, export_branch, export_trunk, hidden_name
+from build_tools.export import export_branch, export_trunk
+from build_tools.names import TRUNK_INPUTS, hidden_name
 from build_tools.proof import load_graph
 from build_tools.runtime import Runtime
 from training.model import Branch, Trunk

@@ -2,10 +2,10 @@ import pytest
 from google.protobuf import text_format
 from tritonclient.grpc import model_config_pb2 as pb
 
+from build_tools.names import branch_name
 from build_tools.runtime import Runtime
 from build_tools.triton_config import (
     branch_config,
-    branch_name,
     ensemble_config,
     trunk_config,
     write_config,

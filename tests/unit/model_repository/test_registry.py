@@ -81,6 +81,21 @@ def test_an_unchanged_registry_is_not_parsed_again(file):
     assert registry.read() is registry.read()
 
 
+def test_a_replace_while_the_file_is_first_read_is_seen(file, monkeypatch):
+    read_text = type(file).read_text
+
+    def read_then_replace(path, *arguments, **options):
+        text = read_text(path, *arguments, **options)
+        if path == file:
+            monkeypatch.undo()
+            _replace(file, _content(live=2))
+        return text
+
+    monkeypatch.setattr(type(file), "read_text", read_then_replace)
+
+    assert RegistryFile(file).read().tasks["intent"].version == 2
+
+
 def test_a_damaged_registry_leaves_the_last_state_until_it_is_mended(file, caplog):
     registry = RegistryFile(file)
     before = registry.read()

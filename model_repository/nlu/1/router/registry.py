@@ -41,8 +41,8 @@ class RegistryFile:
 
     def __init__(self, file: Path) -> None:
         self._file = file
+        self._seen = self._state()  # before the reading: a replace in between is then seen by the next call
         self._registry = parse(json.loads(file.read_text(encoding="utf-8")))
-        self._seen = self._state()
 
     def read(self) -> Registry:
         """The present registry; if the file cannot be read now, the last one that could."""
