@@ -5,6 +5,9 @@
 
 import signal
 import sys
+import warnings
+from collections.abc import Callable
+from typing import Any
 
 from clients import Answer, AsyncClient, Client, EspalierError
 
@@ -14,7 +17,8 @@ __all__ = ["Answer", "AsyncClient", "Client", "EspalierError", "main"]
 def main() -> None:
     """Runs the program, which puts the verbs of the three packages together.
 
-    What the user can mend is one sentence on stderr and exit code 1, never a traceback.
+    What the user can mend is one sentence on stderr and exit code 1, never a traceback. A TrainingWarning is one
+    sentence on stderr as well, and the program goes on.
     """
     # Here, so that a program that only asks loads none of it.
     import typer
@@ -23,7 +27,7 @@ def main() -> None:
     import clients.cli
     import training.cli
     from build_tools.errors import BuildError
-    from training.errors import TrainingError
+    from training.errors import TrainingError, TrainingWarning
 
     app = typer.Typer(
         help="One frozen BERT trunk, many task branches, served on NVIDIA Triton.",
@@ -32,6 +36,7 @@ def main() -> None:
     )
     # An ordinary `kill` ends the program as Ctrl-C does: what was staged is taken away.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
+    warnings.formatwarning = _sentence_for(TrainingWarning, warnings.formatwarning)
     for package in (training, build_tools, clients):
         app.add_typer(package.cli.app)
     try:
@@ -43,3 +48,14 @@ def main() -> None:
             f"espalier: this verb needs the package {error.name!r}: install Espalier with its extra `build` "
             "(pip install '.[build]' in its folder)."
         )
+
+
+def _sentence_for(plain: type[Warning], with_place: Callable[..., str]) -> Callable[..., str]:
+    """A warnings.formatwarning that shows warnings of the class `plain` without their place in the source."""
+
+    def format_warning(message: Warning | str, category: type[Warning], *place: Any, **line: Any) -> str:
+        if issubclass(category, plain):
+            return f"espalier: {message}\n"
+        return with_place(message, category, *place, **line)
+
+    return format_warning

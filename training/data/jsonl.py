@@ -4,6 +4,7 @@ import json
 from collections.abc import Iterator
 from pathlib import Path
 
+from training.data.lines import read_lines
 from training.data.rows import Row
 from training.errors import TrainingError
 
@@ -13,26 +14,19 @@ def read_jsonl(path: Path) -> Iterator[tuple[str, Row]]:
 
     Raises TrainingError, naming file and line, for a missing file, a line that is no JSON object, or invalid UTF-8.
     """
-    if path.is_dir():
-        raise TrainingError(f"{path} is a folder: name one of its JSONL files.")
-    if not path.is_file():
-        raise TrainingError(f"{path} does not exist.")
-    with path.open("rb") as file:
-        for number, line in enumerate(file, start=1):
-            where = f"{path}, line {number}"
-            if not line.strip():
-                continue
-            try:
-                row = json.loads(line.decode("utf-8"))
-            except UnicodeDecodeError as error:
-                raise TrainingError(f"{where}: not valid UTF-8 at byte {error.start} of the line.") from error
-            except json.JSONDecodeError as error:
-                raise TrainingError(f"{where}: not valid JSON: {error.msg} at column {error.colno}.") from error
-            if rb"\ud" in line.lower():  # JSON can spell half a surrogate pair, which no tokenizer takes
-                _check_surrogates(row, where)
-            if not isinstance(row, dict):
-                raise TrainingError(f"{where}: a line must be a JSON object, not {type(row).__name__}.")
-            yield where, row
+    for number, line in read_lines(path):
+        where = f"{path}, line {number}"
+        if not line.strip():
+            continue
+        try:
+            row = json.loads(line)
+        except json.JSONDecodeError as error:
+            raise TrainingError(f"{where}: not valid JSON: {error.msg} at column {error.colno}.") from error
+        if r"\ud" in line.lower():  # JSON can spell half a surrogate pair, which no tokenizer takes
+            _check_surrogates(row, where)
+        if not isinstance(row, dict):
+            raise TrainingError(f"{where}: a line must be a JSON object, not {type(row).__name__}.")
+        yield where, row
 
 
 def _check_surrogates(row: object, where: str) -> None:

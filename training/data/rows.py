@@ -11,36 +11,17 @@ from training.kinds import Kind
 Row = Mapping[str, Any]
 
 
-def infer_kind(row: Row, where: str) -> Kind:
-    """The kind that a row's fields speak of.
-
-    Raises TrainingError if the fields fit no kind; `where` names the row in the message.
-    """
-    if "tokens" in row and "tags" in row:
-        return Kind.TAGGING
-    if "tokens" in row and "intent" in row:
-        return Kind.CLASSIFICATION
-    if "text" not in row or "label" not in row:
-        raise TrainingError(
-            f"{where}: a row needs `text` and `label`, or `tokens` and `tags`; this one has {sorted(row)}."
-        )
-    if isinstance(row["label"], list):
-        return Kind.MULTI_LABEL
-    if row.get("text_pair") is not None:
-        return Kind.PAIR_REGRESSION if isinstance(row["label"], float) else Kind.PAIR_CLASSIFICATION
-    return Kind.CLASSIFICATION
-
-
 def to_example(row: Row, kind: Kind, where: str) -> Example:
     """The row as an example of `kind`.
 
-    A row of tokens can also be read as classification: its text is the tokens joined by blanks, its label `intent`.
+    A row of tokens can also be read as one text: the tokens joined by blanks; its label is `label`, or else `intent`.
     Raises TrainingError, naming `where` (file and line), if a field is missing or has the wrong type.
     """
     if kind is Kind.TAGGING:
         return _tagging_example(row, where)
-    if "tokens" in row and "intent" in row:
-        row = {"text": " ".join(_tokens(row, where)), "label": row["intent"]}
+    if "tokens" in row and "text" not in row:
+        label = {"label": row["intent"]} if "intent" in row else {}
+        row = {"text": " ".join(_tokens(row, where)), **label, **row}
     if not kind.is_pair and row.get("text_pair") is not None:
         raise TrainingError(f"{where}: the row has a `text_pair`, but a task of kind {kind} reads one text.")
     text = _text(row, "text", where)
@@ -70,13 +51,15 @@ def _label(row: Row, kind: Kind, where: str) -> Label:
             raise TrainingError(f"{where}: `label` of a regression task must be a finite number, not {label!r}.")
         return float(label)
     if kind is Kind.MULTI_LABEL:
-        if not isinstance(label, list) or not all(isinstance(one, str) for one in label):
+        if not isinstance(label, list) or not all(isinstance(one, str) and one for one in label):
             raise TrainingError(f"{where}: `label` of a multi-label task must be a list of names, not {label!r}.")
         return tuple(label)
     if isinstance(label, bool) or not isinstance(label, (str, int)):
         raise TrainingError(
             f"{where}: `label` must be a name or an integer, not {label!r}; --kind names a kind of other labels."
         )
+    if label == "":
+        raise TrainingError(f"{where}: `label` is empty: give it a name or take the row out.")
     return str(label)
 
 

@@ -3,13 +3,17 @@
 import hashlib
 import json
 import random
-from collections.abc import Iterable, Iterator
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from training.data.example import Example
-from training.data.jsonl import read_jsonl
-from training.data.rows import Row, infer_kind, to_example
+from training.data.infer_kind import infer_kind
+from training.data.label_map import apply_label_map, check_label_map
+from training.data.labels import Located, check_labels, label_names, labels_of, warn_of_single_examples
+from training.data.rows import Row, to_example
+from training.data.split import Split, find_split_file, read_split
+from training.data.task_file import TaskFile, read_task_file
 from training.errors import TrainingError
 from training.kinds import Kind
 
@@ -18,7 +22,11 @@ HUB_PREFIX = "hub:"
 
 @dataclass(frozen=True)
 class TaskData:
-    """The data of one task. labels: class names, BIO tags (with "O"), or empty for regression."""
+    """The data of one task.
+
+    labels: class names, BIO tags (with "O"), or empty for regression. metric: task.json's, if it names one.
+    sha256: of all rows, before any sampling; with a task.json that has a say in them, of examples and labels.
+    """
 
     source: str
     kind: Kind
@@ -26,92 +34,142 @@ class TaskData:
     train: list[Example]
     dev: list[Example]
     sha256: str
+    metric: str | None = None
 
 
-def load_task(source: str, kind: Kind | None = None, train_rows: int | None = None, seed: int = 0) -> TaskData:
-    """Reads a task from a folder with train.jsonl and dev.jsonl, or from the hub (`hub:NAME[:CONFIGURATION]`).
+def load_task(
+    source: str,
+    kind: Kind | None = None,
+    train_rows: int | None = None,
+    seed: int = 0,
+    dev_rows: int | None = None,
+) -> TaskData:
+    """Reads a task from a folder or from the hub (`hub:NAME[:CONFIGURATION]`).
 
-    kind: None infers it from the first row. train_rows: train on a random sample of that many rows (by `seed`).
-    Raises TrainingError for unusable rows, naming file and line, and for a dev label that no train row has.
+    The folder holds train and dev, each as .jsonl, .csv or .tsv, and may hold a task.json (see TaskFile).
+    kind: None takes task.json's, or tells it from the rows of train.
+    train_rows, dev_rows: take a random sample of that many rows (by `seed`); the labels stay those of all rows.
+    Raises TrainingError for unusable rows, naming file and line, for a label that the task does not have, and for what
+    task.json names and no row has. Emits a TrainingWarning for labels that only one training row has.
     """
-    splits = _splits(source)
-    train_pairs = list(splits["train"])
-    dev_pairs = list(splits["dev"])
-    if not train_pairs or not dev_pairs:
+    task_file, splits = _read(source)
+    if not all(split.pairs for split in splits.values()):
         raise TrainingError(f"{source}: both train and dev need at least one row.")
-    if kind is None:
-        kind = infer_kind(train_pairs[0][1], train_pairs[0][0])
-    train = [to_example(row, kind, where) for where, row in train_pairs]
-    labels = label_names(train, kind)
-    fewest = {Kind.PAIR_REGRESSION: 0, Kind.TAGGING: 1, Kind.MULTI_LABEL: 1}.get(kind, 2)
-    if len(labels) < fewest:
-        raise TrainingError(
-            f"{source}: a task of kind {kind} needs at least {fewest} labels; train has {list(labels)}."
-        )
-    dev = [to_example(row, kind, where) for where, row in dev_pairs]
-    check_labels(dev, labels, kind, [where for where, _ in dev_pairs])
-    sha256 = hashlib.sha256(json.dumps([row for _, row in train_pairs + dev_pairs]).encode()).hexdigest()
-    if train_rows is not None and train_rows < len(train):
-        train = random.Random(seed).sample(train, train_rows)
-    return TaskData(source, kind, labels, train, dev, sha256)
+    kind = kind or task_file.kind or infer_kind(splits["train"].rows(None))
+    rows = {name: split.rows(kind) for name, split in splits.items()}
+    located = {name: _examples(pairs, kind) for name, pairs in rows.items()}
+    if task_file.redefines:
+        located = _relabel(located, kind, task_file, Path(source))
+    labels = _labels(located, kind, task_file.labels, source)
+    examples = {name: [example for _, example in pairs] for name, pairs in located.items()}
+    warn_of_single_examples(examples["train"], kind, source)
+    if task_file.redefines:
+        sha256 = _sha256([labels, *([_content(one) for one in examples[name]] for name in ("train", "dev"))])
+    else:
+        sha256 = _sha256([row for _, row in rows["train"] + rows["dev"]])
+    train, dev = _sample(examples["train"], train_rows, seed), _sample(examples["dev"], dev_rows, seed)
+    return TaskData(source, kind, labels, train, dev, sha256, task_file.metric)
 
 
 def read_examples(path: Path, kind: Kind, labels: tuple[str, ...]) -> list[Example]:
-    """The examples of one JSONL file, for a task whose labels are already fixed.
+    """The examples of one JSONL, CSV or TSV file, for a task whose labels are already fixed.
 
+    `fields` and `label_map` of a task.json beside the file hold for it too.
     Raises TrainingError, naming file and line, for unusable rows and labels that the task does not have, and for a
     file without rows.
     """
-    pairs = list(read_jsonl(path))
-    if not pairs:
+    split, task_file = read_split(path), read_task_file(path.parent)
+    task_file.check_kind(kind, path.parent)
+    located = _examples(split.renamed(task_file).rows(kind), kind)
+    located = apply_label_map(located, kind, task_file.label_map)
+    if not located:
         raise TrainingError(f"{path} has no rows: at least one is needed.")
-    examples = [to_example(row, kind, where) for where, row in pairs]
-    check_labels(examples, labels, kind, [where for where, _ in pairs])
-    return examples
+    check_labels(
+        located,
+        labels,
+        kind,
+        "is none of the task's",
+        "map it to one of them or to null with `label_map` in a task.json beside the file, or take such rows out",
+    )
+    return [example for _, example in located]
 
 
-def label_names(examples: Iterable[Example], kind: Kind) -> tuple[str, ...]:
-    """All labels of the examples, sorted; for tagging "O" first and an I- tag for each B- tag and back."""
-    if kind is Kind.PAIR_REGRESSION:
-        return ()
-    names = {name for example in examples for name in _names(example)}
-    if kind is Kind.TAGGING:
-        types = {name[2:] for name in names if name != "O"}
-        return ("O", *(f"{prefix}-{one}" for one in sorted(types) for prefix in "BI"))
-    return tuple(sorted(names))
-
-
-def check_labels(examples: list[Example], labels: tuple[str, ...], kind: Kind, wheres: list[str]) -> None:
-    """Raises TrainingError, naming file and line, for the first label that is not among `labels`."""
-    if kind is Kind.PAIR_REGRESSION:
-        return
-    known = set(labels)
-    for example, where in zip(examples, wheres, strict=True):
-        for name in _names(example):
-            if name not in known:
-                raise TrainingError(
-                    f"{where}: the label {name!r} does not occur in the training data; "
-                    f"add training examples for it, or take the row out."
-                )
-
-
-def _names(example: Example) -> tuple[str, ...]:
-    return example.label if isinstance(example.label, tuple) else (str(example.label),)
-
-
-def _splits(source: str) -> dict[str, Iterator[tuple[str, Row]]]:
+def _read(source: str) -> tuple[TaskFile, dict[str, Split]]:
+    """task.json and the splits "train" and "dev", with our names for the fields."""
     if source.startswith(HUB_PREFIX):
-        from training.data.hub import read_hub  # `datasets` is slow to import, and most runs read JSONL
+        from training.data.hub import read_hub  # `datasets` is slow to import, and most runs read files
 
-        return read_hub(source.removeprefix(HUB_PREFIX))
+        name = source.removeprefix(HUB_PREFIX)
+        return TaskFile(), {split: Split(list(pairs)) for split, pairs in read_hub(name).items()}
     folder = Path(source)
     if not folder.is_dir():
         raise TrainingError(
             f"{source} is no folder: give a folder with train.jsonl and dev.jsonl, "
             f"or a hub data set as {HUB_PREFIX}NAME."
         )
-    files = {split: folder / f"{split}.jsonl" for split in ("train", "dev")}
-    for file in files.values():
-        if not file.is_file():
-            raise TrainingError(f"{file} is missing: a task folder holds train.jsonl and dev.jsonl.")
-    return {split: read_jsonl(file) for split, file in files.items()}
+    files = {split: find_split_file(folder, split) for split in ("train", "dev")}
+    task_file = read_task_file(folder)
+    splits = {split: read_split(file) for split, file in files.items()}
+    task_file.check_columns([row for split in splits.values() for _, row in split.pairs], folder)
+    return task_file, {name: split.renamed(task_file) for name, split in splits.items()}
+
+
+def _examples(pairs: Sequence[tuple[str, Row]], kind: Kind) -> list[Located]:
+    return [(where, to_example(row, kind, where)) for where, row in pairs]
+
+
+def _relabel(
+    located: dict[str, list[Located]], kind: Kind, task_file: TaskFile, folder: Path
+) -> dict[str, list[Located]]:
+    """The splits with their new labels. Raises TrainingError if task.json does not fit them."""
+    task_file.check_kind(kind, folder)
+    check_label_map(task_file.label_map, [example for pairs in located.values() for _, example in pairs], kind, folder)
+    mapped = {name: apply_label_map(pairs, kind, task_file.label_map) for name, pairs in located.items()}
+    for name, pairs in mapped.items():
+        if not pairs:
+            raise TrainingError(f"{folder}: `label_map` in task.json drops every row of {name}: keep some.")
+    return mapped
+
+
+def _labels(
+    located: dict[str, list[Located]], kind: Kind, declared: Sequence[str] | None, source: str
+) -> tuple[str, ...]:
+    """The task's labels, which every row of both splits keeps to: those declared, or those of train."""
+    seen = label_names((example for _, example in located["train"]), kind)
+    fewest = {Kind.PAIR_REGRESSION: 0, Kind.TAGGING: 1, Kind.MULTI_LABEL: 1}.get(kind, 2)
+    if len(seen) < fewest:
+        raise TrainingError(f"{source}: a task of kind {kind} needs at least {fewest} labels; train has {list(seen)}.")
+    if declared is None:
+        check_labels(
+            located["dev"],
+            seen,
+            kind,
+            "does not occur in the training data",
+            "add training rows that have it, or let the folder's task.json declare it in `labels`, "
+            "or map it to another name or to null in `label_map`",
+        )
+        return seen
+    for pairs in located.values():
+        check_labels(
+            pairs,
+            labels_of(declared, kind),
+            kind,
+            "is not among the `labels` of task.json",
+            "add it there, or map it to another name or to null in `label_map`",
+        )
+    return labels_of(declared, kind)
+
+
+def _sample(examples: list[Example], rows: int | None, seed: int) -> list[Example]:
+    """A random sample of that many, in random order; all of them as they are if there are no more."""
+    if rows is None or rows >= len(examples):
+        return examples
+    return random.Random(seed).sample(examples, rows)
+
+
+def _content(example: Example) -> list[object]:
+    return [example.text, example.text_pair, example.label]
+
+
+def _sha256(content: object) -> str:
+    return hashlib.sha256(json.dumps(content).encode()).hexdigest()

@@ -16,6 +16,8 @@ from training.data.task import load_task
 from training.errors import TrainingError
 from training.kinds import Kind
 
+pytestmark = pytest.mark.filterwarnings("ignore::training.errors.TrainingWarning")  # a few rows are enough here
+
 WriteRows = Callable[[Path, list[dict[str, Any]]], Path]
 
 

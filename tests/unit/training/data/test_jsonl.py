@@ -15,6 +15,15 @@ def test_lines_come_with_file_and_line_number_and_blank_lines_count(tmp_path: Pa
     ]
 
 
+def test_byte_order_mark_is_passed_over_at_the_start_alone(tmp_path: Path) -> None:
+    path = tmp_path / "train.jsonl"
+    path.write_bytes(b'\xef\xbb\xbf{"text": "a"}\n\xef\xbb\xbf{"text": "b"}\n')
+    rows = read_jsonl(path)
+    assert next(rows) == (f"{path}, line 1", {"text": "a"})
+    with pytest.raises(TrainingError, match="line 2: not valid JSON"):
+        next(rows)
+
+
 @pytest.mark.parametrize(
     ("line", "part"),
     [

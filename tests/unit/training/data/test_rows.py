@@ -3,36 +3,11 @@ from typing import Any
 import pytest
 
 from training.data.example import Example
-from training.data.rows import infer_kind, to_example
+from training.data.rows import to_example
 from training.errors import TrainingError
 from training.kinds import Kind
 
 WHERE = "folder/train.jsonl, line 7"
-
-
-@pytest.mark.parametrize(
-    ("row", "kind"),
-    [
-        ({"text": "a", "label": "x"}, Kind.CLASSIFICATION),
-        ({"text": "a", "label": 1}, Kind.CLASSIFICATION),
-        ({"text": "a", "text_pair": None, "label": 1}, Kind.CLASSIFICATION),
-        ({"text": "a", "text_pair": "b", "label": 1}, Kind.PAIR_CLASSIFICATION),
-        ({"text": "a", "text_pair": "b", "label": 1.0}, Kind.PAIR_REGRESSION),
-        ({"text": "a", "label": ["x"]}, Kind.MULTI_LABEL),
-        ({"text": "a", "label": []}, Kind.MULTI_LABEL),
-        ({"tokens": ["a"], "tags": ["O"], "intent": "x"}, Kind.TAGGING),
-    ],
-)
-def test_kind_is_told_from_the_fields(row: dict[str, Any], kind: Kind) -> None:
-    assert infer_kind(row, WHERE) is kind
-
-
-@pytest.mark.parametrize("row", [{"text": "a"}, {"label": "x"}, {"tokens": ["a"]}, {"tags": ["O"]}, {}])
-def test_row_that_fits_no_kind_is_refused_naming_file_line_and_fields(row: dict[str, Any]) -> None:
-    with pytest.raises(TrainingError) as error:
-        infer_kind(row, WHERE)
-    assert WHERE in str(error.value)
-    assert str(sorted(row)) in str(error.value)
 
 
 @pytest.mark.parametrize(
@@ -55,6 +30,9 @@ def test_row_that_fits_no_kind_is_refused_naming_file_line_and_fields(row: dict[
             Kind.CLASSIFICATION,
             Example("play jazz", "music"),
         ),
+        ({"tokens": ["play", "jazz"], "label": "x", "intent": "y"}, Kind.CLASSIFICATION, Example("play jazz", "x")),
+        ({"tokens": ["play", "jazz"], "label": ["x"]}, Kind.MULTI_LABEL, Example("play jazz", ("x",))),
+        ({"text": "Play jazz!", "tokens": ["Play"], "label": "x"}, Kind.CLASSIFICATION, Example("Play jazz!", "x")),
     ],
 )
 def test_row_becomes_the_example(row: dict[str, Any], kind: Kind, example: Example) -> None:
@@ -76,6 +54,7 @@ def test_word_offsets_cut_the_words_out_of_the_text() -> None:
         ({"text": 3, "label": "x"}, Kind.CLASSIFICATION, "`text` must be a text, not 3"),
         ({"text": "a"}, Kind.CLASSIFICATION, "`label` is missing"),
         ({"text": "a", "label": None}, Kind.CLASSIFICATION, "not None"),
+        ({"text": "a", "label": ""}, Kind.CLASSIFICATION, "`label` is empty"),
         ({"text": "a", "label": 1.5}, Kind.CLASSIFICATION, "not 1.5"),
         ({"text": "a", "label": True}, Kind.CLASSIFICATION, "not True"),
         ({"text": "a", "label": ["x"]}, Kind.CLASSIFICATION, "a name or an integer"),
@@ -87,6 +66,8 @@ def test_word_offsets_cut_the_words_out_of_the_text() -> None:
         ({"text": "a", "text_pair": "b", "label": float("nan")}, Kind.PAIR_REGRESSION, "finite"),
         ({"text": "a", "text_pair": "b", "label": float("inf")}, Kind.PAIR_REGRESSION, "finite"),
         ({"text": "a", "label": "x"}, Kind.MULTI_LABEL, "a list of names"),
+        ({"text": "a", "label": ["x", ""]}, Kind.MULTI_LABEL, "a list of names"),
+        ({"tokens": ["a"]}, Kind.CLASSIFICATION, "`label` is missing"),
         ({"text": "a", "label": ["x", 1]}, Kind.MULTI_LABEL, "a list of names"),
         ({"tokens": ["a"], "tags": []}, Kind.TAGGING, "same length"),
         ({"tokens": ["a"], "tags": "O"}, Kind.TAGGING, "same length"),

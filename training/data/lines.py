@@ -1,0 +1,26 @@
+"""The lines of a text file, for the readers of rows."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+from training.errors import TrainingError
+
+
+def read_lines(path: Path) -> Iterator[tuple[int, str]]:
+    """Yields (line number from 1, line with its end) of a UTF-8 file; a byte order mark at its start is left out.
+
+    Raises TrainingError for a missing file, and for invalid UTF-8, naming file and line.
+    """
+    if path.is_dir():
+        raise TrainingError(f"{path} is a folder: name one of its JSONL, CSV or TSV files.")
+    if not path.is_file():
+        raise TrainingError(f"{path} does not exist.")
+    with path.open("rb") as file:
+        for number, line in enumerate(file, start=1):
+            try:
+                text = line.decode("utf-8")
+            except UnicodeDecodeError as error:
+                raise TrainingError(
+                    f"{path}, line {number}: not valid UTF-8 at byte {error.start} of the line."
+                ) from error
+            yield number, text.removeprefix("\ufeff") if number == 1 else text

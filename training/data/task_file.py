@@ -1,0 +1,114 @@
+"""task.json: what a team says of its task beside the rows."""
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from training.data.rows import Row
+from training.errors import TrainingError
+from training.kinds import Kind
+
+TASK_FILE = "task.json"
+
+Name = Annotated[str, Field(min_length=1)]
+RowField = Literal["text", "text_pair", "label", "tokens", "tags"]
+
+
+class TaskFile(BaseModel):
+    """The content of task.json; every field may be left out.
+
+    kind: the task's kind, in place of the one that the rows speak of.
+    metric: the dev metric that picks the best epoch.
+    labels: all labels in order, after `label_map`; for tagging the span types. None: those of train, sorted.
+    label_map: old label (span type) -> new one; None drops it: the row, the span, or the name in a multi-label row.
+    columns (`fields` in the file): the data's own field or column -> ours; it replaces a field of that name.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+    kind: Kind | None = None
+    metric: Name | None = None
+    labels: Annotated[list[Name], Field(min_length=1)] | None = None
+    label_map: dict[str, Name | None] = Field(default_factory=dict)
+    columns: dict[str, RowField] = Field(default_factory=dict, alias="fields")
+
+    @model_validator(mode="after")
+    def _check_names(self) -> Self:
+        twice = _first_repeated(list(self.columns.values()))
+        if twice is not None:
+            raise ValueError(f"`fields` gives two columns the name {twice!r}.")
+        twice = _first_repeated(self.labels or [])
+        if twice is not None:
+            raise ValueError(f"`labels` names {twice!r} twice.")
+        for name in self.labels or []:
+            if name in self.label_map and name not in self.label_map.values():
+                raise ValueError(
+                    f"`labels` names {name!r}, which `label_map` turns into {self.label_map[name]!r}: "
+                    f"`labels` holds the names after the map."
+                )
+        return self
+
+    @property
+    def redefines(self) -> bool:
+        """True if rows may have other labels than without this file."""
+        return self.kind is not None or self.labels is not None or bool(self.label_map)
+
+    def rename(self, row: Row) -> Row:
+        """The row with our names for the fields."""
+        if not self.columns:
+            return row
+        renamed: dict[str, Any] = {ours: row[own] for own, ours in self.columns.items() if own in row}
+        return {**{field: row[field] for field in row if field not in self.columns and field not in renamed}, **renamed}
+
+    def check_kind(self, kind: Kind, folder: Path) -> None:
+        """Raises TrainingError if `labels` or `label_map` hold what a task of that kind cannot have."""
+        new = [name for name in self.label_map.values() if name is not None]
+        names = [*(self.labels or []), *new]
+        if kind is Kind.PAIR_REGRESSION and (names or self.label_map):
+            raise TrainingError(
+                f"{folder / TASK_FILE}: a task of kind {kind} has scores, no labels: take out `labels` and `label_map`."
+            )
+        for name in names if kind is Kind.TAGGING else []:
+            if name == "O" or name.startswith(("B-", "I-")):
+                raise TrainingError(
+                    f"{folder / TASK_FILE}: {name!r} is a tag: for a task of kind {kind}, `labels` and `label_map` "
+                    f"hold span types, without B- and I-, and null stands for no span."
+                )
+
+    def check_columns(self, rows: Sequence[Row], folder: Path) -> None:
+        """Raises TrainingError for a name in `fields` that no row has; rows: those of train and dev, as read."""
+        for own in self.columns:
+            if not any(own in row for row in rows):
+                raise TrainingError(
+                    f"{folder / TASK_FILE}: `fields` names {own!r}, which no row of train or dev has; "
+                    f"the first row has {sorted(rows[0])}."
+                )
+
+
+def read_task_file(folder: Path) -> TaskFile:
+    """The folder's task.json, or an empty one if there is none.
+
+    Raises TrainingError, naming the field, for anything that task.json cannot hold.
+    """
+    path = folder / TASK_FILE
+    if not path.exists():
+        return TaskFile()
+    try:
+        content = json.loads(path.read_bytes())
+    except (UnicodeDecodeError, json.JSONDecodeError) as error:
+        raise TrainingError(f"{path}: not valid JSON: {error}.") from error
+    if not isinstance(content, dict):
+        raise TrainingError(f"{path}: must be a JSON object, not {type(content).__name__}.")
+    try:
+        return TaskFile.model_validate(content)
+    except ValidationError as error:
+        first = error.errors()[0]
+        field = ".".join(str(part) for part in first["loc"])
+        message = first["msg"].removeprefix("Value error, ")
+        raise TrainingError(f"{path}: {field}: {message}." if field else f"{path}: {message}") from error
+
+
+def _first_repeated(names: Sequence[str]) -> str | None:
+    return next((name for place, name in enumerate(names) if name in names[:place]), None)
