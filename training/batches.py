@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import Self
 
 import torch
 
@@ -13,24 +14,34 @@ POOL_BATCHES = 16
 
 
 @dataclass(frozen=True)
-class Batch:
-    """B examples padded to T tokens.
+class Inputs:
+    """B texts (or pairs) padded to T tokens.
 
+    rows: int64 [B], their places in the list that they were taken from.
     input_ids, attention_mask, token_type_ids: int64 [B, T].
+    """
+
+    rows: torch.Tensor
+    input_ids: torch.Tensor
+    attention_mask: torch.Tensor
+    token_type_ids: torch.Tensor
+
+    def to(self, device: torch.device) -> Self:
+        """The same on another device."""
+        return type(self)(*(tensor.to(device) for tensor in vars(self).values()))
+
+
+@dataclass(frozen=True)
+class Batch(Inputs):
+    """B examples to learn from.
+
     targets: int64 [B] (classification), float32 [B] (regression), float32 [B, C] (multi-label), int64 [M] (tagging).
     word_rows, word_columns: tagging only, int64 [M]: row and position of the M words whose first sub-word was kept.
     """
 
-    input_ids: torch.Tensor
-    attention_mask: torch.Tensor
-    token_type_ids: torch.Tensor
     targets: torch.Tensor
     word_rows: torch.Tensor
     word_columns: torch.Tensor
-
-    def to(self, device: torch.device) -> "Batch":
-        """The same batch on another device."""
-        return Batch(*(tensor.to(device) for tensor in vars(self).values()))
 
 
 def target_of(example: Example, kind: Kind, labels: Sequence[str]) -> list[int] | list[float] | int | float:
@@ -57,21 +68,30 @@ def pad_tokens(tokens: Sequence[Tokens]) -> dict[str, torch.Tensor]:
     return {"input_ids": input_ids, "attention_mask": attention_mask, "token_type_ids": token_type_ids}
 
 
-def make_batch(tokens: Sequence[Tokens], targets: Sequence[object], kind: Kind) -> Batch:
-    """The examples with their targets, as target_of makes them."""
+def make_inputs(tokens: Sequence[Tokens], rows: Sequence[int]) -> Inputs:
+    """The texts at the places `rows` of `tokens`, padded."""
+    return Inputs(torch.tensor(rows), **pad_tokens([tokens[row] for row in rows]))
+
+
+def make_batch(
+    tokens: Sequence[Tokens], targets: Sequence[object], kind: Kind, rows: Sequence[int] | None = None
+) -> Batch:
+    """The examples at the places `rows` (None: all) of `tokens` and of `targets`, which are as target_of makes them."""
+    rows = range(len(tokens)) if rows is None else rows
+    chosen = [targets[row] for row in rows]
     seen = [
-        (row, position, word)
-        for row, one in enumerate(tokens)
-        for word, position in enumerate(one.word_positions)
+        (place, position, word)
+        for place, row in enumerate(rows)
+        for word, position in enumerate(tokens[row].word_positions)
         if position != NOT_SEEN
     ]
     if kind is Kind.TAGGING:
-        targets = [targets[row][word] for row, _, word in seen]  # type: ignore[index]
+        chosen = [chosen[place][word] for place, _, word in seen]  # type: ignore[index]
     is_index = kind in (Kind.CLASSIFICATION, Kind.PAIR_CLASSIFICATION, Kind.TAGGING)
     return Batch(
-        **pad_tokens(tokens),
-        targets=torch.tensor(targets, dtype=torch.long if is_index else torch.float32),
-        word_rows=torch.tensor([row for row, _, _ in seen], dtype=torch.long),
+        **vars(make_inputs(tokens, rows)),
+        targets=torch.tensor(chosen, dtype=torch.long if is_index else torch.float32),
+        word_rows=torch.tensor([place for place, _, _ in seen], dtype=torch.long),
         word_columns=torch.tensor([column for _, column, _ in seen], dtype=torch.long),
     )
 
@@ -80,8 +100,8 @@ def epoch_batches(
     tokens: Sequence[Tokens], targets: Sequence[object], kind: Kind, batch_size: int, shuffle: torch.Generator
 ) -> Iterator[Batch]:
     """Every example once, in random batches of like length, so that little is spent on padding."""
-    for chosen in random_groups([len(one.ids) for one in tokens], batch_size, shuffle):
-        yield make_batch([tokens[i] for i in chosen], [targets[i] for i in chosen], kind)
+    for rows in random_groups([len(one.ids) for one in tokens], batch_size, shuffle):
+        yield make_batch(tokens, targets, kind, rows)
 
 
 def random_groups(lengths: Sequence[int], batch_size: int, shuffle: torch.Generator) -> list[list[int]]:

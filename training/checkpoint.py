@@ -54,7 +54,7 @@ class TrainingRecord(BaseModel):
     dev_rows: int
     seed: int
     best_epoch: int
-    hyper_parameters: dict[str, float | int]
+    hyper_parameters: dict[str, float | int | str]
     teacher: dict[str, Any] | None = None
 
 

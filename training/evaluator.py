@@ -6,40 +6,38 @@ from typing import Any
 import numpy as np
 import torch
 from tokenizers import Tokenizer
+from torch import nn
 
-from training.batches import pad_tokens
+from training.batches import make_inputs
 from training.data import Example
-from training.errors import TrainingError
+from training.errors import NotFiniteError
 from training.kinds import Kind
 from training.metrics import score
 from training.model import Branch, Trunk
+from training.task_model import ComputedStates, TaskModel
 from training.tokenization import NOT_SEEN, Tokens, tokenize
 
 
 @torch.no_grad()
-def logits_of(
-    trunk: Trunk, branch: Branch, tokens: Sequence[Tokens], kind: Kind, batch_size: int = 64
-) -> list[np.ndarray]:
+def logits_of(model: nn.Module, tokens: Sequence[Tokens], kind: Kind, batch_size: int = 64) -> list[np.ndarray]:
     """For each example its logits, float32: [C], or [T, C] over its own T tokens for tagging.
 
-    The order is the caller's; inside, examples of like length share a batch. Raises TrainingError if an output is no
-    finite number.
+    model: Inputs -> logits, as a TaskModel. The order is the caller's; inside, examples of like length share a batch.
+    Raises NotFiniteError if an output is no finite number.
     """
-    device = next(branch.parameters()).device
-    was_training = branch.training
-    branch.eval()
+    device = next(model.parameters()).device
+    was_training = model.training
+    model.eval()
     result: list[np.ndarray] = [np.empty(0)] * len(tokens)
     by_length = sorted(range(len(tokens)), key=lambda i: len(tokens[i].ids))
     for start in range(0, len(by_length), batch_size):
-        chosen = by_length[start : start + batch_size]
-        padded = {name: tensor.to(device) for name, tensor in pad_tokens([tokens[i] for i in chosen]).items()}
-        hidden = trunk(**padded)[-1]
-        logits = branch(hidden, padded["attention_mask"]).float().cpu().numpy()
-        if not np.isfinite(logits).all():
-            raise TrainingError("the branch's outputs are no finite numbers: train it with a lower learning rate.")
-        for row, i in enumerate(chosen):
-            result[i] = logits[row, : len(tokens[i].ids)] if kind is Kind.TAGGING else logits[row]
-    branch.train(was_training)
+        rows = by_length[start : start + batch_size]
+        logits = model(make_inputs(tokens, rows).to(device)).float().cpu().numpy()
+        for place, row in enumerate(rows):
+            result[row] = logits[place, : len(tokens[row].ids)] if kind is Kind.TAGGING else logits[place]
+            if not np.isfinite(result[row]).all():
+                raise NotFiniteError("the branch's outputs are no finite numbers: train it with a lower learning rate.")
+    model.train(was_training)
     return result
 
 
@@ -55,6 +53,16 @@ def decode(logits: np.ndarray, tokens: Tokens, kind: Kind, labels: Sequence[str]
     return labels[int(logits.argmax())]
 
 
+def scores_of(
+    model: nn.Module, tokens: Sequence[Tokens], examples: Sequence[Example], kind: Kind, labels: Sequence[str]
+) -> dict[str, float]:
+    """All metrics of the kind on the examples, in points from 0 to 100; `tokens` are theirs."""
+    predictions = [
+        decode(logits, one, kind, labels) for logits, one in zip(logits_of(model, tokens, kind), tokens, strict=True)
+    ]
+    return score(kind, labels, predictions, [example.label for example in examples])
+
+
 def evaluate(
     trunk: Trunk,
     branch: Branch,
@@ -64,10 +72,6 @@ def evaluate(
     labels: Sequence[str],
     max_length: int,
 ) -> dict[str, float]:
-    """All metrics of the kind on the examples, in points from 0 to 100."""
+    """All metrics of a branch on its trunk, in points from 0 to 100."""
     tokens = tokenize(tokenizer, examples, max_length)
-    predictions = [
-        decode(logits, one, kind, labels)
-        for logits, one in zip(logits_of(trunk, branch, tokens, kind), tokens, strict=True)
-    ]
-    return score(kind, labels, predictions, [example.label for example in examples])
+    return scores_of(TaskModel(ComputedStates(trunk), branch), tokens, examples, kind, labels)

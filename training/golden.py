@@ -9,6 +9,7 @@ from training.data import Example
 from training.evaluator import logits_of
 from training.kinds import Kind
 from training.model import Branch, Trunk
+from training.task_model import ComputedStates, TaskModel
 from training.tokenization import tokenize
 
 GOLDEN_ROWS = 32
@@ -25,7 +26,7 @@ def golden_examples(
     rows_taken = min(GOLDEN_ROWS, len(dev))
     chosen = [dev[i * len(dev) // rows_taken] for i in range(rows_taken)]
     tokens = tokenize(tokenizer, chosen, max_length)
-    logits = logits_of(trunk, branch, tokens, kind, batch_size=1)
+    logits = logits_of(TaskModel(ComputedStates(trunk), branch), tokens, kind, batch_size=1)
     rows = []
     for example, values in zip(chosen, logits, strict=True):
         pair = {} if example.text_pair is None else {"text_pair": example.text_pair}

@@ -16,13 +16,31 @@ def training_logits(logits: torch.Tensor, batch: Batch, kind: Kind) -> torch.Ten
     return logits
 
 
-def hard_loss(logits: torch.Tensor, targets: torch.Tensor, kind: Kind) -> torch.Tensor:
-    """Mean loss against the labels: squared error, binary cross-entropy per class (multi-label) or cross-entropy."""
+def hard_loss(
+    logits: torch.Tensor, targets: torch.Tensor, kind: Kind, weights: torch.Tensor | None = None
+) -> torch.Tensor:
+    """Mean loss against the labels: squared error, binary cross-entropy per class (multi-label) or cross-entropy.
+
+    weights: float32 [C], see balanced_weights; not for regression.
+    """
     if kind is Kind.PAIR_REGRESSION:
         return functional.mse_loss(logits, targets)
     if kind is Kind.MULTI_LABEL:
-        return functional.binary_cross_entropy_with_logits(logits, targets)
-    return functional.cross_entropy(logits, targets)
+        return functional.binary_cross_entropy_with_logits(logits, targets, pos_weight=weights)
+    return functional.cross_entropy(logits, targets, weight=weights)
+
+
+def balanced_weights(targets: torch.Tensor, kind: Kind, classes: int) -> torch.Tensor:
+    """Class weights, float32 [C], under which every class counts the same; targets as in a Batch of all examples.
+
+    n / (C x n of the class), scikit-learn's "balanced"; for multi-label the weight of a label's positive examples,
+    negatives / positives, at least 1. A class without examples gets 1.
+    """
+    if kind is Kind.MULTI_LABEL:
+        positive = targets.sum(dim=0)
+        return torch.where(positive > 0, (len(targets) - positive) / positive.clamp(min=1), 1.0).clamp(min=1.0)
+    counts = torch.bincount(targets, minlength=classes).float()
+    return torch.where(counts > 0, len(targets) / (classes * counts.clamp(min=1)), 1.0)
 
 
 def soft_loss(student: torch.Tensor, teacher: torch.Tensor, kind: Kind, temperature: float) -> torch.Tensor:

@@ -81,3 +81,10 @@ def student_of(teacher: Branch, encoder: Encoder, layers: int) -> Branch:
     wanted = student.state_dict().keys()
     student.load_state_dict({name: tensor for name, tensor in teacher.state_dict().items() if name in wanted})
     return student
+
+
+def bottom_of(encoder: Encoder, tap: int, layers: int, teacher: Branch) -> Branch:
+    """A student as student_of makes it, started from the pretrained encoder instead of the teacher (figure 2)."""
+    student = new_branch(encoder, tap, teacher.classifier.out_features, per_token=teacher.pooler is None)
+    student.layers = student.layers[:layers]
+    return student

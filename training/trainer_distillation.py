@@ -1,5 +1,8 @@
 """Distillation: a teacher's L layers into a student branch of l (paper, section 3.2)."""
 
+from collections.abc import Callable
+
+import numpy as np
 import torch
 
 from training.batches import Batch
@@ -7,18 +10,25 @@ from training.checkpoint import Checkpoint
 from training.data import TaskData
 from training.encoder import Encoder
 from training.errors import TrainingError
+from training.evaluator import logits_of
 from training.hyper_parameters import HyperParameters
-from training.losses import hard_loss, soft_loss, training_logits
-from training.model import student_of
-from training.trainer import train_branch
+from training.kinds import Kind
+from training.loop import AfterEpoch, Fit, go_on
+from training.losses import soft_loss
+from training.model import Branch, student_of
+from training.prepared_task import PreparedTask
+from training.tokenization import NOT_SEEN
+from training.trainer import checkpoint_of, train_branch
 from training.trunk_fit import check_trunk
+
+# Batch -> the teacher's logits that have a target, as training_logits gives the student's
+TeacherLogits = Callable[[Batch], torch.Tensor]
 
 
 def distill(teacher: Checkpoint, data: TaskData, encoder: Encoder, layers: int, hyper: HyperParameters) -> Checkpoint:
     """Trains a student of `layers` layers at the teacher's tap, started from its lowest fine-tuned layers.
 
-    The loss is T^2 x soft + hard; soft_loss brings the T^2. Raises TrainingError if `layers` is not below the
-    teacher's, or if data or encoder are not those of the teacher's task.
+    Raises TrainingError if `layers` is not below the teacher's, or if data or encoder are not those of its task.
     """
     record = teacher.record
     if record.layers == 1:
@@ -33,14 +43,62 @@ def distill(teacher: Checkpoint, data: TaskData, encoder: Encoder, layers: int, 
             "with the data the teacher had."
         )
     check_trunk(teacher, encoder)
+    task = PreparedTask(data, record.task, encoder, hyper.max_length, record.metric)
+    logits = TeacherLogitsOnTrain(task, all_logits(task, teacher.branch, record.tap))
     torch.manual_seed(hyper.seed)
     student = student_of(teacher.branch, encoder, layers)
-    teacher_branch = teacher.branch
+    result = distill_branch(task, student, record.tap, logits, hyper)
+    return checkpoint_of(task, student, result, hyper, teacher=record)
 
-    def loss(logits: torch.Tensor, batch: Batch, hidden: torch.Tensor) -> torch.Tensor:
-        with torch.no_grad():
-            teacher_logits = teacher_branch.to(hidden.device)(hidden, batch.attention_mask)
-        soft = soft_loss(logits, training_logits(teacher_logits, batch, data.kind), data.kind, hyper.temperature)
-        return soft + hard_loss(logits, batch.targets, data.kind)
 
-    return train_branch(student, record.tap, data, record.task, encoder, hyper, loss, record.metric, teacher=record)
+def distill_branch(
+    task: PreparedTask,
+    student: Branch,
+    tap: int,
+    teacher_logits: TeacherLogits,
+    hyper: HyperParameters,
+    after_epoch: AfterEpoch = go_on,
+) -> Fit:
+    """Trains `student` in place. The loss is T^2 x soft + hard; soft_loss brings the T^2."""
+    hard = task.hard_loss(hyper)
+
+    def loss(logits: torch.Tensor, batch: Batch) -> torch.Tensor:
+        soft = soft_loss(logits, teacher_logits(batch), task.kind, hyper.temperature)
+        return soft + hard(logits, batch)
+
+    return train_branch(task, student, tap, loss, hyper, after_epoch)
+
+
+def all_logits(task: PreparedTask, teacher: Branch, tap: int) -> np.ndarray:
+    """The teacher's logits on every training row, computed once: they are the same in every epoch.
+
+    float32 [rows, C]; for tagging [words with a token, C], row after row.
+    """
+    tokens = task.tokens["train"]
+    rows = logits_of(task.model("train", teacher, tap), tokens, task.kind)
+    if task.kind is not Kind.TAGGING:
+        return np.stack(rows)
+    return np.concatenate([row[_seen(one.word_positions)] for row, one in zip(rows, tokens, strict=True)])
+
+
+class TeacherLogitsOnTrain:
+    """TeacherLogits that looks up what all_logits computed."""
+
+    def __init__(self, task: PreparedTask, logits: np.ndarray) -> None:
+        self.kind, self.device, self.logits = task.kind, task.device, logits
+        words = [len(_seen(one.word_positions)) for one in task.tokens["train"]]
+        self.ends = np.cumsum(words)
+        self.starts = self.ends - words
+
+    def __call__(self, batch: Batch) -> torch.Tensor:
+        rows = batch.rows.tolist()
+        if self.kind is Kind.TAGGING:
+            chosen = np.concatenate([self.logits[self.starts[row] : self.ends[row]] for row in rows])
+        else:
+            chosen = self.logits[rows]
+        logits = torch.from_numpy(chosen).to(self.device)
+        return logits.squeeze(-1) if self.kind is Kind.PAIR_REGRESSION else logits
+
+
+def _seen(word_positions: list[int]) -> list[int]:
+    return [position for position in word_positions if position != NOT_SEEN]

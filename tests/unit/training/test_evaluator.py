@@ -9,6 +9,7 @@ from training.errors import TrainingError
 from training.evaluator import decode, evaluate, logits_of
 from training.kinds import Kind
 from training.model import Trunk, new_branch
+from training.task_model import ComputedStates, TaskModel
 from training.tokenization import NOT_SEEN, Tokens, tokenize
 
 
@@ -19,8 +20,8 @@ def test_logits_come_in_the_callers_order_whatever_the_batches(
     tokens = tokenize(encoder.tokenizer, tasks[kind].dev, 24)
     assert [len(one.ids) for one in tokens] != sorted(len(one.ids) for one in tokens)
     trunk, branch = Trunk(encoder, [1]), teachers[kind].branch
-    alone = logits_of(trunk, branch, tokens, kind, batch_size=1)
-    together = logits_of(trunk, branch, tokens, kind, batch_size=5)
+    alone = logits_of(TaskModel(ComputedStates(trunk), branch), tokens, kind, batch_size=1)
+    together = logits_of(TaskModel(ComputedStates(trunk), branch), tokens, kind, batch_size=5)
     for one, other, token in zip(alone, together, tokens, strict=True):
         outputs = len(tasks[kind].labels)
         assert one.shape == ((len(token.ids), outputs) if kind is Kind.TAGGING else (outputs,))
@@ -34,7 +35,9 @@ def test_branch_is_evaluated_without_dropout_and_left_in_its_mode(
 ) -> None:
     branch = new_branch(encoder, 1, 2, per_token=False).train()
     tokens = tokenize(encoder.tokenizer, tasks[Kind.CLASSIFICATION].dev, 24)
-    first, again = (logits_of(Trunk(encoder, [1]), branch, tokens, Kind.CLASSIFICATION) for _ in range(2))
+    first, again = (
+        logits_of(TaskModel(ComputedStates(Trunk(encoder, [1])), branch), tokens, Kind.CLASSIFICATION) for _ in range(2)
+    )
     np.testing.assert_array_equal(first, again)
     assert branch.training
 
@@ -45,7 +48,7 @@ def test_outputs_that_are_no_numbers_are_an_error(encoder: Encoder, tasks: dict[
         branch.classifier.bias[1] = float("nan")
     tokens = tokenize(encoder.tokenizer, tasks[Kind.CLASSIFICATION].dev, 24)
     with pytest.raises(TrainingError, match="no finite numbers"):
-        logits_of(Trunk(encoder, [1]), branch, tokens, Kind.CLASSIFICATION)
+        logits_of(TaskModel(ComputedStates(Trunk(encoder, [1])), branch), tokens, Kind.CLASSIFICATION)
 
 
 def test_logits_are_decoded_by_kind() -> None:
@@ -66,7 +69,7 @@ def test_evaluate_scores_the_decoded_predictions(
     encoder: Encoder, teachers: dict[Kind, Checkpoint], tasks: dict[Kind, TaskData]
 ) -> None:
     data, branch, trunk = tasks[Kind.CLASSIFICATION], teachers[Kind.CLASSIFICATION].branch, Trunk(encoder, [1])
-    logits = logits_of(trunk, branch, tokenize(encoder.tokenizer, data.dev, 24), data.kind)
+    logits = logits_of(TaskModel(ComputedStates(trunk), branch), tokenize(encoder.tokenizer, data.dev, 24), data.kind)
     right = [data.labels[one.argmax()] == example.label for one, example in zip(logits, data.dev, strict=True)]
     scores = evaluate(trunk, branch, encoder.tokenizer, data.dev, data.kind, data.labels, 24)
     assert scores["accuracy"] == pytest.approx(100 * sum(right) / len(right), abs=1e-4)

@@ -9,7 +9,7 @@ from training.checkpoint import Checkpoint
 from training.data.example import Example
 from training.encoder import Encoder, load_encoder
 from training.kinds import Kind
-from training.model import Branch, Trunk, new_branch, student_of
+from training.model import Branch, Trunk, bottom_of, new_branch, student_of
 from training.tokenization import tokenize
 
 EXAMPLES = [
@@ -125,6 +125,27 @@ def test_student_is_the_teachers_lowest_layers_and_head(
         assert tensor.data_ptr() != expected[name].data_ptr(), name
     pretrained = new_branch(encoder, 1, 2, per_token=False)
     assert not torch.equal(got["layers.0.output.dense.weight"], pretrained.state_dict()["layers.0.output.dense.weight"])
+
+
+@pytest.mark.parametrize("kind", list(Kind))
+@pytest.mark.parametrize(("tap", "layers"), [(1, 1), (1, 2), (2, 2)])
+def test_student_from_the_bottom_is_the_pretrained_layers_above_its_tap_and_a_new_head(
+    encoder: Encoder, teachers: dict[Kind, Checkpoint], kind: Kind, tap: int, layers: int
+) -> None:
+    teacher = teachers[kind].branch
+    student = bottom_of(encoder, tap, layers, teacher)
+    assert len(student.layers) == layers
+    for number, layer in enumerate(student.layers):
+        pretrained = encoder.bert.encoder.layer[tap + number].state_dict()
+        assert layer.state_dict().keys() == pretrained.keys()
+        for name, tensor in layer.state_dict().items():
+            assert torch.equal(tensor, pretrained[name]), name
+            assert tensor.data_ptr() != pretrained[name].data_ptr(), name
+    shapes = {name: tensor.shape for name, tensor in student_of(teacher, encoder, layers).state_dict().items()}
+    assert {name: tensor.shape for name, tensor in student.state_dict().items()} == shapes
+    assert not torch.equal(student.classifier.weight, teacher.classifier.weight)
+    if student.pooler is not None:
+        assert torch.equal(student.pooler.weight, encoder.bert.pooler.dense.weight)
 
 
 def test_encoder_without_a_pooler_gets_a_new_one(encoder_folder: Path) -> None:

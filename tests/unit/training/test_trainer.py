@@ -7,7 +7,6 @@ from typing import Any
 import pytest
 import torch
 
-import training.trainer
 from training.checkpoint import Checkpoint
 from training.data import Example, TaskData
 from training.encoder import Encoder, load_encoder
@@ -16,7 +15,9 @@ from training.evaluator import evaluate
 from training.fingerprint import trunk_fingerprints
 from training.hyper_parameters import HyperParameters
 from training.kinds import Kind
-from training.model import Branch, Trunk, new_branch
+from training.model import Trunk, new_branch
+from training.prepared_task import PreparedTask
+from training.task_model import TaskModel
 from training.trainer import fine_tune
 
 MAIN_METRIC = {
@@ -124,11 +125,11 @@ def scripted(monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest) ->
     """Dev scores as given by the test, one per epoch; yields the branch's weights at each of them."""
     accuracies, seen = iter(request.param), []
 
-    def scored(trunk: Trunk, branch: Branch, *rest: object) -> dict[str, float]:  # noqa: ARG001
-        seen.append({name: tensor.clone() for name, tensor in branch.state_dict().items()})
+    def scored(task: PreparedTask, model: TaskModel) -> dict[str, float]:  # noqa: ARG001
+        seen.append({name: tensor.clone() for name, tensor in model.branch.state_dict().items()})
         return {"accuracy": next(accuracies)}
 
-    monkeypatch.setattr(training.trainer, "evaluate", scored)
+    monkeypatch.setattr(PreparedTask, "scores", scored)
     yield seen
     assert next(accuracies, None) is None
 
@@ -148,7 +149,7 @@ def test_best_epoch_on_dev_is_kept_and_the_earliest_of_equals(
 def test_loss_that_is_no_number_ends_in_a_clear_error(
     tasks: dict[Kind, TaskData], encoder: Encoder, hyper: HyperParameters
 ) -> None:
-    with pytest.raises(TrainingError, match=r"the loss of mood is (nan|inf) in epoch 1: try a lower learning rate"):
+    with pytest.raises(TrainingError, match=r"mood .*: the loss is (nan|inf) in epoch 1; try a lower learning rate"):
         fine_tune(tasks[Kind.CLASSIFICATION], "mood", encoder, 2, replace(hyper, learning_rate=1e30))
 
 

@@ -3,22 +3,25 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 
 import training.trainer_distillation
 from training.batches import make_batch, target_of
 from training.checkpoint import Checkpoint
-from training.data import TaskData
+from training.data import Example, TaskData
 from training.encoder import Encoder, load_encoder
 from training.errors import TrainingError
 from training.fingerprint import trunk_fingerprints
 from training.hyper_parameters import HyperParameters
 from training.kinds import Kind
-from training.model import Trunk
-from training.tokenization import tokenize
+from training.losses import training_logits
+from training.model import Branch, Trunk
+from training.prepared_task import Loss, PreparedTask
+from training.tokenization import NOT_SEEN, tokenize
 from training.trainer import fine_tune
-from training.trainer_distillation import distill
+from training.trainer_distillation import TeacherLogitsOnTrain, all_logits, distill
 from training.trunk_fit import check_trunk
 
 Captured = dict[str, Any]
@@ -33,8 +36,8 @@ def captured(monkeypatch: pytest.MonkeyPatch) -> Captured:
     """What `distill` hands to train_branch, which is not run."""
     arguments: Captured = {}
 
-    def train_branch(branch: object, tap: int, *rest: Any, **named: Any) -> None:
-        arguments.update(branch=branch, tap=tap, loss=rest[4], **named)
+    def train_branch(task: PreparedTask, branch: Branch, tap: int, loss: Loss, *rest: Any) -> None:  # noqa: ARG001
+        arguments.update(branch=branch, tap=tap, loss=loss)
         raise _StopError
 
     monkeypatch.setattr(training.trainer_distillation, "train_branch", train_branch)
@@ -61,7 +64,6 @@ def test_student_starts_as_exactly_the_teachers_lowest_layers_and_head_at_its_ta
     assert {name for name in teacher if not name.startswith("layers.2.")} == set(student)
     assert all(torch.equal(tensor, teacher[name]) for name, tensor in student.items())
     assert captured["tap"] == teachers[kind].record.tap == 1
-    assert captured["teacher"] == teachers[kind].record
 
 
 @torch.no_grad()
@@ -85,7 +87,7 @@ def test_loss_is_4_times_the_soft_loss_at_temperature_2_plus_the_hard_loss(
     )
     probabilities = torch.softmax(student_logits, dim=-1).tolist()
     hard = -sum(math.log(row[target]) for row, target in zip(probabilities, batch.targets.tolist(), strict=True))
-    assert captured["loss"](student_logits, batch, hidden).item() == pytest.approx((4 * soft + hard) / 3, rel=1e-4)
+    assert captured["loss"](student_logits, batch).item() == pytest.approx((4 * soft + hard) / 3, rel=1e-4)
 
 
 def test_regression_loss_has_no_temperature(
@@ -101,7 +103,7 @@ def test_regression_loss_has_no_temperature(
     with torch.no_grad():
         hidden = Trunk(encoder, [1])(batch.input_ids, batch.attention_mask, batch.token_type_ids)[-1]
         teacher_values = teachers[kind].branch(hidden, batch.attention_mask)[:, 0].tolist()
-        loss = captured["loss"](torch.tensor([2.0, 0.0]), batch, hidden)
+        loss = captured["loss"](torch.tensor([2.0, 0.0]), batch)
     soft = ((2 - teacher_values[0]) ** 2 + teacher_values[1] ** 2) / 2
     assert loss.item() == pytest.approx(soft + (1 + 9) / 2, rel=1e-5)
 
@@ -189,3 +191,76 @@ def test_encoder_with_fewer_layers_than_the_tap_is_refused(
     deep = teacher.model_copy(update={"record": teacher.record.model_copy(update={"tap": 3})})
     with pytest.raises(TrainingError, match=r"at tap 3; the encoder .* has none \(it has fewer layers\) there"):
         check_trunk(deep, load_encoder(str(shallow_encoder_folder)))
+
+
+# Rows of 1 to 5 words, with one that no token is made of and two that are cut off at 9 tokens.
+TAGGED = [
+    Example("jazz", ("B-genre",), words=((0, 4),)),
+    Example("\u200b", ("O",), words=((0, 1),)),
+    Example("play \u200b jazz", ("O", "O", "B-genre"), words=((0, 4), (5, 6), (7, 11))),
+    Example("St.Ives in paris", ("B-city", "O", "B-city"), words=((0, 7), (8, 10), (11, 16))),
+    Example(
+        "play jazz in Porto today",
+        ("O", "B-genre", "O", "B-city", "O"),
+        words=((0, 4), (5, 9), (10, 12), (13, 18), (19, 24)),
+    ),
+    Example("rock in rome", ("B-genre", "O", "B-city"), words=((0, 4), (5, 7), (8, 12))),
+]
+
+
+@pytest.fixture(params=list(Kind))
+def task(request: pytest.FixtureRequest, tasks: dict[Kind, TaskData], encoder: Encoder) -> PreparedTask:
+    """One of each kind; of tagging with words that are not seen."""
+    data = tasks[request.param]
+    if request.param is Kind.TAGGING:
+        data = replace(data, train=TAGGED)
+    return PreparedTask(data, request.param.value, encoder, max_length=9)
+
+
+def test_logits_looked_up_are_the_teachers_own_in_any_order_of_rows(
+    task: PreparedTask, teachers: dict[Kind, Checkpoint]
+) -> None:
+    teacher = teachers[task.kind]
+    logits = all_logits(task, teacher.branch, teacher.record.tap)
+    looked_up = TeacherLogitsOnTrain(task, logits)
+    model = task.model("train", teacher.branch, teacher.record.tap)
+    rows = len(task.targets)
+    for order in ([0], list(range(rows)), list(range(rows))[::-1], [3, 1, 4], [2, 2, 0]):
+        batch = make_batch(task.tokens["train"], task.targets, task.kind, order)
+        with torch.no_grad():
+            expected = training_logits(model(batch), batch, task.kind)
+        torch.testing.assert_close(looked_up(batch), expected, rtol=0, atol=1e-5)
+    assert np.ptp(logits, axis=0).min() > 1e-3  # rows that are mixed up would be seen
+
+
+def test_a_teacher_has_one_row_of_logits_per_thing_to_learn(
+    task: PreparedTask, teachers: dict[Kind, Checkpoint]
+) -> None:
+    logits = all_logits(task, teachers[task.kind].branch, 1)
+    things = len(task.targets)
+    if task.kind is Kind.TAGGING:
+        positions = [position for one in task.tokens["train"] for position in one.word_positions]
+        things = sum(position != NOT_SEEN for position in positions)
+        assert (len(task.targets), len(positions), things) == (5, 15, 11)
+    assert logits.shape == (things, task.outputs)
+    assert logits.dtype == np.float32
+
+
+def test_logits_are_read_from_a_mapped_file_as_from_memory(
+    task: PreparedTask, teachers: dict[Kind, Checkpoint], tmp_path: Path
+) -> None:
+    logits = all_logits(task, teachers[task.kind].branch, 1)
+    np.save(tmp_path / "logits.npy", logits)
+    mapped = TeacherLogitsOnTrain(task, np.load(tmp_path / "logits.npy", mmap_mode="r"))
+    batch = make_batch(task.tokens["train"], task.targets, task.kind, [4, 0, 2])
+    read = mapped(batch)
+    assert torch.equal(read, TeacherLogitsOnTrain(task, logits)(batch))
+    read += 1  # what is done to a batch's logits does not reach the others'
+    assert torch.equal(mapped(batch) + 1, read)
+
+
+def test_asking_a_teacher_leaves_it_as_it_was(task: PreparedTask, teachers: dict[Kind, Checkpoint]) -> None:
+    branch = teachers[task.kind].branch
+    first = all_logits(task, branch, 1)
+    assert not branch.training
+    np.testing.assert_array_equal(all_logits(task, branch, 1), first)

@@ -1,8 +1,4 @@
-"""The verbs of training: sample-suite, finetune, distill, evaluate.
-
-What needs torch is imported inside the verbs, so that `espalier --help` and `espalier predict` answer at once, also
-where torch is not installed.
-"""
+"""The verbs sample-suite, finetune, distill and evaluate."""
 
 import json
 from pathlib import Path
@@ -10,25 +6,32 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from training.errors import TrainingError
+from training.cli.options import (
+    DEFAULTS,
+    Accumulation,
+    BatchSize,
+    Data,
+    EncoderName,
+    Epochs,
+    Format,
+    KindName,
+    LearningRate,
+    MaxLength,
+    Metric,
+    Output,
+    Patience,
+    Seed,
+    TaskName,
+    TrainRows,
+    Weights,
+    task_name,
+)
 from training.hyper_parameters import HyperParameters
-from training.kinds import Kind
 
 if TYPE_CHECKING:
     from training.checkpoint import Checkpoint
 
 app = typer.Typer()
-
-Data = Annotated[str, typer.Argument(help="A folder with train.jsonl and dev.jsonl, or hub:NAME[:CONFIGURATION].")]
-Output = Annotated[Path, typer.Option("--output", help="The checkpoint's folder; must not exist yet.")]
-EncoderName = Annotated[str, typer.Option("--encoder", help="minilm, a local folder, or a hub id of a BERT.")]
-Epochs = Annotated[int, typer.Option(min=1)]
-BatchSize = Annotated[int, typer.Option(min=1)]
-LearningRate = Annotated[float, typer.Option(min=0)]
-Seed = Annotated[int, typer.Option(help="Fixes new weights, shuffling and dropout.")]
-TrainRows = Annotated[int | None, typer.Option(min=1, help="Train on a random sample of that many rows.")]
-
-DEFAULTS = HyperParameters()
 
 
 @app.command("sample-suite")
@@ -48,32 +51,40 @@ def finetune(
     data: Data,
     layers: Annotated[int, typer.Option("--layers", "-L", help="L: how many top layers to fine-tune.")],
     output: Output,
-    task: Annotated[str | None, typer.Option(help="The task's name; the data folder's name if not given.")] = None,
-    kind: Annotated[Kind | None, typer.Option(help="The task's kind; told from the rows if not given.")] = None,
-    metric: Annotated[str | None, typer.Option(help="The dev metric that picks the best epoch.")] = None,
+    task: TaskName = None,
+    kind: KindName = None,
+    metric: Metric = None,
     encoder: EncoderName = "minilm",
     epochs: Epochs = DEFAULTS.epochs,
+    patience: Patience = DEFAULTS.patience,
     batch_size: BatchSize = DEFAULTS.batch_size,
+    accumulation: Accumulation = DEFAULTS.accumulation,
     learning_rate: LearningRate = DEFAULTS.learning_rate,
-    max_length: Annotated[int, typer.Option(help="Longer inputs are cut to so many tokens.")] = DEFAULTS.max_length,
+    class_weights: Weights = DEFAULTS.class_weights,
+    precision: Format = DEFAULTS.precision,
+    max_length: MaxLength = DEFAULTS.max_length,
     train_rows: TrainRows = None,
     seed: Seed = DEFAULTS.seed,
 ) -> None:
     """Train a teacher: fine-tune the top L layers of an encoder on one task."""
-    from training.checkpoint import check_new, check_task_name
+    from training.checkpoint import check_new
     from training.data import load_task
     from training.encoder import load_encoder
     from training.trainer import fine_tune
 
-    name = task if task is not None else Path(data).name
-    try:
-        check_task_name(name)
-    except ValueError as error:
-        raise TrainingError(f"{error} (--task NAME)") from error
+    name = task_name(task, data)
     check_new(output)
     task_data = load_task(data, kind, train_rows, seed)
     hyper = HyperParameters(
-        learning_rate=learning_rate, batch_size=batch_size, epochs=epochs, max_length=max_length, seed=seed
+        learning_rate=learning_rate,
+        batch_size=batch_size,
+        accumulation=accumulation,
+        epochs=epochs,
+        patience=patience,
+        class_weights=class_weights,
+        precision=precision,
+        max_length=max_length,
+        seed=seed,
     )
     _finish(fine_tune(task_data, name, load_encoder(encoder), layers, hyper, metric), output)
 
@@ -86,8 +97,12 @@ def distill(
     output: Output,
     encoder: Annotated[str | None, typer.Option("--encoder", help="The teacher's, if not given.")] = None,
     epochs: Epochs = DEFAULTS.epochs,
+    patience: Patience = DEFAULTS.patience,
     batch_size: BatchSize = DEFAULTS.batch_size,
+    accumulation: Accumulation = DEFAULTS.accumulation,
     learning_rate: LearningRate = DEFAULTS.learning_rate,
+    class_weights: Weights = DEFAULTS.class_weights,
+    precision: Format = DEFAULTS.precision,
     train_rows: TrainRows = None,
     seed: Seed = DEFAULTS.seed,
 ) -> None:
@@ -103,7 +118,11 @@ def distill(
     hyper = HyperParameters(
         learning_rate=learning_rate,
         batch_size=batch_size,
+        accumulation=accumulation,
         epochs=epochs,
+        patience=patience,
+        class_weights=class_weights,
+        precision=precision,
         max_length=checkpoint.record.max_length,
         seed=seed,
     )

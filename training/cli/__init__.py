@@ -1,0 +1,13 @@
+"""The verbs of training.
+
+What needs torch is imported inside the verbs, so that `espalier --help` and `espalier predict` answer at once, also
+where torch is not installed.
+"""
+
+import typer
+
+from training.cli import train
+
+app = typer.Typer()
+for verbs in (train,):
+    app.add_typer(verbs.app)
