@@ -6,8 +6,8 @@ where torch is not installed.
 
 import typer
 
-from training.cli import train
+from training.cli import search, train
 
 app = typer.Typer()
-for verbs in (train,):
+for verbs in (train, search):
     app.add_typer(verbs.app)

@@ -1,0 +1,142 @@
+"""Which trials are to do, under way and done: an Optuna study that several processes work on.
+
+Who trains holds a lock file, which the operating system lets go of when the process ends, however it ends. So a trial
+that still says "running" and whose lock is free was killed, and the next process that looks takes it up at once.
+(Optuna's own heartbeat does the same after a delay, and only inside study.optimize, which would invent new trials.)
+"""
+
+import contextlib
+import sys
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import optuna
+from filelock import FileLock, Timeout
+from optuna.trial import FrozenTrial, TrialState
+from sqlalchemy.exc import SQLAlchemyError
+
+from training.errors import TrainingError
+from training.search.result import Trial
+from training.search.spec import Spec
+
+optuna.logging.set_verbosity(optuna.logging.WARNING)
+
+# User attributes of a trial: what it trains, and what it came to. A trial that was killed has no result.
+SPEC, RESULT = "spec", "result"
+
+
+@dataclass(frozen=True)
+class Claim:
+    """A trial that this process alone trains now."""
+
+    spec: Spec
+    trial: optuna.Trial
+    last_epoch: int
+
+    def after_epoch(self, epoch: int, score: float) -> None:
+        """Records a score. Raises optuna.TrialPruned if the trial has fallen behind and could still save an epoch."""
+        with _storage_errors():
+            self.trial.report(score, epoch)
+            if epoch < self.last_epoch and self.trial.should_prune():
+                raise optuna.TrialPruned
+
+    @property
+    def epochs(self) -> dict[int, float]:
+        """The scores recorded so far."""
+        return dict(self.trial.study.trials[self.trial.number].intermediate_values)
+
+
+class Ledger:
+    """One study: trials that are compared with each other, so of one role, and of students of one teacher.
+
+    epochs: how many each trial trains.
+    """
+
+    def __init__(self, folder: Path, storage: str, name: str, epochs: int, pruner: optuna.pruners.BasePruner) -> None:
+        self.name, self.epochs, self.locks = name, epochs, folder / "locks"
+        self.locks.mkdir(parents=True, exist_ok=True)
+        self.lock = FileLock(self.locks / "studies")
+        with _storage_errors(), self.lock:
+            self.study = optuna.create_study(
+                storage=storage, study_name=name, direction="maximize", pruner=pruner, load_if_exists=True
+            )
+
+    @contextlib.contextmanager
+    def claim(self, specs: Sequence[Spec]) -> Iterator[Claim | None]:
+        """The first of `specs` that is neither done nor under way elsewhere, for as long as the context lasts."""
+        with contextlib.ExitStack() as held:
+            with _storage_errors(), self.lock:
+                self._end_killed()
+                taken = {_spec(trial) for trial in self._trials(TrialState.RUNNING)} | set(self.done())
+                spec = next((spec for spec in specs if spec not in taken), None)
+                if spec is None:
+                    claim = None
+                else:
+                    self.study.enqueue_trial(spec.params, user_attrs={SPEC: spec.params})
+                    trial = self.study.ask()
+                    # Suggested is what was enqueued, for whoever looks at the study; the ranges only have to hold it.
+                    trial.suggest_categorical("role", ["teacher", "student", "full", "vanilla"])
+                    trial.suggest_int("layers", 1, 1000)
+                    trial.suggest_float("learning_rate", 0.0, sys.float_info.max)
+                    trial.suggest_int("seed", 0, 2**31)
+                    held.enter_context(FileLock(self._lock_file(trial.number)))
+                    claim = Claim(spec, trial, self.epochs)
+            yield claim
+
+    def finish(self, claim: Claim, result: Trial) -> None:
+        """Records what a trial came to; from then on it is not repeated."""
+        with _storage_errors():
+            claim.trial.set_user_attr(RESULT, result.model_dump(mode="json"))
+            if result.state == "finished":
+                self.study.tell(claim.trial, result.score)
+            else:
+                self.study.tell(claim.trial, state=TrialState.PRUNED if result.state == "pruned" else TrialState.FAIL)
+
+    def done(self) -> dict[Spec, Trial]:
+        """The trials that have ended: finished, pruned or failed."""
+        ended = self._trials(TrialState.COMPLETE, TrialState.PRUNED, TrialState.FAIL)
+        return {
+            _spec(trial): Trial.model_validate(trial.user_attrs[RESULT])
+            for trial in ended
+            if RESULT in trial.user_attrs
+        }
+
+    def add_seconds(self, what: str, seconds: float) -> None:
+        """Adds to a cost that belongs to no trial."""
+        with _storage_errors(), self.lock:
+            self.study.set_user_attr(what, self.seconds(what) + seconds)
+
+    def seconds(self, what: str) -> float:
+        """What add_seconds has added up."""
+        return float(self.study.user_attrs.get(what, 0.0))
+
+    def _trials(self, *states: TrialState) -> list[FrozenTrial]:
+        return self.study.get_trials(deepcopy=False, states=states)
+
+    def _end_killed(self) -> None:
+        for trial in self._trials(TrialState.RUNNING, TrialState.WAITING):
+            if trial.state is TrialState.WAITING:  # killed between enqueue_trial and ask
+                self.study.ask()
+            with contextlib.suppress(Timeout), FileLock(self._lock_file(trial.number), blocking=False):
+                self.study.tell(trial.number, state=TrialState.FAIL)
+
+    def _lock_file(self, number: int) -> Path:
+        return self.locks / f"{self.name}-{number}"
+
+
+def _spec(trial: FrozenTrial) -> Spec:
+    return Spec(**trial.user_attrs[SPEC])
+
+
+@contextlib.contextmanager
+def _storage_errors() -> Iterator[None]:
+    """One sentence in place of a database's traceback."""
+    try:
+        yield
+    except (SQLAlchemyError, optuna.exceptions.StorageInternalError) as error:
+        cause = getattr(error, "orig", None) or error.__cause__ or error
+        raise TrainingError(
+            f"the storage of the search's trials cannot be used ({cause}): see that its place is there, writable and "
+            "not full; finished trials are not lost."
+        ) from error

@@ -1,0 +1,113 @@
+"""result.json: all that the search of one task found, for `select`, `report` and the reader."""
+
+import json
+import tempfile
+from pathlib import Path
+from typing import Final, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from training.errors import TrainingError
+from training.kinds import Kind
+
+FILE: Final = "result.json"
+
+# teacher: the top L layers fine-tuned; student: distilled from the teacher's lowest fine-tuned layers;
+# full: every layer fine-tuned (baseline); vanilla: distilled from the pretrained encoder's layers instead (baseline).
+Role = Literal["teacher", "student", "full", "vanilla"]
+State = Literal["finished", "pruned", "failed"]
+
+
+class Trial(BaseModel):
+    """One training. Scores are dev metrics in points, 0 to 100."""
+
+    model_config = ConfigDict(extra="forbid")
+    role: Role
+    layers: int = Field(ge=1, description="L of a teacher, l of a student, N of full fine-tuning")
+    learning_rate: float
+    seed: int
+    state: State
+    epochs: dict[int, float] = Field(description="the task's metric after each epoch that was scored")
+    best_epoch: int | None = None
+    score: float | None = Field(default=None, description="the task's metric at best_epoch; None unless finished")
+    scores: dict[str, float] = Field(default_factory=dict, description="all metrics at best_epoch")
+    seconds: float = Field(ge=0, description="wall time, evaluation included")
+    checkpoint: str | None = Field(default=None, description="its folder, relative to the result; baselines have none")
+    message: str = Field(default="", description="why it failed")
+
+
+class Cost(BaseModel):
+    """Wall seconds of the parts of a search. Trials that were killed and run again count once."""
+
+    model_config = ConfigDict(extra="forbid")
+    hidden_states: float = Field(ge=0, description="computing and storing the frozen layers' outputs")
+    teachers: float = Field(ge=0)
+    teacher_logits: float = Field(ge=0)
+    students: float = Field(ge=0)
+    full_fine_tuning: float | None = Field(default=None, description="one full fine-tuning; None if it was not asked")
+
+    @property
+    def search(self) -> float:
+        """The whole search, baselines left out."""
+        return self.hidden_states + self.teachers + self.teacher_logits + self.students
+
+    @property
+    def ratio(self) -> float | None:
+        """The search in units of one full fine-tuning."""
+        return self.search / self.full_fine_tuning if self.full_fine_tuning else None
+
+
+class SearchResult(BaseModel):
+    """result.json."""
+
+    model_config = ConfigDict(extra="forbid")
+    format_version: Literal[1] = 1
+    task: str
+    kind: Kind
+    metric: str
+    labels: list[str]
+    encoder: str
+    encoder_layers: int
+    data: str
+    data_sha256: str
+    train_rows: int
+    dev_rows: int
+    teacher: int | None = Field(default=None, description="index in `trials` of the chosen one; None: unfinished")
+    trials: list[Trial]
+    cost: Cost
+
+    def finished(self, role: Role) -> list[Trial]:
+        """The finished trials of a role, by layers."""
+        trials = [trial for trial in self.trials if trial.role == role and trial.state == "finished"]
+        return sorted(trials, key=lambda trial: trial.layers)
+
+    def best(self, role: Role) -> dict[int, Trial]:
+        """For each number of layers the finished trial with the highest score."""
+        best: dict[int, Trial] = {}
+        for trial in self.finished(role):
+            if trial.layers not in best or (trial.score or 0.0) > (best[trial.layers].score or 0.0):
+                best[trial.layers] = trial
+        return best
+
+
+def write_result(folder: Path, result: SearchResult) -> None:
+    """Replaces result.json in `folder` by one atomic rename."""
+    with tempfile.NamedTemporaryFile("w", dir=folder, prefix=f".{FILE}.", delete=False, encoding="utf-8") as file:
+        file.write(result.model_dump_json(indent=2) + "\n")
+    staged = Path(file.name)
+    staged.chmod(0o644)
+    staged.replace(folder / FILE)
+
+
+def read_result(folder: Path) -> SearchResult:
+    """Reads a search's result.json. Raises TrainingError if there is none or it is damaged, naming the field."""
+    path = folder / FILE
+    if not path.is_file():
+        raise TrainingError(f"{folder} holds no search result ({FILE} is missing): run `espalier search` first.")
+    try:
+        return SearchResult.model_validate(json.loads(path.read_bytes()))
+    except (UnicodeDecodeError, json.JSONDecodeError) as error:
+        raise TrainingError(f"{path} is damaged (it is no JSON object): run `espalier search` again.") from error
+    except ValidationError as error:
+        first = error.errors()[0]
+        raise TrainingError(f"{path}: {'.'.join(map(str, first['loc']))}: {first['msg']}") from error

@@ -1,0 +1,131 @@
+"""Hidden states on disk: frozen layers never change, so their outputs are computed once per text and kept."""
+
+import shutil
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import BinaryIO
+
+import numpy as np
+import torch
+from filelock import FileLock
+
+from training.batches import Inputs, make_inputs
+from training.model import Trunk
+from training.prepared_task import PreparedTask, Split
+from training.tokenization import Tokens
+
+BATCH = 64
+SPLITS: tuple[Split, ...] = ("train", "dev")
+
+
+class StoredStates:
+    """The hidden states of one split at one tap: a memory-mapped file of float16 [all tokens, H], without padding.
+
+    Texts stand in it in the order in which they were computed, the shortest first.
+    """
+
+    def __init__(self, path: Path, tokens: Sequence[Tokens], hidden_size: int, device: torch.device) -> None:
+        self.memory = np.memmap(path, dtype=np.float16, mode="r").reshape(-1, hidden_size)
+        self.device = device
+        self.starts = np.zeros(len(tokens), dtype=np.int64)
+        start = 0
+        for row in _by_length(tokens):
+            self.starts[row] = start
+            start += len(tokens[row].ids)
+        self.lengths = np.array([len(one.ids) for one in tokens])
+
+    def __call__(self, inputs: Inputs) -> torch.Tensor:
+        hidden = np.zeros((*inputs.input_ids.shape, self.memory.shape[1]), dtype=np.float16)
+        for place, row in enumerate(inputs.rows.tolist()):
+            length = self.lengths[row]
+            hidden[place, :length] = self.memory[self.starts[row] : self.starts[row] + length]
+        return torch.from_numpy(hidden).to(self.device).float()
+
+
+def store_states(
+    task: PreparedTask, taps: Sequence[int], folder: Path, budget: int, report: Callable[[str], None]
+) -> bool:
+    """Computes the hidden states of train and dev at `taps` in one pass, and lets `task` read them from then on.
+
+    budget: bytes on disk. Where it is too small the deepest taps are kept, which save the most; what is not kept is
+    recomputed in each epoch, and so is everything if the disk is full. Processes on one folder share the files.
+    Returns whether this call computed any.
+    """
+    hidden_size = int(task.encoder.config["hidden_size"])
+    tokens = {split: sum(len(one.ids) for one in task.tokens[split]) for split in SPLITS}
+    bytes_per_tap = 2 * hidden_size * sum(tokens.values())
+    kept = sorted(set(taps), reverse=True)[: budget // bytes_per_tap]
+    if len(kept) < len(set(taps)):
+        report(
+            f"{task.name}: the hidden states of a tap take {bytes_per_tap / 1e9:.2f} GB, the cache may take "
+            f"{budget / 1e9:.2f} GB: {len(kept)} of {len(set(taps))} taps are kept, the rest is recomputed each epoch."
+        )
+    folder.mkdir(parents=True, exist_ok=True)
+    with _lock(folder):
+        missing = [tap for tap in sorted(kept) if not all(_path(folder, split, tap).exists() for split in SPLITS)]
+        try:
+            for split in SPLITS:
+                _compute(task, split, missing, folder)
+        except OSError as error:
+            for unfinished in folder.glob("*.part"):
+                unfinished.unlink()
+            for split in SPLITS:  # train is of no use without dev, and the room is wanted
+                for tap in missing:
+                    _path(folder, split, tap).unlink(missing_ok=True)
+            report(
+                f"{task.name}: the hidden states could not be stored in {folder} ({error.strerror}): they are "
+                "recomputed in each epoch, which is slower; make room or give a smaller cache."
+            )
+            return True
+        for split in SPLITS:
+            for tap in kept:
+                path = _path(folder, split, tap)
+                task.stored[split, tap] = StoredStates(path, task.tokens[split], hidden_size, task.device)
+    return bool(missing)
+
+
+@torch.no_grad()
+def _compute(task: PreparedTask, split: Split, taps: Sequence[int], folder: Path) -> None:
+    """Runs the trunk once over all texts; a file gets its name when it is whole."""
+    if not taps:
+        return
+    trunk = Trunk(task.encoder, taps).to(task.device)
+    tokens = task.tokens[split]
+    order = _by_length(tokens)
+    parts = {tap: _path(folder, split, tap).with_suffix(".part") for tap in taps}
+    files: dict[int, BinaryIO] = {}
+    try:
+        for tap in taps:
+            files[tap] = parts[tap].open("wb")
+        for start in range(0, len(order), BATCH):
+            rows = order[start : start + BATCH]
+            inputs = make_inputs(tokens, rows).to(task.device)
+            outputs = trunk(inputs.input_ids, inputs.attention_mask, inputs.token_type_ids)
+            real = inputs.attention_mask.bool()
+            for tap, hidden in zip(taps, outputs, strict=True):
+                files[tap].write(hidden[real].to(torch.float16).cpu().numpy().tobytes())
+    finally:
+        for file in files.values():
+            file.close()
+    for tap in taps:
+        parts[tap].replace(_path(folder, split, tap))
+
+
+def drop_states(task: PreparedTask, folder: Path) -> None:
+    """Removes the files; a process that has them mapped keeps what it has."""
+    task.stored.clear()
+    with _lock(folder):
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def _lock(folder: Path) -> FileLock:
+    """Beside the folder, which drop_states removes."""
+    return FileLock(folder.with_suffix(".lock"))
+
+
+def _path(folder: Path, split: Split, tap: int) -> Path:
+    return folder / f"{split}_hidden_{tap}.f16"
+
+
+def _by_length(tokens: Sequence[Tokens]) -> list[int]:
+    return sorted(range(len(tokens)), key=lambda row: len(tokens[row].ids))
