@@ -6,8 +6,8 @@ where torch is not installed.
 
 import typer
 
-from training.cli import search, train
+from training.cli import joint, search, train
 
 app = typer.Typer()
-for verbs in (train, search):
+for verbs in (train, search, joint):
     app.add_typer(verbs.app)

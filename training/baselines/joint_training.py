@@ -1,0 +1,54 @@
+"""The baseline MT-DNN: all tasks fine-tune one encoder together (Liu et al. 2019, algorithm 1)."""
+
+from collections.abc import Callable, Iterator, Sequence
+
+import torch
+
+from training.baselines.joint_model import JointModel
+from training.encoder import Encoder
+from training.hyper_parameters import HyperParameters
+from training.loop import fit
+from training.prepared_task import PreparedTask
+
+MEAN = "mean of the tasks"  # with its spaces no task's name
+
+# Yields the loss of each batch of one epoch.
+Losses = Callable[[], Iterator[torch.Tensor]]
+
+
+def train_jointly(
+    tasks: Sequence[PreparedTask], hyper: HyperParameters, title: str
+) -> tuple[Encoder, dict[str, float]]:
+    """Trains a copy of the tasks' encoder on all of them and keeps the epoch whose mean dev metric is best.
+
+    Returns that encoder and each task's dev metric in that epoch. title: for the progress bar and messages.
+    Raises NotFiniteError if a loss is no number.
+    """
+    torch.manual_seed(hyper.seed)
+    model = JointModel(tasks[0].encoder, tasks).to(tasks[0].device)
+    pairs = list(zip(tasks, model.task_models, strict=True))
+    losses = [task.losses(own, task.hard_loss(hyper), hyper) for task, own in pairs]
+    batches = [task.batches(hyper) for task in tasks]
+
+    def evaluate() -> dict[str, float]:
+        scores = {task.name: task.scores(own)[task.metric] for task, own in pairs}
+        return {**scores, MEAN: sum(scores.values()) / len(scores)}
+
+    result = fit(model, mixed(losses, batches, hyper.seed), sum(batches), evaluate, MEAN, hyper, title)
+    return model.encoder, {task.name: result.scores[task.name] for task in tasks}
+
+
+def mixed(losses: Sequence[Losses], batches: Sequence[int], seed: int) -> Losses:
+    """One epoch of all tasks: every batch of each once, in random order, so each task in proportion to its size.
+
+    batches: how many each of `losses` yields.
+    """
+    shuffle = torch.Generator().manual_seed(seed)
+    turns = [task for task, number in enumerate(batches) for _ in range(number)]
+
+    def one_epoch() -> Iterator[torch.Tensor]:
+        epochs = [one() for one in losses]
+        for turn in torch.randperm(len(turns), generator=shuffle).tolist():
+            yield next(epochs[turns[turn]])
+
+    return one_epoch
