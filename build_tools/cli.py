@@ -14,13 +14,14 @@ app.command()(serve)
 
 @app.command()
 def build(
-    checkpoints: Annotated[list[Path], typer.Argument(help="Task checkpoints, one per task.")],
+    checkpoints: Annotated[list[Path], typer.Argument(help="Task checkpoints, one per task, or suite files.")],
     repository: Annotated[Path, typer.Option(help="Where the model repository goes.")] = Path("model_repository"),
     encoder: Annotated[str | None, typer.Option(help="The checkpoints' own, if not given.")] = None,
     runtime: Annotated[Runtime, typer.Option(help="What runs trunk and branches.")] = Runtime.OPENVINO,
 ) -> None:
-    """Build a model repository for Triton from task checkpoints."""
+    """Build a model repository for Triton from task checkpoints, or from what `espalier select` chose."""
     from build_tools.builder import build as build_repository
+    from build_tools.suite import checkpoint_folders
 
-    registry = build_repository(checkpoints, repository, encoder, runtime, report=typer.echo)
+    registry = build_repository(checkpoint_folders(checkpoints), repository, encoder, runtime, report=typer.echo)
     typer.echo(f"{len(registry.tasks)} tasks -> {repository}")

@@ -1,0 +1,95 @@
+"""The verb select."""
+
+import json
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from training.errors import TrainingError
+
+if TYPE_CHECKING:
+    from training.selection.options import Options
+    from training.selection.suite import Suite
+
+app = typer.Typer()
+
+
+@app.command()
+def select(
+    results: Annotated[
+        list[Path] | None, typer.Argument(help="What `espalier search` wrote: task folders, or a folder of them.")
+    ] = None,
+    scores: Annotated[Path | None, typer.Option(help="A JSON file of scores instead.")] = None,
+    threshold: Annotated[
+        list[float] | None,
+        typer.Option("--threshold", "-c", help="c: points that each added layer must bring; may be given many times."),
+    ] = None,
+    teacher_layers: Annotated[
+        str | None, typer.Option(metavar="A-B", help="L that a teacher may have; 4-10 of 12 layers if not given.")
+    ] = None,
+    show_all: Annotated[bool, typer.Option("--all", help="Also show the fixed choices: KD-l, w/o KD, full.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
+    suite: Annotated[Path | None, typer.Option(help="Write the choice to this file, for `espalier build`.")] = None,
+) -> None:
+    """Choose each task's branch by the points that added layers bring, one row per threshold."""
+    from rich.console import Console
+
+    from training.selection.mixed import mixed
+    from training.selection.suite_file import check_new_suite, write_suite
+    from training.selection.table import print_table
+
+    thresholds = threshold or [1.0]
+    if suite is not None:
+        if scores is not None:
+            raise TrainingError("--suite names checkpoints, and --scores has none: give searched folders instead.")
+        if len(thresholds) > 1:
+            raise TrainingError("--suite holds one choice: give one --threshold.")
+        check_new_suite(suite)
+
+    options = _options(results or [], scores, teacher_layers)
+    chosen = [mixed(options, c) for c in thresholds]
+    rows = _with_fixed(options, chosen) if show_all else chosen
+    if suite is not None:
+        write_suite(suite, chosen[0])
+    if as_json:
+        content = {"encoder_layers": options.encoder_layers, "rows": [row.as_json() for row in rows]}
+        typer.echo(json.dumps(content, ensure_ascii=False))
+    else:
+        print_table(rows, Console())
+    if suite is not None:
+        typer.echo(f"{len(options.tasks)} branches -> {suite}", err=as_json)
+
+
+def _options(results: list[Path], scores: Path | None, teacher_layers: str | None) -> "Options":
+    from training.search.layer_range import parse_range
+    from training.selection.scores import read_scores
+    from training.selection.searched import find_searched, read_searched
+
+    if bool(results) == (scores is not None):
+        raise TrainingError("name either searched folders or --scores FILE, and not both.")
+    allowed = None if teacher_layers is None else parse_range(teacher_layers)
+    if scores is not None:
+        return read_scores(scores).options(allowed)
+    folders, passed_over = find_searched(results)
+    for folder in passed_over:
+        typer.echo(f"{folder} is left out: it holds no search result.", err=True)
+    return read_searched(folders, allowed)
+
+
+def _with_fixed(options: "Options", chosen: list["Suite"]) -> list["Suite"]:
+    """In the order of Appendix D. A row that some task cannot fill is left out, and stderr says so."""
+    from training.selection.mixed import distilled, full_fine_tuning, without_distillation
+
+    student_layers = sorted({layers for task in options.tasks.values() for layers in task.students})
+    makers: dict[str, Callable[[], Suite]] = {"full fine-tuning": partial(full_fine_tuning, options)}
+    makers |= {f"KD-{layers}": partial(distilled, options, layers) for layers in student_layers}
+    rows = []
+    for name, make in makers.items():
+        try:
+            rows.append(make())
+        except TrainingError as error:
+            typer.echo(f"no row {name}: {error}", err=True)
+    return [*rows, *chosen, without_distillation(options)]

@@ -1,0 +1,47 @@
+"""JSON files that people write or carry about, checked field by field."""
+
+import json
+from pathlib import Path
+from typing import Any, TypeVar
+
+from pydantic import BaseModel, ValidationError
+
+from training.errors import TrainingError
+
+Model = TypeVar("Model", bound=BaseModel)
+
+
+class _TwiceError(ValueError):
+    """A key that stands twice in one object; json alone would keep the last and say nothing."""
+
+
+def read_json_file(path: Path, model: type[Model], name: str) -> Model:
+    """Reads `path` as `model`; `name` says in messages what it should be, like "suite file".
+
+    Raises TrainingError, naming file and field, if it is missing, no JSON, has a key twice, or does not fit the model.
+    """
+    if not path.is_file():
+        raise TrainingError(f"{path} is a folder, no {name}." if path.is_dir() else f"{path} does not exist.")
+    try:
+        return model.model_validate(json.loads(path.read_bytes(), object_pairs_hook=_object))
+    except json.JSONDecodeError as error:
+        where = f"line {error.lineno}, column {error.colno}"
+        raise TrainingError(f"{path} is no {name}: not valid JSON: {error.msg} at {where}.") from error
+    except UnicodeDecodeError as error:
+        raise TrainingError(f"{path} is no {name}: not valid UTF-8 at byte {error.start}.") from error
+    except _TwiceError as error:
+        raise TrainingError(f"{path}: the key {str(error)!r} stands twice in one object: leave one out.") from error
+    except ValidationError as error:
+        first = error.errors()[0]
+        field = ".".join(str(part) for part in first["loc"] if part != "[key]")
+        message = first["msg"].removeprefix("Value error, ")
+        raise TrainingError(f"{path}: {field}: {message}" if field else f"{path}: {message}") from error
+
+
+def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    content: dict[str, Any] = {}
+    for key, value in pairs:
+        if key in content:
+            raise _TwiceError(key)
+        content[key] = value
+    return content

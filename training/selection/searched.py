@@ -1,0 +1,102 @@
+"""The options that `espalier search` left behind."""
+
+from collections.abc import Iterable
+from pathlib import Path
+
+from training.errors import TrainingError
+from training.search.result import FILE, SearchResult, Trial, read_result
+from training.selection.options import Option, OptionKind, Options, TaskOptions
+
+
+def find_searched(paths: Iterable[Path]) -> tuple[list[Path], list[Path]]:
+    """The folders that hold a result.json, and those passed over because they hold none.
+
+    paths: searched task folders, or folders of them. Raises TrainingError for a path with no result at all.
+    """
+    found: list[Path] = []
+    passed_over: list[Path] = []
+    for path in paths:
+        if (path / FILE).is_file():
+            found.append(path)
+            continue
+        if not path.is_dir():
+            raise TrainingError(f"{path} is no folder: name what `espalier search` wrote, or --scores FILE.")
+        inside = sorted(folder for folder in path.iterdir() if folder.is_dir() and not folder.name.startswith("."))
+        searched = [folder for folder in inside if (folder / FILE).is_file()]
+        if not searched:
+            raise TrainingError(f"{path} holds no searched task (no {FILE} there): run `espalier search` first.")
+        found += searched
+        passed_over += [folder for folder in inside if folder not in searched]
+    return found, passed_over
+
+
+def read_searched(folders: Iterable[Path], teacher_layers: range | None = None) -> Options:
+    """The options of all searched tasks, each with the teacher that its search chose: its students are distilled
+    from that one. Of several trials of one l the best counts.
+
+    teacher_layers: what L must be within. Raises TrainingError, naming folder and task, for an unfinished search, a
+    teacher outside the range, two results of one task, or results of different encoders.
+    """
+    results: dict[str, tuple[Path, SearchResult]] = {}
+    for folder in folders:
+        result = read_result(folder)
+        if result.task in results:
+            raise TrainingError(f"{results[result.task][0]} and {folder} are both of task {result.task}: give one.")
+        results[result.task] = folder, result
+    _check_one_encoder([result for _, result in results.values()])
+    tasks = {task: _task_options(folder, result, teacher_layers) for task, (folder, result) in results.items()}
+    return Options(next(iter(results.values()))[1].encoder_layers, tasks)
+
+
+def _check_one_encoder(results: list[SearchResult]) -> None:
+    first, *others = results
+    for other in others:
+        if (other.encoder, other.encoder_layers) != (first.encoder, first.encoder_layers):
+            raise TrainingError(
+                f"task {first.task} was searched on {first.encoder} ({first.encoder_layers} layers), task {other.task} "
+                f"on {other.encoder} ({other.encoder_layers} layers): one trunk serves one encoder, select them apart."
+            )
+
+
+def _task_options(folder: Path, result: SearchResult, teacher_layers: range | None) -> TaskOptions:
+    teacher = _chosen_teacher(folder, result)
+    students = result.best("student")
+    if not students and teacher.layers > 1:
+        raise _unfinished(folder, result, "student")
+    if teacher_layers is not None and teacher.layers not in teacher_layers:
+        raise TrainingError(
+            f"task {result.task}: its students are distilled from a teacher of {teacher.layers} layers, outside "
+            f"--teacher-layers {teacher_layers[0]}-{teacher_layers[-1]}: search it again with that range."
+        )
+    tap = result.encoder_layers - teacher.layers
+    full = result.best("full").get(result.encoder_layers)
+    return TaskOptions(
+        teacher=_option("teacher", teacher, tap, folder),
+        students={layers: _option("student", trial, tap, folder) for layers, trial in students.items()},
+        full=None if full is None else _option("full", full, 0, folder),
+    )
+
+
+def _chosen_teacher(folder: Path, result: SearchResult) -> Trial:
+    if result.teacher is None:
+        raise _unfinished(folder, result, "teacher")
+    if not 0 <= result.teacher < len(result.trials):
+        raise TrainingError(f"{folder / FILE}: teacher: there is no trial {result.teacher}: search again.")
+    trial = result.trials[result.teacher]
+    if (trial.role, trial.state) != ("teacher", "finished"):
+        raise _unfinished(folder, result, "teacher")
+    return trial
+
+
+def _unfinished(folder: Path, result: SearchResult, role: str) -> TrainingError:
+    return TrainingError(
+        f"the search of task {result.task} in {folder} is unfinished (it has no finished {role}): run "
+        "`espalier search` again, it goes on where it stopped."
+    )
+
+
+def _option(kind: OptionKind, trial: Trial, tap: int, folder: Path) -> Option:
+    if trial.score is None:
+        raise TrainingError(f"{folder / FILE}: a finished {kind} of {trial.layers} layers has no score: search again.")
+    checkpoint = None if trial.checkpoint is None else folder / trial.checkpoint
+    return Option(kind, trial.layers, tap, trial.score, checkpoint)
