@@ -6,8 +6,8 @@ where torch is not installed.
 
 import typer
 
-from training.cli import joint, search, select, train
+from training.cli import joint, report, search, select, train
 
 app = typer.Typer()
-for verbs in (train, search, joint, select):
+for verbs in (train, search, joint, select, report):
     app.add_typer(verbs.app)

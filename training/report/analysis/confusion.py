@@ -1,0 +1,34 @@
+"""Which classes are taken for which."""
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+
+@dataclass(frozen=True)
+class Confusion:
+    """One pair of classes that was confused. rows: how often; share: of the rows of the true class."""
+
+    gold: str
+    predicted: str
+    rows: int
+    share: float
+
+
+def confusion_matrix(golds: Sequence[str], predictions: Sequence[str], labels: Sequence[str]) -> np.ndarray:
+    """int [C, C]: rows the true classes, columns the predicted ones, in the order of `labels`."""
+    place = {label: number for number, label in enumerate(labels)}
+    counts = np.zeros((len(labels), len(labels)), dtype=int)
+    for gold, predicted in zip(golds, predictions, strict=True):
+        counts[place[gold], place[predicted]] += 1
+    return counts
+
+
+def most_confused(golds: Sequence[str], predictions: Sequence[str], most: int) -> list[Confusion]:
+    """At most so many pairs, the most frequent first; equally frequent ones by the greater share, then by name."""
+    support = Counter(golds)
+    wrong = Counter((gold, answer) for gold, answer in zip(golds, predictions, strict=True) if gold != answer)
+    pairs = [Confusion(gold, answer, rows, rows / support[gold]) for (gold, answer), rows in wrong.items()]
+    return sorted(pairs, key=lambda pair: (-pair.rows, -pair.share, pair.gold, pair.predicted))[:most]

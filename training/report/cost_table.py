@@ -1,0 +1,18 @@
+"""What each search cost, in seconds and in full fine-tunings."""
+
+from training.report.numbers import MISSING, seconds
+from training.report.plain_table import PlainTable
+from training.report.results import Results
+
+_HEADINGS = ["task", "hidden states", "teachers", "teacher logits", "students", "search", "full fine-tuning", "ratio"]
+
+
+def make_cost_table(results: Results) -> PlainTable:
+    """One line per task: wall seconds, and last how many full fine-tunings the search is worth."""
+    rows = []
+    for task in results.tasks:
+        cost = task.result.cost
+        parts = [cost.hidden_states, cost.teachers, cost.teacher_logits, cost.students, cost.search]
+        ratio = MISSING if cost.ratio is None else f"{cost.ratio:.1f}"
+        rows.append([task.name, *map(seconds, parts), seconds(cost.full_fine_tuning), ratio])
+    return PlainTable(_HEADINGS, rows)

@@ -1,0 +1,45 @@
+"""What each search cost, in units of one full fine-tuning of the same task."""
+
+from collections.abc import Sequence
+
+import numpy as np
+from matplotlib.figure import Figure
+
+from training.report.figures.style import BASELINE, MIXED, PARTS, WIDTH, new_figure, style
+from training.report.results import SearchedTask
+
+GOAL = 3.0
+PAPER = 10.0  # appendix B: seven teachers and three students
+
+
+def draw_search_cost(tasks: Sequence[SearchedTask]) -> Figure:
+    """Stacked bars, one per task; each task must have the baseline."""
+    with style():
+        figure = new_figure(WIDTH, 1.4 + 0.3 * len(tasks))
+        axes = figure.subplots()
+        parts = {
+            "hidden states of the frozen layers": [task.result.cost.hidden_states for task in tasks],
+            "teachers": [task.result.cost.teachers for task in tasks],
+            "teacher logits": [task.result.cost.teacher_logits for task in tasks],
+            "students": [task.result.cost.students for task in tasks],
+        }
+        units = np.array([task.result.cost.full_fine_tuning for task in tasks], dtype=float)
+        rows = np.arange(len(tasks))
+        left = np.zeros(len(tasks))
+        for (name, seconds), colour in zip(parts.items(), PARTS, strict=True):
+            widths = np.array(seconds) / units
+            axes.barh(rows, widths, left=left, height=0.7, color=colour, label=name)
+            left += widths
+        for row, ratio in zip(rows, left, strict=True):
+            # On white, because the goal line may pass behind it.
+            box = {"facecolor": "white", "edgecolor": "none", "pad": 1}
+            axes.text(ratio + 0.08, row, f"{ratio:.1f}", va="center", bbox=box, zorder=3)
+        axes.axvline(GOAL, color=MIXED, linestyle="--", linewidth=1.2, label=f"goal: {GOAL:.0f}")
+        axes.axvline(PAPER, color=BASELINE, linestyle=":", linewidth=1.5, label=f"the paper: about {PAPER:.0f}")
+        axes.set_yticks(rows, [task.name for task in tasks])
+        axes.set_ylim(len(tasks) - 0.4, -0.6)
+        axes.set_xlim(0, 1.06 * max(PAPER, left.max()))
+        axes.set_xlabel("cost of the search in full fine-tunings of the same task")
+        axes.grid(visible=False, axis="y")
+        figure.legend(loc="outside upper left", ncols=3)
+        return figure

@@ -1,0 +1,64 @@
+"""What a chosen checkpoint answers on the dev rows of its task."""
+
+from collections.abc import Callable, Sequence
+
+from training.checkpoint import load_checkpoint
+from training.data import load_task
+from training.encoder import Encoder, load_encoder
+from training.errors import TrainingError
+from training.evaluator import decode, logits_of
+from training.fingerprint import trunk_fingerprints
+from training.model import Trunk
+from training.precision import training_device
+from training.report.analysis.predicted import Predicted
+from training.report.results import Results, SearchedTask
+from training.selection.options import Option
+from training.selection.suite import Suite
+from training.task_model import ComputedStates, TaskModel
+from training.tokenization import tokenize
+from training.trunk_fit import check_fingerprint
+
+
+def predict_all(results: Results, suite: Suite, tell: Callable[[str], None]) -> dict[str, Predicted | str]:
+    """For each task the answers of the branch that `suite` chose, or a sentence that says why there are none.
+
+    tell: told of each task as it begins.
+    """
+    try:
+        encoder = load_encoder(results.encoder)
+    except TrainingError as error:
+        return dict.fromkeys(results.names, str(error))
+    fingerprints = trunk_fingerprints(encoder, suite.trunk_depth)
+    found: dict[str, Predicted | str] = {}
+    for task in results.tasks:
+        tell(f"{task.name}: reading the errors of its branch")
+        try:
+            found[task.name] = predict_dev(task, suite.tasks[task.name], encoder, fingerprints)
+        except TrainingError as error:
+            found[task.name] = str(error)
+    return found
+
+
+def predict_dev(task: SearchedTask, option: Option, encoder: Encoder, fingerprints: Sequence[str]) -> Predicted:
+    """Runs the option's checkpoint on all dev rows of the task's data.
+
+    fingerprints: f(0), f(1), ... of the encoder, at least up to the checkpoint's tap.
+    Raises TrainingError if the checkpoint or the data cannot be read or are not those of the search.
+    """
+    if option.checkpoint is None:
+        raise TrainingError(f"{task.folder}: the {option.kind} of {option.layers} layers kept no checkpoint.")
+    checkpoint = load_checkpoint(option.checkpoint)
+    record = checkpoint.record
+    check_fingerprint(record, encoder.name, fingerprints)
+    data = load_task(task.result.data, task.result.kind)
+    if data.sha256 != task.result.data_sha256 or list(data.labels) != record.labels:
+        raise TrainingError(f"{task.result.data} is no longer the data that was searched: search again.")
+    device = training_device()
+    trunk = Trunk(encoder, [record.tap]).to(device)
+    model = TaskModel(ComputedStates(trunk), checkpoint.branch.to(device))
+    tokens = tokenize(checkpoint.tokenizer, data.dev, record.max_length)
+    answers = [
+        decode(logits, one, record.kind, record.labels)
+        for logits, one in zip(logits_of(model, tokens, record.kind), tokens, strict=True)
+    ]
+    return Predicted([example.label for example in data.dev], answers)

@@ -1,0 +1,37 @@
+"""The first words of the page: what the mixed selection reaches."""
+
+from collections.abc import Sequence
+
+from training.report.columns import Column
+from training.report.numbers import percent, points
+from training.report.results import Results
+
+
+def summarize(results: Results, chosen: Column, full: Column) -> list[str]:
+    """One sentence for the eight GLUE tasks, if they are there, and one for all tasks."""
+    sentences = []
+    if results.glue:
+        sentences.append("The eight GLUE tasks: " + _sentence(results, chosen, full, results.glue))
+    if not results.glue or len(results.names) > len(results.glue):
+        count = len(results.names)
+        sentences.append(
+            (f"All {count} tasks: " if count > 1 else "The task: ") + _sentence(results, chosen, full, results.names)
+        )
+    return sentences
+
+
+def _sentence(results: Results, chosen: Column, full: Column, tasks: Sequence[str]) -> str:
+    both = [task for task in tasks if task in full.scores]
+    compared = ""
+    if len(both) == len(tasks):
+        compared = f", {percent(chosen.share_of(full, tasks))} of full fine-tuning's {points(full.average(tasks))}"
+    elif both:
+        compared = (
+            f" ({percent(chosen.share_of(full, tasks))} of full fine-tuning over the {len(both)} "
+            f"{'task' if len(both) == 1 else 'tasks'} where both are there)"
+        )
+    layers, overhead = chosen.layers(tasks), chosen.overhead(tasks, results.encoder_layers)
+    return (
+        f"{points(chosen.average(tasks))} points on average{compared}, with {layers} layers: an overhead of "
+        f"{percent(overhead)}."
+    )
