@@ -15,7 +15,12 @@ from build_tools.serving.server import TritonServer
 ROOT = Path(__file__).resolve().parents[2]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 # Made quick: what is shown is that the commands work, not how well the branch answers.
-QUICK = {"finetune": "--epochs 1 --train-rows 64", "distill": "--epochs 1 --train-rows 64"}
+QUICK = {
+    "finetune": "--epochs 1 --train-rows 64",
+    "distill": "--epochs 1 --train-rows 64",
+    "search": "--epochs 1-1 --train-rows 64 --dev-rows 64",
+    "report": "--no-errors",
+}
 
 
 def blocks(language: str) -> list[str]:
@@ -47,9 +52,11 @@ def run(command: str, folder: Path, server: TritonServer) -> str:
 
 
 def test_train_and_build_commands_run_one_after_the_other(newcomer: Path, server: TritonServer) -> None:
-    for verb in ("finetune", "distill", "evaluate", "build"):
-        (command,) = commands(f"espalier {verb} ")
-        run(f"{command} {QUICK.get(verb, '')}", newcomer, server)
+    for verb in ("finetune", "distill", "evaluate", "search", "select", "report", "build"):
+        for command in commands(f"espalier {verb} "):
+            run(f"{command} {QUICK.get(verb, '')}", newcomer, server)
+    assert "intent" in (newcomer / "suite.json").read_text(encoding="utf-8")
+    assert "intent" in (newcomer / "report" / "report.html").read_text(encoding="utf-8")
     assert (newcomer / "my_repository" / "registry.json").is_file()
 
 
