@@ -16,10 +16,10 @@ def default_range(encoder_layers: int) -> range:
 
 
 def parse_range(text: str) -> range:
-    """`4-10` -> 4..10, `4` -> 4..4. Raises TrainingError if it is neither, or runs backwards."""
+    """Layers or epochs: `4-10` -> 4..10, `4` -> 4..4. Raises TrainingError if it is neither, or runs backwards."""
     match = re.fullmatch(r"([1-9]\d{0,3})(?:-([1-9]\d{0,3}))?", text.strip(), re.ASCII)
     if match is None:
-        raise TrainingError(f"{text!r} is no range of layers: write the least and the most, like 4-10.")
+        raise TrainingError(f"{text!r} is no range: write the least and the most, like 4-10.")
     least, most = int(match[1]), int(match[2] or match[1])
     if most < least:
         raise TrainingError(f"{text!r} runs backwards: write the least first, like {most}-{least}.")
