@@ -63,7 +63,7 @@ def search(
     tolerance: Annotated[
         float, typer.Option(min=0, help="Points below the best teacher that count as equal to it: fewest layers win.")
     ] = 0.0,
-    prune: Annotated[bool, typer.Option(help="End teachers early that fall behind.")] = True,
+    prune: Annotated[bool, typer.Option(help="End teachers that fall behind by more than noise.")] = True,
     cache_gb: Annotated[float, typer.Option(min=0, help="Disk for the frozen layers' outputs; 0: none.")] = 8.0,
     storage: Annotated[
         str | None, typer.Option(help="Optuna storage URL for several machines; a SQLite file if not given.")

@@ -13,6 +13,7 @@ from training.checkpoint import load_checkpoint
 from training.errors import TrainingError
 from training.prepared_task import PreparedTask
 from training.search.ledger import Claim, Ledger
+from training.search.pruner import BehindByNoise
 from training.search.result import Cost, SearchResult, Trial, write_result
 from training.search.settings import Baseline, Grid, Settings, bind_settings
 from training.search.spec import Spec
@@ -66,10 +67,10 @@ class Search:
         return self._write(best, students)
 
     def _ledger(self, name: str, prune: bool) -> Ledger:
-        # From the second epoch on: the first is warm-up. Against the median of the finished ones at the same epoch.
-        median = optuna.pruners.MedianPruner(n_startup_trials=1, n_warmup_steps=2)
-        pruner = median if prune else optuna.pruners.NopPruner()
-        return Ledger(self.folder, self.storage, f"{self.task.name}-{name}", self.settings.epochs, pruner)
+        settings = self.settings
+        behind = BehindByNoise.for_rows(settings.dev_rows, settings.first_epoch)
+        pruner = behind if prune else optuna.pruners.NopPruner()
+        return Ledger(self.folder, self.storage, f"{self.task.name}-{name}", settings.epochs, pruner)
 
     def _work(
         self, ledger: Ledger, specs: Sequence[Spec], train: Callable[[Claim], Trial], best: Spec | None = None
