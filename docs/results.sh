@@ -24,7 +24,7 @@ $results hwu64 2000 --baseline vanilla
 $results cola 1800 -L 2-4 --metric matthews $both
 $results rte 800 -L 2-4 --max-length 64 $low
 $results qnli 800 -L 2-4 --max-length 64 $low
-$results mnli 800 -L 2-4 --max-length 64 $low
+$results mnli 800 -L 2-4 --max-length 64 $both
 $results qqp 800 -L 2-4 --max-length 64 $low
 $results stsb 800 -L 2-4 --max-length 64 $both
 $results sst2 1600 -L 2-4 $low
