@@ -1,13 +1,11 @@
 """joint.json: what MT-DNN, the joint training of all tasks, reached; it stands beside the tasks' search results."""
 
-import json
-import tempfile
 from pathlib import Path
 from typing import Final, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field
 
-from training.errors import TrainingError
+from training.result_file import read_result_file, write_result_file
 
 FILE: Final = "joint.json"
 
@@ -28,22 +26,10 @@ class JointResult(BaseModel):
 
 def write_joint_result(folder: Path, result: JointResult) -> None:
     """Replaces joint.json in `folder` by one atomic rename."""
-    with tempfile.NamedTemporaryFile("w", dir=folder, prefix=f".{FILE}.", delete=False, encoding="utf-8") as file:
-        file.write(result.model_dump_json(indent=2) + "\n")
-    staged = Path(file.name)
-    staged.chmod(0o644)
-    staged.replace(folder / FILE)
+    write_result_file(folder / FILE, result)
 
 
 def read_joint_result(folder: Path) -> JointResult | None:
     """Reads joint.json; None if there is none. Raises TrainingError if it is damaged, naming the field."""
     path = folder / FILE
-    if not path.is_file():
-        return None
-    try:
-        return JointResult.model_validate(json.loads(path.read_bytes()))
-    except (UnicodeDecodeError, json.JSONDecodeError) as error:
-        raise TrainingError(f"{path} is damaged (it is no JSON object): train the joint model again.") from error
-    except ValidationError as error:
-        first = error.errors()[0]
-        raise TrainingError(f"{path}: {'.'.join(map(str, first['loc']))}: {first['msg']}") from error
+    return read_result_file(path, JointResult, "train the joint model again") if path.is_file() else None

@@ -1,14 +1,13 @@
 """result.json: all that the search of one task found, for `select`, `report` and the reader."""
 
-import json
-import tempfile
 from pathlib import Path
 from typing import Final, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field
 
 from training.errors import TrainingError
 from training.kinds import Kind
+from training.result_file import read_result_file, write_result_file
 
 FILE: Final = "result.json"
 
@@ -92,11 +91,7 @@ class SearchResult(BaseModel):
 
 def write_result(folder: Path, result: SearchResult) -> None:
     """Replaces result.json in `folder` by one atomic rename."""
-    with tempfile.NamedTemporaryFile("w", dir=folder, prefix=f".{FILE}.", delete=False, encoding="utf-8") as file:
-        file.write(result.model_dump_json(indent=2) + "\n")
-    staged = Path(file.name)
-    staged.chmod(0o644)
-    staged.replace(folder / FILE)
+    write_result_file(folder / FILE, result)
 
 
 def read_result(folder: Path) -> SearchResult:
@@ -104,10 +99,4 @@ def read_result(folder: Path) -> SearchResult:
     path = folder / FILE
     if not path.is_file():
         raise TrainingError(f"{folder} holds no search result ({FILE} is missing): run `espalier search` first.")
-    try:
-        return SearchResult.model_validate(json.loads(path.read_bytes()))
-    except (UnicodeDecodeError, json.JSONDecodeError) as error:
-        raise TrainingError(f"{path} is damaged (it is no JSON object): run `espalier search` again.") from error
-    except ValidationError as error:
-        first = error.errors()[0]
-        raise TrainingError(f"{path}: {'.'.join(map(str, first['loc']))}: {first['msg']}") from error
+    return read_result_file(path, SearchResult, "run `espalier search` again")
