@@ -1,4 +1,4 @@
-"""The verb `predict` of the espalier program."""
+"""The verbs of clients: predict, load-test. What needs more than a client is imported inside the verbs."""
 
 import json
 from collections.abc import Collection, Iterator, Sequence
@@ -10,12 +10,15 @@ from rich.console import Console
 
 from clients.answer import Answer
 from clients.cli_output import print_answers, print_heading, print_streamed
+from clients.cli_tasks import read_tasks
 from clients.cli_texts import read_texts
 from clients.client import Client
 from clients.errors import RequestRejected
+from clients.load_test.command import load_test
 from clients.request import MAX_BATCH_SIZE
 
 app = typer.Typer()
+app.command()(load_test)
 
 
 @app.command()
@@ -35,7 +38,7 @@ def predict(
     ] = False,
 ) -> None:
     """Ask a running server: every task's answer for each TEXT."""
-    names = None if tasks is None else _task_names(tasks)
+    names = read_tasks(tasks)
     if pair is not None and not pair.strip():
         raise RequestRejected("--pair is empty: give a second text, or leave it out")
     lines = read_texts(texts or [], file)
@@ -98,12 +101,6 @@ def _print_streams(
 
 def _none_answered(answers: Collection[Answer]) -> bool:
     return all(answer.error is not None for answer in answers)
-
-
-def _task_names(joined: str) -> list[str]:
-    if not joined.strip(" ,"):
-        raise RequestRejected("--tasks is empty: name at least one task, or leave it out for all of them")
-    return [name.strip() for name in joined.split(",") if name.strip()]
 
 
 def _json(answer: Answer) -> dict[str, object]:

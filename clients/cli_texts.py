@@ -20,7 +20,7 @@ def read_texts(arguments: Sequence[str], file: str | None) -> Iterator[str]:
             raise RequestRejected(f"TEXT {count} is empty: give some text")
         yield text
     if file is not None:
-        for line in _lines(file):
+        for line in read_lines(file):
             count += 1
             yield line
     if not count:
@@ -29,7 +29,8 @@ def read_texts(arguments: Sequence[str], file: str | None) -> Iterator[str]:
         )
 
 
-def _lines(file: str) -> Iterator[str]:
+def read_lines(file: str) -> Iterator[str]:
+    """The file's lines alone; raises the same for them, but takes an empty file."""
     name = "standard input" if file == "-" else file
     try:
         with nullcontext(sys.stdin.buffer) if file == "-" else Path(file).open("rb") as lines:

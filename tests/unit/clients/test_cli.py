@@ -52,7 +52,7 @@ def calls(monkeypatch: pytest.MonkeyPatch) -> list[tuple[Any, ...]]:
 
 
 def _run(*arguments: str, stdin: bytes | None = None) -> Any:
-    return CliRunner().invoke(cli.app, list(arguments), input=stdin)
+    return CliRunner().invoke(cli.app, ["predict", *arguments], input=stdin)
 
 
 def test_without_a_terminal_the_answers_are_aligned_lines(calls: list[tuple[Any, ...]]) -> None:

@@ -1,0 +1,18 @@
+"""One request before a load: what is wrong with the server or the request is said at once, and clearly."""
+
+from collections.abc import Sequence
+
+from clients.client import Client
+from clients.load_test.protocol import Protocol
+from clients.load_test.texts import Row
+
+
+def probe(url: str, protocol: Protocol, row: Row, tasks: Sequence[str] | None) -> None:
+    """Ask the router once the way the load will. Raises EspalierError as Client does."""
+    text, pair = row
+    with Client(url) as client:
+        if protocol == "stream":
+            for _ in client.stream(text, pair, tasks):
+                pass
+        else:
+            client.predict(text, pair, tasks)

@@ -1,0 +1,91 @@
+"""Run perf_analyzer for a set time, and leave nothing of it behind."""
+
+import os
+import re
+import signal
+import subprocess
+import time
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+SLACK_SECONDS = 1.0  # how much longer than the load perf_analyzer's window is: time for the signal to arrive in
+DRAIN_SECONDS = 30.0  # for answers to what was sent before the end
+_START_SECONDS = 120.0  # to connect and to read the texts
+_POLL_SECONDS = 0.01
+
+_LOAD_BEGINS = re.compile(r"^  Using a?synchronous calls for inference", re.MULTILINE)  # the last it says before
+_SENDER_STOPPED = re.compile(r"^Thread \[(\d+)\] had error: (.*)$", re.MULTILINE)
+
+
+@dataclass(frozen=True)
+class Ended:
+    """How a run of perf_analyzer went.
+
+    began         when the load began, in seconds of the system clock; None if it never did
+    log           what it printed
+    unanswered    whether requests were still without an answer DRAIN_SECONDS after the load, when it was killed
+    """
+
+    began: float | None
+    log: str
+    unanswered: bool
+
+    @property
+    def failures(self) -> list[str]:
+        """The server's sentence for each sender that stopped: perf_analyzer stops one at its first failed request."""
+        return list(dict(_SENDER_STOPPED.findall(self.log)).values())
+
+
+def run_bounded(command: Sequence[str], environment: Mapping[str, str], load_seconds: float, log: Path) -> Ended:
+    """Run perf_analyzer, stop its load after `load_seconds` and wait until what was sent is answered.
+
+    It is stopped by SIGINT because only then it exports its record whatever happened: left to itself it throws the
+    record away when a request fails or its windows differ. Killed when this function is left in any other way.
+    """
+    with log.open("wb") as output:
+        # A session of its own: a Ctrl-C on the terminal must not end the load early and look like a result.
+        process = subprocess.Popen(
+            command,
+            env=environment,
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+        )
+    unanswered = False
+    try:
+        began = _wait_for_load(process, log)
+        if began is not None:
+            try:
+                process.wait(began + load_seconds - time.time())
+            except subprocess.TimeoutExpired:
+                process.send_signal(signal.SIGINT)
+            try:
+                process.wait(SLACK_SECONDS + DRAIN_SECONDS)
+            except subprocess.TimeoutExpired:
+                unanswered = True
+    finally:
+        if process.poll() is None:
+            with suppress(ProcessLookupError):
+                os.killpg(process.pid, signal.SIGKILL)
+            process.wait()
+    return Ended(began, _text(log), unanswered)
+
+
+def _wait_for_load(process: subprocess.Popen[bytes], log: Path) -> float | None:
+    """When the load began, or None if the program ended, or stood still, before that."""
+    deadline = time.monotonic() + _START_SECONDS
+    while time.monotonic() < deadline:
+        has_ended = process.poll() is not None  # asked first: its last lines are then in the log
+        if _LOAD_BEGINS.search(_text(log)):
+            return time.time()
+        if has_ended:
+            return None
+        time.sleep(_POLL_SECONDS)
+    return None
+
+
+def _text(log: Path) -> str:
+    return log.read_text(encoding="utf-8", errors="replace")

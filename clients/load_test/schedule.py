@@ -1,0 +1,35 @@
+"""When an open loop sends its texts."""
+
+from pathlib import Path
+
+import numpy as np
+
+from clients.errors import RequestRejected
+from clients.load_test.load import Distribution, Rate
+
+_SEED = 0  # the same instants for everything that is compared
+_US_PER_S = 1_000_000
+
+
+def write_schedule(rate: Rate, stretches: tuple[float, ...], file: Path) -> None:
+    """Write `file` for perf_analyzer's --request-intervals: microseconds from one text to the next, one a line.
+
+    stretches    seconds, one after another (warm-up, measurement), each of which gets its share of texts
+
+    perf_analyzer's own Poisson schedule is always the same one and an odd sample: at 4/s it sends 12 texts from second
+    2 to second 8. Here each stretch gets exactly the number that the rate says, anywhere within it: a Poisson process
+    given its number of events. Raises RequestRejected when that number is 0 for all stretches.
+    """
+    random = np.random.default_rng(_SEED)
+    times = []
+    begin = 0.0
+    for seconds in stretches:
+        count = round(rate.per_second * seconds)
+        places = random.random(count) if rate.distribution is Distribution.POISSON else (np.arange(count) + 0.5) / count
+        times.append(begin + np.sort(places) * seconds)
+        begin += seconds
+    if not sum(map(len, times)):
+        raise RequestRejected(f"{rate} for {sum(stretches):g} s is less than one text: measure for longer")
+    instants = np.round(np.concatenate(times) * _US_PER_S).astype(int)  # [N]
+    intervals = np.diff(instants, prepend=0)
+    file.write_text("".join(f"{interval}\n" for interval in intervals), encoding="utf-8")
