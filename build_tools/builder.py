@@ -7,10 +7,14 @@ from pathlib import Path
 
 from tokenizers import Tokenizer
 
+from build_tools.dev_check import dev_folders
 from build_tools.errors import BuildError
 from build_tools.export import export_branch, export_trunk
+from build_tools.graph import Graph
 from build_tools.names import branch_name, hidden_name
-from build_tools.proof import load_graph, prove_equal
+from build_tools.precision import Precision, candidates
+from build_tools.precision_choice import Precisions, Suite, choose_precisions
+from build_tools.proof import prove_equal
 from build_tools.registry import FILE, Registry, TaskEntry, TrunkEntry, version_entry, write_registry
 from build_tools.runtime import Runtime
 from build_tools.triton_config import (
@@ -19,6 +23,7 @@ from build_tools.triton_config import (
     ensemble_config,
     trunk_config,
     write_config,
+    write_trunk_configs,
 )
 from training.checkpoint import RECORD, TOKENIZER, Checkpoint, load_checkpoint
 from training.encoder import Encoder, load_encoder, tokenizer_json
@@ -36,26 +41,33 @@ def build(
     repository: Path,
     encoder_name: str | None = None,
     runtime: Runtime = Runtime.OPENVINO,
+    precision: Precision = Precision.FP32,
+    data: Path | None = None,
     report: Report = lambda _: None,
 ) -> Registry:
     """Builds a model repository from task checkpoints, each as version 1 of its branch.
 
     The repository is built beside its place and moved in when every graph is proved, registry.json last.
-    encoder_name: None takes the one that the checkpoints name. report: told of each step.
+    encoder_name: None takes the one that the checkpoints name. data: holds a data folder named for each task whose dev
+    metric shall be checked too. report: told of each step.
     Raises BuildError (and TrainingError for an unusable checkpoint); the repository then is as it was.
     """
     repository = repository.resolve()  # "." has no name and no parent to stage in
     _check_place(repository)
     if not folders:
         raise BuildError("give at least one task checkpoint to build from.")
+    candidates(precision, runtime)  # what cannot be had is refused before minutes of exports
     checkpoints = [load_checkpoint(folder) for folder in folders]
+    dev = _dev_folders(data, [checkpoint.record.task for checkpoint in checkpoints], report)
     encoder = _common_encoder(checkpoints, encoder_name)
     fingerprints = _fitting_trunk(checkpoints, encoder)
     repository.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=repository.parent, prefix=f".{repository.name}.") as temporary:
         staged = Path(temporary) / repository.name
         staged.mkdir()
-        registry = _stage(staged, checkpoints, encoder, fingerprints, runtime, report)
+        suite = _export_and_prove(staged, checkpoints, encoder, runtime, report)
+        precisions = choose_precisions(precision, suite, dev, report)
+        registry = _stage(staged, suite, precisions, encoder, fingerprints)
         _put_in_place(staged, repository)
     return registry
 
@@ -103,18 +115,48 @@ def _fitting_trunk(checkpoints: list[Checkpoint], encoder: Encoder) -> list[str]
     return fingerprints
 
 
-def _stage(
-    staged: Path,
-    checkpoints: list[Checkpoint],
-    encoder: Encoder,
-    fingerprints: list[str],
-    runtime: Runtime,
-    report: Report,
-) -> Registry:
-    """Lays out the whole repository in `staged`."""
+def _dev_folders(data: Path | None, tasks: list[str], report: Report) -> dict[str, Path]:
+    """The data folder of each task that has one; says which have none."""
+    if data is None:
+        return {}
+    folders = dev_folders(data, tasks)
+    missing = [task for task in tasks if task not in folders]
+    if missing:
+        report(f"{data} has no folder for {', '.join(missing)}: checked on golden examples alone")
+    return folders
+
+
+def _export_and_prove(
+    staged: Path, checkpoints: list[Checkpoint], encoder: Encoder, runtime: Runtime, report: Report
+) -> Suite:
+    """Exports trunk and branches into their version folders, and proves each equal to its golden examples."""
     hidden_size = int(encoder.config["hidden_size"])
     taps = sorted({checkpoint.record.tap for checkpoint in checkpoints})
-    lengths = sorted({checkpoint.record.max_length for checkpoint in checkpoints}, reverse=True)
+    report(f"trunk: {taps[-1]} layers of {encoder.name}, taps {', '.join(map(str, taps))}")
+    file = _version_folder(staged / "trunk") / GRAPH_FILE
+    trunk = Graph(file, [hidden_name(tap) for tap in taps], runtime, hidden_size)
+    export_trunk(encoder, taps, file, runtime)
+    loaded_trunk = trunk.load()
+
+    branches = []
+    for checkpoint in checkpoints:
+        record = checkpoint.record
+        file = _version_folder(staged / branch_name(record.task)) / GRAPH_FILE
+        branch = Graph(file, ["logits"], runtime, hidden_size)
+        export_branch(checkpoint.branch, file, runtime)
+        difference = prove_equal(checkpoint, loaded_trunk, branch.load())
+        branches.append((checkpoint, branch))
+        report(
+            f"{record.task}: tap {record.tap}, {record.layers} layers; {len(checkpoint.golden)} golden examples equal "
+            f"to {difference:.1e}"
+        )
+    return Suite(trunk, taps, branches)
+
+
+def _stage(staged: Path, suite: Suite, precisions: Precisions, encoder: Encoder, fingerprints: list[str]) -> Registry:
+    """Lays out the whole repository in `staged`, around the graphs that stand there."""
+    runtime, hidden_size = suite.trunk.runtime, int(encoder.config["hidden_size"])
+    lengths = sorted({checkpoint.record.max_length for checkpoint, _ in suite.branches}, reverse=True)
 
     for name in HAND_WRITTEN_MODELS:
         _copy_hand_written(name, staged / name)
@@ -124,37 +166,22 @@ def _stage(
             _copy_hand_written("tokenizer", staged / name)
         (staged / name / "1" / TOKENIZER).write_text(_truncating(encoder.tokenizer, max_length), encoding="utf-8")
 
-    report(f"trunk: {taps[-1]} layers of {encoder.name}, taps {', '.join(map(str, taps))}")
-    trunk_file = _version_folder(staged / "trunk") / GRAPH_FILE
-    export_trunk(encoder, taps, trunk_file)
-    write_config(staged / "trunk", trunk_config(runtime, taps, hidden_size))
-    trunk = load_graph(trunk_file, [hidden_name(tap) for tap in taps], runtime)
-
-    for checkpoint in checkpoints:
+    suite.trunk.settle(precisions.trunk)
+    write_trunk_configs(staged / "trunk", trunk_config(runtime, suite.taps, hidden_size, precisions.trunk))
+    tasks = {}
+    for checkpoint, branch in suite.branches:
         record = checkpoint.record
-        model = staged / branch_name(record.task)
-        branch_file = _version_folder(model) / GRAPH_FILE
-        export_branch(checkpoint.branch, branch_file)
-        (branch_file.parent / RECORD).write_text(record.model_dump_json(indent=2) + "\n", encoding="utf-8")
-        write_config(model, branch_config(runtime, record, hidden_size))
-        branch = load_graph(branch_file, ["logits"], runtime)
-        difference = prove_equal(checkpoint, trunk, branch)
-        ensemble = staged / record.task
+        precision = precisions.branches[record.task]
+        branch.settle(precision)
+        model, ensemble = staged / branch_name(record.task), staged / record.task
+        (model / "1" / RECORD).write_text(record.model_dump_json(indent=2) + "\n", encoding="utf-8")
+        write_config(model, branch_config(runtime, record, hidden_size, precision))
         _version_folder(ensemble)  # Triton wants a version folder, though an ensemble has nothing to put there
         write_config(ensemble, ensemble_config(record, _tokenizer_name(record.max_length, lengths)))
-        report(
-            f"{record.task}: tap {record.tap}, {record.layers} layers; {len(checkpoint.golden)} golden examples equal "
-            f"to {difference:.1e}"
-        )
+        tasks[record.task] = TaskEntry(live=1, versions={"1": version_entry(record, precision)})
 
-    registry = Registry(
-        runtime=runtime,
-        trunk=TrunkEntry(encoder=encoder.name, taps=taps, fingerprints=fingerprints),
-        tasks={
-            checkpoint.record.task: TaskEntry(live=1, versions={"1": version_entry(checkpoint.record)})
-            for checkpoint in checkpoints
-        },
-    )
+    trunk = TrunkEntry(encoder=encoder.name, taps=suite.taps, fingerprints=fingerprints, precision=precisions.trunk)
+    registry = Registry(runtime=runtime, trunk=trunk, tasks=tasks)
     write_registry(staged, registry)
     return registry
 

@@ -5,6 +5,7 @@ from typing import Annotated
 
 import typer
 
+from build_tools.precision import Precision
 from build_tools.runtime import Runtime
 from build_tools.serving.command import serve
 
@@ -18,10 +19,18 @@ def build(
     repository: Annotated[Path, typer.Option(help="Where the model repository goes.")] = Path("model_repository"),
     encoder: Annotated[str | None, typer.Option(help="The checkpoints' own, if not given.")] = None,
     runtime: Annotated[Runtime, typer.Option(help="What runs trunk and branches.")] = Runtime.OPENVINO,
+    precision: Annotated[
+        Precision, typer.Option(help="What they compute in; auto: the fastest that gives the golden answers.")
+    ] = Precision.FP32,
+    data: Annotated[
+        Path | None, typer.Option(help="Holds the tasks' data folders, to check their dev metric as well.")
+    ] = None,
 ) -> None:
     """Build a model repository for Triton from task checkpoints, or from what `espalier select` chose."""
     from build_tools.builder import build as build_repository
     from build_tools.suite import checkpoint_folders
 
-    registry = build_repository(checkpoint_folders(checkpoints), repository, encoder, runtime, report=typer.echo)
+    registry = build_repository(
+        checkpoint_folders(checkpoints), repository, encoder, runtime, precision, data, report=typer.echo
+    )
     typer.echo(f"{len(registry.tasks)} tasks -> {repository}")

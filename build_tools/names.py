@@ -1,5 +1,7 @@
 """The names of models and tensors in a repository, which several of the generated files must agree on."""
 
+from pathlib import Path
+
 TRUNK_INPUTS = ("input_ids", "attention_mask", "token_type_ids")
 
 
@@ -11,3 +13,14 @@ def hidden_name(tap: int) -> str:
 def branch_name(task: str) -> str:
     """The Triton model that holds a task's branch."""
     return f"branch_{task}"
+
+
+# The resource of Triton's rate limiter that a trunk or branch needs to compute.
+COMPUTE = "compute"
+# The trunk has a second config, for `tritonserver --model-config-name`.
+EMBEDDED_CONFIG = "espalier"
+
+
+def embedded_config(model: Path) -> Path:
+    """Where a model's folder has its config for our own backends, if it has one."""
+    return model / "configs" / f"{EMBEDDED_CONFIG}.pbtxt"

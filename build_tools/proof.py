@@ -9,47 +9,36 @@ from build_tools.backends.espalier_backend.load_chain import Compile, load_chain
 from build_tools.backends.espalier_backend.onnxruntime_segment import OnnxRuntimeSegment
 from build_tools.backends.espalier_backend.openvino_segment import OpenVINOSegment
 from build_tools.errors import BuildError
-from build_tools.names import hidden_name
+from build_tools.golden_batch import GoldenBatch
+from build_tools.precision import Precision, parameters
 from build_tools.runtime import Runtime
-from training.batches import pad_tokens
 from training.checkpoint import Checkpoint
-from training.data import Example
-from training.kinds import Kind
-from training.tokenization import tokenize
 
 TOLERANCE = 1e-3  # of a logit, float32
 COMPILE: dict[Runtime, Compile] = {Runtime.OPENVINO: OpenVINOSegment, Runtime.ONNXRUNTIME: OnnxRuntimeSegment}
 
 
-def load_graph(path: Path, outputs: list[str], runtime: Runtime) -> Chain:
+def load_graph(path: Path, outputs: list[str], runtime: Runtime, precision: Precision = Precision.FP32) -> Chain:
     """The graph as our backend of that runtime loads it: cut at its outputs, with the config's parameters."""
-    return load_chain(path, outputs, runtime.parameters, COMPILE[runtime])
+    return load_chain(path, outputs, parameters(runtime, precision), COMPILE[runtime])
 
 
 def prove_equal(checkpoint: Checkpoint, trunk: Chain, branch: Chain) -> float:
-    """Runs the golden examples through the exported trunk and branch, as one padded batch.
+    """Runs the golden examples through the exported trunk and branch in float32, as one padded batch.
 
     Returns the greatest difference of a logit. Raises BuildError, naming task, example and difference, where a logit
     differs by more than 1e-3.
     """
-    record, golden = checkpoint.record, checkpoint.golden
-    examples = [Example(row["text"], "", row.get("text_pair")) for row in golden]
-    tokens = tokenize(checkpoint.tokenizer, examples, record.max_length)
-    arrays = {name: tensor.numpy() for name, tensor in pad_tokens(tokens).items()}
-    tapped = hidden_name(record.tap)
-    hidden = trunk.run(arrays, [tapped])[tapped]
-    logits = branch.run({"hidden": hidden, "attention_mask": arrays["attention_mask"]}, ["logits"])["logits"]
+    batch = GoldenBatch(checkpoint)
+    logits = batch.logits(batch.hidden(trunk), branch)
     greatest = 0.0
-    for number, (row, one, computed) in enumerate(zip(golden, tokens, logits, strict=True), start=1):
-        expected = np.array(row["logits"], dtype=np.float32)
-        if record.kind is Kind.TAGGING:
-            computed = computed[: len(one.ids)]
+    for number, (expected, computed) in enumerate(zip(batch.expected, logits, strict=True), start=1):
         difference = _difference(expected, computed)
         if not difference <= TOLERANCE:
             raise BuildError(
-                f"the exported graph of {record.task} does not compute what PyTorch did: golden example {number} "
-                f"({row['text'][:60]!r}) differs by {difference:.2g}, allowed are {TOLERANCE:g}. "
-                "Nothing was put in place."
+                f"the exported graph of {checkpoint.record.task} does not compute what PyTorch did: golden example "
+                f"{number} ({batch.examples[number - 1].text[:60]!r}) differs by {difference:.2g}, allowed are "
+                f"{TOLERANCE:g}. Nothing was put in place."
             )
         greatest = max(greatest, difference)
     return greatest

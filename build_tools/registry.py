@@ -10,6 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 
 from build_tools.errors import BuildError
 from build_tools.names import branch_name
+from build_tools.precision import Precision
 from build_tools.runtime import Runtime
 from training.kinds import Kind
 
@@ -30,6 +31,7 @@ class VersionEntry(_Entry):
     labels: list[str]
     tap: int
     max_length: int
+    precision: Precision = Precision.FP32
 
 
 class CanaryEntry(_Entry):
@@ -55,11 +57,12 @@ class TaskEntry(_Entry):
 
 
 class TrunkEntry(_Entry):
-    """The trunk: its encoder, the taps it puts out, and f(0) .. f(deepest tap)."""
+    """The trunk: its encoder, the taps it puts out, f(0) .. f(deepest tap), and what it computes in."""
 
     encoder: str
     taps: list[int]
     fingerprints: list[str]
+    precision: Precision = Precision.FP32
 
 
 class Registry(_Entry):
@@ -71,9 +74,11 @@ class Registry(_Entry):
     tasks: dict[str, TaskEntry]
 
 
-def version_entry(record: "BranchRecord") -> VersionEntry:
-    """What the registry keeps of a checkpoint."""
-    return VersionEntry(kind=record.kind, labels=record.labels, tap=record.tap, max_length=record.max_length)
+def version_entry(record: "BranchRecord", precision: Precision = Precision.FP32) -> VersionEntry:
+    """What the registry keeps of a checkpoint, and what its graph computes in."""
+    return VersionEntry(
+        kind=record.kind, labels=record.labels, tap=record.tap, max_length=record.max_length, precision=precision
+    )
 
 
 def read_registry(repository: Path) -> Registry:

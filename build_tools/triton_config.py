@@ -9,32 +9,56 @@ from pathlib import Path
 from google.protobuf import text_format
 from tritonclient.grpc import model_config_pb2 as pb
 
-from build_tools.names import TRUNK_INPUTS, branch_name, hidden_name
+from build_tools.names import COMPUTE, TRUNK_INPUTS, branch_name, embedded_config, hidden_name
+from build_tools.precision import Precision, parameters
 from build_tools.runtime import Runtime
 from training.checkpoint import BranchRecord
 from training.kinds import Kind
 
 GRAPH_FILE = "model.onnx"
 LOADED_VERSIONS = 3  # live, previous and canary
+# What `tritonserver --rate-limit=execution_count --rate-limit-resource=compute:N` hands out: the processes of many
+# models on few cores would fight for them. Without these flags it is ignored.
+_ONE_COMPUTING_SLOT = pb.ModelRateLimiter(
+    resources=[pb.ModelRateLimiter.Resource(name=COMPUTE, count=1, **{"global": True})]
+)
 
 
-def trunk_config(runtime: Runtime, taps: list[int], hidden_size: int) -> pb.ModelConfig:
+def trunk_config(
+    runtime: Runtime, taps: list[int], hidden_size: int, precision: Precision = Precision.FP32
+) -> pb.ModelConfig:
     """The model `trunk`: token ids, mask and types -> hidden_<tap> for each tap."""
     inputs = [pb.ModelInput(name=name, data_type=pb.TYPE_INT64, dims=[-1, -1]) for name in TRUNK_INPUTS]
     outputs = [
         pb.ModelOutput(name=hidden_name(tap), data_type=pb.TYPE_FP32, dims=[-1, -1, hidden_size]) for tap in taps
     ]
-    return _graph_config("trunk", runtime, inputs, outputs)
+    return _graph_config("trunk", runtime, precision, inputs, outputs)
 
 
-def branch_config(runtime: Runtime, record: BranchRecord, hidden_size: int) -> pb.ModelConfig:
+def resumable_trunk_config(config: pb.ModelConfig) -> pb.ModelConfig:
+    """The same trunk for our own backends, which go on from the hidden states of a lower tap where they are given.
+
+    A config of its own, because NVIDIA's backends refuse inputs that the graph has not.
+    """
+    resumable = pb.ModelConfig()
+    resumable.CopyFrom(config)
+    for output in config.output[:-1]:
+        resumable.input.append(
+            pb.ModelInput(name=output.name, data_type=output.data_type, dims=output.dims, optional=True)
+        )
+    return resumable
+
+
+def branch_config(
+    runtime: Runtime, record: BranchRecord, hidden_size: int, precision: Precision = Precision.FP32
+) -> pb.ModelConfig:
     """The model `branch_<task>`: hidden states and mask -> logits."""
     inputs = [
         pb.ModelInput(name="hidden", data_type=pb.TYPE_FP32, dims=[-1, -1, hidden_size]),
         pb.ModelInput(name="attention_mask", data_type=pb.TYPE_INT64, dims=[-1, -1]),
     ]
     outputs = [pb.ModelOutput(name="logits", data_type=pb.TYPE_FP32, dims=_logit_dims(record))]
-    return _graph_config(branch_name(record.task), runtime, inputs, outputs)
+    return _graph_config(branch_name(record.task), runtime, precision, inputs, outputs)
 
 
 def ensemble_config(record: BranchRecord, tokenizer: str) -> pb.ModelConfig:
@@ -71,8 +95,16 @@ def write_config(model: Path, config: pb.ModelConfig) -> None:
     (model / "config.pbtxt").write_text(text_format.MessageToString(config), encoding="utf-8")
 
 
+def write_trunk_configs(model: Path, config: pb.ModelConfig) -> None:
+    """Writes both of the trunk's configs into its folder."""
+    write_config(model, config)
+    embedded = embedded_config(model)
+    embedded.parent.mkdir()
+    embedded.write_text(text_format.MessageToString(resumable_trunk_config(config)), encoding="utf-8")
+
+
 def _graph_config(
-    name: str, runtime: Runtime, inputs: list[pb.ModelInput], outputs: list[pb.ModelOutput]
+    name: str, runtime: Runtime, precision: Precision, inputs: list[pb.ModelInput], outputs: list[pb.ModelOutput]
 ) -> pb.ModelConfig:
     return pb.ModelConfig(
         name=name,
@@ -82,8 +114,12 @@ def _graph_config(
         input=inputs,
         output=outputs,
         version_policy=pb.ModelVersionPolicy(latest=pb.ModelVersionPolicy.Latest(num_versions=LOADED_VERSIONS)),
-        instance_group=[pb.ModelInstanceGroup(kind=pb.ModelInstanceGroup.KIND_CPU, count=1)],
-        parameters={key: pb.ModelParameter(string_value=value) for key, value in runtime.parameters.items()},
+        instance_group=[
+            pb.ModelInstanceGroup(kind=pb.ModelInstanceGroup.KIND_CPU, count=1, rate_limiter=_ONE_COMPUTING_SLOT)
+        ],
+        parameters={
+            key: pb.ModelParameter(string_value=value) for key, value in parameters(runtime, precision).items()
+        },
     )
 
 

@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from build_tools.registry import check_versions, read_registry
+from build_tools.serving.resources import choose_resources
 from build_tools.serving.server import TritonServer
 
 # The last: its terminal was closed.
@@ -23,19 +24,33 @@ def serve(
     metrics_port: Annotated[int, typer.Option(help="Port for Prometheus metrics; 0 takes a free one.")] = 8002,
     host: Annotated[str, typer.Option(help="Address or name to listen on.")] = "127.0.0.1",
     startup_timeout: Annotated[float, typer.Option(help="Seconds that loading all models may take.")] = 120.0,
+    threads: Annotated[
+        int | None, typer.Option(help="Threads of each branch; as the cores allow if not given.")
+    ] = None,
+    trunk_threads: Annotated[
+        int | None, typer.Option(help="Threads of the trunk; as the cores allow if not given.")
+    ] = None,
+    at_once: Annotated[
+        int | None, typer.Option(help="Trunks and branches that compute at once; as the cores allow if not given.")
+    ] = None,
+    result_cache: Annotated[
+        int, typer.Option(help="Megabytes of answers that each router process remembers.", metavar="MB")
+    ] = 0,
     log_file: Annotated[Path | None, typer.Option(help="Keep Triton's log in this file.", metavar="FILE")] = None,
 ) -> None:
     """Serve a model repository with tritonserver until Ctrl-C."""
     check_versions(repository, read_registry(repository))  # says what is wrong, before Triton would
+    resources = choose_resources(threads, trunk_threads, at_once, result_cache)
     ports = (grpc_port or None, http_port or None, metrics_port or None)
     for number in STOPPING:
         signal.signal(number, _interrupt_once)
     try:
-        with TritonServer(repository, *ports, host, startup_timeout, log_file) as server:
+        with TritonServer(repository, *ports, host, startup_timeout, log_file, resources) as server:
             typer.echo(f"Triton serves {repository}")
             typer.echo(f"  gRPC     {server.grpc_url}")
             typer.echo(f"  HTTP     http://{server.http_url}")
             typer.echo(f"  metrics  http://{server.metrics_url}/metrics")
+            typer.echo(f"  compute  {resources}")
             typer.echo("Ctrl-C stops.")
             server.wait()
     except KeyboardInterrupt:

@@ -13,11 +13,13 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
+from build_tools.names import EMBEDDED_CONFIG, embedded_config
 from build_tools.serving import launch_tied
 from build_tools.serving.backend_directory import assemble_backends
 from build_tools.serving.distribution import find_distribution, server_environment
 from build_tools.serving.errors import ServeError
 from build_tools.serving.ports import ipv4_address, settle_ports
+from build_tools.serving.resources import Resources, choose_resources
 from build_tools.serving.server_log import error_lines
 
 _POLL_SECONDS = 0.05
@@ -30,10 +32,10 @@ _SHARED_MEMORY = Path("/dev/shm")
 class TritonServer:
     """A tritonserver of nvidia-pytriton that serves `repository`, with every model in it loaded.
 
-    Ports that are None are chosen free. Triton's log goes to `log_file`, or is removed with the server. The
-    process is a session of its own, so Ctrl-C in a terminal does not reach it past its owner; and it ends
-    by itself when the thread that called `start` ends, so start it from one that lives as long as the
-    server shall.
+    Ports that are None are chosen free, resources for the machine. Triton's log goes to `log_file`, or is
+    removed with the server. The process is a session of its own, so Ctrl-C in a terminal does not reach it past
+    its owner; and it ends by itself when the thread that called `start` ends, so start it from one that lives as
+    long as the server shall.
 
     Attributes:
         grpc_url, http_url, metrics_url: `host:port` of each endpoint, as Triton's clients take it.
@@ -50,8 +52,10 @@ class TritonServer:
         host: str = "127.0.0.1",
         startup_timeout: float = 120.0,
         log_file: Path | None = None,
+        resources: Resources | None = None,
     ) -> None:
         self.repository = repository
+        self._resources = resources or choose_resources()
         self._host = host
         self._wanted_ports = {"grpc": grpc_port, "http": http_port, "metrics": metrics_port}
         self._startup_timeout = startup_timeout
@@ -86,7 +90,7 @@ class TritonServer:
                 # A file, because a pipe that nobody empties would stop the server once full.
                 self._process = subprocess.Popen(
                     [*launcher, str(distribution.tritonserver), *self._arguments(backends)],
-                    env=server_environment(distribution),
+                    env=server_environment(distribution) | self._environment(),
                     stdin=subprocess.DEVNULL,
                     stdout=log,
                     stderr=subprocess.STDOUT,
@@ -175,6 +179,8 @@ class TritonServer:
             "--model-control-mode=explicit",
             "--load-model=*",
             "--disable-auto-complete-config",
+            f"--model-config-name={EMBEDDED_CONFIG}",
+            *self._resources.arguments(),
             f"--exit-timeout-secs={_EXIT_TIMEOUT_SECONDS}",
             *endpoints,
             "--allow-sagemaker=false",
@@ -183,6 +189,10 @@ class TritonServer:
             # Holds for the Python-based backends too. A prefix of its own: what is left is surely ours.
             f"--backend-config=python,shm-region-prefix-name={self._shared_memory_prefix}",
         ]
+
+    def _environment(self) -> dict[str, str]:
+        resumes = str(int(embedded_config(self.repository / "trunk").is_file()))
+        return self._resources.environment() | {"ESPALIER_TRUNK_RESUMES": resumes}
 
     def _wait_until_ready(self) -> None:
         process = self._running()

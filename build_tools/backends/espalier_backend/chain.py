@@ -24,11 +24,19 @@ class Chain:
         self._segments = list(segments)
 
     def run(self, inputs: Mapping[str, np.ndarray], asked: Iterable[str]) -> dict[str, np.ndarray]:
-        """Everything computed on the way to the outputs in `asked`: these, and any output below them."""
+        """Everything computed on the way to the outputs in `asked`: these, and any output below them.
+
+        An output among `inputs` is where the chain goes on from: what lies below it is not computed again.
+        """
         asked = set(asked)
         computed: dict[str, np.ndarray] = {}
-        for segment in self._segments:
+        for segment in self._segments[self._start(inputs) :]:
             if asked <= computed.keys():
                 break
             computed |= segment({**inputs, **computed})
         return computed
+
+    def _start(self, inputs: Mapping[str, np.ndarray]) -> int:
+        """The number of the first segment above the outputs among `inputs`."""
+        given = [number for number, segment in enumerate(self._segments, 1) if inputs.keys() & set(segment.outputs)]
+        return max(given, default=0)

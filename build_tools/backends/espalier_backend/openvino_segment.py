@@ -7,13 +7,21 @@ import numpy as np
 import openvino
 
 # Parameters of NVIDIA's C++ backend that mean the same to OpenVINO itself; it takes their values as strings.
-_TAKEN_OVER = ("INFERENCE_NUM_THREADS", "NUM_STREAMS", "PERFORMANCE_HINT", "INFERENCE_PRECISION_HINT")
+# The last two it leaves to OpenVINO's own choice.
+_TAKEN_OVER = (
+    "INFERENCE_NUM_THREADS",
+    "NUM_STREAMS",
+    "PERFORMANCE_HINT",
+    "INFERENCE_PRECISION_HINT",
+    "DYNAMIC_QUANTIZATION_GROUP_SIZE",
+)
 
 
 def compile_options(parameters: Mapping[str, str]) -> dict[str, str]:
     """OpenVINO's properties for the parameters of a config.pbtxt; unknown parameters are left out."""
     # Left to itself the CPU plugin picks bfloat16 where the processor has it, and answers change by 1e-2.
-    options = {"INFERENCE_PRECISION_HINT": "f32"}
+    # Pinned, the threads of all model processes would stand on the same few cores, and the others idle.
+    options = {"INFERENCE_PRECISION_HINT": "f32", "ENABLE_CPU_PINNING": "NO"}
     return options | {name: parameters[name] for name in _TAKEN_OVER if name in parameters}
 
 

@@ -1,6 +1,7 @@
 """The model of the Python-based backends: one ONNX file, served with a C++ backend's config.pbtxt."""
 
 import json
+import os
 from pathlib import Path
 from typing import Any
 
@@ -27,18 +28,22 @@ class OnnxModel:
         self._inputs = [tensor["name"] for tensor in config["input"]]
         outputs = [tensor["name"] for tensor in config["output"]]
         parameters = {name: value["string_value"] for name, value in config["parameters"].items()}
+        parameters |= _thread_count(args["model_name"])
         try:
             self._chain = load_chain(file, outputs, parameters, type(self).compile_segment)
         except Exception as error:
             raise pb_utils.TritonModelException(f"cannot load {file}: {type(error).__name__}: {error}") from error
-        # The proof that a request ran no deeper than it asked for; Triton itself counts executions only.
+        # The proof that a request ran the trunk no deeper than it asked for. Triton itself counts executions only,
+        # which say all there is to a branch; and each count here is a call to another process.
         self._family = pb_utils.MetricFamily(
             name="espalier_outputs_computed_total",
             description="Number of requests for which a model computed this output",
             kind=pb_utils.MetricFamily.COUNTER,
         )
         labels = {"model": args["model_name"], "version": args["model_version"]}
-        self._computed = {name: self._family.Metric(labels={**labels, "output": name}) for name in outputs}
+        self._computed = {
+            name: self._family.Metric(labels={**labels, "output": name}) for name in outputs if len(outputs) > 1
+        }
 
     def execute(self, requests: list[Any]) -> list[Any]:
         """Answer each request by itself: an error is that request's alone."""
@@ -50,10 +55,16 @@ class OnnxModel:
             computed = self._chain.run(self._read(request), asked)
         except Exception as error:
             return pb_utils.InferenceResponse(error=pb_utils.TritonError(f"{type(error).__name__}: {error}"))
-        for name in computed:
+        for name in computed.keys() & self._computed.keys():
             self._computed[name].increment(1)
         return pb_utils.InferenceResponse([pb_utils.Tensor(name, computed[name]) for name in asked])
 
     def _read(self, request: Any) -> dict[str, np.ndarray]:
         tensors = ((name, pb_utils.get_input_tensor_by_name(request, name)) for name in self._inputs)
         return {name: tensor.as_numpy() for name, tensor in tensors if tensor is not None}
+
+
+def _thread_count(model: str) -> dict[str, str]:
+    """The number of threads that `espalier serve` chose for this machine, under both runtimes' names."""
+    threads = os.environ.get("ESPALIER_TRUNK_THREADS" if model == "trunk" else "ESPALIER_THREADS")
+    return {} if threads is None else {"INFERENCE_NUM_THREADS": threads, "intra_op_thread_count": threads}

@@ -122,7 +122,8 @@ def _outputs(model):
 
 def test_the_repository_holds_these_files_and_no_other(five_kinds):
     repository, _ = five_kinds
-    generated = {"registry.json", "tokenizer/1/tokenizer.json", "trunk/config.pbtxt", "trunk/1/model.onnx"}
+    trunk = {"trunk/config.pbtxt", "trunk/configs/espalier.pbtxt", "trunk/1/model.onnx"}
+    generated = {"registry.json", "tokenizer/1/tokenizer.json", *trunk}
     for task in TASKS:
         generated |= {f"{task}/config.pbtxt"}
         generated |= {f"branch_{task}/{name}" for name in ("config.pbtxt", "1/model.onnx", "1/branch.json")}
@@ -327,6 +328,7 @@ def test_building_beside_the_hand_written_models_adds_to_them_and_changes_none(t
         "registry.json",
         "tokenizer/1/tokenizer.json",
         "trunk/config.pbtxt",
+        "trunk/configs/espalier.pbtxt",
         "trunk/1/model.onnx",
         "branch_intent/config.pbtxt",
         "branch_intent/1/model.onnx",

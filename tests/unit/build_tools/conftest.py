@@ -1,6 +1,8 @@
 """A tiny BERT and task checkpoints of it, in memory and untrained."""
 
+import json
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -69,3 +71,15 @@ def make_record(encoder: Encoder) -> Callable[..., BranchRecord]:
         return BranchRecord(kind=kind, **{**defaults, **given})
 
     return make_record
+
+
+@pytest.fixture
+def write_dev() -> Callable[[Path, list[dict[str, Any]]], Path]:
+    """Writes dev.jsonl into a new data folder."""
+
+    def write_dev(folder: Path, rows: list[dict[str, Any]]) -> Path:
+        folder.mkdir(parents=True)
+        (folder / "dev.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
+        return folder
+
+    return write_dev

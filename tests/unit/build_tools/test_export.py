@@ -20,7 +20,7 @@ SHAPES = [(1, 1), (1, 8), (3, 5), (2, 64)]
 @pytest.fixture(scope="module")
 def trunk_file(encoder, tmp_path_factory):
     file = tmp_path_factory.mktemp("trunk") / "model.onnx"
-    export_trunk(encoder, TAPS, file)
+    export_trunk(encoder, TAPS, file, Runtime.OPENVINO)
     return file
 
 
@@ -33,7 +33,7 @@ def branch(request, encoder):
 @pytest.fixture(scope="module")
 def branch_file(branch, tmp_path_factory):
     file = tmp_path_factory.mktemp("branch") / "model.onnx"
-    export_branch(branch, file)
+    export_branch(branch, file, Runtime.OPENVINO)
     return file
 
 
@@ -95,7 +95,7 @@ def test_padding_changes_neither_hidden_states_nor_logits(trunk_file, branch_fil
 
 def test_the_trunk_is_cut_at_its_deepest_tap(encoder, trunk_file, tmp_path):
     shallow = tmp_path / "model.onnx"
-    export_trunk(encoder, [1], shallow)
+    export_trunk(encoder, [1], shallow, Runtime.OPENVINO)
 
     matrices = [
         sum(weight.dims == [16, 32] for weight in onnx.load(file).graph.initializer) for file in (shallow, trunk_file)
@@ -126,7 +126,7 @@ def test_an_export_that_fails_gives_the_exporters_log_back_its_level(encoder, tm
     log.setLevel(logging.WARNING)
     try:
         with pytest.raises(OSError, match="nowhere"):
-            export_trunk(encoder, [1], tmp_path / "nowhere" / "model.onnx")
+            export_trunk(encoder, [1], tmp_path / "nowhere" / "model.onnx", Runtime.OPENVINO)
         assert log.level == logging.WARNING
     finally:
         log.setLevel(level)

@@ -6,6 +6,7 @@ import pytest
 from pydantic import ValidationError
 
 from build_tools.errors import BuildError
+from build_tools.precision import Precision
 from build_tools.registry import (
     FILE,
     CanaryEntry,
@@ -52,7 +53,13 @@ def test_the_file_is_json_whose_kinds_are_the_words_that_the_router_knows(tmp_pa
         "live": 1,
         "canary": {"version": 2, "share": 0.1},
         "versions": {
-            number: {"kind": "classification", "labels": ["größe", "b"], "tap": 2, "max_length": 16}
+            number: {
+                "kind": "classification",
+                "labels": ["größe", "b"],
+                "tap": 2,
+                "max_length": 16,
+                "precision": "fp32",
+            }
             for number in ("1", "2")
         },
     }
@@ -148,4 +155,16 @@ def test_a_canary_share_outside_0_to_1_is_refused(share):
 def test_a_version_keeps_what_the_router_needs_of_a_checkpoint(make_record):
     record = make_record(Kind.TAGGING, tap=1, max_length=24)
 
-    assert version_entry(record) == VersionEntry(kind=Kind.TAGGING, labels=["O", "B-x", "I-x"], tap=1, max_length=24)
+    kept = {"kind": Kind.TAGGING, "labels": ["O", "B-x", "I-x"], "tap": 1, "max_length": 24}
+    assert version_entry(record) == VersionEntry(**kept, precision="fp32")
+    assert version_entry(record, Precision.INT8) == VersionEntry(**kept, precision="int8")
+
+
+def test_a_registry_from_before_there_were_precisions_is_read_as_fp32(tmp_path):
+    write_registry(tmp_path, _registry())
+    content = json.loads((tmp_path / FILE).read_text(encoding="utf-8"))
+    for entry in (content["trunk"], *content["tasks"]["intent"]["versions"].values()):
+        assert entry.pop("precision") == "fp32"
+    (tmp_path / FILE).write_text(json.dumps(content), encoding="utf-8")
+
+    assert read_registry(tmp_path) == _registry()

@@ -2,13 +2,15 @@ import pytest
 from google.protobuf import text_format
 from tritonclient.grpc import model_config_pb2 as pb
 
-from build_tools.names import branch_name
+from build_tools.names import branch_name, embedded_config
 from build_tools.runtime import Runtime
 from build_tools.triton_config import (
     branch_config,
     ensemble_config,
+    resumable_trunk_config,
     trunk_config,
     write_config,
+    write_trunk_configs,
 )
 from training.kinds import Kind
 
@@ -79,6 +81,39 @@ def test_the_trunk_puts_out_the_hidden_states_of_every_tap(written):
         "hidden_2": ("TYPE_FP32", [-1, -1, 16]),
         "hidden_3": ("TYPE_FP32", [-1, -1, 16]),
     }
+
+
+def test_trunk_and_branch_each_need_one_of_the_machine_s_computing_slots(written, make_record):
+    for config in (trunk_config(Runtime.OPENVINO, [2], 16), branch_config(Runtime.OPENVINO, make_record(), 16)):
+        (group,) = written(config).instance_group
+        (resource,) = group.rate_limiter.resources
+        assert (resource.name, resource.count, getattr(resource, "global")) == ("compute", 1, True)
+
+
+def test_the_resumable_trunk_takes_the_hidden_states_of_every_tap_but_the_deepest_and_needs_none(written):
+    plain = trunk_config(Runtime.OPENVINO, [2, 3, 5], 16)
+
+    config = written(resumable_trunk_config(plain))
+
+    given = {tensor.name: tensor for tensor in config.input if tensor.name.startswith("hidden_")}
+    assert _tensors(given.values()) == dict.fromkeys(("hidden_2", "hidden_3"), ("TYPE_FP32", [-1, -1, 16]))
+    assert all(tensor.optional for tensor in given.values())
+    assert not any(tensor.optional for tensor in config.input if tensor.name not in given)
+    assert list(config.output) == list(plain.output)
+    assert [tensor.name for tensor in plain.input] == ["input_ids", "attention_mask", "token_type_ids"]
+
+
+def test_nvidia_s_backends_find_the_plain_trunk_and_our_own_the_resumable_one(tmp_path):
+    plain = trunk_config(Runtime.OPENVINO, [2, 3], 16)
+
+    write_trunk_configs(tmp_path, plain)
+
+    found = [
+        text_format.Parse(file.read_text(encoding="utf-8"), pb.ModelConfig())
+        for file in (tmp_path / "config.pbtxt", embedded_config(tmp_path))
+    ]
+    assert found == [plain, resumable_trunk_config(plain)]
+    assert embedded_config(tmp_path) == tmp_path / "configs" / "espalier.pbtxt"
 
 
 @pytest.mark.parametrize(

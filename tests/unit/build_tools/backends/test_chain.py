@@ -44,3 +44,20 @@ def test_a_request_does_not_see_what_an_earlier_one_computed():
 
     assert chain.run({"x": np.ones(1)}, ["a"])["a"].item() == 2
     assert segments[0].runs == 2
+
+
+def test_the_chain_goes_on_from_an_output_that_is_given_and_runs_nothing_below_it():
+    segments, chain = _chain()
+
+    computed = chain.run({"x": np.zeros(1), "a": np.full(1, 10.0)}, ["c"])
+
+    assert [segment.runs for segment in segments] == [0, 1, 1]
+    assert {name: tensor.item() for name, tensor in computed.items()} == {"b": 11, "c": 12}
+
+
+def test_of_several_outputs_given_the_highest_is_where_the_chain_goes_on():
+    segments, chain = _chain()
+
+    chain.run({"x": np.zeros(1), "b": np.ones(1), "a": np.zeros(1)}, ["c"])
+
+    assert [segment.runs for segment in segments] == [0, 0, 1]

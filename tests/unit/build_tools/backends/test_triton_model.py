@@ -66,11 +66,11 @@ def model_class(monkeypatch):
     del sys.modules[module.__name__]
 
 
-def _arguments(folder: Path, file: str = "model.onnx") -> dict[str, str]:
+def _arguments(folder: Path, file: str = "model.onnx", layers: tuple[int, ...] = (1, 2, 3)) -> dict[str, str]:
     config = {
         "default_model_filename": file,
-        "input": [{"name": "ids"}, {"name": "mask"}],
-        "output": [{"name": f"hidden_{layer}"} for layer in (1, 2, 3)],
+        "input": [{"name": "ids"}, {"name": "mask"}, {"name": "hidden_1"}],
+        "output": [{"name": f"hidden_{layer}"} for layer in layers],
         "parameters": {"intra_op_thread_count": {"string_value": "1"}},
     }
     return {
@@ -98,6 +98,47 @@ def test_only_the_outputs_asked_for_are_answered_and_none_above_them_is_computed
     assert response.error is None
     assert list(response.outputs) == ["hidden_2"]
     assert _counts(model) == {"hidden_1": 1, "hidden_2": 1, "hidden_3": 0}
+
+
+def test_given_the_hidden_states_of_a_lower_tap_it_goes_on_to_the_same_result_and_does_not_compute_them_again(
+    model, tensors
+):
+    (whole,) = model.execute([Request(tensors, ["hidden_1", "hidden_3"])])
+
+    (response,) = model.execute([Request(tensors | {"hidden_1": whole.outputs["hidden_1"]}, ["hidden_3"])])
+
+    np.testing.assert_array_equal(response.outputs["hidden_3"], whole.outputs["hidden_3"])
+    assert _counts(model) == {"hidden_1": 1, "hidden_2": 2, "hidden_3": 2}
+
+
+def test_a_model_of_one_output_is_not_counted_since_triton_counts_its_executions(model_class, trunk_file, tensors):
+    model = model_class()
+    model.initialize(_arguments(trunk_file.parent, layers=(3,)))
+
+    (response,) = model.execute([Request(tensors, ["hidden_3"])])
+
+    assert list(response.outputs) == ["hidden_3"]
+    assert _counts(model) == {}
+
+
+@pytest.mark.parametrize(("chosen", "parameters"), [("3", ("3", "3")), (None, (None, "1"))])
+def test_the_number_of_threads_that_serve_chose_goes_before_the_config_s(
+    model_class, trunk_file, monkeypatch, chosen, parameters
+):
+    monkeypatch.delenv("ESPALIER_TRUNK_THREADS", raising=False)
+    if chosen is not None:
+        monkeypatch.setenv("ESPALIER_TRUNK_THREADS", chosen)
+        monkeypatch.setenv("ESPALIER_THREADS", "7")  # the branches'
+    seen = []
+
+    def compile_segment(file, outputs, given):
+        seen.append((given.get("INFERENCE_NUM_THREADS"), given.get("intra_op_thread_count")))
+        return OnnxRuntimeSegment(file, outputs, given)
+
+    model_class.compile_segment = staticmethod(compile_segment)
+    model_class().initialize(_arguments(trunk_file.parent))
+
+    assert set(seen) == {parameters}
 
 
 def test_an_exception_is_the_error_of_its_own_request_only(model, tensors):

@@ -1,0 +1,70 @@
+"""The number format that trunk and branches compute in, and what of it a runtime and this processor can do."""
+
+from enum import StrEnum
+
+from build_tools.errors import BuildError
+from build_tools.runtime import Runtime
+
+
+class Precision(StrEnum):
+    """auto is a wish: the fastest that passes the checks. A graph has one of the others."""
+
+    FP32 = "fp32"
+    BF16 = "bf16"
+    INT8 = "int8"
+    AUTO = "auto"
+
+
+def parameters(runtime: Runtime, precision: Precision) -> dict[str, str]:
+    """The parameters of config.pbtxt for a graph of that precision; what they do not say, the graph itself does."""
+    return runtime.parameters | _HINTS.get((runtime, precision), {})
+
+
+# OpenVINO rounds activations for int8 in groups of so many, each with a scale of its own. 128 divides the hidden sizes
+# in use (else it rounds nothing, which is slow); greater groups are hardly faster and less exact (docs/benchmarks.md).
+_HINTS = {
+    (Runtime.OPENVINO, Precision.BF16): {"INFERENCE_PRECISION_HINT": "bf16"},
+    (Runtime.OPENVINO, Precision.INT8): {"DYNAMIC_QUANTIZATION_GROUP_SIZE": "128"},
+}
+
+
+def candidates(wanted: Precision, runtime: Runtime) -> list[Precision]:
+    """The precisions to try, fp32 among them only if it is asked for or `auto` is.
+
+    Raises BuildError if the runtime or this processor cannot do what is asked for.
+    """
+    if wanted is Precision.AUTO:
+        return [one for one in Precision if one is not Precision.AUTO and _obstacle(one, runtime) is None]
+    obstacle = _obstacle(wanted, runtime)
+    if obstacle:
+        raise BuildError(obstacle)
+    return [wanted]
+
+
+def _obstacle(precision: Precision, runtime: Runtime) -> str | None:
+    """Why the precision cannot be had, and what can; None if it can."""
+    if precision is Precision.BF16 and runtime is Runtime.ONNXRUNTIME:
+        return "ONNX Runtime computes no bf16 on a CPU: use --precision int8, auto or fp32, or --runtime openvino."
+    if precision is Precision.BF16 and not _has_bf16():
+        return "this processor has no bf16 arithmetic: use --precision auto or fp32, or build where it has."
+    if precision is Precision.INT8 and not _has_int8():
+        return (
+            "this processor has no 8-bit dot product (AVX-512 VNNI or AVX-VNNI), without which int8 is slower than "
+            "fp32 and can overflow: use --precision auto or fp32, or build where it has."
+        )
+    return None
+
+
+def _has_bf16() -> bool:
+    import openvino
+
+    return "BF16" in openvino.Core().get_property("CPU", "OPTIMIZATION_CAPABILITIES")
+
+
+def _has_int8() -> bool:
+    import torch
+
+    capabilities = torch.cpu.get_capabilities()
+    return capabilities["architecture"] != "x86_64" or bool(
+        capabilities.get("avx512_vnni") or capabilities.get("avx_vnni")
+    )

@@ -1,0 +1,81 @@
+"""What of the machine the models may use: cores and memory."""
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+from build_tools.names import COMPUTE
+from build_tools.serving.errors import ServeError
+
+_CGROUP_QUOTA = Path("/sys/fs/cgroup/cpu.max")  # of a container: "<microseconds> <period>" or "max <period>"
+_CORES_PER_THREAD = 8
+_MOST_TRUNK_THREADS = 8
+_MEGABYTE = 10**6
+
+
+@dataclass(frozen=True)
+class Resources:
+    """threads: of each branch. trunk_threads: of the trunk. at_once: how many of them compute at the same time.
+
+    result_cache: megabytes of answers that each router process remembers; 0 remembers none.
+    """
+
+    threads: int
+    trunk_threads: int
+    at_once: int
+    result_cache: int
+
+    def environment(self) -> dict[str, str]:
+        """What backends and router read."""
+        return {
+            "ESPALIER_THREADS": str(self.threads),
+            "ESPALIER_TRUNK_THREADS": str(self.trunk_threads),
+            "ESPALIER_RESULT_CACHE_BYTES": str(self.result_cache * _MEGABYTE),
+        }
+
+    def arguments(self) -> list[str]:
+        """What tritonserver reads: its rate limiter hands out the right to compute."""
+        return ["--rate-limit=execution_count", f"--rate-limit-resource={COMPUTE}:{self.at_once}"]
+
+    def __str__(self) -> str:
+        cache = f", {self.result_cache} MB of answers remembered" if self.result_cache else ""
+        return f"{self.at_once} models at once, threads {self.threads} (trunk {self.trunk_threads}){cache}"
+
+
+def choose_resources(
+    threads: int | None = None, trunk_threads: int | None = None, at_once: int | None = None, result_cache: int = 0
+) -> Resources:
+    """What is None is chosen from the cores that this process may use.
+
+    Many branches of one thread each use few cores best: no thread waits for another within a branch. The trunk has
+    more, because a request's branches wait for it. One more model computes than there are cores for, because one that
+    has just ended is some tenths of a millisecond without work (docs/benchmarks.md).
+
+    Raises ServeError for fewer than one thread or model, or a negative cache.
+    """
+    for option, value, least in (
+        ("threads", threads, 1),
+        ("trunk-threads", trunk_threads, 1),
+        ("at-once", at_once, 1),
+        ("result-cache", result_cache, 0),
+    ):
+        if value is not None and value < least:
+            raise ServeError(f"--{option} {value} is too little: it must be at least {least}")
+    cores = usable_cores()
+    if threads is None:
+        threads = max(1, cores // _CORES_PER_THREAD)
+    if at_once is None:
+        at_once = max(1, cores // threads) + 1
+    if trunk_threads is None:
+        trunk_threads = max(threads, min(cores, _MOST_TRUNK_THREADS))
+    return Resources(threads, trunk_threads, at_once, result_cache)
+
+
+def usable_cores(quota: Path = _CGROUP_QUOTA) -> int:
+    """The cores that this process may run on, and no more than its container's quota of processor time."""
+    cores = len(os.sched_getaffinity(0))
+    try:
+        allowed, period = quota.read_text().split()
+    except OSError:
+        return cores
+    return cores if allowed == "max" else max(1, min(cores, round(int(allowed) / int(period))))
