@@ -8,7 +8,7 @@ from typing import Self
 from clients.address import parse_address
 from clients.answer import Answer, read_row, read_rows
 from clients.request import Request, single_request, split_requests
-from clients.timeout import checked_timeout
+from clients.terms import Terms
 from clients.transport import AsyncTransport, open_async_transport
 
 
@@ -18,9 +18,9 @@ class AsyncClient:
     May be made anywhere; belongs to the event loop of its first request.
     """
 
-    def __init__(self, url: str = "localhost:8001", timeout: float = 30.0) -> None:
+    def __init__(self, url: str = "localhost:8001", timeout: float = 30.0, bulk: bool = False) -> None:
         self._address = parse_address(url)
-        self._timeout = checked_timeout(timeout)
+        self._terms = Terms(timeout, bulk)
         self._transport: AsyncTransport | None = None
 
     async def predict(
@@ -65,7 +65,7 @@ class AsyncClient:
 
     def _opened(self) -> AsyncTransport:
         if self._transport is None:
-            self._transport = open_async_transport(self._address, self._timeout)
+            self._transport = open_async_transport(self._address, self._terms)
         return self._transport
 
     async def _ask(self, request: Request) -> list[dict[str, Answer]]:

@@ -7,7 +7,7 @@ from typing import Self
 from clients.address import parse_address
 from clients.answer import Answer, read_row, read_rows
 from clients.request import Request, single_request, split_requests
-from clients.timeout import checked_timeout
+from clients.terms import Terms
 from clients.transport import open_transport
 
 
@@ -17,14 +17,15 @@ class Client:
     url        host[:port] or grpc://host[:port] for gRPC, http://host[:port] for HTTP
     timeout    seconds that one request may take (over HTTP: that each wait for the server may take); a list that is
                split takes that long for each part
+    bulk       requests wait while others do (a nightly job beside people who wait); streams over HTTP do not
 
     Every method raises RequestRejected when the request is wrong, ServerUnavailable when there is no answer
     now, ServerFailed when the server broke on the request. A single task that could not answer is no
     exception: its Answer carries `error`.
     """
 
-    def __init__(self, url: str = "localhost:8001", timeout: float = 30.0) -> None:
-        self._transport = open_transport(parse_address(url), checked_timeout(timeout))
+    def __init__(self, url: str = "localhost:8001", timeout: float = 30.0, bulk: bool = False) -> None:
+        self._transport = open_transport(parse_address(url), Terms(timeout, bulk))
 
     def predict(
         self, text: str, pair: str | None = None, tasks: Sequence[str] | None = None, all_scores: bool = False

@@ -11,6 +11,15 @@ _UNKNOWN_MODEL = re.compile(r"^Request for unknown model: '([^']*)'")
 # The generate endpoints send it as 400, like a bad request.
 _MODEL_BROKE = re.compile(r"^Failed to process the request\(s\) for model '[^']*', message: ")
 
+# The queue policy of the router's config, and the router itself once a request has left the queue.
+_QUEUE_FULL = "Exceeds maximum queue size"
+_TOO_LATE = re.compile(r"Request timeout expired|the request's timeout of \S+ s has passed")
+
+
+def is_tritons(sentence: str) -> bool:
+    """Whether Triton, and not the transport, says that there is no answer now."""
+    return bool(_UNKNOWN_MODEL.match(sentence) or _QUEUE_FULL in sentence or _TOO_LATE.search(sentence))
+
 
 def unreachable(url: str, reason: str) -> ServerUnavailable:
     """Nothing answered at `url`, for `reason` (a few words, e.g. "Connection refused")."""
@@ -34,6 +43,14 @@ def refusal(url: str, sentence: str, bad_request: bool) -> EspalierError:
         return ServerUnavailable(
             f"the server at {url} runs but its model '{unknown[1]}' is not loaded: wait until it is ready, "
             "or serve a repository made by `espalier build`"
+        )
+    if _QUEUE_FULL in sentence:
+        return ServerUnavailable(
+            f"the server at {url} is too busy (its queue is full): ask again later, with fewer requests at once"
+        )
+    if _TOO_LATE.search(sentence):
+        return ServerUnavailable(
+            f"the server at {url} was too busy to answer within the timeout: ask again later or give a longer one"
         )
     broke = _MODEL_BROKE.match(sentence)
     if bad_request and not broke:

@@ -15,6 +15,7 @@ from clients import failure
 from clients.address import Address
 from clients.errors import EspalierError
 from clients.request import Column, Request
+from clients.terms import Terms
 
 # Like tritonclient: the 4 MB that gRPC allows by default is less than 64 long texts with all scores.
 _OPTIONS = [("grpc.max_receive_message_length", -1), ("grpc.max_send_message_length", -1)]
@@ -25,20 +26,22 @@ _OPTIONS = [("grpc.max_receive_message_length", -1), ("grpc.max_send_message_len
 class GrpcTransport:
     """Blocking form; see clients.transport.Transport."""
 
-    def __init__(self, address: Address, timeout: float) -> None:
-        self._calls = _Calls(address, timeout)
+    def __init__(self, address: Address, terms: Terms) -> None:
+        self._calls = _Calls(address, terms)
         self._channel = grpc.insecure_channel(address.target, options=_OPTIONS)
         self._stub = service_pb2_grpc.GRPCInferenceServiceStub(self._channel)
 
     def infer(self, request: Request) -> list[bytes]:
         try:
-            response = self._stub.ModelInfer(_message("nlu", request), timeout=self._calls.timeout)
+            response = self._stub.ModelInfer(self._calls.message("nlu", request), timeout=self._calls.timeout)
         except grpc.RpcError as error:
             raise self._calls.failure(error) from None
         return _rows(response)
 
     def stream(self, request: Request) -> Iterator[list[bytes]]:
-        call = self._stub.ModelStreamInfer(iter([_message("nlu_stream", request)]), timeout=self._calls.timeout)
+        call = self._stub.ModelStreamInfer(
+            iter([self._calls.message("nlu_stream", request)]), timeout=self._calls.timeout
+        )
         events = _Events(self._calls)
         try:
             for response in call:
@@ -56,20 +59,22 @@ class GrpcTransport:
 class AsyncGrpcTransport:
     """asyncio form; see clients.transport.AsyncTransport."""
 
-    def __init__(self, address: Address, timeout: float) -> None:
-        self._calls = _Calls(address, timeout)
+    def __init__(self, address: Address, terms: Terms) -> None:
+        self._calls = _Calls(address, terms)
         self._channel = grpc.aio.insecure_channel(address.target, options=_OPTIONS)
         self._stub = service_pb2_grpc.GRPCInferenceServiceStub(self._channel)
 
     async def infer(self, request: Request) -> list[bytes]:
         try:
-            response = await self._stub.ModelInfer(_message("nlu", request), timeout=self._calls.timeout)
+            response = await self._stub.ModelInfer(self._calls.message("nlu", request), timeout=self._calls.timeout)
         except grpc.RpcError as error:
             raise self._calls.failure(error) from None
         return _rows(response)
 
     async def stream(self, request: Request) -> AsyncGenerator[list[bytes], None]:
-        call = self._stub.ModelStreamInfer(iter([_message("nlu_stream", request)]), timeout=self._calls.timeout)
+        call = self._stub.ModelStreamInfer(
+            iter([self._calls.message("nlu_stream", request)]), timeout=self._calls.timeout
+        )
         events = _Events(self._calls)
         try:
             async for response in call:
@@ -88,16 +93,20 @@ class AsyncGrpcTransport:
 class _Calls:
     """What both forms share: the deadline, and what to make of what comes back."""
 
-    def __init__(self, address: Address, timeout: float) -> None:
-        self.timeout = timeout
+    def __init__(self, address: Address, terms: Terms) -> None:
+        self.timeout = terms.timeout
+        self._parameters = terms.parameters
         self._url = address.url
+
+    def message(self, model: str, request: Request) -> service_pb2.ModelInferRequest:
+        return _message(model, request, self._parameters)
 
     def failure(self, error: grpc.RpcError) -> EspalierError:
         code, sentence = error.code(), error.details() or ""
         if code == grpc.StatusCode.DEADLINE_EXCEEDED:
             return failure.too_slow(self._url, self.timeout)
-        from_triton = sentence.startswith("Request for unknown model")
-        if code in (grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.CANCELLED) and not from_triton:
+        lost = code in (grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.CANCELLED)
+        if lost and not failure.is_tritons(sentence):
             # "failed to connect to all addresses; last error: UNKNOWN: ipv4:127.0.0.1:1: Connection refused"
             return failure.unreachable(self._url, sentence.rpartition(": ")[2].rstrip("]") or code.name.lower())
         return self.refusal(sentence, bad_request=code == grpc.StatusCode.INVALID_ARGUMENT)
@@ -139,13 +148,15 @@ class _Events:
             raise self._calls.cut_short()
 
 
-def _message(model: str, request: Request) -> service_pb2.ModelInferRequest:
+def _message(model: str, request: Request, parameters: dict[str, int]) -> service_pb2.ModelInferRequest:
     message = service_pb2.ModelInferRequest(
         model_name=model, outputs=[service_pb2.ModelInferRequest.InferRequestedOutputTensor(name="result")]
     )
     for column in request.columns():
         message.inputs.add(name=column.name, datatype=column.datatype, shape=[len(request), 1])
         message.raw_input_contents.append(_raw(column))
+    for name, value in parameters.items():
+        message.parameters[name].int64_param = value
     if model == "nlu_stream":
         # The final flag comes in a message of its own only when asked for; without it a stream that the
         # server cut short would look complete.

@@ -18,6 +18,7 @@ from clients.errors import EspalierError
 from clients.http_connections import HttpConnections
 from clients.request import Request
 from clients.server_sent_events import EventReader
+from clients.terms import Terms
 
 _CHUNK = 65536  # bytes; the most read at once from a stream
 
@@ -25,13 +26,13 @@ _CHUNK = 65536  # bytes; the most read at once from a stream
 class HttpTransport:
     """Blocking form; see clients.transport.Transport. The timeout is for each wait on the socket."""
 
-    def __init__(self, address: Address, timeout: float) -> None:
-        self._calls = _Calls(address, timeout)
-        self._connections = HttpConnections(address.host, address.port, timeout)
+    def __init__(self, address: Address, terms: Terms) -> None:
+        self._calls = _Calls(address, terms)
+        self._connections = HttpConnections(address.host, address.port, terms.timeout)
 
     def infer(self, request: Request) -> list[str]:
         try:
-            with self._connections.post(self._calls.infer_path, _infer_body(request)) as response:
+            with self._connections.post(self._calls.infer_path, self._calls.infer_body(request)) as response:
                 return self._calls.rows(response.status, response.read())
         except (OSError, HTTPException) as error:
             raise self._calls.failure(error) from None
@@ -55,17 +56,17 @@ class HttpTransport:
 class AsyncHttpTransport:
     """asyncio form; see clients.transport.AsyncTransport. The timeout is for a whole request or stream."""
 
-    def __init__(self, address: Address, timeout: float) -> None:
-        self._calls = _Calls(address, timeout)
+    def __init__(self, address: Address, terms: Terms) -> None:
+        self._calls = _Calls(address, terms)
         self._session = aiohttp.ClientSession(
             base_url=f"http://{address.target}",
             headers={"Content-Type": "application/json"},
-            timeout=aiohttp.ClientTimeout(total=timeout),
+            timeout=aiohttp.ClientTimeout(total=terms.timeout),
         )
 
     async def infer(self, request: Request) -> list[str]:
         try:
-            async with self._session.post(self._calls.infer_path, data=_infer_body(request)) as response:
+            async with self._session.post(self._calls.infer_path, data=self._calls.infer_body(request)) as response:
                 return self._calls.rows(response.status, await response.read())
         except (OSError, aiohttp.ClientError) as error:
             raise self._calls.failure(error) from None
@@ -89,11 +90,20 @@ class AsyncHttpTransport:
 class _Calls:
     """What both forms share: the endpoints, and what to make of what comes back."""
 
-    def __init__(self, address: Address, timeout: float) -> None:
+    def __init__(self, address: Address, terms: Terms) -> None:
         self.infer_path = f"{address.path}/v2/models/nlu/infer"
         self.stream_path = f"{address.path}/v2/models/nlu_stream/generate_stream"
         self._url = address.url
-        self._timeout = timeout
+        self._timeout = terms.timeout
+        self._parameters = terms.parameters
+
+    def infer_body(self, request: Request) -> bytes:
+        inputs = [
+            {"name": column.name, "datatype": column.datatype, "shape": [len(request), 1], "data": column.values}
+            for column in request.columns()
+        ]
+        body = {"parameters": self._parameters, "inputs": inputs, "outputs": [{"name": "result"}]}
+        return json.dumps(body).encode()
 
     def rows(self, status: int, body: bytes) -> list[str]:
         if status != 200:
@@ -134,14 +144,6 @@ class _Calls:
         # failed name look-up has a negative number and its own words.
         reason = os.strerror(number) if number and number > 0 else getattr(error, "strerror", None)
         return failure.unreachable(self._url, reason or str(error) or type(error).__name__)
-
-
-def _infer_body(request: Request) -> bytes:
-    inputs = [
-        {"name": column.name, "datatype": column.datatype, "shape": [len(request), 1], "data": column.values}
-        for column in request.columns()
-    ]
-    return json.dumps({"inputs": inputs, "outputs": [{"name": "result"}]}).encode()
 
 
 def _generate_body(request: Request) -> bytes:

@@ -5,6 +5,7 @@ from typing import Protocol
 
 from clients.address import Address
 from clients.request import Request
+from clients.terms import Terms
 
 # Both transports import their module only when chosen: gRPC users need not wait for the HTTP stack to load.
 
@@ -31,23 +32,23 @@ class AsyncTransport(Protocol):
     async def close(self) -> None: ...
 
 
-def open_transport(address: Address, timeout: float) -> Transport:
+def open_transport(address: Address, terms: Terms) -> Transport:
     """Connects at the first request, not here."""
     if address.transport == "http":
         from clients.http_transport import HttpTransport
 
-        return HttpTransport(address, timeout)
+        return HttpTransport(address, terms)
     from clients.grpc_transport import GrpcTransport
 
-    return GrpcTransport(address, timeout)
+    return GrpcTransport(address, terms)
 
 
-def open_async_transport(address: Address, timeout: float) -> AsyncTransport:
+def open_async_transport(address: Address, terms: Terms) -> AsyncTransport:
     """Must be called with an event loop running. Connects at the first request, not here."""
     if address.transport == "http":
         from clients.http_transport import AsyncHttpTransport
 
-        return AsyncHttpTransport(address, timeout)
+        return AsyncHttpTransport(address, terms)
     from clients.grpc_transport import AsyncGrpcTransport
 
-    return AsyncGrpcTransport(address, timeout)
+    return AsyncGrpcTransport(address, terms)

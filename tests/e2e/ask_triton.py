@@ -27,6 +27,13 @@ def outputs_computed(server: TritonServer) -> dict[tuple[str, str], int]:
     return {(model, output): int(count) for model, output, count in re.findall(pattern, text)}
 
 
+def counter(server: TritonServer, name: str) -> float:
+    """The sum of a counter over all its labels."""
+    with urllib.request.urlopen(f"http://{server.metrics_url}/metrics") as answer:
+        text = answer.read().decode()
+    return sum(float(count) for count in re.findall(rf"^{name}\{{[^}}]*\}} (\S+)$", text, re.MULTILINE))
+
+
 def ensemble_over_grpc(
     server: TritonServer, task: str, texts: list[str], pairs: list[str] | None = None
 ) -> dict[str, np.ndarray]:

@@ -67,6 +67,12 @@ def test_predict_commands_answer(command: str, newcomer: Path, server: TritonSer
     assert "intent" in run(command, newcomer, server)
 
 
+@pytest.mark.parametrize("command", commands("espalier load-test"))
+def test_load_test_commands_measure(command: str, newcomer: Path, server: TritonServer) -> None:
+    run(f"{command} --seconds 1 --warm-up 0.5 --url {server.grpc_url}", newcomer, server)
+    assert (newcomer / "load_test" / "load_test.csv").read_text(encoding="utf-8").count("\n") == 1 + 2 * 3
+
+
 @pytest.mark.parametrize("command", commands("curl"))
 def test_curl_commands_answer(command: str, newcomer: Path, server: TritonServer) -> None:
     assert '\\"intent\\": {\\"label\\"' in run(command, newcomer, server)

@@ -1,8 +1,8 @@
 """The model `nlu_stream`: the router of `nlu`, sending each task's answer as soon as its branch is done."""
 
 import sys
-from collections.abc import AsyncIterator
-from contextlib import aclosing
+import threading
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -11,12 +11,13 @@ import triton_python_backend_utils as pb_utils
 REPOSITORY = Path(__file__).resolve().parents[2]
 sys.path += [str(REPOSITORY / "nlu" / "1"), str(REPOSITORY / "tokenizer" / "1")]
 
-from router.request import read_rows
-from router.response import failure_response, refusal_response, result_response
+from router.intake import Intake
+from router.response import failure_response, result_response
 from router.router import Router
-from text_tokenizer import RefusedRequestError
 
 FINAL = pb_utils.TRITONSERVER_RESPONSE_COMPLETE_FINAL
+# While so many batches are computed the others wait in Triton's queue, which knows priorities, timeouts and its bound.
+BATCHES_IN_FLIGHT = 2
 
 
 class TritonPythonModel:
@@ -24,53 +25,57 @@ class TritonPythonModel:
 
     def initialize(self, args: dict[str, str]) -> None:
         """Opens the repository that this model lies in."""
-        self._router = Router(Path(args["model_repository"]).parent)
+        self._router = Router(Path(args["model_repository"]).parent, "nlu_stream")
+        self._free = threading.Semaphore(BATCHES_IN_FLIGHT)
+        self._batches = ThreadPoolExecutor(BATCHES_IN_FLIGHT, thread_name_prefix="batch")
 
-    async def execute(self, requests: list[Any]) -> None:
-        """Texts of all requests go through trunk and branches together; a coroutine per batch, many in flight.
+    def execute(self, requests: list[Any]) -> None:
+        """Texts of all requests go through trunk and branches together; returns when another batch may begin."""
+        self._free.acquire()
+        self._batches.submit(self._answer, requests)
 
-        Every request gets its final flag, whatever happens: one that does not keeps the server from stopping.
-        """
-        senders = [request.get_response_sender() for request in requests]
+    def _answer(self, requests: list[Any]) -> None:
+        """Every request gets its final flag, whatever happens: one that does not keeps the server from stopping."""
         last: dict[int, Any] = {}  # the response, if any, that goes with a request's final flag
+        senders: list[Any] = []
         try:
-            async with aclosing(self._responses(requests)) as responses:
-                async for index, response in responses:
-                    if response.has_error():
-                        last[index] = response
-                    else:
-                        senders[index].send(response)
+            senders += [request.get_response_sender() for request in requests]
+            self._stream(requests, senders, last)
         except Exception as error:  # what fails here fails for all texts alike
-            last |= {
-                index: failure_response("nlu_stream", error) for index in range(len(requests)) if index not in last
-            }
-        for index, sender in enumerate(senders):
-            _finish(sender, last.get(index))
+            failed = set(range(len(requests))) - last.keys()
+            last |= {index: failure_response("nlu_stream", error) for index in failed}
+        finally:
+            self._free.release()
+            for index, sender in enumerate(senders):
+                _send(sender, *([last[index]] if index in last else []), flags=FINAL)
 
-    async def _responses(self, requests: list[Any]) -> AsyncIterator[tuple[int, Any]]:
-        """Yields (number of the request, response) as branches are done."""
+    def _stream(self, requests: list[Any], senders: list[Any], last: dict[int, Any]) -> None:
         registry = self._router.registry()
-        rows, spans = [], {}
-        for index, request in enumerate(requests):
-            try:
-                asked = read_rows(request, registry)
-            except RefusedRequestError as error:
-                yield index, refusal_response(error)
-            else:
-                spans[index] = range(len(rows), len(rows) + len(asked))
-                rows += asked
-        async with aclosing(self._router.answer(rows, registry)) as tasks:
-            async for task, by_row in tasks:
-                for index, span in spans.items():
-                    if any(row in by_row for row in span):
-                        yield index, result_response([{task: by_row[row]} if row in by_row else {} for row in span])
+        intake = Intake(requests, registry)
+        last |= intake.refused
+        answered: dict[tuple[int, str], dict[int, str]] = {}  # (request, task): {row: answer}
+        expected = {
+            (index, task): sum(task in intake.rows[row].tasks for row in span)
+            for index, span in intake.spans.items()
+            for task in {task for row in span for task in intake.rows[row].tasks}
+        }
+        for task, by_row in self._router.answer(intake.rows, registry):
+            for index, span in intake.spans.items():
+                own = {row: answer for row, answer in by_row.items() if row in span}
+                if not own:
+                    continue
+                rows = answered.setdefault((index, task), {})
+                rows |= own
+                # One response per task, also where a request's rows were computed in several length groups.
+                if len(rows) == expected[index, task]:
+                    _send(senders[index], result_response([{task: rows[row]} if row in rows else {} for row in span]))
+        for index in intake.spans:
+            if (response := intake.gone(index)) is not None:
+                last[index] = response
 
 
-def _finish(sender: Any, response: Any) -> None:
+def _send(sender: Any, *response: Any, flags: int = 0) -> None:
     try:
-        if response is None:
-            sender.send(flags=FINAL)
-        else:
-            sender.send(response, flags=FINAL)
-    except Exception as error:  # one caller that is gone must not keep the others from their final flag
+        sender.send(*response, flags=flags)
+    except Exception as error:  # one caller that is gone must not keep the others from their answers
         pb_utils.Logger.log_warn(f"nlu_stream: a response could not be sent: {error}")

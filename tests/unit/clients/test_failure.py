@@ -27,6 +27,22 @@ def test_a_missing_model_is_named_and_means_unavailable(rest: str) -> None:
     assert "'nlu_stream' is not loaded" in str(error)
 
 
+@pytest.mark.parametrize(
+    ("sentence", "advice"),
+    [
+        ("[request id: <id_unknown>] Exceeds maximum queue size", "its queue is full"),
+        ("Request timeout expired", "within the timeout"),
+        ("the request's timeout of 0.25 s has passed.", "within the timeout"),
+    ],
+)
+def test_a_busy_server_is_unavailable_for_now_whatever_the_status(sentence: str, advice: str) -> None:
+    assert failure.is_tritons(sentence)
+    for bad_request in (True, False):
+        error = failure.refusal("host:1", sentence, bad_request)
+        assert type(error) is ServerUnavailable
+        assert advice in str(error)
+
+
 def test_an_error_without_a_sentence_still_has_one() -> None:
     assert str(failure.refusal("host:1", "", bad_request=False)).endswith("no reason given")
 

@@ -7,6 +7,7 @@ from clients.address import parse_address
 from clients.errors import EspalierError, RequestRejected, ServerFailed, ServerUnavailable
 from clients.grpc_transport import _Calls, _Events, _message
 from clients.request import split_requests
+from clients.terms import Terms
 
 
 def _answer(row: bytes) -> service_pb2.ModelStreamInferResponse:
@@ -23,7 +24,7 @@ def _final() -> service_pb2.ModelStreamInferResponse:
 
 
 def _read(*messages: service_pb2.ModelStreamInferResponse) -> tuple[list[list[bytes]], EspalierError | None]:
-    events = _Events(_Calls(parse_address("host:1"), 1.0))
+    events = _Events(_Calls(parse_address("host:1"), Terms(1.0, bulk=False)))
     rows = [row for message in messages for row in events.rows(message)]
     try:
         events.check_end()
@@ -32,9 +33,22 @@ def _read(*messages: service_pb2.ModelStreamInferResponse) -> tuple[list[list[by
     return rows, None
 
 
+@pytest.mark.parametrize("model", ["nlu", "nlu_stream"])
+def test_the_server_is_told_the_timeout_and_that_bulk_comes_last(model: str) -> None:
+    (request,) = split_requests(["a"], None, None, all_scores=False)
+    parameters = {
+        bulk: _Calls(parse_address("host:1"), Terms(1.5, bulk)).message(model, request).parameters
+        for bulk in (False, True)
+    }
+
+    assert parameters[False]["timeout"].int64_param == 1_500_000
+    assert "priority" not in parameters[False]
+    assert parameters[True]["priority"].int64_param == 2
+
+
 def test_the_message_carries_every_column_with_its_batch_shape() -> None:
     (request,) = split_requests(["ü", "b"], ["", "p"], ["intent"], True)
-    message = _message("nlu", request)
+    message = _message("nlu", request, {})
     assert [(i.name, i.datatype, list(i.shape)) for i in message.inputs] == [
         ("text", "BYTES", [2, 1]),
         ("pair", "BYTES", [2, 1]),

@@ -3,6 +3,7 @@
 import importlib
 import string
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from types import ModuleType, SimpleNamespace
 
@@ -37,15 +38,19 @@ def _input(request: dict[str, np.ndarray], name: str) -> SimpleNamespace | None:
 
 
 class _TritonError(SimpleNamespace):
-    INVALID_ARG, INTERNAL = "INVALID_ARG", "INTERNAL"
+    INVALID_ARG, INTERNAL, UNAVAILABLE, CANCELLED = "INVALID_ARG", "INTERNAL", "UNAVAILABLE", "CANCELLED"
 
     def __init__(self, message: str, code: str) -> None:
         super().__init__(message=message, code=code)
 
 
+# Those of the router's modules that import Triton's own, and so must be imported anew beside each stand-in.
+_BOUND_TO_TRITON = ("request", "response", "inference", "trunk", "run")
+
+
 @pytest.fixture
-def triton(monkeypatch: pytest.MonkeyPatch) -> None:
-    """What request.py and response.py use of Triton's own module, which exists in its stub process only."""
+def triton(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """What the router uses of Triton's own module, which exists in its stub process only."""
     stand_in = SimpleNamespace(
         get_input_tensor_by_name=_input,
         Tensor=lambda name, array: SimpleNamespace(name=name, array=array),
@@ -55,19 +60,30 @@ def triton(monkeypatch: pytest.MonkeyPatch) -> None:
         ),
     )
     monkeypatch.setitem(sys.modules, "triton_python_backend_utils", stand_in)
+    yield
+    for name in _BOUND_TO_TRITON:
+        sys.modules.pop(f"router.{name}", None)
 
 
 @pytest.fixture
 def request_module(triton: None) -> ModuleType:  # noqa: ARG001
     """router.request; a request is a dict of arrays."""
-    sys.modules.pop("router.request", None)
-    yield importlib.import_module("router.request")
-    del sys.modules["router.request"]
+    return importlib.import_module("router.request")
 
 
 @pytest.fixture
 def response_module(triton: None) -> ModuleType:  # noqa: ARG001
     """router.response."""
-    sys.modules.pop("router.response", None)
-    yield importlib.import_module("router.response")
-    del sys.modules["router.response"]
+    return importlib.import_module("router.response")
+
+
+@pytest.fixture
+def trunk_module(triton: None) -> ModuleType:  # noqa: ARG001
+    """router.trunk; a test sets its `infer`."""
+    return importlib.import_module("router.trunk")
+
+
+@pytest.fixture
+def run_module(triton: None) -> ModuleType:  # noqa: ARG001
+    """router.run; a test sets its `infer`."""
+    return importlib.import_module("router.run")

@@ -2,6 +2,7 @@ import numpy as np
 import pytest
 from router.registry import Branch, Registry
 
+CALLER = object()
 REGISTRY = Registry(
     {task: Branch(task, 1, "classification", ("a", "b"), 2, 16) for task in ("slots", "intent", "emotion")}
 )
@@ -15,7 +16,7 @@ def _texts(*values):
 
 @pytest.fixture
 def read(request_module):
-    return lambda **tensors: request_module.read_rows(tensors, REGISTRY)
+    return lambda **tensors: request_module.read_rows(tensors, REGISTRY, CALLER)
 
 
 @pytest.fixture
@@ -24,7 +25,7 @@ def refused(request_module):
 
     def refused(**tensors):
         with pytest.raises(request_module.RefusedRequestError) as caught:
-            request_module.read_rows(tensors, REGISTRY)
+            request_module.read_rows(tensors, REGISTRY, CALLER)
         return str(caught.value)
 
     return refused
@@ -35,6 +36,7 @@ def test_a_bare_text_asks_for_all_tasks_without_pair_and_scores(read):
 
     assert (row.text, row.pair, row.all_scores) == ("wake me \U0001f600", None, False)
     assert row.tasks == ("slots", "intent", "emotion")
+    assert row.caller is CALLER
 
 
 def test_each_row_has_its_own_pair_tasks_and_scores(read):

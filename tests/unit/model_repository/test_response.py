@@ -1,15 +1,21 @@
 import json
 
 import numpy as np
+import pytest
+from router.caller import GoneError
 
 from clients.errors import ServerFailed
 from clients.failure import refusal
 
 
-def test_each_text_gets_a_json_of_its_own_in_the_shape_of_the_batch(response_module):
-    results = [{"intent": {"label": "größe \U0001f600"}}, {}]
+def _as_json(results):
+    return [{task: json.dumps(answer, ensure_ascii=False) for task, answer in row.items()} for row in results]
 
-    array = response_module.result_response(results).outputs["result"]
+
+def test_each_text_gets_a_json_of_its_own_in_the_shape_of_the_batch(response_module):
+    results = [{"intent": {"label": "größe \U0001f600"}, 'a "b"': {"score": 1.5}}, {}]
+
+    array = response_module.result_response(_as_json(results)).outputs["result"]
 
     assert (array.shape, array.dtype) == ((2, 1), np.object_)
     assert [json.loads(text) for text in array[:, 0]] == [{"tasks": answers} for answers in results]
@@ -18,7 +24,7 @@ def test_each_text_gets_a_json_of_its_own_in_the_shape_of_the_batch(response_mod
 def test_texts_of_equal_length_stay_objects_and_keep_a_zero_character(response_module):
     results = [{"slots": {"text": "a\x00"}}, {"slots": {"text": "b\x00"}}]
 
-    array = response_module.result_response(results).outputs["result"]
+    array = response_module.result_response(_as_json(results)).outputs["result"]
 
     assert [json.loads(text)["tasks"]["slots"]["text"] for text in array[:, 0]] == ["a\x00", "b\x00"]
 
@@ -27,6 +33,14 @@ def test_a_refusal_carries_its_sentence_and_blames_the_request(response_module):
     response = response_module.refusal_response(ValueError("text 0 is empty."))
 
     assert (response.error.message, response.error.code) == ("text 0 is empty.", "INVALID_ARG")
+    assert response.outputs == {}
+
+
+@pytest.mark.parametrize(("cancelled", "code"), [(True, "CANCELLED"), (False, "UNAVAILABLE")])
+def test_a_caller_who_waits_no_longer_is_told_whether_it_was_cancelled_or_late(response_module, cancelled, code):
+    response = response_module.gone_response(GoneError("too late.", cancelled))
+
+    assert (response.error.message, response.error.code) == ("too late.", code)
     assert response.outputs == {}
 
 

@@ -117,3 +117,11 @@ def test_a_pair_turned_round_is_another_sequence(plan):
 
     first, second = (result.encodings[result.places["same"][row]].tokens[1] for row in (0, 1))
     assert (first, second) == ("a", "c")
+
+
+def test_a_group_s_places_count_within_the_group_and_leave_out_tasks_that_it_does_not_hold(plan):
+    result = plan(_row("ab", "intent", "slots"), _row("abcd", "intent"), _row("ab", "brief"))
+    first, second = result.places["intent"][0], result.places["intent"][1]
+
+    assert result.places_in([second]) == {"intent": {1: 0}}
+    assert result.places_in([second, first]) == {"intent": {0: 1, 1: 0}, "slots": {0: 1}, "brief": {2: 1}}

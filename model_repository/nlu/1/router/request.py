@@ -5,12 +5,13 @@ from typing import Any
 import triton_python_backend_utils as pb_utils
 from text_tokenizer import RefusedRequestError, check_not_empty, decode_texts
 
+from router.caller import Caller
 from router.registry import Registry
 from router.row import Row
 
 
-def read_rows(request: Any, registry: Registry) -> list[Row]:
-    """The rows of a request.
+def read_rows(request: Any, registry: Registry, caller: Caller) -> list[Row]:
+    """The rows of a request, which `caller` sent.
 
     Raises RefusedRequestError for an empty text, invalid UTF-8, an empty list of tasks or an unknown task.
     """
@@ -26,6 +27,7 @@ def read_rows(request: Any, registry: Registry) -> list[Row]:
             pair=pairs[number] or None,
             tasks=tuple(registry.tasks) if tasks is None else _task_names(tasks[number], registry),
             all_scores=all_scores[number],
+            caller=caller,
         )
         for number, text in enumerate(texts)
     ]

@@ -6,12 +6,14 @@ from typing import Any
 import numpy as np
 import triton_python_backend_utils as pb_utils
 
-Answers = dict[str, dict[str, Any]]  # task -> answer
+from router.caller import GoneError
+
+Answers = dict[str, str]  # task -> answer, as JSON
 
 
 def result_response(results: list[Answers]) -> Any:
     """The answers of B texts -> a response with `result`, B JSON texts, [B, 1]."""
-    texts = [[json.dumps({"tasks": answers}, ensure_ascii=False)] for answers in results]
+    texts = [[_joined(answers)] for answers in results]
     # np.object_ and not np.bytes_: the latter's fixed width cuts what follows a zero byte.
     return pb_utils.InferenceResponse([pb_utils.Tensor("result", np.array(texts, dtype=np.object_))])
 
@@ -19,6 +21,12 @@ def result_response(results: list[Answers]) -> Any:
 def refusal_response(error: Exception) -> Any:
     """A response that says what is wrong with the request (INVALID_ARGUMENT, HTTP 400)."""
     return pb_utils.InferenceResponse(error=pb_utils.TritonError(str(error), pb_utils.TritonError.INVALID_ARG))
+
+
+def gone_response(error: GoneError) -> Any:
+    """A response for a caller who waits no longer: cancelled, or too late."""
+    code = pb_utils.TritonError.CANCELLED if error.cancelled else pb_utils.TritonError.UNAVAILABLE
+    return pb_utils.InferenceResponse(error=pb_utils.TritonError(str(error), code))
 
 
 def failure_response(model: str, error: Exception) -> Any:
@@ -29,3 +37,8 @@ def failure_response(model: str, error: Exception) -> Any:
     """
     sentence = f"Failed to process the request(s) for model '{model}', message: {error}"
     return pb_utils.InferenceResponse(error=pb_utils.TritonError(sentence, pb_utils.TritonError.INTERNAL))
+
+
+def _joined(answers: Answers) -> str:
+    tasks = ", ".join(f"{json.dumps(task)}: {answer}" for task, answer in answers.items())
+    return f'{{"tasks": {{{tasks}}}}}'

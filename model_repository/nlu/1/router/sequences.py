@@ -29,6 +29,15 @@ class Plan:
     places: dict[str, dict[int, int]] = field(default_factory=dict)
     errors: dict[str, dict[int, str]] = field(default_factory=dict)
 
+    def places_in(self, group: Sequence[int]) -> dict[str, dict[int, int]]:
+        """For each task that is asked of the group, {row: its sequence's place in the group}."""
+        place_of = {index: place for place, index in enumerate(group)}
+        found = {
+            task: {row: place_of[index] for row, index in places.items() if index in place_of}
+            for task, places in self.places.items()
+        }
+        return {task: places for task, places in found.items() if places}
+
 
 class SequencePlanner:
     """Tokenizes rows, with one truncating tokenizer per maximum length in use."""

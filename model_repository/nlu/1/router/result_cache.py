@@ -1,0 +1,74 @@
+"""Answers that were given before: assistant traffic repeats itself."""
+
+import threading
+from collections import OrderedDict
+from collections.abc import Sequence
+from dataclasses import replace
+
+from router.registry import Branch, Registry
+from router.row import Row, TaskAnswers
+
+Key = tuple[str, str | None, str, int, bool]  # text, pair, task, version, all_scores
+_ENTRY_BYTES = 400  # what Python's objects of one entry take beside its texts
+
+
+class ResultCache:
+    """The answers used last, per text, pair, task and version, in at most `limit` bytes; 0 keeps none.
+
+    A new version of one branch leaves the entries of all others as they are. Its own old ones are asked for no more,
+    and so are the first to go.
+
+    hits, misses: answers that were found, and that were not.
+    """
+
+    def __init__(self, limit: int) -> None:
+        self.hits = self.misses = 0
+        self._limit = limit
+        self._bytes = 0
+        self._entries: OrderedDict[Key, str] = OrderedDict()
+        self._lock = threading.Lock()  # batches in flight and their branches share the cache
+
+    def look_up(self, rows: Sequence[Row], registry: Registry) -> tuple[list[Row], dict[str, TaskAnswers]]:
+        """The rows with the tasks that are still to be computed, and by task the answers that are known."""
+        if not self._limit:
+            return list(rows), {}
+        known: dict[str, TaskAnswers] = {}
+        remaining = []
+        with self._lock:
+            for number, row in enumerate(rows):
+                missing = []
+                for task in row.tasks:
+                    key = _key(row, registry.tasks[task])
+                    if key in self._entries:
+                        self._entries.move_to_end(key)
+                        known.setdefault(task, {})[number] = self._entries[key]
+                    else:
+                        missing.append(task)
+                self.misses += len(missing)
+                self.hits += len(row.tasks) - len(missing)
+                remaining.append(replace(row, tasks=tuple(missing)))
+        return remaining, known
+
+    def keep(self, row: Row, branch: Branch, answer: str) -> None:
+        """Remembers an answer, and forgets those used longest ago that are beyond the limit."""
+        key = _key(row, branch)
+        size = _size(key, answer)
+        with self._lock:
+            if size > self._limit or key in self._entries:
+                return
+            self._entries[key] = answer
+            self._bytes += size
+            while self._bytes > self._limit:
+                oldest, forgotten = self._entries.popitem(last=False)
+                self._bytes -= _size(oldest, forgotten)
+
+
+def _key(row: Row, branch: Branch) -> Key:
+    # Single-text tasks do not read the pair: another one does not change their answer.
+    return row.text, row.pair if branch.is_pair else None, branch.task, branch.version, row.all_scores
+
+
+def _size(key: Key, answer: str) -> int:
+    text, pair, *_ = key
+    # Python keeps up to four bytes for a character; a text's share is counted for each of its answers.
+    return _ENTRY_BYTES + 4 * (len(text) + len(pair or "") + len(answer))

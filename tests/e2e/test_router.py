@@ -1,0 +1,222 @@
+"""Batches, queue, timeouts, cancellation and priorities of the router, and what happens when a branch is missing."""
+
+import random
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Future
+from contextlib import contextmanager
+from typing import Any
+
+import numpy as np
+import pytest
+from ask_triton import counter, executions
+from served_suite import Suite
+from tritonclient import grpc
+from tritonclient.utils import InferenceServerException
+
+from build_tools.serving.resources import choose_resources
+from build_tools.serving.server import TritonServer
+from clients import Client
+
+WORDS = ("play", "wake", "me", "some jazz", "at", "seven", "tomorrow", "and", "what", "is", "the", "weather", "please")
+BATCH = 64
+PATIENCE = 120.0  # seconds
+
+
+def _texts(count: int, most: int = 50, seed: int = 0) -> list[str]:
+    """Different texts of mixed lengths."""
+    rng = random.Random(seed)
+    return [" ".join([*rng.choices(WORDS, k=rng.randint(2, most)), str(number)]) for number in range(count)]
+
+
+def _inputs(texts: Sequence[str], tasks: str | None) -> list[grpc.InferInput]:
+    inputs = []
+    for name, values in (("text", texts), ("tasks", None if tasks is None else [tasks] * len(texts))):
+        if values is not None:
+            inputs.append(grpc.InferInput(name, [len(values), 1], "BYTES"))
+            inputs[-1].set_data_from_numpy(np.array(values, dtype=np.object_).reshape(-1, 1))
+    return inputs
+
+
+class Asker:
+    """Sends requests to `nlu` without waiting for their answers."""
+
+    def __init__(self, client: grpc.InferenceServerClient) -> None:
+        self._client = client
+        self.done: list[str] = []  # names in the order in which they were answered or refused
+
+    def send(
+        self, texts: Sequence[str], tasks: str | None = None, name: str = "", **terms: int
+    ) -> tuple[Any, "Future[int]"]:
+        """The call, and a future of its number of answers. terms: `timeout` in microseconds, `priority`."""
+        future: Future[int] = Future()
+
+        def answered(result: grpc.InferResult | None, error: InferenceServerException | None) -> None:
+            self.done.append(name)
+            if error is not None:
+                future.set_exception(error)
+            else:
+                future.set_result(len(result.as_numpy("result")))
+
+        return self._client.async_infer("nlu", _inputs(texts, tasks), answered, **terms), future
+
+    def occupy(self, batches: int = 4) -> list["Future[int]"]:
+        """Keeps both router processes busy for a while."""
+        return [self.send(_texts(BATCH, seed=number))[1] for number in range(batches)]
+
+
+@pytest.fixture
+def asker(server: TritonServer) -> Iterator[Asker]:
+    with grpc.InferenceServerClient(server.grpc_url) as client:
+        yield Asker(client)
+
+
+def _outcomes(futures: Sequence["Future[int]"]) -> list[str]:
+    """Triton's status of each, "" for an answer."""
+    errors = [future.exception(PATIENCE) for future in futures]
+    return ["" if error is None else str(error.status()) for error in errors]
+
+
+def test_a_request_whose_timeout_has_passed_is_refused_as_unavailable_and_the_others_are_answered(asker: Asker) -> None:
+    futures = [asker.send(["wake me at seven"], timeout=1 if number % 2 else 0)[1] for number in range(8)]
+
+    assert _outcomes(futures) == ["", "StatusCode.UNAVAILABLE"] * 4
+
+
+def test_a_timeout_counts_the_time_in_the_queue(asker: Asker) -> None:
+    """The router itself would have time enough: it is the waiting that takes longer."""
+    asked = time.monotonic()
+    _, quick = asker.send(["wake me at seven"], tasks="intent")
+    assert quick.result(PATIENCE) == 1
+    needed = time.monotonic() - asked
+    busy = asker.occupy()
+
+    _, late = asker.send(["wake me at seven"], tasks="intent", timeout=int(5 * needed * 1e6))
+
+    assert _outcomes([late]) == ["StatusCode.UNAVAILABLE"]
+    assert "Request timeout expired" in str(late.exception()), "Triton's words, not the router's"
+    assert set(_outcomes(busy)) == {""}
+
+
+def _branch_executions(server: TritonServer) -> int:
+    return sum(count for model, count in executions(server).items() if model.startswith("branch_"))
+
+
+def test_a_cancelled_request_is_not_computed_to_its_end(server: TritonServer, asker: Asker) -> None:
+    texts = _texts(BATCH)
+    before, started = _branch_executions(server), time.monotonic()
+    assert asker.send(texts)[1].result(PATIENCE) == BATCH
+    whole, seconds = _branch_executions(server) - before, time.monotonic() - started
+
+    before = _branch_executions(server)
+    call, future = asker.send(texts)
+    time.sleep(seconds / 10)
+    call.cancel()
+
+    assert _outcomes([future]) == ["StatusCode.CANCELLED"]
+    time.sleep(seconds)
+    assert _branch_executions(server) - before < whole / 2
+
+
+def test_a_full_queue_refuses_at_once_and_the_server_works_afterwards(server: TritonServer, asker: Asker) -> None:
+    busy = asker.occupy(6)
+    flood = [asker.send(["wake me"], tasks="intent", name="flood")[1] for _ in range(900)]
+    status = _status_over_http(server)
+    still_busy = not all(future.done() for future in busy)
+
+    assert still_busy, "the queue must still be full for the next line to prove anything"
+    assert status == 503
+    outcomes = _outcomes(flood)
+    assert set(outcomes) == {"", "StatusCode.UNAVAILABLE"}
+    assert set(_outcomes(busy)) == {""}
+    assert asker.send(["wake me"], tasks="intent")[1].result(PATIENCE) == 1
+
+
+def _status_over_http(server: TritonServer) -> int:
+    url = f"http://{server.http_url}/v2/models/nlu/generate"
+    try:
+        with urllib.request.urlopen(url, b'{"text": "wake me", "tasks": "intent"}') as answer:
+            return int(answer.status)
+    except urllib.error.HTTPError as error:
+        return error.code
+
+
+def test_an_interactive_request_overtakes_bulk_requests_in_the_queue(asker: Asker) -> None:
+    busy = asker.occupy(2)
+    bulk = [asker.send(_texts(BATCH, 20, seed), name="bulk", priority=2)[1] for seed in range(12)]
+    _, interactive = asker.send(["wake me"], tasks="intent", name="interactive", priority=1)
+
+    assert set(_outcomes([*busy, *bulk, interactive])) == {""}
+    order = [name for name in asker.done if name]
+    assert order.index("interactive") < len(bulk) / 2, order
+
+
+def test_mixed_lengths_in_one_batch_give_the_answers_of_each_text_alone_with_little_padding(
+    server: TritonServer, grpc_client: Client
+) -> None:
+    texts = _texts(BATCH)
+    names = ("espalier_padding_tokens_total", "espalier_tokens_total")
+    before = [counter(server, name) for name in names]
+    together = grpc_client.predict_batch(texts, tasks=["intent", "domain", "slots"])
+    padding, tokens = (counter(server, name) - count for name, count in zip(names, before, strict=True))
+
+    assert 0 < padding / tokens < 0.2
+    for text, answers in zip(texts, together, strict=True):
+        alone = grpc_client.predict(text, tasks=["intent", "domain", "slots"])
+        for task in ("intent", "domain"):
+            assert answers[task].label == alone[task].label, (text, task)
+            assert answers[task].score == pytest.approx(alone[task].score, abs=1e-3), (text, task)
+        found, expected = ([(span.label, span.text) for span in a["slots"].spans] for a in (answers, alone))
+        assert found == expected, text
+
+
+@contextmanager
+def _without(server: TritonServer, model: str) -> Iterator[None]:
+    with grpc.InferenceServerClient(server.grpc_url) as client:
+        client.unload_model(model)
+        _wait(lambda: not client.is_model_ready(model))
+        try:
+            yield
+        finally:
+            client.load_model(model)
+            _wait(lambda: client.is_model_ready(model))
+
+
+def _wait(is_so: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + PATIENCE
+    while not is_so():
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+
+
+def test_a_missing_branch_is_an_error_of_its_task_alone(suite: Suite, server: TritonServer, client: Client) -> None:
+    text, pair = "wake me at seven", "make it half past seven"
+    with _without(server, "branch_intent"):
+        whole = client.predict(text, pair=pair)
+        streamed = dict(client.stream(text, pair=pair))
+
+    for answers in (whole, streamed):
+        assert set(answers) == set(suite.checkpoints)
+        assert {task for task, answer in answers.items() if answer.error} == {"intent"}
+        assert "branch of intent failed" in answers["intent"].error
+    assert client.predict(text, tasks=["intent"])["intent"].label
+
+
+def test_the_result_cache_answers_what_was_asked_before_alike(suite: Suite) -> None:
+    resources = choose_resources(result_cache=1)
+    with TritonServer(suite.repository, resources=resources) as server, Client(server.grpc_url) as client:
+        tasks = ["intent", "slots"]
+        first = client.predict("wake me at seven", tasks=tasks)
+        # Both router processes have a cache of their own: the third asks one of them again.
+        later = [client.predict("wake me at seven", tasks=tasks) for _ in range(3)]
+        hits, misses = (counter(server, f"espalier_result_cache_{name}_total") for name in ("hits", "misses"))
+        ran = executions(server)
+
+        assert later == [first] * 3
+        assert hits >= 4
+        assert hits + misses == 8
+        assert ran["branch_intent"] == misses / 2
+        streamed = dict(client.stream("wake me at seven", tasks=tasks))
+        assert {task: answer.label for task, answer in streamed.items()} == {t: a.label for t, a in first.items()}

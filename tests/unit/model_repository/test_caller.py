@@ -1,0 +1,107 @@
+from types import SimpleNamespace
+
+import pytest
+from router import caller as caller_module
+from router.caller import Caller, GoneError
+
+
+class Request:
+    """A request of Triton's that counts how often it was asked whether it is cancelled."""
+
+    def __init__(self, microseconds=0):
+        self.cancelled = False
+        self.asked = 0
+        self._microseconds = microseconds
+
+    def timeout(self):
+        return self._microseconds
+
+    def is_cancelled(self):
+        self.asked += 1
+        return self.cancelled
+
+
+@pytest.fixture
+def clock(monkeypatch):
+    """The time in seconds, as the test sets it."""
+    clock = SimpleNamespace(now=100.0)
+    monkeypatch.setattr(caller_module, "time", SimpleNamespace(monotonic=lambda: clock.now))
+    return clock
+
+
+def _reason(caller):
+    with pytest.raises(GoneError) as caught:
+        caller.check()
+    return caught.value
+
+
+def test_a_caller_waits_until_the_timeout_has_passed_and_no_longer(clock):
+    caller = Caller(Request(microseconds=1_500_000))
+    clock.now += 1.4
+    caller.check()
+    assert not caller.is_gone
+
+    clock.now += 0.2
+
+    assert caller.is_gone
+    assert not _reason(caller).cancelled
+    assert "timeout of 1.5 s" in str(_reason(caller))
+
+
+def test_without_a_timeout_a_caller_waits_for_ever(clock):
+    caller = Caller(Request())
+
+    clock.now += 1e9
+
+    assert not caller.is_gone
+
+
+def test_a_cancelled_request_is_known_as_such(clock):
+    request = Request(microseconds=1_000_000)
+    caller = Caller(request)
+    caller.check()
+
+    request.cancelled = True
+    clock.now += 0.03
+
+    assert caller.is_gone
+    assert _reason(caller).cancelled
+
+
+def test_triton_is_asked_at_most_every_20_ms(clock):
+    request = Request()
+    caller = Caller(request)
+    for _ in range(1000):
+        clock.now += 0.0001
+        caller.check()
+
+    assert 4 <= request.asked <= 6
+
+
+def test_once_cancelled_a_request_stays_so_though_triton_says_otherwise_later(clock):
+    request = Request()
+    request.cancelled = True
+    caller = Caller(request)
+    assert caller.is_gone
+
+    request.cancelled = False
+    clock.now += 1
+
+    assert caller.is_gone
+
+
+def test_a_slow_answer_of_triton_does_not_undo_what_a_later_question_found(clock):
+    request = Request()
+    caller = Caller(request)
+
+    def slow():
+        """Says no, but while it was on its way the request was cancelled, and another thread has learnt it."""
+        request.is_cancelled = lambda: True
+        clock.now += 0.03
+        assert caller.is_gone
+        return False
+
+    request.is_cancelled = slow
+
+    assert caller.is_gone
+    assert caller.is_gone

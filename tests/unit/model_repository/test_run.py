@@ -1,0 +1,293 @@
+import json
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+from router.durations import Durations
+from router.registry import Branch, Registry
+from router.result_cache import ResultCache
+from router.row import Row
+from router.sequences import SequencePlanner
+
+HERE = SimpleNamespace(is_gone=False)
+GONE = SimpleNamespace(is_gone=True)
+PATIENCE = 10.0  # seconds that no test ever waits, unless something hangs
+
+REGISTRY = Registry(
+    {
+        branch.task: branch
+        for branch in (
+            Branch("shallow", 3, "classification", ("a", "b"), 2, 64),
+            Branch("middle", 1, "classification", ("a", "b"), 4, 64),
+            Branch("deep", 1, "classification", ("a", "b"), 6, 64),
+            Branch("same", 1, "pair_classification", ("0", "1"), 2, 64),
+        )
+    }
+)
+
+
+class Models:
+    """Trunk and branches: each call is noted, and held up or made to fail as the test says.
+
+    The hidden states are the token ids, and a branch's logits the first letter's id, so that answers tell of texts.
+    """
+
+    def __init__(self):
+        self.calls = []
+        self.held = {}  # model or output: the event that a call of it waits for
+        self.failing = set()
+        self.begun = threading.Event()
+
+    def infer(self, model, version, inputs, outputs):
+        self.calls.append(SimpleNamespace(model=model, version=version, inputs=inputs, outputs=list(outputs)))
+        self.begun.set()
+        for name in (model, *outputs):
+            if name in self.held:
+                assert self.held[name].wait(PATIENCE)
+            if name in self.failing:
+                raise RuntimeError(f"{name} is broken")
+        if model == "trunk":
+            ids = inputs["input_ids"].astype(np.float32)
+            return {name: np.repeat(ids[:, :, None], 2, axis=2) for name in outputs}
+        logits = inputs["hidden"][:, 1, :].copy()
+        logits[:, 1] = 0
+        return {"logits": np.full_like(logits, np.nan) if f"{model} nan" in self.failing else logits}
+
+    def outputs(self):
+        return [output for call in self.calls if call.model == "trunk" for output in call.outputs]
+
+    def branches(self):
+        return sorted(call.model for call in self.calls if call.model != "trunk")
+
+
+@pytest.fixture
+def models(run_module, trunk_module, monkeypatch):
+    models = Models()
+    monkeypatch.setattr(run_module, "infer", models.infer)
+    monkeypatch.setattr(trunk_module, "infer", models.infer)
+    yield models
+    for event in models.held.values():
+        event.set()
+
+
+@pytest.fixture
+def pool(models):  # noqa: ARG001  the calls held up are let go before the pool is shut down
+    with ThreadPoolExecutor(4) as pool:
+        yield pool
+
+
+@pytest.fixture
+def cache():
+    return ResultCache(2**20)
+
+
+@pytest.fixture
+def durations():
+    return Durations()
+
+
+@pytest.fixture
+def start(run_module, trunk_module, tokenizer_file, pool, cache, durations):
+    """(rows) -> a Run of them."""
+    planner = SequencePlanner(tokenizer_file)
+
+    def start(*rows, resumes=True):
+        plan = planner.plan(rows, REGISTRY)
+        return run_module.Run(rows, REGISTRY, plan, trunk_module.Trunk(resumes), pool, cache, durations)
+
+    return start
+
+
+def _row(text, *tasks, pair=None, caller=HERE):
+    return Row(text, pair, tasks, False, caller)
+
+
+def _collected(run):
+    """{task: {row: answer}}, and a row's answer comes once."""
+    found = {}
+    for task, by_row in run.answers():
+        known = found.setdefault(task, {})
+        assert not known.keys() & by_row.keys()
+        known |= {row: json.loads(answer) for row, answer in by_row.items()}
+    return found
+
+
+def _score(letter):
+    """The probability that Models gives a text that begins with this letter."""
+    logit = 4 + "abcdefghijklmnopqrstuvwxyz".index(letter)  # its id in conftest's vocabulary
+    return pytest.approx(1 / (1 + np.exp(-float(logit))), abs=1e-5)
+
+
+def test_every_row_and_task_gets_the_answer_of_its_own_text(start):
+    rows = [_row("a", "shallow", "deep"), _row("c" * 40, "deep"), _row("b", "shallow"), _row("a", "deep")]
+
+    found = _collected(start(*rows))
+
+    assert {task: sorted(by_row) for task, by_row in found.items()} == {"shallow": [0, 2], "deep": [0, 1, 3]}
+    for task, by_row in found.items():
+        for row, answer in by_row.items():
+            assert (answer["label"], answer["score"]) == ("a", _score(rows[row].text[0])), (task, row)
+    assert found["shallow"][0]["version"] == 3
+
+
+def test_a_shallow_task_is_answered_before_the_trunk_s_deeper_step_is_done(start, models):
+    models.held["hidden_6"] = threading.Event()
+    answers = start(_row("a", "shallow", "deep")).answers()
+
+    task, _ = next(answers)
+
+    assert task == "shallow"
+    assert not models.held["hidden_6"].is_set()
+    models.held["hidden_6"].set()
+    assert [task for task, _ in answers] == ["deep"]
+
+
+def test_the_trunk_goes_on_while_a_branch_is_computed(start, models):
+    models.held["branch_shallow"] = threading.Event()
+    answers = start(_row("a", "shallow", "deep")).answers()
+
+    assert next(answers)[0] == "deep"
+    models.held["branch_shallow"].set()
+    assert [task for task, _ in answers] == ["shallow"]
+
+
+def test_each_tap_is_computed_once_and_nothing_above_the_deepest_asked(start, models):
+    _collected(start(_row("a", "shallow", "middle"), _row("b", "shallow")))
+
+    assert models.outputs() == ["hidden_2", "hidden_4"]
+    assert models.branches() == ["branch_middle", "branch_shallow"]
+
+
+def test_a_trunk_that_does_not_go_on_is_called_once_for_all_taps(start, models):
+    found = _collected(start(_row("a", "shallow", "deep"), resumes=False))
+
+    assert [call.outputs for call in models.calls if call.model == "trunk"] == [["hidden_2", "hidden_6"]]
+    assert sorted(found) == ["deep", "shallow"]
+
+
+def test_a_branch_reads_only_the_rows_that_asked_for_it_and_equal_texts_once(start, models):
+    found = _collected(start(_row("a", "shallow"), _row("b", "shallow", "deep"), _row("b", "deep")))
+
+    read = {call.model: len(call.inputs["hidden"]) for call in models.calls if call.model != "trunk"}
+    assert read == {"branch_shallow": 2, "branch_deep": 1}
+    assert sorted(found["deep"]) == [1, 2]
+
+
+def test_the_version_that_the_registry_names_is_the_one_that_is_asked(start, models):
+    _collected(start(_row("a", "shallow")))
+
+    assert [call.version for call in models.calls] == [-1, 3]
+
+
+@pytest.mark.parametrize("failure", ["branch_shallow", "branch_shallow nan"])
+def test_a_failing_branch_is_an_error_of_its_task_alone_and_is_not_kept(start, models, cache, failure):
+    models.failing.add(failure)
+    rows = [_row("a", "shallow", "deep"), _row("b", "shallow")]
+
+    found = _collected(start(*rows))
+
+    assert sorted(found["shallow"]) == [0, 1]
+    assert all("branch of shallow failed" in answer["error"] for answer in found["shallow"].values())
+    assert found["deep"][0]["score"] == _score("a")
+    remaining, known = cache.look_up(rows, REGISTRY)
+    assert [row.tasks for row in remaining] == [("shallow",), ("shallow",)]
+    assert list(known) == ["deep"]
+
+
+@pytest.mark.parametrize("output", ["hidden_2", "hidden_6"])
+def test_a_failing_trunk_fails_the_run(start, models, output):
+    models.failing.add(output)
+
+    with pytest.raises(RuntimeError, match=f"{output} is broken"):
+        _collected(start(_row("a", "shallow", "deep")))
+
+
+def test_rows_whose_callers_are_gone_are_not_computed(start, models):
+    found = _collected(start(_row("a", "shallow", caller=GONE), _row("b", "shallow"), _row("c", "deep", caller=GONE)))
+
+    assert {task: list(rows) for task, rows in found.items()} == {"shallow": [1]}
+    assert models.branches() == ["branch_shallow"]
+    assert [len(call.inputs["hidden"]) for call in models.calls if call.model != "trunk"] == [1]
+
+
+def test_where_all_callers_are_gone_nothing_is_computed_at_all(start, models):
+    assert _collected(start(_row("a", "shallow", caller=GONE), _row("c" * 40, "deep", caller=GONE))) == {}
+    assert models.calls == []
+
+
+def test_a_caller_who_goes_on_the_way_stops_the_trunk(start, models):
+    caller = SimpleNamespace(is_gone=False)
+    models.held["hidden_2"] = threading.Event()
+    run = start(_row("a", "shallow", "deep", caller=caller))
+    answers = run.answers()
+    with ThreadPoolExecutor(1) as reader:
+        found = reader.submit(list, answers)
+        assert models.begun.wait(PATIENCE)
+        caller.is_gone = True
+        models.held["hidden_2"].set()
+        assert found.result(PATIENCE) == []
+
+    assert models.outputs() == ["hidden_2"]
+    assert models.branches() == []
+
+
+@pytest.mark.parametrize("fails", [False, True])
+def test_when_the_answers_end_early_no_call_is_still_under_way_and_none_follows(start, models, pool, fails):
+    """What is under way asks Triton about requests that are answered then, and gone."""
+    models.held["branch_shallow"] = threading.Event()
+    models.held["hidden_6"] = threading.Event()
+    answers = start(_row("a", "shallow", "middle", "deep")).answers()
+    assert next(answers)[0] == "middle"
+    if fails:
+        models.failing.add("hidden_6")
+    models.held["hidden_6"].set()
+    ended = threading.Event()
+
+    def end():
+        if fails:
+            with pytest.raises(RuntimeError, match="hidden_6 is broken"):
+                list(answers)
+        else:
+            answers.close()
+        ended.set()
+
+    ending = threading.Thread(target=end)
+    ending.start()
+    assert not ended.wait(0.1), "a branch is still under way"
+    models.held["branch_shallow"].set()
+    assert ended.wait(PATIENCE)
+    ending.join()
+
+    before = len(models.calls)
+    pool.submit(int).result(PATIENCE)
+    assert len(models.calls) == before
+
+
+def test_tokens_and_padding_are_those_of_all_groups(start):
+    run = start(_row("a" * 6, "shallow"), _row("a" * 5, "shallow"), _row("c" * 50, "deep"))  # 8, 7 and 52 tokens
+
+    _collected(run)
+
+    assert (run.tokens, run.padding) == (8 + 8 + 52, 1)
+
+
+def test_answers_are_kept_for_the_next_time(start, cache):
+    row = _row("a", "shallow", "deep")
+    found = _collected(start(row))
+
+    (remaining,), known = cache.look_up([row], REGISTRY)
+
+    assert remaining.tasks == ()
+    assert {task: json.loads(by_row[0]) for task, by_row in known.items()} == {
+        task: by_row[0] for task, by_row in found.items()
+    }
+
+
+def test_many_groups_on_few_threads_end(start):
+    rows = [_row("a" * (1 + number * 3 % 60), "shallow", "middle", "deep") for number in range(60)]
+
+    found = _collected(start(*rows))
+
+    assert {task: len(by_row) for task, by_row in found.items()} == {"shallow": 60, "middle": 60, "deep": 60}
