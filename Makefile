@@ -4,7 +4,7 @@ VENV ?= .venv
 BIN := $(abspath $(VENV))/bin
 INSTALLED := $(VENV)/.installed
 
-.PHONY: install demo test lint format clean
+.PHONY: install demo test bench lint format clean
 
 install: $(INSTALLED)
 
@@ -22,6 +22,10 @@ demo: install
 test: install
 	PATH="$(BIN):$$PATH" $(BIN)/pytest
 
+# All rivals of the paper's production shape, by turns; see docs/benchmarks.md. BENCH="--shape glue" measures another.
+bench: install
+	PATH="$(BIN):$$PATH" $(BIN)/python tests/performance/bench.py $(BENCH)
+
 lint: install
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
@@ -32,4 +36,4 @@ format: install
 	$(BIN)/ruff format .
 
 clean:
-	rm -rf $(VENV) demo build *.egg-info .pytest_cache .mypy_cache .ruff_cache
+	rm -rf $(VENV) demo bench bench_work load_test build *.egg-info .pytest_cache .mypy_cache .ruff_cache

@@ -1,0 +1,178 @@
+"""All rivals in one run on one machine: `python tests/performance/bench.py --shape assistant`.
+
+    bare      the same graphs in one process with no server, in the best of several layouts and batch sizes
+    nlu       the router, through Triton
+    single    one whole encoder per task, each a Triton model, behind the same client and router
+    naive     the same models, behind a router that calls the branches one by one
+
+Every round measures every rival once, in turned order, each on a server or process that is started for it: all at
+once would not fit into memory. What is printed are medians over the rounds, ratios first.
+"""
+
+import json
+import platform
+import signal
+import sys
+from collections.abc import Mapping, Sequence
+from datetime import date
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from bare_rival import BareRival
+from errors import BenchError
+from memory import GIB, available
+from report import TITLES, markdown, medians
+from served import Press
+from served_rivals import measure_single, measure_suite
+from suite import Suite, open_suite
+from texts import lengths_of, make_texts, plain_tokenizer
+from tqdm import tqdm
+
+from build_tools.errors import BuildError
+from build_tools.precision import Precision
+from build_tools.runtime import Runtime
+from build_tools.serving.errors import ServeError
+from build_tools.serving.resources import choose_resources, usable_cores
+from clients.errors import EspalierError
+
+Rounds = list[dict[str, dict[str, dict[str, float]]]]  # round -> rival -> kind of texts -> figure -> value
+
+
+def bench(
+    shape: Annotated[str, typer.Option(help="glue, assistant, or the folder of a built repository.")] = "assistant",
+    tokens: Annotated[str, typer.Option(help="Lengths of the texts, joined by commas.")] = "16,32,128,mix",
+    rounds: Annotated[int, typer.Option(min=1, help="Of all rivals by turns.")] = 5,
+    seconds: Annotated[float, typer.Option(min=0.5, help="Seconds of each load.")] = 10.0,
+    callers: Annotated[int, typer.Option(min=1, help="At saturation.")] = 32,
+    rivals: Annotated[str, typer.Option(help="Some of bare, nlu, single, naive, joined by commas.")] = ",".join(TITLES),
+    runtime: Annotated[Runtime, typer.Option(help="What runs the graphs of a shape.")] = Runtime.OPENVINO,
+    precision: Annotated[Precision, typer.Option(help="What the graphs of a shape compute in.")] = Precision.FP32,
+    work: Annotated[Path, typer.Option(help="Where shapes are built, and used again.")] = Path("bench_work"),
+    output: Annotated[Path, typer.Option(help="Folder for <shape>.json and <shape>.md.")] = Path("bench"),
+) -> None:
+    """Measure the rivals, and compare them with the goals."""
+    try:
+        chosen = _rivals(rivals)
+        kinds = {kind: lengths_of(kind) for kind in tokens.split(",")}
+        suite = open_suite(shape, runtime, precision, work.resolve())
+        tokenizer = plain_tokenizer(suite.repository)
+        texts = {kind: make_texts(lengths, tokenizer) for kind, lengths in kinds.items()}
+        presses = {kind: Press(made, seconds, callers) for kind, made in texts.items()}
+        sequences = {kind: [one.ids for one in tokenizer.encode_batch(made)] for kind, made in texts.items()}
+        bare = BareRival(suite.repository, suite.tasks, sequences)
+        found, encoders = _measure(suite, bare, presses, chosen, rounds, seconds)
+    except (BenchError, BuildError, ServeError, EspalierError) as error:
+        typer.echo(str(error), err=True)
+        raise typer.Exit(1) from None
+    notes = _notes(suite, bare if "bare" in chosen else None, presses, seconds, rounds, encoders)
+    by_kind = {kind: [{name: figures[kind] for name, figures in one.items()} for one in found] for kind in kinds}
+    text = markdown(suite.shape, by_kind, notes)
+    output.mkdir(parents=True, exist_ok=True)
+    record: dict[str, Any] = {
+        "shape": suite.shape.name,
+        "tasks": suite.tasks,
+        "runtime": suite.runtime,
+        "precision": suite.precision,
+        "callers": callers,
+        "seconds": seconds,
+        "encoders": encoders,
+        "bare_tried": bare.tried,
+        "medians": {kind: medians(measured) for kind, measured in by_kind.items()},
+        "rounds": by_kind,
+        "notes": notes,
+    }
+    (output / f"{suite.work.name}.json").write_text(json.dumps(record, indent=2) + "\n", encoding="utf-8")
+    (output / f"{suite.work.name}.md").write_text(text, encoding="utf-8")
+    typer.echo(text)
+
+
+def _measure(
+    suite: Suite, bare: BareRival, presses: Mapping[str, Press], rivals: Sequence[str], rounds: int, seconds: float
+) -> tuple[Rounds, int | None]:
+    """The rounds, and how many encoders single-task serving had loaded."""
+    served = [rival for rival in rivals if rival in ("nlu", "naive")]
+    steps = rounds * len(presses) * (len(rivals) + ("nlu" in rivals))
+    encoders: int | None = None
+    found: Rounds = []
+    with tqdm(total=steps, file=sys.stderr, unit="load") as bar:
+        if "bare" in rivals:
+            bar.set_description("bare: layouts and batch sizes")
+            bare.choose(seconds / 4)
+        for number in range(rounds):
+            one: dict[str, dict[str, dict[str, float]]] = {}
+            blocks = [name for name, wanted in (("bare", "bare" in rivals), ("served", served)) if wanted]
+            blocks += ["single"] if "single" in rivals else []
+            turn = number % len(blocks)
+            for block in blocks[turn:] + blocks[:turn]:
+                if block == "bare":
+                    bar.set_description("bare")
+                    one["bare"] = bare.measure(seconds)
+                    bar.update(len(presses))
+                elif block == "served":
+                    one |= measure_suite(suite, presses, served if number % 2 == 0 else served[::-1], bar)
+                else:
+                    single = measure_single(suite, presses, encoders, bar)
+                    if single.encoders != encoders:
+                        _drop(found, "single")  # scaled from another number of encoders
+                    encoders = single.encoders
+                    one["single"] = single.figures
+            found.append({name: one[name] for name in TITLES if name in one})
+    return found, encoders
+
+
+def _drop(found: Rounds, rival: str) -> None:
+    for one in found:
+        one.pop(rival, None)
+
+
+def _rivals(value: str) -> list[str]:
+    names = value.split(",")
+    for name in names:
+        if name not in TITLES:
+            raise BenchError(f"there is no rival {name!r}; there are {', '.join(TITLES)}.")
+    return [name for name in TITLES if name in names]
+
+
+def _notes(
+    suite: Suite,
+    bare: BareRival | None,
+    presses: Mapping[str, Press],
+    seconds: float,
+    rounds: int,
+    encoders: int | None,
+) -> list[str]:
+    resources = choose_resources()
+    cores = usable_cores()
+    callers = ", ".join(f"{press.saturating_callers} ({kind})" for kind, press in presses.items())
+    notes = [
+        f"{date.today()}, {_processor()}, {cores} cores, {available() / GIB:.0f} GiB of memory available.",
+        f"{suite.runtime}, {suite.precision}; medians of {rounds} rounds of {seconds:g} s; "
+        f"callers at saturation: {callers}; {resources.threads} threads a model, {resources.at_once} models at once.",
+        f"One task is {suite.one_task}; alone it is deployed with the same trunk.",
+    ]
+    if bare is not None:
+        for kind in presses:
+            best, quick = bare.saturated(kind), bare.quickest(kind)
+            notes.append(f"(a), {kind}: batches of {best.batch}, {best.layout}; for latency one text, {quick.layout}.")
+    if encoders is not None and encoders < len(suite.tasks):
+        notes.append(
+            f"(c) is SCALED: {encoders} of {len(suite.tasks)} encoders fit into memory with 1 GiB left; texts/s, "
+            f"latency and the encoders' memory are multiplied up to {len(suite.tasks)}."
+        )
+    if suite.left_out:
+        notes.append(f"Not asked, because they compare two texts: {', '.join(suite.left_out)}.")
+    return notes
+
+
+def _processor() -> str:
+    for line in Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines():
+        if line.startswith("model name"):
+            return line.partition(":")[2].strip()
+    return platform.machine()
+
+
+if __name__ == "__main__":
+    # Ended by its process id, it still ends its servers and its child.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
+    typer.run(bench)

@@ -1,0 +1,5 @@
+"""What the benchmark cannot go on with."""
+
+
+class BenchError(RuntimeError):
+    """One sentence: what was found, and what to do."""

@@ -1,0 +1,72 @@
+"""Model repositories made out of a built one: for the naive router, for one task alone, for some encoders only."""
+
+import json
+import os
+import shutil
+from collections.abc import Sequence
+from pathlib import Path
+
+from build_tools.builder import HAND_WRITTEN
+from build_tools.names import branch_name
+from build_tools.registry import FILE
+
+ROUTERS = Path(__file__).resolve().parent / "routers"
+NAIVE = "nlu_naive"
+
+
+def copy_with_naive_router(repository: Path, tasks: Sequence[str], target: Path) -> None:
+    """`tasks` of the repository, its files linked and not copied, with this checkout's routers and the naive one."""
+    copy_tasks(repository, tasks, target)
+    _copy_router(target / NAIVE, NAIVE, "naive_model.py")
+
+
+def copy_tasks(repository: Path, tasks: Sequence[str], target: Path) -> None:
+    """`tasks` of the repository alone, its files linked and not copied, with this checkout's routers."""
+    _begin(repository, tasks, target)
+    for model in ("nlu", "nlu_stream"):
+        _copy_code(HAND_WRITTEN / model, target / model)
+    for model in ("trunk", *map(branch_name, tasks)):
+        _link(repository / model, target / model)
+
+
+def copy_encoders(repository: Path, tasks: Sequence[str], encoders: Path, target: Path) -> None:
+    """Single-task serving of `tasks`: their whole encoders, linked, behind the same client and router."""
+    _begin(repository, tasks, target)
+    _copy_router(target / "nlu", "nlu", "single_model.py")
+    for model in map(branch_name, tasks):
+        _link(encoders / model, target / model)
+
+
+def _begin(repository: Path, tasks: Sequence[str], target: Path) -> None:
+    """An empty repository with the tokenizer, and a registry of these tasks."""
+    shutil.rmtree(target, ignore_errors=True)
+    target.mkdir(parents=True)
+    registry = json.loads((repository / FILE).read_text(encoding="utf-8"))
+    registry["tasks"] = {task: registry["tasks"][task] for task in tasks}
+    (target / FILE).write_text(json.dumps(registry), encoding="utf-8")
+    _copy_code(HAND_WRITTEN / "tokenizer", target / "tokenizer")
+    shutil.copy(repository / "tokenizer" / "1" / "tokenizer.json", target / "tokenizer" / "1")
+
+
+def _copy_router(target: Path, name: str, model_file: str) -> None:
+    """The model `nlu` under another name, with its own model.py replaced."""
+    _copy_code(HAND_WRITTEN / "nlu", target)
+    config = (target / "config.pbtxt").read_text(encoding="utf-8")
+    (target / "config.pbtxt").write_text(config.replace('name: "nlu"', f'name: "{name}"', 1), encoding="utf-8")
+    (target / "1" / "model.py").rename(target / "1" / "nlu_model.py")
+    shutil.copy(ROUTERS / model_file, target / "1" / "model.py")
+
+
+def _copy_code(source: Path, target: Path) -> None:
+    shutil.copytree(source, target, ignore=shutil.ignore_patterns("__pycache__", "tokenizer.json"))
+
+
+def _link(source: Path, target: Path) -> None:
+    shutil.copytree(source, target, copy_function=_link_file)
+
+
+def _link_file(source: str, target: str) -> None:
+    try:
+        os.link(source, target)
+    except OSError:  # on another file system
+        shutil.copy(source, target)

@@ -1,0 +1,50 @@
+"""The model `nlu_naive`: all texts in one padded batch, the trunk whole, then one branch after the other.
+
+Beside it lie a copy of the package `router` and of the model `nlu` (nlu_model.py), of which all else is taken.
+"""
+
+import json
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import nlu_model
+from router.answer import read_answer
+from router.batch import Batch
+from router.inference import NEWEST, infer
+from router.registry import Registry
+from router.router import Router
+from router.row import Row, TaskAnswers
+from router.trunk import hidden_name
+
+
+class NaiveRouter(Router):
+    """No length groups, and one call at a time."""
+
+    def answer(self, rows: Sequence[Row], registry: Registry) -> Iterator[tuple[str, TaskAnswers]]:
+        """Yields (task, its answers for all rows)."""
+        plan = self._planner.plan(rows, registry)
+        if not plan.encodings:
+            return
+        batch = Batch.of(plan.encodings)
+        taps = sorted({branch.tap for branch in registry.tasks.values()})
+        states = infer("trunk", NEWEST, batch.arrays, [hidden_name(tap) for tap in taps])
+        everything = range(len(plan.encodings))
+        for task, places in plan.places.items():
+            branch = registry.tasks[task]
+            inputs = batch.branch_inputs(states[hidden_name(branch.tap)], everything)
+            logits = infer(branch.model, branch.version, inputs, ["logits"])["logits"]
+            yield (
+                task,
+                {
+                    row: json.dumps(read_answer(branch, rows[row], batch.encodings[place], logits[place]))
+                    for row, place in places.items()
+                },
+            )
+
+
+class TritonPythonModel(nlu_model.TritonPythonModel):
+    """`nlu` with the naive router."""
+
+    def initialize(self, args: dict[str, str]) -> None:
+        """Opens the repository that this model lies in."""
+        self._router = NaiveRouter(Path(args["model_repository"]).parent, "nlu_naive")

@@ -1,0 +1,113 @@
+"""Rivals behind Triton: loads on a running server."""
+
+import re
+import tempfile
+import urllib.request
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from statistics import fmean
+
+from errors import BenchError
+from texts import SPECIAL
+
+from build_tools.serving.server import TritonServer
+from clients.load_test.inputs import prepare_inputs
+from clients.load_test.load import Concurrency, Load, Rate
+from clients.load_test.measure import measure
+from clients.load_test.measurement import Latency, Measurement
+from clients.load_test.protocol import Protocol
+
+WARM_UP_SECONDS = 2.0
+# What all callers together send at a time is no more than so many tokens: that keeps all cores busy, and with more of
+# the longest texts the slowest rival would take minutes for a batch.
+SATURATING_TOKENS = 1024
+# Batches of every size come up under many callers, and a runtime prepares its kernels for each when it first sees it.
+SATURATION_WARM_UP_SECONDS = 10.0
+LATENCIES = 8  # of saturated texts, that a window is to hold; but it is no longer than this:
+MOST_SECONDS = 60.0
+SHARE_OF_SATURATION = 0.7
+
+
+@dataclass(frozen=True)
+class Press:
+    """Texts, and how long and by how many callers, at most, a server is pressed with them."""
+
+    texts: Sequence[str]
+    seconds: float
+    callers: int
+
+    @property
+    def saturating_callers(self) -> int:
+        """How many callers press at saturation."""
+        tokens = fmean(len(text.split()) + SPECIAL for text in self.texts)
+        return max(1, min(self.callers, int(SATURATING_TOKENS / tokens)))
+
+    def saturate(self, server: TritonServer, model: str, tasks: Sequence[str] | None = None) -> dict[str, float]:
+        """texts_per_second and saturated_p50_ms with all callers.
+
+        Answers come a batch at a time: a window that holds too few batches is repeated, longer.
+        """
+        load = Concurrency(self.saturating_callers)
+        found = self._measure(server, model, load, tasks, warm_up=SATURATION_WARM_UP_SECONDS)
+        wanted = LATENCIES * found.latency.p50 / 1000 if found.latency else MOST_SECONDS
+        if wanted > self.seconds:
+            longer = replace(self, seconds=min(wanted, max(MOST_SECONDS, self.seconds)))
+            found = longer._measure(server, model, load, tasks)
+        return {"texts_per_second": found.texts_per_second, "saturated_p50_ms": _latency(found).p50}
+
+    def one_caller(self, server: TritonServer, model: str, tasks: Sequence[str] | None = None) -> dict[str, float]:
+        """p50_ms and p99_ms."""
+        latency = _latency(self._measure(server, model, Concurrency(1), tasks))
+        return {"p50_ms": latency.p50, "p99_ms": latency.p99}
+
+    def stream(self, server: TritonServer) -> dict[str, float]:
+        """stream_first_ms and stream_last_ms: P50 to the first and the last answer of one caller."""
+        found = self._measure(server, "nlu_stream", Concurrency(1), None, "stream")
+        if found.first is None:
+            raise BenchError("a stream brought no answer: see the server's log.")
+        return {"stream_first_ms": found.first.p50, "stream_last_ms": _latency(found).p50}
+
+    def below_saturation(self, server: TritonServer, saturated: float) -> dict[str, float]:
+        """load_p50_ms and load_p99_ms while texts come at random, 0.7 times as many a second as `saturated`.
+
+        Twice the seconds, because a P99 needs many texts.
+        """
+        longer = replace(self, seconds=2 * self.seconds)
+        latency = _latency(longer._measure(server, "nlu", Rate(SHARE_OF_SATURATION * saturated), None))
+        return {"load_p50_ms": latency.p50, "load_p99_ms": latency.p99}
+
+    def _measure(
+        self,
+        server: TritonServer,
+        model: str,
+        load: Load,
+        tasks: Sequence[str] | None,
+        protocol: Protocol = "grpc",
+        warm_up: float = WARM_UP_SECONDS,
+    ) -> Measurement:
+        with tempfile.TemporaryDirectory(prefix="espalier-bench-") as folder:
+            inputs = Path(folder, "inputs.json")
+            prepare_inputs(self.texts, None, tasks, inputs)
+            found = measure(server.grpc_url, model, inputs, load, protocol, self.seconds, warm_up)
+        if found.failed or found.task_errors or found.unanswered:
+            said = found.failure or found.task_error or "answers came too late"
+            raise BenchError(f"{model} failed under {load}, so that its figures would be no figures: {said}")
+        return found
+
+
+def token_counts(server: TritonServer, model: str) -> tuple[int, int]:
+    """Tokens that the router has sent through the trunk, and how many were padding."""
+    with urllib.request.urlopen(f"http://{server.metrics_url}/metrics") as answer:
+        text = answer.read().decode()
+    counts = {
+        name: int(float(value))
+        for name, value in re.findall(rf'espalier_(\w*tokens)_total{{model="{model}"}} (\S+)', text)
+    }
+    return counts.get("tokens", 0), counts.get("padding_tokens", 0)
+
+
+def _latency(found: Measurement) -> Latency:
+    if found.latency is None:
+        raise BenchError(f"{found.model} answered nothing within {found.seconds:g} s under {found.load}: give more.")
+    return found.latency

@@ -1,0 +1,116 @@
+"""Rivals (b), (c) and (d): one round of each, on a server that is started for it and stopped after it.
+
+All at once would not fit into memory, and what is restarted in each round has no luck of a single start.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from memory import GIB, available, guarded, model_pss, tree_pss
+from repositories import NAIVE
+from served import Press, token_counts
+from suite import Suite
+from tqdm import tqdm
+
+from build_tools.serving.server import TritonServer
+
+START_SECONDS = 400.0  # many whole encoders on few cores take minutes
+PROBE = 2  # encoders from whose memory that of all is told beforehand
+
+Figures = dict[str, dict[str, float]]  # kind of texts -> figure -> value
+
+
+@dataclass(frozen=True)
+class Single:
+    """Single-task serving's figures, with `encoders` of the tasks' encoders loaded."""
+
+    figures: Figures
+    encoders: int
+
+
+def measure_suite(suite: Suite, presses: Mapping[str, Press], rivals: Sequence[str], bar: tqdm) -> dict[str, Figures]:
+    """One round of `nlu` and of the naive router, on one server, by turns: rival -> figures.
+
+    The naive router shares trunk and branches with `nlu`; each one's memory is told without the other's process. An
+    idle server takes no processor time, so the one task's own server may run beside.
+    """
+    found: dict[str, Figures] = {rival: {tokens: {} for tokens in presses} for rival in rivals}
+    repository, alone = suite.served(), suite.one_alone()
+    with TritonServer(repository, startup_timeout=START_SECONDS) as server:
+        for tokens, press in presses.items():
+            for rival in rivals:
+                model = NAIVE if rival == "naive" else "nlu"
+                bar.set_description(f"{rival}, {tokens} tokens")
+                before = token_counts(server, model)
+                figures = press.saturate(server, model)
+                after = token_counts(server, model)
+                if after[0] > before[0]:
+                    figures["padding"] = (after[1] - before[1]) / (after[0] - before[0])
+                others = ("nlu", "nlu_stream") if rival == "naive" else (NAIVE,)
+                figures["pss"] = tree_pss(server.pid, others)
+                found[rival][tokens] = figures | press.one_caller(server, model)
+                bar.update()
+        if "nlu" in rivals:
+            with TritonServer(alone) as single:
+                for tokens, press in presses.items():
+                    bar.set_description(f"nlu, {tokens} tokens: one task, streams, 70 % load")
+                    figures = found["nlu"][tokens]
+                    figures |= press.stream(server)
+                    figures |= press.below_saturation(server, figures["texts_per_second"])
+                    one = [suite.one_task]
+                    figures["one_loaded_p50_ms"] = press.one_caller(server, "nlu", one)["p50_ms"]
+                    figures["one_alone_p50_ms"] = press.one_caller(single, "nlu", one)["p50_ms"]
+                    bar.update()
+    return found
+
+
+def measure_single(suite: Suite, presses: Mapping[str, Press], encoders: int | None, bar: tqdm) -> Single:
+    """One round of single-task serving, with `encoders` loaded, or with as many as the memory holds.
+
+    With fewer than the tasks, all figures are scaled to all: work and encoders' memory grow by one encoder a task.
+    """
+    encoders = encoders or _fitting(suite, bar)
+    while True:
+        bar.set_description(f"single: {encoders} encoders")
+        server = TritonServer(suite.single_task(encoders), startup_timeout=START_SECONDS)
+        with guarded(server) as killed:
+            try:
+                with server:
+                    return Single(_figures(suite, presses, server, encoders, bar), encoders)
+            except Exception:
+                # Whatever broke off, broke off because the server was killed.
+                if not killed.is_set() or encoders == 1:
+                    raise
+        encoders -= 1
+
+
+def _figures(suite: Suite, presses: Mapping[str, Press], server: TritonServer, encoders: int, bar: tqdm) -> Figures:
+    scale = len(suite.tasks) / encoders
+    asked = suite.tasks[:encoders]
+    found: Figures = {}
+    for tokens, press in presses.items():
+        bar.set_description(f"single, {tokens} tokens")
+        saturated = press.saturate(server, "nlu", asked)
+        latency = press.one_caller(server, "nlu", asked)
+        own = sum(model_pss(server.pid, "branch_"))
+        found[tokens] = {
+            "texts_per_second": saturated["texts_per_second"] / scale,
+            "p50_ms": latency["p50_ms"] * scale,
+            "p99_ms": latency["p99_ms"] * scale,
+            "pss": tree_pss(server.pid) + own * (scale - 1),
+        }
+        bar.update()
+    return found
+
+
+def _fitting(suite: Suite, bar: tqdm) -> int:
+    """How many encoders the memory will hold, from that of a few; at least one."""
+    count = len(suite.tasks)
+    if count <= PROBE:
+        return count
+    bar.set_description("single: memory of one encoder")
+    free = available()
+    with TritonServer(suite.single_task(PROBE), startup_timeout=START_SECONDS) as server:
+        each = max(model_pss(server.pid, "branch_"))
+        rest = tree_pss(server.pid) - PROBE * each
+    return max(1, min(count, int((free - GIB - rest) // each)))
