@@ -51,8 +51,7 @@ class TritonPythonModel:
 
     def _stream(self, requests: list[Any], senders: list[Any], last: dict[int, Any]) -> None:
         registry = self._router.registry()
-        # Triton 2.51 dies of signal 11 within minutes of streams whose requests are asked whether they were cancelled.
-        intake = Intake(requests, registry, sees_cancellation=False)
+        intake = Intake(requests, registry)
         last |= intake.refused
         answered: dict[tuple[int, str], dict[int, str]] = {}  # (request, task): {row: answer}
         expected = {

@@ -105,15 +105,3 @@ def test_a_slow_answer_of_triton_does_not_undo_what_a_later_question_found(clock
 
     assert caller.is_gone
     assert caller.is_gone
-
-
-def test_triton_is_never_asked_about_a_decoupled_model_s_request_and_the_timeout_still_holds(clock):
-    request = Request(microseconds=1_000_000)
-    request.cancelled = True
-    caller = Caller(request, sees_cancellation=False)
-
-    caller.check()
-    clock.now += 2
-
-    assert caller.is_gone
-    assert request.asked == 0

@@ -22,10 +22,8 @@ class Caller:
     The time before, in Triton's queue, the queue policy compares with the same number.
     """
 
-    def __init__(self, request: Any, sees_cancellation: bool = True) -> None:
-        """sees_cancellation: whether Triton may be asked; about requests of a decoupled model it must not be."""
+    def __init__(self, request: Any) -> None:
         self._request = request
-        self._sees_cancellation = sees_cancellation
         self._seconds = request.timeout() / 1e6
         self._deadline = time.monotonic() + self._seconds if self._seconds else math.inf
         self._asked = -math.inf
@@ -36,7 +34,7 @@ class Caller:
         now = time.monotonic()
         if now > self._deadline:
             raise GoneError(f"the request's timeout of {self._seconds:g} s has passed.", cancelled=False)
-        if self._sees_cancellation and now - self._asked > _ASK_AGAIN_SECONDS:
+        if now - self._asked > _ASK_AGAIN_SECONDS:
             self._asked = now
             # Never back to False: another thread may learn it while this one waits for Triton.
             if self._request.is_cancelled():

@@ -19,13 +19,13 @@ class Intake:
     spans: {request: its rows' numbers}. refused: {request: response} for the others.
     """
 
-    def __init__(self, requests: Sequence[Any], registry: Registry, sees_cancellation: bool = True) -> None:
+    def __init__(self, requests: Sequence[Any], registry: Registry) -> None:
         self.rows: list[Row] = []
         self.spans: dict[int, range] = {}
         self.refused: dict[int, Any] = {}
         self._callers: dict[int, Caller] = {}
         for index, request in enumerate(requests):
-            caller = Caller(request, sees_cancellation)
+            caller = Caller(request)
             try:
                 caller.check()
                 rows = read_rows(request, registry, caller)
