@@ -38,11 +38,17 @@ class Models:
         self.calls = []
         self.held = {}  # model or output: the event that a call of it waits for
         self.failing = set()
-        self.begun = threading.Event()
+        self._called = threading.Condition()
+
+    def wait_for(self, model):
+        """Returns when a call of the model is under way."""
+        with self._called:
+            assert self._called.wait_for(lambda: any(call.model == model for call in self.calls), PATIENCE)
 
     def infer(self, model, version, inputs, outputs):
-        self.calls.append(SimpleNamespace(model=model, version=version, inputs=inputs, outputs=list(outputs)))
-        self.begun.set()
+        with self._called:
+            self.calls.append(SimpleNamespace(model=model, version=version, inputs=inputs, outputs=list(outputs)))
+            self._called.notify_all()
         for name in (model, *outputs):
             if name in self.held:
                 assert self.held[name].wait(PATIENCE)
@@ -224,7 +230,7 @@ def test_a_caller_who_goes_on_the_way_stops_the_trunk(start, models):
     answers = run.answers()
     with ThreadPoolExecutor(1) as reader:
         found = reader.submit(list, answers)
-        assert models.begun.wait(PATIENCE)
+        models.wait_for("trunk")
         caller.is_gone = True
         models.held["hidden_2"].set()
         assert found.result(PATIENCE) == []
@@ -240,6 +246,7 @@ def test_when_the_answers_end_early_no_call_is_still_under_way_and_none_follows(
     models.held["hidden_6"] = threading.Event()
     answers = start(_row("a", "shallow", "middle", "deep")).answers()
     assert next(answers)[0] == "middle"
+    models.wait_for("branch_shallow")  # its thread may be slower than that of middle
     if fails:
         models.failing.add("hidden_6")
     models.held["hidden_6"].set()
