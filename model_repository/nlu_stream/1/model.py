@@ -1,8 +1,6 @@
 """The model `nlu_stream`: the router of `nlu`, sending each task's answer as soon as its branch is done."""
 
 import sys
-import threading
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -16,8 +14,6 @@ from router.response import failure_response, result_response
 from router.router import Router
 
 FINAL = pb_utils.TRITONSERVER_RESPONSE_COMPLETE_FINAL
-# While so many batches are computed the others wait in Triton's queue, which knows priorities, timeouts and its bound.
-BATCHES_IN_FLIGHT = 2
 
 
 class TritonPythonModel:
@@ -26,16 +22,14 @@ class TritonPythonModel:
     def initialize(self, args: dict[str, str]) -> None:
         """Opens the repository that this model lies in."""
         self._router = Router(Path(args["model_repository"]).parent, "nlu_stream")
-        self._free = threading.Semaphore(BATCHES_IN_FLIGHT)
-        self._batches = ThreadPoolExecutor(BATCHES_IN_FLIGHT, thread_name_prefix="batch")
 
     def execute(self, requests: list[Any]) -> None:
-        """Texts of all requests go through trunk and branches together; returns when another batch may begin."""
-        self._free.acquire()
-        self._batches.submit(self._answer, requests)
+        """Texts of all requests go through trunk and branches together; returns when everything is sent.
 
-    def _answer(self, requests: list[Any]) -> None:
-        """Every request gets its final flag, whatever happens: one that does not keeps the server from stopping."""
+        One batch at a time in a process: tritonserver 2.51 dies (signal 11) of what a decoupled model does from several
+        threads, such as two increments of one metric at the same moment. Batches are in flight side by side all the
+        same, in the processes of this model's instances.
+        """
         last: dict[int, Any] = {}  # the response, if any, that goes with a request's final flag
         senders: list[Any] = []
         try:
@@ -44,8 +38,7 @@ class TritonPythonModel:
         except Exception as error:  # what fails here fails for all texts alike
             failed = set(range(len(requests))) - last.keys()
             last |= {index: failure_response("nlu_stream", error) for index in failed}
-        finally:
-            self._free.release()
+        finally:  # every request gets its final flag: one that does not keeps the server from stopping
             for index, sender in enumerate(senders):
                 _send(sender, *([last[index]] if index in last else []), flags=FINAL)
 

@@ -1,7 +1,5 @@
 """The router's own counters among Triton's metrics."""
 
-import threading
-
 import triton_python_backend_utils as pb_utils
 
 _DESCRIPTIONS = {
@@ -13,7 +11,11 @@ _DESCRIPTIONS = {
 
 
 class RouterMetrics:
-    """Counters by name, each with the label `model`: which of the two routers."""
+    """Counters by name, each with the label `model`: which of the two routers.
+
+    For one thread: Triton 2.51 dies (signal 11, libtriton_python) of two increments of one metric at the same time. The
+    second replaces the message in shared memory that the server is reading.
+    """
 
     def __init__(self, model: str) -> None:
         self._families = {
@@ -22,26 +24,17 @@ class RouterMetrics:
         }
         self._counters = {name: family.Metric(labels={"model": model}) for name, family in self._families.items()}
         self._told: dict[str, int] = {}
-        # Batches in flight count from threads. Triton 2.51 dies (signal 11, libtriton_python) of two increments of one
-        # metric at the same time: the second replaces the message in shared memory that the server is reading.
-        self._lock = threading.Lock()
 
     def count_tokens(self, tokens: int, padding: int) -> None:
         """Adds one batch's tokens."""
-        with self._lock:
-            self._add("espalier_tokens_total", tokens)
-            self._add("espalier_padding_tokens_total", padding)
+        self._add("espalier_tokens_total", tokens)
+        self._add("espalier_padding_tokens_total", padding)
 
     def tell_cache(self, hits: int, misses: int) -> None:
         """Brings the cache's counters to these totals."""
-        with self._lock:
-            for name, total in (
-                ("espalier_result_cache_hits_total", hits),
-                ("espalier_result_cache_misses_total", misses),
-            ):
-                new = max(0, total - self._told.get(name, 0))  # a total that was read earlier may come later
-                self._told[name] = self._told.get(name, 0) + new
-                self._add(name, new)
+        for name, total in (("espalier_result_cache_hits_total", hits), ("espalier_result_cache_misses_total", misses)):
+            self._add(name, total - self._told.get(name, 0))
+            self._told[name] = total
 
     def _add(self, name: str, number: int) -> None:
         if number:  # each increment is a call to another process

@@ -26,7 +26,7 @@ class ResultCache:
         self._limit = limit
         self._bytes = 0
         self._entries: OrderedDict[Key, str] = OrderedDict()
-        self._lock = threading.Lock()  # batches in flight and their branches share the cache
+        self._lock = threading.Lock()  # a batch's branches end in threads
 
     def look_up(self, rows: Sequence[Row], registry: Registry) -> tuple[list[Row], dict[str, TaskAnswers]]:
         """The rows with the tasks that are still to be computed, and by task the answers that are known."""
