@@ -10,10 +10,11 @@ from tokenizers import Tokenizer
 from build_tools.dev_check import dev_folders
 from build_tools.errors import BuildError
 from build_tools.export import export_branch, export_trunk
-from build_tools.graph import Graph
+from build_tools.fastest_precisions import Precisions
+from build_tools.graph import Graph, Graphs
 from build_tools.names import branch_name, hidden_name
 from build_tools.precision import Precision, candidates
-from build_tools.precision_choice import Precisions, Suite, choose_precisions
+from build_tools.precision_choice import choose_precisions
 from build_tools.proof import prove_equal
 from build_tools.registry import FILE, Registry, TaskEntry, TrunkEntry, version_entry, write_registry
 from build_tools.runtime import Runtime
@@ -65,9 +66,9 @@ def build(
     with tempfile.TemporaryDirectory(dir=repository.parent, prefix=f".{repository.name}.") as temporary:
         staged = Path(temporary) / repository.name
         staged.mkdir()
-        suite = _export_and_prove(staged, checkpoints, encoder, runtime, report)
-        precisions = choose_precisions(precision, suite, dev, report)
-        registry = _stage(staged, suite, precisions, encoder, fingerprints)
+        graphs = _export_and_prove(staged, checkpoints, encoder, runtime, report)
+        precisions = choose_precisions(precision, graphs, dev, report)
+        registry = _stage(staged, graphs, precisions, encoder, fingerprints)
         _put_in_place(staged, repository)
     return registry
 
@@ -128,7 +129,7 @@ def _dev_folders(data: Path | None, tasks: list[str], report: Report) -> dict[st
 
 def _export_and_prove(
     staged: Path, checkpoints: list[Checkpoint], encoder: Encoder, runtime: Runtime, report: Report
-) -> Suite:
+) -> Graphs:
     """Exports trunk and branches into their version folders, and proves each equal to its golden examples."""
     hidden_size = int(encoder.config["hidden_size"])
     taps = sorted({checkpoint.record.tap for checkpoint in checkpoints})
@@ -150,13 +151,13 @@ def _export_and_prove(
             f"{record.task}: tap {record.tap}, {record.layers} layers; {len(checkpoint.golden)} golden examples equal "
             f"to {difference:.1e}"
         )
-    return Suite(trunk, taps, branches)
+    return Graphs(trunk, taps, branches)
 
 
-def _stage(staged: Path, suite: Suite, precisions: Precisions, encoder: Encoder, fingerprints: list[str]) -> Registry:
+def _stage(staged: Path, graphs: Graphs, precisions: Precisions, encoder: Encoder, fingerprints: list[str]) -> Registry:
     """Lays out the whole repository in `staged`, around the graphs that stand there."""
-    runtime, hidden_size = suite.trunk.runtime, int(encoder.config["hidden_size"])
-    lengths = sorted({checkpoint.record.max_length for checkpoint, _ in suite.branches}, reverse=True)
+    runtime, hidden_size = graphs.trunk.runtime, int(encoder.config["hidden_size"])
+    lengths = sorted({checkpoint.record.max_length for checkpoint, _ in graphs.branches}, reverse=True)
 
     for name in HAND_WRITTEN_MODELS:
         _copy_hand_written(name, staged / name)
@@ -166,10 +167,10 @@ def _stage(staged: Path, suite: Suite, precisions: Precisions, encoder: Encoder,
             _copy_hand_written("tokenizer", staged / name)
         (staged / name / "1" / TOKENIZER).write_text(_truncating(encoder.tokenizer, max_length), encoding="utf-8")
 
-    suite.trunk.settle(precisions.trunk)
-    write_trunk_configs(staged / "trunk", trunk_config(runtime, suite.taps, hidden_size, precisions.trunk))
+    graphs.trunk.settle(precisions.trunk)
+    write_trunk_configs(staged / "trunk", trunk_config(runtime, graphs.taps, hidden_size, precisions.trunk))
     tasks = {}
-    for checkpoint, branch in suite.branches:
+    for checkpoint, branch in graphs.branches:
         record = checkpoint.record
         precision = precisions.branches[record.task]
         branch.settle(precision)
@@ -180,7 +181,7 @@ def _stage(staged: Path, suite: Suite, precisions: Precisions, encoder: Encoder,
         write_config(ensemble, ensemble_config(record, _tokenizer_name(record.max_length, lengths)))
         tasks[record.task] = TaskEntry(live=1, versions={"1": version_entry(record, precision)})
 
-    trunk = TrunkEntry(encoder=encoder.name, taps=suite.taps, fingerprints=fingerprints, precision=precisions.trunk)
+    trunk = TrunkEntry(encoder=encoder.name, taps=graphs.taps, fingerprints=fingerprints, precision=precisions.trunk)
     registry = Registry(runtime=runtime, trunk=trunk, tasks=tasks)
     write_registry(staged, registry)
     return registry

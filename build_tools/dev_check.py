@@ -1,14 +1,11 @@
 """A task's dev metric through the built graphs."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from pathlib import Path
-
-import numpy as np
 
 from build_tools.backends.espalier_backend.chain import Chain
 from build_tools.errors import BuildError
 from build_tools.names import hidden_name
-from build_tools.precision import Precision
 from training.batches import pad_tokens
 from training.checkpoint import Checkpoint
 from training.data.split import find_split_file
@@ -44,31 +41,18 @@ class DevSet:
         self._examples = read_examples(find_split_file(folder, "dev"), self._record.kind, tuple(self._record.labels))
         self._tokens = tokenize(checkpoint.tokenizer, self._examples, self._record.max_length)
 
-    def __len__(self) -> int:
-        return len(self._examples)
-
-    def scores(self, trunk: Chain, branches: Mapping[Precision, Chain]) -> dict[Precision, float]:
-        """The task's metric, 0..100, of each of the branches on this trunk."""
+    def score(self, trunk: Chain, branch: Chain) -> float:
+        """The task's metric, 0..100."""
         record, tokens = self._record, self._tokens
-        predictions: dict[Precision, list[object]] = {precision: [None] * len(self) for precision in branches}
-        by_length = sorted(range(len(self)), key=lambda row: len(tokens[row].ids))
-        for start in range(0, len(self), BATCH):
+        predicted: list[object] = [None] * len(tokens)
+        by_length = sorted(range(len(tokens)), key=lambda row: len(tokens[row].ids))
+        for start in range(0, len(tokens), BATCH):
             rows = by_length[start : start + BATCH]
             inputs = {name: tensor.numpy() for name, tensor in pad_tokens([tokens[row] for row in rows]).items()}
             hidden = trunk.run(inputs, [hidden_name(record.tap)])[hidden_name(record.tap)]
-            for precision, branch in branches.items():
-                logits = branch.run({"hidden": hidden, "attention_mask": inputs["attention_mask"]}, ["logits"])[
-                    "logits"
-                ]
-                for row, own in zip(rows, logits, strict=True):
-                    predictions[precision][row] = self._decode(own, row)
+            logits = branch.run({"hidden": hidden, "attention_mask": inputs["attention_mask"]}, ["logits"])["logits"]
+            for row, computed in zip(rows, logits, strict=True):
+                own = computed[: len(tokens[row].ids)] if record.kind is Kind.TAGGING else computed
+                predicted[row] = decode(own, tokens[row], record.kind, record.labels)
         golds = [example.label for example in self._examples]
-        return {
-            precision: score(record.kind, record.labels, predicted, golds)[record.metric]
-            for precision, predicted in predictions.items()
-        }
-
-    def _decode(self, logits: np.ndarray, row: int) -> object:
-        tokens = self._tokens[row]
-        own = logits[: len(tokens.ids)] if self._record.kind is Kind.TAGGING else logits
-        return decode(own, tokens, self._record.kind, self._record.labels)
+        return score(record.kind, record.labels, predicted, golds)[record.metric]

@@ -1,5 +1,7 @@
 """An exported graph in its version folder, in every precision that can be made of it."""
 
+from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 from build_tools.backends.espalier_backend.chain import Chain
@@ -7,6 +9,7 @@ from build_tools.precision import Precision
 from build_tools.proof import load_graph
 from build_tools.quantization import quantize
 from build_tools.runtime import Runtime
+from training.checkpoint import Checkpoint
 
 
 class Graph:
@@ -32,3 +35,12 @@ class Graph:
         if not self._int8.exists():
             quantize(self.file, self._int8, self.runtime, self._hidden_size)
         return self._int8
+
+
+@dataclass(frozen=True)
+class Graphs:
+    """All that a build exported, proved in fp32: the trunk with its taps, and each checkpoint's branch."""
+
+    trunk: Graph
+    taps: list[int]
+    branches: Sequence[tuple[Checkpoint, Graph]]

@@ -1,12 +1,13 @@
 """One task in several precisions: which of them pass."""
 
-from collections.abc import Collection, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from functools import cached_property
 from pathlib import Path
 
 from build_tools.backends.espalier_backend.chain import Chain
 from build_tools.dev_check import DevSet
 from build_tools.golden_batch import GoldenBatch
+from build_tools.graph import Graph
 from build_tools.precision import Precision
 from build_tools.same_answers import first_difference
 from training.checkpoint import Checkpoint
@@ -17,78 +18,58 @@ IN_FP32 = (Precision.FP32, Precision.FP32)
 Pair = tuple[Precision, Precision]  # of the trunk, of the branch
 
 
-@dataclass(frozen=True)
 class Trial:
-    """A task in the pairs of precisions that were tried.
+    """A task in pairs of precisions, of its trunk and of its branch.
 
-    refusals: why not this pair; None where it passed. scores: the dev metric of those that gave the golden answers, and
-    of fp32; empty without data.
+    trunks: in each precision that is tried, and in fp32 where there is a data folder.
+    refusals: of each pair tried why it does not pass, None if nothing is known against it.
     """
 
-    task: str
-    metric: str
-    refusals: Mapping[Pair, str | None]
-    scores: Mapping[Pair, float]
+    def __init__(
+        self, checkpoint: Checkpoint, graph: Graph, trunks: Mapping[Precision, Chain], folder: Path | None
+    ) -> None:
+        self.checkpoint, self.graph = checkpoint, graph
+        self.refusals: dict[Pair, str | None] = {}
+        self._trunks, self._folder = trunks, folder
+        self._scores: dict[Pair, float] = {}
 
-    def passed(self, trunk: Precision) -> list[Precision]:
-        """The precisions in which the branch passes on a trunk of that precision."""
-        return [branch for (on, branch), refusal in self.refusals.items() if on is trunk and refusal is None]
+    @property
+    def task(self) -> str:
+        """Its name."""
+        return self.checkpoint.record.task
+
+    def compare_answers(self, branches: Mapping[Precision, Chain], pairs: Iterable[Pair]) -> None:
+        """Holds each pair against the golden answers. fp32 is proved equal, which says more."""
+        batch = GoldenBatch(self.checkpoint)
+        hidden = {precision: batch.hidden(trunk) for precision, trunk in self._trunks.items()}
+        for on, of in pairs:
+            logits = batch.logits(hidden[on], branches[of])
+            same = (on, of) == IN_FP32
+            self.refusals[on, of] = None if same else first_difference(self.checkpoint.record, batch, logits)
+
+    def passes(self, pair: Pair) -> bool:
+        """Whether a pair that was compared passes. Its dev metric is computed when this is asked, and once."""
+        if self.refusals[pair] is None and self._folder is not None:
+            metric, score, in_fp32 = self.checkpoint.record.metric, self._score(pair), self._score(IN_FP32)
+            if abs(score - in_fp32) > POINTS:
+                self.refusals[pair] = (
+                    f"its dev {metric} is {score:.2f}, in fp32 {in_fp32:.2f}; allowed is a difference of {POINTS}"
+                )
+        return self.refusals[pair] is None
 
     def dev_report(self, pair: Pair) -> str:
-        """The dev metric of a pair beside that of fp32, to append to a report; empty without data."""
-        if not self.scores:
+        """The dev metric of a pair that passed, to append to a report; empty without data."""
+        if self._folder is None:
             return ""
-        in_fp32 = "" if pair == IN_FP32 else f" (fp32 {self.scores[IN_FP32]:.2f})"
-        return f", dev {self.metric} {self.scores[pair]:.2f}{in_fp32}"
+        in_fp32 = "" if pair == IN_FP32 else f" (fp32 {self._score(IN_FP32):.2f})"
+        return f", dev {self.checkpoint.record.metric} {self._score(pair):.2f}{in_fp32}"
 
+    def _score(self, pair: Pair) -> float:
+        if pair not in self._scores:
+            self._scores[pair] = self._dev.score(self._trunks[pair[0]], self.graph.load(pair[1]))
+        return self._scores[pair]
 
-def try_task(
-    checkpoint: Checkpoint,
-    trunks: Mapping[Precision, Chain],
-    branches: Mapping[Precision, Chain],
-    pairs: Collection[Pair],
-    folder: Path | None,
-) -> Trial:
-    """Holds each pair against the golden examples, and where there is a data folder against the dev metric in fp32.
-
-    trunks, branches: the graphs in the precisions of `pairs`, and with a folder in fp32 too.
-    """
-    refusals = _golden_refusals(checkpoint, trunks, branches, pairs)
-    scores: dict[Pair, float] = {}
-    if folder is not None:
-        passed = [pair for pair in pairs if refusals[pair] is None]
-        scores = _scores(DevSet(folder, checkpoint), trunks, branches, {*passed, IN_FP32})
-        for pair in passed:
-            difference = scores[pair] - scores[IN_FP32]
-            if abs(difference) > POINTS:
-                refusals[pair] = (
-                    f"its dev {checkpoint.record.metric} is {scores[pair]:.2f}, in fp32 {scores[IN_FP32]:.2f}; allowed "
-                    f"is a difference of {POINTS}"
-                )
-    return Trial(checkpoint.record.task, checkpoint.record.metric, refusals, scores)
-
-
-def _golden_refusals(
-    checkpoint: Checkpoint,
-    trunks: Mapping[Precision, Chain],
-    branches: Mapping[Precision, Chain],
-    pairs: Collection[Pair],
-) -> dict[Pair, str | None]:
-    batch = GoldenBatch(checkpoint)
-    hidden = {on: batch.hidden(trunks[on]) for on in sorted({on for on, _ in pairs})}
-    return {
-        (on, of): None  # it is proved equal, which says more
-        if (on, of) == IN_FP32
-        else first_difference(checkpoint.record, batch, batch.logits(hidden[on], branches[of]))
-        for on, of in pairs
-    }
-
-
-def _scores(
-    dev: DevSet, trunks: Mapping[Precision, Chain], branches: Mapping[Precision, Chain], pairs: Collection[Pair]
-) -> dict[Pair, float]:
-    scores: dict[Pair, float] = {}
-    for on in sorted({on for on, _ in pairs}):  # the trunk runs once for all its branches
-        wanted = {of: branches[of] for trunk, of in pairs if trunk is on}
-        scores |= {(on, of): score for of, score in dev.scores(trunks[on], wanted).items()}
-    return scores
+    @cached_property
+    def _dev(self) -> DevSet:
+        assert self._folder is not None
+        return DevSet(self._folder, self.checkpoint)

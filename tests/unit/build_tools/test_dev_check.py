@@ -6,7 +6,6 @@ from build_tools import dev_check
 from build_tools.backends.espalier_backend.chain import Chain
 from build_tools.dev_check import DevSet, dev_folders
 from build_tools.errors import BuildError
-from build_tools.precision import Precision
 from training.checkpoint import Checkpoint
 from training.errors import TrainingError
 from training.kinds import Kind
@@ -60,10 +59,9 @@ def test_each_answer_is_held_against_its_own_row_though_batches_are_sorted_by_le
     always_a = BranchGraph(lambda ids: np.tile(np.array([[1.0, 0.0]], np.float32), (len(ids), 1)))
     trunk = Trunk()
 
-    scores = dev.scores(Chain([trunk]), {Precision.FP32: Chain([first_is_b]), Precision.INT8: Chain([always_a])})
-
-    assert scores == {Precision.FP32: 100.0, Precision.INT8: 50.0}
-    assert trunk.lengths == [[3, 4], [5, 6]]  # once for both branches
+    assert dev.score(Chain([trunk]), Chain([first_is_b])) == 100.0
+    assert trunk.lengths == [[3, 4], [5, 6]]
+    assert dev.score(Chain([trunk]), Chain([always_a])) == 50.0
 
 
 def test_tags_are_read_at_first_sub_words_and_padding_is_not(dev_set):
@@ -71,15 +69,15 @@ def test_tags_are_read_at_first_sub_words_and_padding_is_not(dev_set):
     # "a" (4) is B-x, everything else O but the padding, which would begin spans.
     tagger = BranchGraph(lambda ids: np.stack([ids > 4, (ids == 4) | (ids == 0), 0 * ids], axis=2).astype(np.float32))
 
-    assert dev.scores(Chain([Trunk()]), {Precision.FP32: Chain([tagger])}) == {Precision.FP32: 100.0}
+    assert dev.score(Chain([Trunk()]), Chain([tagger])) == 100.0
 
 
 def test_values_are_scored_by_correlation(dev_set):
     rows = [{"text": text, "text_pair": "a", "label": value} for text, value in (("a", 1.0), ("b", 2.5), ("c", 3.0))]
     dev = dev_set(Kind.PAIR_REGRESSION, rows)
-    graph = BranchGraph(lambda ids: np.where(ids[:, 1:2] == 5, 2.5, ids[:, 1:2] / 2 - 1 + (ids[:, 1:2] == 6)))
+    graph = BranchGraph(lambda ids: np.select([ids[:, 1:2] == 4, ids[:, 1:2] == 5], [10.0, 25.0], 30.0))
 
-    assert dev.scores(Chain([Trunk()]), {Precision.BF16: Chain([graph])})[Precision.BF16] > 85
+    assert dev.score(Chain([Trunk()]), Chain([graph])) == pytest.approx(100)
 
 
 def test_a_label_that_the_branch_does_not_have_is_named(dev_set):
