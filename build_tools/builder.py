@@ -17,6 +17,7 @@ from build_tools.precision import Precision, candidates
 from build_tools.precision_choice import choose_precisions
 from build_tools.proof import prove_equal
 from build_tools.registry import FILE, Registry, TaskEntry, TrunkEntry, version_entry, write_registry
+from build_tools.router_instances import ROUTERS, choose_instances, set_instances
 from build_tools.runtime import Runtime
 from build_tools.triton_config import (
     GRAPH_FILE,
@@ -32,7 +33,7 @@ from training.fingerprint import trunk_fingerprints
 from training.trunk_fit import check_fingerprint
 
 HAND_WRITTEN = Path(__file__).resolve().parents[1] / "model_repository"
-HAND_WRITTEN_MODELS = ("tokenizer", "nlu", "nlu_stream")
+HAND_WRITTEN_MODELS = ("tokenizer", *ROUTERS)
 
 Report = Callable[[str], None]
 
@@ -44,17 +45,25 @@ def build(
     runtime: Runtime = Runtime.OPENVINO,
     precision: Precision = Precision.FP32,
     data: Path | None = None,
+    router_instances: int | None = None,
     report: Report = lambda _: None,
 ) -> Registry:
     """Builds a model repository from task checkpoints, each as version 1 of its branch.
 
     The repository is built beside its place and moved in when every graph is proved, registry.json last.
     encoder_name: None takes the one that the checkpoints name. data: holds a data folder named for each task whose dev
-    metric shall be checked too. report: told of each step.
+    metric shall be checked too. router_instances: of each router; None takes as many as suit this machine. report: told
+    of each step.
     Raises BuildError (and TrainingError for an unusable checkpoint); the repository then is as it was.
     """
     repository = repository.resolve()  # "." has no name and no parent to stage in
     _check_place(repository)
+    if repository == HAND_WRITTEN and router_instances is not None:
+        raise BuildError(
+            f"the routers in {repository} are hand-written and stay as they are: set instance_group in their "
+            f"config.pbtxt in place of --router-instances, or choose another --repository."
+        )
+    instances = choose_instances(router_instances)
     if not folders:
         raise BuildError("give at least one task checkpoint to build from.")
     candidates(precision, runtime)  # what cannot be had is refused before minutes of exports
@@ -69,6 +78,7 @@ def build(
         graphs = _export_and_prove(staged, checkpoints, encoder, runtime, report)
         precisions = choose_precisions(precision, graphs, dev, report)
         registry = _stage(staged, graphs, precisions, encoder, fingerprints)
+        set_instances(staged, instances)
         _put_in_place(staged, repository)
     return registry
 

@@ -25,12 +25,23 @@ def build(
     data: Annotated[
         Path | None, typer.Option(help="Holds the tasks' data folders, to check their dev metric as well.")
     ] = None,
+    router_instances: Annotated[
+        int | None,
+        typer.Option(help="Processes of each router, one batch in flight each; as the cores allow if not given."),
+    ] = None,
 ) -> None:
     """Build a model repository for Triton from task checkpoints, or from what `espalier select` chose."""
     from build_tools.builder import build as build_repository
     from build_tools.suite import checkpoint_folders
 
     registry = build_repository(
-        checkpoint_folders(checkpoints), repository, encoder, runtime, precision, data, report=typer.echo
+        checkpoint_folders(checkpoints),
+        repository,
+        encoder,
+        runtime,
+        precision,
+        data,
+        router_instances,
+        report=typer.echo,
     )
     typer.echo(f"{len(registry.tasks)} tasks -> {repository}")

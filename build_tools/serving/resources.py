@@ -30,6 +30,7 @@ class Resources:
         return {
             "ESPALIER_THREADS": str(self.threads),
             "ESPALIER_TRUNK_THREADS": str(self.trunk_threads),
+            "ESPALIER_AT_ONCE": str(self.at_once),
             "ESPALIER_RESULT_CACHE_BYTES": str(self.result_cache * _MEGABYTE),
         }
 

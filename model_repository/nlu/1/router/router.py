@@ -1,4 +1,4 @@
-"""Rows -> answers, one batch after the other or several at once."""
+"""Rows -> answers, one batch after the other."""
 
 import os
 from collections.abc import Iterator, Sequence
@@ -14,8 +14,8 @@ from router.run import Run
 from router.sequences import SequencePlanner
 from router.trunk import Trunk
 
-# Calls of trunk and branches that one router has out at a time; which of them compute, Triton's rate limiter says.
-CALLS_AT_ONCE = 4
+# What `espalier serve` on two cores lets compute at once; it says so of the machine it runs on.
+_AT_ONCE = "3"
 
 
 class Router:
@@ -29,7 +29,9 @@ class Router:
         self._cache = ResultCache(int(os.environ.get("ESPALIER_RESULT_CACHE_BYTES", "0")))
         self._durations = Durations()
         self._metrics = RouterMetrics(model)
-        self._calls = ThreadPoolExecutor(CALLS_AT_ONCE, thread_name_prefix="call")
+        # Triton's rate limiter says which calls compute; one more is out, to begin when one of them has ended.
+        at_once = int(os.environ.get("ESPALIER_AT_ONCE", _AT_ONCE)) + 1
+        self._calls = ThreadPoolExecutor(at_once, thread_name_prefix="call")
 
     def registry(self) -> Registry:
         """The present registry; one batch uses one state of it from beginning to end."""

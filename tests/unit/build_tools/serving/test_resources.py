@@ -40,6 +40,7 @@ def test_the_cache_is_told_in_bytes_and_the_limit_to_the_rate_limiter() -> None:
     assert share.environment() == {
         "ESPALIER_THREADS": "2",
         "ESPALIER_TRUNK_THREADS": "4",
+        "ESPALIER_AT_ONCE": "3",
         "ESPALIER_RESULT_CACHE_BYTES": "5000000",
     }
     assert "--rate-limit-resource=compute:3" in share.arguments()
