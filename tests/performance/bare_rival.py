@@ -15,7 +15,7 @@ from errors import BenchError
 
 PROGRAM = Path(__file__).with_name("bare.py")
 BATCHES = (1, 8, 32, 64)
-MOST_TOKENS = 2048  # of a batch: more brings no speed, and one takes many seconds
+MOST_TOKENS = 1024  # of a batch: more brings no speed, and one takes many seconds
 
 
 @dataclass(frozen=True)

@@ -13,7 +13,7 @@ import json
 import platform
 import signal
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import date
 from pathlib import Path
 from typing import Annotated, Any
@@ -61,36 +61,19 @@ def bench(
         presses = {kind: Press(made, seconds, callers) for kind, made in texts.items()}
         sequences = {kind: [one.ids for one in tokenizer.encode_batch(made)] for kind, made in texts.items()}
         bare = BareRival(suite.repository, suite.tasks, sequences)
-        found, encoders = _measure(suite, bare, presses, chosen, rounds, seconds)
+        text = ""
+        for found, encoders in _measure(suite, bare, presses, chosen, rounds, seconds):  # cut short, it has these
+            text = _write(output, suite, bare if "bare" in chosen else None, presses, seconds, callers, found, encoders)
     except (BenchError, BuildError, ServeError, EspalierError) as error:
         typer.echo(str(error), err=True)
         raise typer.Exit(1) from None
-    notes = _notes(suite, bare if "bare" in chosen else None, presses, seconds, rounds, encoders)
-    by_kind = {kind: [{name: figures[kind] for name, figures in one.items()} for one in found] for kind in kinds}
-    text = markdown(suite.shape, by_kind, notes)
-    output.mkdir(parents=True, exist_ok=True)
-    record: dict[str, Any] = {
-        "shape": suite.shape.name,
-        "tasks": suite.tasks,
-        "runtime": suite.runtime,
-        "precision": suite.precision,
-        "callers": callers,
-        "seconds": seconds,
-        "encoders": encoders,
-        "bare_tried": bare.tried,
-        "medians": {kind: medians(measured) for kind, measured in by_kind.items()},
-        "rounds": by_kind,
-        "notes": notes,
-    }
-    (output / f"{suite.work.name}.json").write_text(json.dumps(record, indent=2) + "\n", encoding="utf-8")
-    (output / f"{suite.work.name}.md").write_text(text, encoding="utf-8")
     typer.echo(text)
 
 
 def _measure(
     suite: Suite, bare: BareRival, presses: Mapping[str, Press], rivals: Sequence[str], rounds: int, seconds: float
-) -> tuple[Rounds, int | None]:
-    """The rounds, and how many encoders single-task serving had loaded."""
+) -> Iterator[tuple[Rounds, int | None]]:
+    """After each round: all rounds so far, and how many encoders single-task serving had loaded."""
     served = [rival for rival in rivals if rival in ("nlu", "naive")]
     steps = rounds * len(presses) * (len(rivals) + ("nlu" in rivals))
     encoders: int | None = None
@@ -118,7 +101,7 @@ def _measure(
                     encoders = single.encoders
                     one["single"] = single.figures
             found.append({name: one[name] for name in TITLES if name in one})
-    return found, encoders
+            yield found, encoders
 
 
 def _drop(found: Rounds, rival: str) -> None:
@@ -132,6 +115,39 @@ def _rivals(value: str) -> list[str]:
         if name not in TITLES:
             raise BenchError(f"there is no rival {name!r}; there are {', '.join(TITLES)}.")
     return [name for name in TITLES if name in names]
+
+
+def _write(
+    output: Path,
+    suite: Suite,
+    bare: BareRival | None,
+    presses: Mapping[str, Press],
+    seconds: float,
+    callers: int,
+    rounds: Rounds,
+    encoders: int | None,
+) -> str:
+    """Writes both files, and returns what the second says."""
+    notes = _notes(suite, bare, presses, seconds, len(rounds), encoders)
+    by_kind = {kind: [{name: figures[kind] for name, figures in one.items()} for one in rounds] for kind in presses}
+    text = markdown(suite.shape, by_kind, notes)
+    record: dict[str, Any] = {
+        "shape": suite.shape.name,
+        "tasks": suite.tasks,
+        "runtime": suite.runtime,
+        "precision": suite.precision,
+        "callers": callers,
+        "seconds": seconds,
+        "encoders": encoders,
+        "bare_tried": bare.tried if bare else [],
+        "medians": {kind: medians(measured) for kind, measured in by_kind.items()},
+        "rounds": by_kind,
+        "notes": notes,
+    }
+    output.mkdir(parents=True, exist_ok=True)
+    (output / f"{suite.work.name}.json").write_text(json.dumps(record, indent=2) + "\n", encoding="utf-8")
+    (output / f"{suite.work.name}.md").write_text(text, encoding="utf-8")
+    return text
 
 
 def _notes(
