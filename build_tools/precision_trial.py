@@ -43,9 +43,11 @@ class Trial:
         batch = GoldenBatch(self.checkpoint)
         hidden = {precision: batch.hidden(trunk) for precision, trunk in self._trunks.items()}
         for on, of in pairs:
-            logits = batch.logits(hidden[on], branches[of])
-            same = (on, of) == IN_FP32
-            self.refusals[on, of] = None if same else first_difference(self.checkpoint.record, batch, logits)
+            if (on, of) == IN_FP32:
+                self.refusals[on, of] = None
+            else:
+                logits = batch.logits(hidden[on], branches[of])
+                self.refusals[on, of] = first_difference(self.checkpoint.record, batch, logits)
 
     def passes(self, pair: Pair) -> bool:
         """Whether a pair that was compared passes. Its dev metric is computed when this is asked, and once."""

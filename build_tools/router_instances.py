@@ -2,12 +2,9 @@
 
 from pathlib import Path
 
-from google.protobuf import text_format
-from tritonclient.grpc import model_config_pb2 as pb
-
 from build_tools.errors import BuildError
 from build_tools.serving.resources import usable_cores
-from build_tools.triton_config import write_config
+from build_tools.triton_config import read_config, write_config
 
 ROUTERS = ("nlu", "nlu_stream")
 _MOST = 8
@@ -30,7 +27,6 @@ def choose_instances(wanted: int | None) -> int:
 def set_instances(repository: Path, instances: int) -> None:
     """Writes the number into the configs of the routers that stand in `repository`."""
     for router in ROUTERS:
-        file = repository / router / "config.pbtxt"
-        config = text_format.Parse(file.read_text(encoding="utf-8"), pb.ModelConfig())
+        config = read_config(repository / router)
         config.instance_group[0].count = instances
         write_config(repository / router, config)

@@ -95,6 +95,11 @@ def write_config(model: Path, config: pb.ModelConfig) -> None:
     (model / "config.pbtxt").write_text(text_format.MessageToString(config), encoding="utf-8")
 
 
+def read_config(model: Path) -> pb.ModelConfig:
+    """The config.pbtxt of a model's folder."""
+    return text_format.Parse((model / "config.pbtxt").read_text(encoding="utf-8"), pb.ModelConfig())
+
+
 def write_trunk_configs(model: Path, config: pb.ModelConfig) -> None:
     """Writes both of the trunk's configs into its folder."""
     write_config(model, config)

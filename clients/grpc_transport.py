@@ -99,7 +99,19 @@ class _Calls:
         self._url = address.url
 
     def message(self, model: str, request: Request) -> service_pb2.ModelInferRequest:
-        return _message(model, request, self._parameters)
+        message = service_pb2.ModelInferRequest(
+            model_name=model, outputs=[service_pb2.ModelInferRequest.InferRequestedOutputTensor(name="result")]
+        )
+        for column in request.columns():
+            message.inputs.add(name=column.name, datatype=column.datatype, shape=[len(request), 1])
+            message.raw_input_contents.append(_raw(column))
+        for name, value in self._parameters.items():
+            message.parameters[name].int64_param = value
+        if model == "nlu_stream":
+            # The final flag comes in a message of its own only when asked for; without it a stream that the
+            # server cut short would look complete.
+            message.parameters["triton_enable_empty_final_response"].bool_param = True
+        return message
 
     def failure(self, error: grpc.RpcError) -> EspalierError:
         code, sentence = error.code(), error.details() or ""
@@ -146,22 +158,6 @@ class _Events:
             raise self._error
         if not self._final:
             raise self._calls.cut_short()
-
-
-def _message(model: str, request: Request, parameters: dict[str, int]) -> service_pb2.ModelInferRequest:
-    message = service_pb2.ModelInferRequest(
-        model_name=model, outputs=[service_pb2.ModelInferRequest.InferRequestedOutputTensor(name="result")]
-    )
-    for column in request.columns():
-        message.inputs.add(name=column.name, datatype=column.datatype, shape=[len(request), 1])
-        message.raw_input_contents.append(_raw(column))
-    for name, value in parameters.items():
-        message.parameters[name].int64_param = value
-    if model == "nlu_stream":
-        # The final flag comes in a message of its own only when asked for; without it a stream that the
-        # server cut short would look complete.
-        message.parameters["triton_enable_empty_final_response"].bool_param = True
-    return message
 
 
 def _raw(column: Column) -> bytes:

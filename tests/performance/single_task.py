@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Any
 
 import onnx
-from google.protobuf import text_format
 from onnx import compose
 from random_suite import random_checkpoints
 from shapes import Shape
@@ -17,7 +16,7 @@ from build_tools.builder import build
 from build_tools.names import branch_name, hidden_name
 from build_tools.precision import Precision
 from build_tools.registry import read_registry
-from build_tools.triton_config import GRAPH_FILE, write_config
+from build_tools.triton_config import GRAPH_FILE, read_config, write_config
 from training.encoder import load_encoder
 
 
@@ -80,10 +79,7 @@ def _add_missing(present: Any, more: Any, key: str) -> None:
 
 def _joined_config(parts: Path, model: str) -> pb.ModelConfig:
     """Inputs of the trunk, outputs of the branch; all else the branch's."""
-    trunk, branch = (
-        text_format.Parse((parts / name / "config.pbtxt").read_text(encoding="utf-8"), pb.ModelConfig())
-        for name in ("trunk", model)
-    )
+    trunk, branch = read_config(parts / "trunk"), read_config(parts / model)
     del branch.input[:]
     branch.input.extend(trunk.input)
     return branch

@@ -5,7 +5,7 @@ from tritonclient.utils import deserialize_bytes_tensor, serialize_byte_tensor
 
 from clients.address import parse_address
 from clients.errors import EspalierError, RequestRejected, ServerFailed, ServerUnavailable
-from clients.grpc_transport import _Calls, _Events, _message
+from clients.grpc_transport import _Calls, _Events
 from clients.request import split_requests
 from clients.terms import Terms
 
@@ -48,7 +48,7 @@ def test_the_server_is_told_the_timeout_and_that_bulk_comes_last(model: str) -> 
 
 def test_the_message_carries_every_column_with_its_batch_shape() -> None:
     (request,) = split_requests(["ü", "b"], ["", "p"], ["intent"], True)
-    message = _message("nlu", request, {})
+    message = _Calls(parse_address("host:1"), Terms(1.0, bulk=False)).message("nlu", request)
     assert [(i.name, i.datatype, list(i.shape)) for i in message.inputs] == [
         ("text", "BYTES", [2, 1]),
         ("pair", "BYTES", [2, 1]),

@@ -45,7 +45,7 @@ class _TritonError(SimpleNamespace):
 
 
 # Those of the router's modules that import Triton's own, and so must be imported anew beside each stand-in.
-_BOUND_TO_TRITON = ("request", "response", "inference", "trunk", "run")
+_BOUND_TO_TRITON = ("request", "response", "inference", "metrics", "trunk", "run")
 
 
 @pytest.fixture

@@ -1,5 +1,4 @@
 import importlib
-import sys
 from types import SimpleNamespace
 
 import pytest
@@ -20,11 +19,10 @@ class MetricFamily:
 
 
 @pytest.fixture
-def metrics(monkeypatch):
+def metrics(triton, monkeypatch):  # noqa: ARG001
     MetricFamily.counted = {}
-    monkeypatch.setitem(sys.modules, "triton_python_backend_utils", SimpleNamespace(MetricFamily=MetricFamily))
-    yield importlib.import_module("router.metrics").RouterMetrics("nlu")
-    sys.modules.pop("router.metrics")
+    monkeypatch.setattr("triton_python_backend_utils.MetricFamily", MetricFamily, raising=False)
+    return importlib.import_module("router.metrics").RouterMetrics("nlu")
 
 
 def test_each_batch_adds_its_tokens_and_nothing_is_sent_for_none(metrics):
