@@ -78,7 +78,8 @@ def build(
         graphs = _export_and_prove(staged, checkpoints, encoder, runtime, report)
         precisions = choose_precisions(precision, graphs, dev, report)
         registry = _stage(staged, graphs, precisions, encoder, fingerprints)
-        set_instances(staged, instances)
+        for router in ROUTERS:
+            set_instances(staged / router, instances)
         _put_in_place(staged, repository)
     return registry
 

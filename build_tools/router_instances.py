@@ -24,9 +24,8 @@ def choose_instances(wanted: int | None) -> int:
     return wanted
 
 
-def set_instances(repository: Path, instances: int) -> None:
-    """Writes the number into the configs of the routers that stand in `repository`."""
-    for router in ROUTERS:
-        config = read_config(repository / router)
-        config.instance_group[0].count = instances
-        write_config(repository / router, config)
+def set_instances(router: Path, instances: int) -> None:
+    """Writes the number into the config of the router that stands in this folder."""
+    config = read_config(router)
+    config.instance_group[0].count = instances
+    write_config(router, config)

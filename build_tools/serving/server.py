@@ -27,6 +27,9 @@ _POLL_SECONDS = 0.05
 _EXIT_TIMEOUT_SECONDS = 10
 _STOP_SECONDS = _EXIT_TIMEOUT_SECONDS + 20
 _SHARED_MEMORY = Path("/dev/shm")
+# Left to itself the C library keeps large buffers that were freed for the next ones of like size; a branch then holds
+# those of its largest batch, a fifth of its memory, until it ends (docs/benchmarks.md).
+_ALLOCATION = {"MALLOC_MMAP_THRESHOLD_": str(2**20)}
 
 
 class TritonServer:
@@ -90,7 +93,7 @@ class TritonServer:
                 # A file, because a pipe that nobody empties would stop the server once full.
                 self._process = subprocess.Popen(
                     [*launcher, str(distribution.tritonserver), *self._arguments(backends)],
-                    env=server_environment(distribution) | self._environment(),
+                    env=_ALLOCATION | server_environment(distribution) | self._environment(),
                     stdin=subprocess.DEVNULL,
                     stdout=log,
                     stderr=subprocess.STDOUT,

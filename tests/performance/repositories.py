@@ -9,8 +9,9 @@ from pathlib import Path
 from build_tools.builder import HAND_WRITTEN
 from build_tools.names import branch_name
 from build_tools.registry import FILE
+from build_tools.router_instances import ROUTERS, choose_instances, set_instances
 
-ROUTERS = Path(__file__).resolve().parent / "routers"
+RIVAL_ROUTERS = Path(__file__).resolve().parent / "routers"
 NAIVE = "nlu_naive"
 
 
@@ -23,8 +24,9 @@ def copy_with_naive_router(repository: Path, tasks: Sequence[str], target: Path)
 def copy_tasks(repository: Path, tasks: Sequence[str], target: Path) -> None:
     """`tasks` of the repository alone, its files linked and not copied, with this checkout's routers."""
     _begin(repository, tasks, target)
-    for model in ("nlu", "nlu_stream"):
-        _copy_code(HAND_WRITTEN / model, target / model)
+    for router in ROUTERS:
+        _copy_code(HAND_WRITTEN / router, target / router)
+        set_instances(target / router, choose_instances(None))
     for model in ("trunk", *map(branch_name, tasks)):
         _link(repository / model, target / model)
 
@@ -51,10 +53,11 @@ def _begin(repository: Path, tasks: Sequence[str], target: Path) -> None:
 def _copy_router(target: Path, name: str, model_file: str) -> None:
     """The model `nlu` under another name, with its own model.py replaced."""
     _copy_code(HAND_WRITTEN / "nlu", target)
+    set_instances(target, choose_instances(None))
     config = (target / "config.pbtxt").read_text(encoding="utf-8")
     (target / "config.pbtxt").write_text(config.replace('name: "nlu"', f'name: "{name}"', 1), encoding="utf-8")
     (target / "1" / "model.py").rename(target / "1" / "nlu_model.py")
-    shutil.copy(ROUTERS / model_file, target / "1" / "model.py")
+    shutil.copy(RIVAL_ROUTERS / model_file, target / "1" / "model.py")
 
 
 def _copy_code(source: Path, target: Path) -> None:

@@ -24,6 +24,7 @@ WARM_UP_SECONDS = 2.0
 SATURATING_TOKENS = 1024
 # Batches of every size come up under many callers, and a runtime prepares its kernels for each when it first sees it.
 SATURATION_WARM_UP_SECONDS = 10.0
+MIXED_WARM_UP_SECONDS = 30.0  # the same for texts of many lengths, which come in many more shapes
 LATENCIES = 8  # of saturated texts, that a window is to hold; but it is no longer than this:
 MOST_SECONDS = 60.0
 SHARE_OF_SATURATION = 0.7
@@ -49,7 +50,9 @@ class Press:
         Answers come a batch at a time: a window that holds too few batches is repeated, longer.
         """
         load = Concurrency(self.saturating_callers)
-        found = self._measure(server, model, load, tasks, warm_up=SATURATION_WARM_UP_SECONDS)
+        is_mixed = len({len(text.split()) for text in self.texts}) > 1
+        warm_up = MIXED_WARM_UP_SECONDS if is_mixed else SATURATION_WARM_UP_SECONDS
+        found = self._measure(server, model, load, tasks, warm_up=warm_up)
         wanted = LATENCIES * found.latency.p50 / 1000 if found.latency else MOST_SECONDS
         if wanted > self.seconds:
             longer = replace(self, seconds=min(wanted, max(MOST_SECONDS, self.seconds)))

@@ -96,12 +96,12 @@ def durations():
 
 @pytest.fixture
 def start(run_module, trunk_module, tokenizer_file, pool, cache, durations):
-    """(rows) -> a Run of them."""
+    """(rows, ...) -> a Run of them."""
     planner = SequencePlanner(tokenizer_file)
 
-    def start(*rows, resumes=True):
-        plan = planner.plan(rows, REGISTRY)
-        return run_module.Run(rows, REGISTRY, plan, trunk_module.Trunk(resumes), pool, cache, durations)
+    def start(*rows, resumes=True, registry=REGISTRY):
+        plan = planner.plan(rows, registry)
+        return run_module.Run(rows, registry, plan, trunk_module.Trunk(resumes), pool, cache, durations)
 
     return start
 
@@ -277,7 +277,15 @@ def test_tokens_and_padding_are_those_of_all_groups(start):
 
     _collected(run)
 
-    assert (run.tokens, run.padding) == (8 + 8 + 52, 1)
+    assert (run.tokens, run.padding) == (8 + 8 + 56, 1 + 4)
+
+
+def test_a_text_as_long_as_a_task_reads_is_not_padded_beyond_what_the_encoder_has_positions_for(start, models):
+    registry = Registry({"odd": Branch("odd", 1, "classification", ("a", "b"), 2, 61)})
+
+    _collected(start(_row("a" * 70, "odd"), registry=registry))
+
+    assert {call.inputs["attention_mask"].shape for call in models.calls} == {(1, 61)}
 
 
 def test_answers_are_kept_for_the_next_time(start, cache):

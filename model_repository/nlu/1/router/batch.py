@@ -16,9 +16,9 @@ class Batch:
     arrays: dict[str, np.ndarray]
 
     @classmethod
-    def of(cls, encodings: Sequence[Encoding]) -> "Batch":
-        """Pads to the longest."""
-        return cls(encodings, pad(encodings, max(len(encoding.ids) for encoding in encodings)))
+    def of(cls, encodings: Sequence[Encoding], length: int) -> "Batch":
+        """Pads them to T = length."""
+        return cls(encodings, pad(encodings, length))
 
     @property
     def tokens(self) -> int:

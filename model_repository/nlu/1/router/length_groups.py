@@ -7,7 +7,7 @@ GROUP_COST = 20
 
 
 def length_groups(lengths: Sequence[int]) -> list[list[int]]:
-    """The sequences' numbers, in groups that are each padded to their longest.
+    """The sequences' numbers, in groups that are each padded to their longest. lengths: padded ones.
 
     Of all ways to cut the sequences in order of length, the one that computes the fewest tokens, with GROUP_COST for
     each group.

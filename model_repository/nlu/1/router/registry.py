@@ -35,6 +35,11 @@ class Registry:
 
     tasks: dict[str, Branch]
 
+    @property
+    def max_length(self) -> int:
+        """The most tokens that a task reads, so no more than the encoder has positions for."""
+        return max(branch.max_length for branch in self.tasks.values())
+
 
 class RegistryFile:
     """registry.json, read again whenever it was replaced: one stat call per batch of requests."""

@@ -14,6 +14,7 @@ from router.batch import Batch
 from router.durations import Durations
 from router.inference import infer
 from router.length_groups import length_groups
+from router.padded_length import padded_length
 from router.registry import Branch, Registry
 from router.result_cache import ResultCache
 from router.row import Row, TaskAnswers, error_answers
@@ -47,6 +48,8 @@ class Run:
         self._calls = calls
         self._cache = cache
         self._durations = durations
+        most = registry.max_length
+        self._lengths = [padded_length(len(encoding.ids), most) for encoding in plan.encodings]
         self._results: queue.SimpleQueue[tuple[str, TaskAnswers] | Exception | None] = queue.SimpleQueue()
         self._lock = threading.Lock()
         self._unfinished = 0
@@ -54,7 +57,7 @@ class Run:
 
     def answers(self) -> Iterator[tuple[str, TaskAnswers]]:
         """Yields (task, its answers for the rows of one length group). Raises RuntimeError if the trunk fails."""
-        groups = length_groups([len(encoding.ids) for encoding in self._plan.encodings])
+        groups = length_groups(self._lengths)
         self._unfinished = len(groups)
         for group in groups:
             self._submit(self._start, group)
@@ -72,7 +75,8 @@ class Run:
                 result = self._results.get()
 
     def _start(self, group: Sequence[int]) -> None:
-        batch = Batch.of([self._plan.encodings[sequence] for sequence in group])
+        encodings = [self._plan.encodings[sequence] for sequence in group]
+        batch = Batch.of(encodings, max(self._lengths[sequence] for sequence in group))
         places = self._plan.places_in(group)
         with self._lock:
             self.tokens += batch.tokens
