@@ -25,7 +25,7 @@ class NaiveRouter(Router):
         plan = self._planner.plan(rows, registry)
         if not plan.encodings:
             return
-        batch = Batch.of(plan.encodings)
+        batch = Batch.of(plan.encodings, max(len(encoding.ids) for encoding in plan.encodings))
         taps = sorted({branch.tap for branch in registry.tasks.values()})
         states = infer("trunk", NEWEST, batch.arrays, [hidden_name(tap) for tap in taps])
         everything = range(len(plan.encodings))
