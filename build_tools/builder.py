@@ -5,20 +5,22 @@ import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
-from tokenizers import Tokenizer
-
 from build_tools.dev_check import dev_folders
 from build_tools.errors import BuildError
 from build_tools.export import export_branch, export_trunk
 from build_tools.fastest_precisions import Precisions
 from build_tools.graph import Graph, Graphs
-from build_tools.names import branch_name, hidden_name
+from build_tools.identity import stamp
+from build_tools.manifest import write_manifest
+from build_tools.names import TOKENIZER, TRUNK, branch_name, hidden_name
 from build_tools.precision import Precision, candidates
 from build_tools.precision_choice import choose_precisions
 from build_tools.proof import prove_equal
 from build_tools.registry import FILE, Registry, TaskEntry, TrunkEntry, version_entry, write_registry
 from build_tools.router_instances import ROUTERS, choose_instances, set_instances
 from build_tools.runtime import Runtime
+from build_tools.serving_lock import SERVING_LOCK
+from build_tools.tokenizer_models import tokenizer_name, truncating
 from build_tools.triton_config import (
     GRAPH_FILE,
     branch_config,
@@ -27,13 +29,14 @@ from build_tools.triton_config import (
     write_config,
     write_trunk_configs,
 )
-from training.checkpoint import RECORD, TOKENIZER, Checkpoint, load_checkpoint
-from training.encoder import Encoder, load_encoder, tokenizer_json
+from training.checkpoint import RECORD, Checkpoint, load_checkpoint
+from training.checkpoint import TOKENIZER as TOKENIZER_FILE
+from training.encoder import Encoder, load_encoder
 from training.fingerprint import trunk_fingerprints
 from training.trunk_fit import check_fingerprint
 
 HAND_WRITTEN = Path(__file__).resolve().parents[1] / "model_repository"
-HAND_WRITTEN_MODELS = ("tokenizer", *ROUTERS)
+HAND_WRITTEN_MODELS = (TOKENIZER, *ROUTERS)
 
 Report = Callable[[str], None]
 
@@ -80,6 +83,7 @@ def build(
         registry = _stage(staged, graphs, precisions, encoder, fingerprints)
         for router in ROUTERS:
             set_instances(staged / router, instances)
+        stamp(staged)
         _put_in_place(staged, repository)
     return registry
 
@@ -145,7 +149,7 @@ def _export_and_prove(
     hidden_size = int(encoder.config["hidden_size"])
     taps = sorted({checkpoint.record.tap for checkpoint in checkpoints})
     report(f"trunk: {taps[-1]} layers of {encoder.name}, taps {', '.join(map(str, taps))}")
-    file = _version_folder(staged / "trunk") / GRAPH_FILE
+    file = _version_folder(staged / TRUNK) / GRAPH_FILE
     trunk = Graph(file, [hidden_name(tap) for tap in taps], runtime, hidden_size)
     export_trunk(encoder, taps, file, runtime)
     loaded_trunk = trunk.load()
@@ -168,32 +172,40 @@ def _export_and_prove(
 def _stage(staged: Path, graphs: Graphs, precisions: Precisions, encoder: Encoder, fingerprints: list[str]) -> Registry:
     """Lays out the whole repository in `staged`, around the graphs that stand there."""
     runtime, hidden_size = graphs.trunk.runtime, int(encoder.config["hidden_size"])
-    lengths = sorted({checkpoint.record.max_length for checkpoint, _ in graphs.branches}, reverse=True)
 
     for name in HAND_WRITTEN_MODELS:
-        _copy_hand_written(name, staged / name)
-    for max_length in lengths:
-        name = _tokenizer_name(max_length, lengths)
-        if name != "tokenizer":
-            _copy_hand_written("tokenizer", staged / name)
-        (staged / name / "1" / TOKENIZER).write_text(_truncating(encoder.tokenizer, max_length), encoding="utf-8")
+        copy_hand_written(name, staged / name)
+    lengths = sorted({checkpoint.record.max_length for checkpoint, _ in graphs.branches}, reverse=True)
+    tokenizers = {TOKENIZER: lengths[0]} | {tokenizer_name(TRUNK, length): length for length in lengths[1:]}
+    for name, max_length in tokenizers.items():
+        if name != TOKENIZER:
+            copy_hand_written(TOKENIZER, staged / name)
+        (staged / name / "1" / TOKENIZER_FILE).write_text(truncating(encoder.tokenizer, max_length), encoding="utf-8")
 
+    trunk = TrunkEntry(
+        encoder=encoder.name,
+        config=encoder.config,
+        taps=graphs.taps,
+        fingerprints=fingerprints,
+        precision=precisions.trunk,
+        tokenizers=tokenizers,
+    )
     graphs.trunk.settle(precisions.trunk)
-    write_trunk_configs(staged / "trunk", trunk_config(runtime, graphs.taps, hidden_size, precisions.trunk))
+    write_trunk_configs(staged / TRUNK, trunk_config(runtime, graphs.taps, hidden_size, precisions.trunk))
     tasks = {}
     for checkpoint, branch in graphs.branches:
         record = checkpoint.record
-        precision = precisions.branches[record.task]
-        branch.settle(precision)
-        model, ensemble = staged / branch_name(record.task), staged / record.task
+        version = version_entry(record, branch_name(record.task), TRUNK, precisions.branches[record.task])
+        branch.settle(version.precision)
+        model, ensemble = staged / version.model, staged / record.task
         (model / "1" / RECORD).write_text(record.model_dump_json(indent=2) + "\n", encoding="utf-8")
-        write_config(model, branch_config(runtime, record, hidden_size, precision))
+        write_config(model, branch_config(runtime, version, hidden_size, [1]))
         _version_folder(ensemble)  # Triton wants a version folder, though an ensemble has nothing to put there
-        write_config(ensemble, ensemble_config(record, _tokenizer_name(record.max_length, lengths)))
-        tasks[record.task] = TaskEntry(live=1, versions={"1": version_entry(record, precision)})
+        write_config(ensemble, ensemble_config(record.task, 1, version, trunk.tokenizer_for(version)))
+        tasks[record.task] = TaskEntry(live=1, versions={"1": version})
 
-    trunk = TrunkEntry(encoder=encoder.name, taps=graphs.taps, fingerprints=fingerprints, precision=precisions.trunk)
-    registry = Registry(runtime=runtime, trunk=trunk, tasks=tasks)
+    registry = Registry(runtime=runtime, trunks={TRUNK: trunk}, tasks=tasks)
+    (staged / SERVING_LOCK).touch()
     write_registry(staged, registry)
     return registry
 
@@ -201,35 +213,27 @@ def _stage(staged: Path, graphs: Graphs, precisions: Precisions, encoder: Encode
 def _put_in_place(staged: Path, repository: Path) -> None:
     """Moves the staged models in: at once where nothing stands yet, else folder by folder, registry.json last."""
     if not repository.exists():
+        write_manifest(staged)
         staged.rename(repository)
         return
     at_home = repository == HAND_WRITTEN  # the hand-written models stand there already
     kept = HAND_WRITTEN_MODELS if at_home else ()
     models = [path for path in sorted(staged.iterdir()) if path.is_dir() and path.name not in kept]
     if at_home:  # of theirs only the generated tokenizer.json is moved
-        (staged / "tokenizer" / "1" / TOKENIZER).replace(repository / "tokenizer" / "1" / TOKENIZER)
+        (staged / TOKENIZER / "1" / TOKENIZER_FILE).replace(repository / TOKENIZER / "1" / TOKENIZER_FILE)
     for path in models:
         path.rename(repository / path.name)
-    (staged / FILE).replace(repository / FILE)
+    write_manifest(repository)
+    for name in (SERVING_LOCK, FILE):
+        (staged / name).replace(repository / name)
 
 
-def _copy_hand_written(model: str, target: Path) -> None:
-    shutil.copytree(HAND_WRITTEN / model, target, ignore=shutil.ignore_patterns("__pycache__", TOKENIZER))
+def copy_hand_written(model: str, target: Path) -> None:
+    """Copies a hand-written model's code and config into a new folder."""
+    shutil.copytree(HAND_WRITTEN / model, target, ignore=shutil.ignore_patterns("__pycache__", TOKENIZER_FILE))
 
 
 def _version_folder(model: Path) -> Path:
     folder = model / "1"
     folder.mkdir(parents=True)
     return folder
-
-
-def _tokenizer_name(max_length: int, lengths: list[int]) -> str:
-    """The tokenizer model that truncates at max_length: `tokenizer` for the greatest, `tokenizer_<n>` for others."""
-    return "tokenizer" if max_length == lengths[0] else f"tokenizer_{max_length}"
-
-
-def _truncating(tokenizer: Tokenizer, max_length: int) -> str:
-    """tokenizer.json with truncation switched on, in the file's own terms."""
-    copy = Tokenizer.from_str(tokenizer_json(tokenizer))
-    copy.enable_truncation(max_length, strategy="longest_first")
-    return copy.to_str()

@@ -1,4 +1,4 @@
-"""The verbs of build_tools: build, serve. What needs torch is imported inside the verbs."""
+"""The verbs of build_tools. What needs torch is imported inside the verbs."""
 
 from pathlib import Path
 from typing import Annotated
@@ -6,11 +6,13 @@ from typing import Annotated
 import typer
 
 from build_tools.precision import Precision
+from build_tools.publishing.commands import promote, publish, retire, rollback, status, verify
 from build_tools.runtime import Runtime
 from build_tools.serving.command import serve
 
 app = typer.Typer()
-app.command()(serve)
+for verb in (serve, publish, promote, rollback, retire, status, verify):
+    app.command()(verb)
 
 
 @app.command()

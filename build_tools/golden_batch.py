@@ -1,10 +1,11 @@
 """A checkpoint's golden examples as one padded batch, and their way through the built graphs."""
 
 import re
+from collections.abc import Iterable, Mapping
+from typing import Protocol
 
 import numpy as np
 
-from build_tools.backends.espalier_backend.chain import Chain
 from build_tools.names import hidden_name
 from training.batches import pad_tokens
 from training.checkpoint import Checkpoint
@@ -13,6 +14,13 @@ from training.kinds import Kind
 from training.tokenization import tokenize
 
 _WORD = re.compile(r"\S+")  # in training data the words are joined by blanks
+
+
+class Runnable(Protocol):
+    """A graph: loaded in this process, or on a server."""
+
+    def run(self, inputs: Mapping[str, np.ndarray], asked: Iterable[str]) -> dict[str, np.ndarray]:
+        """The outputs in `asked`, and maybe others, by name."""
 
 
 class GoldenBatch:
@@ -35,7 +43,7 @@ class GoldenBatch:
         self.expected = [np.array(row["logits"], dtype=np.float32) for row in checkpoint.golden]
         self.inputs = {name: tensor.numpy() for name, tensor in pad_tokens(self.tokens).items()}
 
-    def hidden(self, trunk: Chain, rows: int | None = None) -> np.ndarray:
+    def hidden(self, trunk: Runnable, rows: int | None = None) -> np.ndarray:
         """The hidden states that the branch reads, float32 [rows, T, H], of the first examples (None: of all)."""
         return trunk.run({name: array[:rows] for name, array in self.inputs.items()}, [self._tapped])[self._tapped]
 
@@ -43,7 +51,7 @@ class GoldenBatch:
         """What a branch reads, for as many examples as `hidden` has."""
         return {"hidden": hidden, "attention_mask": self.inputs["attention_mask"][: len(hidden)]}
 
-    def logits(self, hidden: np.ndarray, branch: Chain) -> list[np.ndarray]:
+    def logits(self, hidden: np.ndarray, branch: Runnable) -> list[np.ndarray]:
         """For each example its logits, of the shape of `expected` if the graph is right."""
         computed = branch.run(self.branch_inputs(hidden), ["logits"])["logits"]
         if not self._per_token:

@@ -10,13 +10,26 @@ def hidden_name(tap: int) -> str:
     return f"hidden_{tap}"
 
 
+BRANCH_PREFIX = "branch_"
+
+
 def branch_name(task: str) -> str:
     """The Triton model that holds a task's branch."""
-    return f"branch_{task}"
+    return f"{BRANCH_PREFIX}{task}"
 
+
+TRUNK = "trunk"  # the first trunk; a second one has a name of its own
+TOKENIZER = "tokenizer"
 
 # The resource of Triton's rate limiter that a trunk or branch needs to compute.
 COMPUTE = "compute"
+
+
+def examples_file(task: str) -> str:
+    """Where the routers keep texts for which a task's shadow differs from the live version."""
+    return f"shadow_{task}.jsonl"
+
+
 # The trunk has a second config, for `tritonserver --model-config-name`.
 EMBEDDED_CONFIG = "espalier"
 

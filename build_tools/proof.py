@@ -9,7 +9,7 @@ from build_tools.backends.espalier_backend.load_chain import Compile, load_chain
 from build_tools.backends.espalier_backend.onnxruntime_segment import OnnxRuntimeSegment
 from build_tools.backends.espalier_backend.openvino_segment import OpenVINOSegment
 from build_tools.errors import BuildError
-from build_tools.golden_batch import GoldenBatch
+from build_tools.golden_batch import GoldenBatch, Runnable
 from build_tools.precision import Precision, parameters
 from build_tools.runtime import Runtime
 from training.checkpoint import Checkpoint
@@ -23,7 +23,7 @@ def load_graph(path: Path, outputs: list[str], runtime: Runtime, precision: Prec
     return load_chain(path, outputs, parameters(runtime, precision), COMPILE[runtime])
 
 
-def prove_equal(checkpoint: Checkpoint, trunk: Chain, branch: Chain) -> float:
+def prove_equal(checkpoint: Checkpoint, trunk: Runnable, branch: Runnable) -> float:
     """Runs the golden examples through the exported trunk and branch in float32, as one padded batch.
 
     Returns the greatest difference of a logit. Raises BuildError, naming task, example and difference, where a logit
@@ -36,9 +36,8 @@ def prove_equal(checkpoint: Checkpoint, trunk: Chain, branch: Chain) -> float:
         difference = _difference(expected, computed)
         if not difference <= TOLERANCE:
             raise BuildError(
-                f"the exported graph of {checkpoint.record.task} does not compute what PyTorch did: golden example "
-                f"{number} ({batch.examples[number - 1].text[:60]!r}) differs by {difference:.2g}, allowed are "
-                f"{TOLERANCE:g}. Nothing was put in place."
+                f"the graph of {checkpoint.record.task} does not compute what PyTorch did: golden example {number} "
+                f"({batch.examples[number - 1].text[:60]!r}) differs by {difference:.2g}, allowed are {TOLERANCE:g}."
             )
         greatest = max(greatest, difference)
     return greatest

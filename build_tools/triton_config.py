@@ -4,19 +4,22 @@ Trunk and branches keep to the one form that NVIDIA's C++ openvino and onnxrunti
 all take: max_batch_size 0, the batch dimension written into `dims`, default_model_filename given.
 """
 
+import hashlib
 from pathlib import Path
 
 from google.protobuf import text_format
 from tritonclient.grpc import model_config_pb2 as pb
 
-from build_tools.names import COMPUTE, TRUNK_INPUTS, branch_name, embedded_config, hidden_name
+from build_tools.atomic_write import replace_file
+from build_tools.errors import BuildError
+from build_tools.names import COMPUTE, TRUNK, TRUNK_INPUTS, embedded_config, hidden_name
 from build_tools.precision import Precision, parameters
+from build_tools.registry import VersionEntry
 from build_tools.runtime import Runtime
-from training.checkpoint import BranchRecord
 from training.kinds import Kind
 
 GRAPH_FILE = "model.onnx"
-LOADED_VERSIONS = 3  # live, previous and canary
+NEWEST = -1
 # What `tritonserver --rate-limit=execution_count --rate-limit-resource=compute:N` hands out: the processes of many
 # models on few cores would fight for them. Without these flags it is ignored.
 _ONE_COMPUTING_SLOT = pb.ModelRateLimiter(
@@ -25,14 +28,22 @@ _ONE_COMPUTING_SLOT = pb.ModelRateLimiter(
 
 
 def trunk_config(
-    runtime: Runtime, taps: list[int], hidden_size: int, precision: Precision = Precision.FP32
+    runtime: Runtime,
+    taps: list[int],
+    hidden_size: int,
+    precision: Precision = Precision.FP32,
+    name: str = TRUNK,
+    version: int = 1,
 ) -> pb.ModelConfig:
-    """The model `trunk`: token ids, mask and types -> hidden_<tap> for each tap."""
+    """A trunk: token ids, mask and types -> hidden_<tap> for each tap.
+
+    One version is loaded: a later one has more outputs, which the graph of an earlier one has not.
+    """
     inputs = [pb.ModelInput(name=name, data_type=pb.TYPE_INT64, dims=[-1, -1]) for name in TRUNK_INPUTS]
     outputs = [
         pb.ModelOutput(name=hidden_name(tap), data_type=pb.TYPE_FP32, dims=[-1, -1, hidden_size]) for tap in taps
     ]
-    return _graph_config("trunk", runtime, precision, inputs, outputs)
+    return _graph_config(name, runtime, precision, inputs, outputs, [version])
 
 
 def resumable_trunk_config(config: pb.ModelConfig) -> pb.ModelConfig:
@@ -49,39 +60,39 @@ def resumable_trunk_config(config: pb.ModelConfig) -> pb.ModelConfig:
     return resumable
 
 
-def branch_config(
-    runtime: Runtime, record: BranchRecord, hidden_size: int, precision: Precision = Precision.FP32
-) -> pb.ModelConfig:
-    """The model `branch_<task>`: hidden states and mask -> logits."""
+def branch_config(runtime: Runtime, version: VersionEntry, hidden_size: int, loaded: list[int]) -> pb.ModelConfig:
+    """The model that holds a branch: hidden states and mask -> logits. loaded: the versions that Triton is to hold."""
     inputs = [
         pb.ModelInput(name="hidden", data_type=pb.TYPE_FP32, dims=[-1, -1, hidden_size]),
         pb.ModelInput(name="attention_mask", data_type=pb.TYPE_INT64, dims=[-1, -1]),
     ]
-    outputs = [pb.ModelOutput(name="logits", data_type=pb.TYPE_FP32, dims=_logit_dims(record))]
-    return _graph_config(branch_name(record.task), runtime, precision, inputs, outputs)
+    outputs = [pb.ModelOutput(name="logits", data_type=pb.TYPE_FP32, dims=_logit_dims(version))]
+    return _graph_config(version.model, runtime, version.precision, inputs, outputs, loaded)
 
 
-def ensemble_config(record: BranchRecord, tokenizer: str) -> pb.ModelConfig:
+def ensemble_config(task: str, live: int, version: VersionEntry, tokenizer: str) -> pb.ModelConfig:
     """The model `<task>`: tokenizer -> trunk -> branch, for clients that want one task over plain KServe v2.
 
-    One ensemble per task: in one for all, a missing branch would fail every task. Trunk tensors are never outputs.
+    One ensemble per task: in one for all, a missing branch would fail every task. Trunk tensors are never outputs. The
+    branch is named with its version: the newest one need not be the live one.
     """
-    texts = ["text", "pair"] if record.kind.is_pair else ["text"]
+    texts = ["text", "pair"] if version.kind.is_pair else ["text"]
     steps = [
-        _step(tokenizer, {name: name for name in texts}, [*TRUNK_INPUTS, *_passed_on(record)]),
-        _step("trunk", {name: name for name in TRUNK_INPUTS}, [hidden_name(record.tap)]),
+        _step(tokenizer, {name: name for name in texts}, [*TRUNK_INPUTS, *_passed_on(version.kind)]),
+        _step(version.trunk, {name: name for name in TRUNK_INPUTS}, [hidden_name(version.tap)]),
         _step(
-            branch_name(record.task),
-            {"hidden": hidden_name(record.tap), "attention_mask": "attention_mask"},
+            version.model,
+            {"hidden": hidden_name(version.tap), "attention_mask": "attention_mask"},
             ["logits"],
+            live,
         ),
     ]
-    outputs = [pb.ModelOutput(name="logits", data_type=pb.TYPE_FP32, dims=_logit_dims(record))]
+    outputs = [pb.ModelOutput(name="logits", data_type=pb.TYPE_FP32, dims=_logit_dims(version))]
     outputs.append(pb.ModelOutput(name="truncated", data_type=pb.TYPE_BOOL, dims=[-1]))
-    if record.kind is Kind.TAGGING:
+    if version.kind is Kind.TAGGING:
         outputs.append(pb.ModelOutput(name="offsets", data_type=pb.TYPE_INT64, dims=[-1, -1, 2]))
     return pb.ModelConfig(
-        name=record.task,
+        name=task,
         platform="ensemble",
         max_batch_size=0,
         input=[pb.ModelInput(name=name, data_type=pb.TYPE_STRING, dims=[-1]) for name in texts],
@@ -90,26 +101,68 @@ def ensemble_config(record: BranchRecord, tokenizer: str) -> pb.ModelConfig:
     )
 
 
+def with_versions(config: pb.ModelConfig, versions: list[int]) -> pb.ModelConfig:
+    """The same config with these versions to be loaded.
+
+    Triton does not load a version anew for that (ConfigChangeRequiresReload in its core, release 24.10).
+    """
+    changed = pb.ModelConfig()
+    changed.CopyFrom(config)
+    changed.version_policy.specific.versions[:] = versions
+    return changed
+
+
+def hidden_size(trunk: pb.ModelConfig) -> int:
+    """H, of the hidden states that a trunk puts out."""
+    return int(trunk.output[0].dims[-1])
+
+
 def write_config(model: Path, config: pb.ModelConfig) -> None:
-    """Writes config.pbtxt into a model's folder."""
-    (model / "config.pbtxt").write_text(text_format.MessageToString(config), encoding="utf-8")
-
-
-def read_config(model: Path) -> pb.ModelConfig:
-    """The config.pbtxt of a model's folder."""
-    return text_format.Parse((model / "config.pbtxt").read_text(encoding="utf-8"), pb.ModelConfig())
+    """Writes config.pbtxt into a model's folder, at once."""
+    put_config(model.parent, model / "config.pbtxt", config)
 
 
 def write_trunk_configs(model: Path, config: pb.ModelConfig) -> None:
-    """Writes both of the trunk's configs into its folder."""
+    """Writes both of a trunk's configs into its folder."""
     write_config(model, config)
-    embedded = embedded_config(model)
-    embedded.parent.mkdir()
-    embedded.write_text(text_format.MessageToString(resumable_trunk_config(config)), encoding="utf-8")
+    put_config(model.parent, embedded_config(model), resumable_trunk_config(config))
+
+
+def put_config(repository: Path, file: Path, config: pb.ModelConfig) -> None:
+    """Writes a config at once, staged outside the model's folder: Triton never reads a part."""
+    file.parent.mkdir(exist_ok=True)
+    replace_file(file, text_format.MessageToString(config), staged_in=repository)
+
+
+def config_sha256(config: pb.ModelConfig) -> str:
+    """The SHA-256 of the file that a config is written as."""
+    return hashlib.sha256(text_format.MessageToString(config).encode()).hexdigest()
+
+
+def is_config(file: Path, config: pb.ModelConfig) -> bool:
+    """Whether this config stands there."""
+    return file.is_file() and _parsed(file) == config
+
+
+def read_config(model: Path) -> pb.ModelConfig:
+    """The config.pbtxt of a model's folder. Raises BuildError if it is damaged."""
+    return _parsed(model / "config.pbtxt")
+
+
+def _parsed(file: Path) -> pb.ModelConfig:
+    try:
+        return text_format.Parse(file.read_text(encoding="utf-8"), pb.ModelConfig())
+    except (text_format.ParseError, UnicodeDecodeError) as error:
+        raise BuildError(f"{file} is damaged ({error}): build the repository again.") from error
 
 
 def _graph_config(
-    name: str, runtime: Runtime, precision: Precision, inputs: list[pb.ModelInput], outputs: list[pb.ModelOutput]
+    name: str,
+    runtime: Runtime,
+    precision: Precision,
+    inputs: list[pb.ModelInput],
+    outputs: list[pb.ModelOutput],
+    versions: list[int],
 ) -> pb.ModelConfig:
     return pb.ModelConfig(
         name=name,
@@ -118,7 +171,7 @@ def _graph_config(
         default_model_filename=GRAPH_FILE,
         input=inputs,
         output=outputs,
-        version_policy=pb.ModelVersionPolicy(latest=pb.ModelVersionPolicy.Latest(num_versions=LOADED_VERSIONS)),
+        version_policy=pb.ModelVersionPolicy(specific=pb.ModelVersionPolicy.Specific(versions=versions)),
         instance_group=[
             pb.ModelInstanceGroup(kind=pb.ModelInstanceGroup.KIND_CPU, count=1, rate_limiter=_ONE_COMPUTING_SLOT)
         ],
@@ -128,16 +181,16 @@ def _graph_config(
     )
 
 
-def _logit_dims(record: BranchRecord) -> list[int]:
-    return [-1, -1, record.outputs] if record.kind is Kind.TAGGING else [-1, record.outputs]
+def _logit_dims(version: VersionEntry) -> list[int]:
+    return [-1, -1, version.outputs] if version.kind is Kind.TAGGING else [-1, version.outputs]
 
 
-def _passed_on(record: BranchRecord) -> list[str]:
+def _passed_on(kind: Kind) -> list[str]:
     """What of the tokenizer's outputs an ensemble hands to the client."""
-    return ["truncated", "offsets"] if record.kind is Kind.TAGGING else ["truncated"]
+    return ["truncated", "offsets"] if kind is Kind.TAGGING else ["truncated"]
 
 
-def _step(model: str, inputs: dict[str, str], outputs: list[str]) -> pb.ModelEnsembling.Step:
+def _step(model: str, inputs: dict[str, str], outputs: list[str], version: int = NEWEST) -> pb.ModelEnsembling.Step:
     return pb.ModelEnsembling.Step(
-        model_name=model, model_version=-1, input_map=inputs, output_map={name: name for name in outputs}
+        model_name=model, model_version=version, input_map=inputs, output_map={name: name for name in outputs}
     )

@@ -6,10 +6,11 @@ import os
 import re
 import tempfile
 from pathlib import Path
-from typing import Annotated, Any, Final, Literal
+from typing import Annotated, Any, Final, Literal, Self
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
-from safetensors import SafetensorError
+import torch
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
+from safetensors import SafetensorError, safe_open
 from safetensors.torch import load_file, save_file
 from tokenizers import Tokenizer
 from transformers import BertConfig
@@ -21,6 +22,8 @@ from training.model import Branch
 
 FORMAT_VERSION: Final = 1
 WEIGHTS, RECORD, TOKENIZER, GOLDEN = "branch.safetensors", "branch.json", "tokenizer.json", "golden.jsonl"
+GOLDEN_ROWS = 32  # at most
+MOST_LAYERS = 128  # of an encoder: more is no BERT
 # Names that the model repository uses for itself (DESIGN.md, "The model repository").
 RESERVED_NAMES = ("trunk", "tokenizer", "nlu", "nlu_stream", "fused")
 
@@ -39,7 +42,7 @@ class EncoderRecord(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
     name: str
-    layers: int = Field(ge=1)
+    layers: int = Field(ge=1, le=MOST_LAYERS)
     config: dict[str, Any]
 
 
@@ -69,13 +72,22 @@ class BranchRecord(BaseModel):
     metric: str
     encoder: EncoderRecord
     tap: int = Field(ge=1)
-    layers: int = Field(ge=1)
+    layers: int = Field(ge=1, le=MOST_LAYERS)
     max_length: int = Field(ge=4)
     trunk_fingerprint: str
     scores: dict[str, float]
     training: TrainingRecord
     files: dict[str, str] = Field(default_factory=dict, description="SHA-256 of each other file")
     sha256: str = Field(default="", description="SHA-256 of this record, this field left out")
+
+    @model_validator(mode="after")
+    def _fits_its_encoder(self) -> Self:
+        positions = self.encoder.config.get("max_position_embeddings", 0)
+        if self.max_length > positions:
+            raise ValueError(f"max_length {self.max_length} is more than the encoder's {positions} positions")
+        if len(set(self.labels)) < len(self.labels):
+            raise ValueError("a label is there twice")
+        return self
 
     @property
     def outputs(self) -> int:
@@ -169,14 +181,33 @@ def load_checkpoint(folder: Path) -> Checkpoint:
     record = load_record(folder)
     config = BertConfig(**record.encoder.config)
     config._attn_implementation = "sdpa"
-    branch = Branch(config, record.layers, record.outputs, per_token=record.kind is Kind.TAGGING)
     try:
-        branch.load_state_dict(load_file(folder / WEIGHTS))
+        with torch.device("meta"):  # shapes alone: a record may describe more than the memory holds
+            branch = Branch(config, record.layers, record.outputs, per_token=record.kind is Kind.TAGGING)
+        _check_shapes(folder / WEIGHTS, {name: list(tensor.shape) for name, tensor in branch.state_dict().items()})
+        weights = load_file(folder / WEIGHTS)
+        branch.load_state_dict(
+            {name: tensor.to(torch.float32, copy=True) for name, tensor in weights.items()}, assign=True
+        )
     except (RuntimeError, SafetensorError) as error:
         raise TrainingError(f"{folder}: {WEIGHTS} does not hold the layers that {RECORD} describes: {error}") from error
-    golden = [json.loads(line) for line in (folder / GOLDEN).read_text(encoding="utf-8").splitlines()]
-    tokenizer = Tokenizer.from_file(str(folder / TOKENIZER))
+    try:
+        golden = [json.loads(line) for line in (folder / GOLDEN).read_text(encoding="utf-8").split("\n") if line]
+        tokenizer = Tokenizer.from_file(str(folder / TOKENIZER))
+    except Exception as error:  # tokenizers raises a plain Exception
+        raise TrainingError(f"{folder}: {GOLDEN} or {TOKENIZER} cannot be read: {error}") from error
+    if not 0 < len(golden) <= GOLDEN_ROWS:
+        raise TrainingError(f"{folder}: {GOLDEN} holds {len(golden)} examples; 1 to {GOLDEN_ROWS} are wanted.")
     return Checkpoint(record=record, branch=branch.eval(), tokenizer=tokenizer, golden=golden)
+
+
+def _check_shapes(file: Path, expected: dict[str, list[int]]) -> None:
+    """Raises RuntimeError unless the file holds tensors of these names and shapes; reads none of them."""
+    with safe_open(file, "pt") as opened:
+        found = {name: opened.get_slice(name).get_shape() for name in opened.keys()}  # noqa: SIM118 (it is no mapping)
+    for name in sorted(expected.keys() | found.keys()):
+        if expected.get(name) != found.get(name):
+            raise RuntimeError(f"{name} is {found.get(name, 'missing')}, expected is {expected.get(name, 'nothing')}")
 
 
 def record_sha256(content: dict[str, Any]) -> str:
@@ -189,4 +220,5 @@ def record_sha256(content: dict[str, Any]) -> str:
 
 
 def _sha256(path: Path) -> str:
-    return hashlib.sha256(path.read_bytes()).hexdigest()
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()

@@ -5,14 +5,13 @@ from typing import Any
 
 from tokenizers import Tokenizer
 
+from training.checkpoint import GOLDEN_ROWS
 from training.data import Example
 from training.evaluator import logits_of
 from training.kinds import Kind
 from training.model import Branch, Trunk
 from training.task_model import ComputedStates, TaskModel
 from training.tokenization import tokenize
-
-GOLDEN_ROWS = 32
 
 
 def golden_examples(

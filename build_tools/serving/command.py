@@ -1,15 +1,20 @@
 """The verb `espalier serve`."""
 
+import os
 import signal
+from contextlib import suppress
 from pathlib import Path
 from types import FrameType
 from typing import Annotated
 
 import typer
 
+from build_tools.publishing.changing import changing
+from build_tools.publishing.server import NoServer
 from build_tools.registry import check_versions, read_registry
 from build_tools.serving.resources import choose_resources
 from build_tools.serving.server import TritonServer
+from build_tools.serving_lock import ServedError, not_served
 
 # The last: its terminal was closed.
 STOPPING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
@@ -39,6 +44,7 @@ def serve(
     log_file: Annotated[Path | None, typer.Option(help="Keep Triton's log in this file.", metavar="FILE")] = None,
 ) -> None:
     """Serve a model repository with tritonserver until Ctrl-C."""
+    _mend(repository)
     check_versions(repository, read_registry(repository))  # says what is wrong, before Triton would
     resources = choose_resources(threads, trunk_threads, at_once, result_cache)
     ports = (grpc_port or None, http_port or None, metrics_port or None)
@@ -55,6 +61,18 @@ def serve(
             server.wait()
     except KeyboardInterrupt:
         typer.echo("Stopped.")
+
+
+def _mend(repository: Path) -> None:
+    """Completes or undoes what a killed command has left, as the next change would, so that Triton starts on it.
+
+    Not where another server has the repository open, nor where it cannot be written to.
+    """
+    if not os.access(repository, os.W_OK):
+        return
+    read_registry(repository)  # says what is wrong with the folder, before anything is written there
+    with suppress(ServedError), not_served(repository), changing(repository, NoServer(), typer.echo):
+        pass
 
 
 def _interrupt_once(_number: int, _frame: FrameType | None) -> None:

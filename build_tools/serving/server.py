@@ -1,5 +1,6 @@
 """Start and stop one tritonserver, and leave nothing of it behind."""
 
+import compileall
 import http.client
 import os
 import shutil
@@ -10,10 +11,11 @@ import tempfile
 import time
 import uuid
 from pathlib import Path
+from py_compile import PycInvalidationMode
 from types import TracebackType
 from typing import Self
 
-from build_tools.names import EMBEDDED_CONFIG, embedded_config
+from build_tools.names import EMBEDDED_CONFIG, TRUNK, embedded_config
 from build_tools.serving import launch_tied
 from build_tools.serving.backend_directory import assemble_backends
 from build_tools.serving.distribution import find_distribution, server_environment
@@ -88,6 +90,7 @@ class TritonServer:
             backends = self._folder / "backends"
             backends.mkdir()
             assemble_backends(distribution, backends)
+            _compile_models(self.repository)
             launcher = [sys.executable, "-I", "-S", launch_tied.__file__, str(os.getpid())]
             with self._log.open("wb") as log:
                 # A file, because a pipe that nobody empties would stop the server once full.
@@ -194,7 +197,8 @@ class TritonServer:
         ]
 
     def _environment(self) -> dict[str, str]:
-        resumes = str(int(embedded_config(self.repository / "trunk").is_file()))
+        trunks = self.repository.glob(f"{TRUNK}*")
+        resumes = str(int(any(embedded_config(trunk).is_file() for trunk in trunks)))
         return self._resources.environment() | {"ESPALIER_TRUNK_RESUMES": resumes}
 
     def _wait_until_ready(self) -> None:
@@ -214,6 +218,16 @@ class TritonServer:
 
     def _error_lines(self) -> str:
         return error_lines(self._log.read_text(encoding="utf-8", errors="replace"))
+
+
+def _compile_models(repository: Path) -> None:
+    """Compiles the Python of hand-written models before Triton looks at their folders.
+
+    What a stub compiles when it imports it counts as a change of the model, and Triton would load it anew as soon as it
+    looks again (ModelTimestamp in its core). By hash, because a copied repository has other times.
+    """
+    for model in repository.glob("*/1/model.py"):
+        compileall.compile_dir(model.parent, quiet=2, invalidation_mode=PycInvalidationMode.CHECKED_HASH)
 
 
 def _is_ready(host: str, port: int) -> bool:

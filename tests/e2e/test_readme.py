@@ -60,6 +60,18 @@ def test_train_and_build_commands_run_one_after_the_other(newcomer: Path, server
     assert (newcomer / "my_repository" / "registry.json").is_file()
 
 
+def test_publish_commands_change_the_repository_that_was_built(newcomer: Path) -> None:
+    verbs = ("publish", "status", "promote", "rollback")
+    chosen = [command for command in commands("espalier ") if command.split()[1] in verbs]
+    assert [command.split()[1] for command in chosen] == list(verbs)
+    with TritonServer(newcomer / "my_repository") as own:
+        for command in chosen:
+            port = f" --metrics-port {own.metrics_url.rpartition(':')[2]}" if " status " in command else ""
+            output = run(command + port, newcomer, own)
+            assert "intent" in output
+    assert output == "intent: version 2 is rolled back, version 1 is live\n"
+
+
 @pytest.mark.parametrize("command", commands("espalier predict"))
 def test_predict_commands_answer(command: str, newcomer: Path, server: TritonServer) -> None:
     if "--url" not in command:

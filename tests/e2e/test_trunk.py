@@ -39,7 +39,7 @@ def test_a_request_for_one_task_runs_its_branch_only(server: TritonServer, clien
 def test_the_trunk_stops_at_the_deepest_tap_asked_for(suite: Suite, server: TritonServer, client: Client) -> None:
     registry = read_registry(suite.repository)
     shallow = registry.tasks["emotion"].versions["1"].tap
-    deeper = [tap for tap in registry.trunk.taps if tap > shallow]
+    deeper = [tap for tap in registry.trunks["trunk"].taps if tap > shallow]
     assert deeper, "the suite must have a deeper tap for this test to prove anything"
     before = outputs_computed(server)
     client.predict("what a lovely morning", tasks=["emotion"])
@@ -51,7 +51,7 @@ def test_the_trunk_stops_at_the_deepest_tap_asked_for(suite: Suite, server: Trit
 
 
 def test_an_ensemble_runs_the_trunk_no_deeper_than_its_task(suite: Suite, server: TritonServer) -> None:
-    deepest = max(read_registry(suite.repository).trunk.taps)
+    deepest = max(read_registry(suite.repository).trunks["trunk"].taps)
     before, executed = outputs_computed(server), executions(server)
     ensemble_over_grpc(server, "emotion", ["what a lovely morning"])
     after, executed_after = outputs_computed(server), executions(server)

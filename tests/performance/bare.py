@@ -20,7 +20,7 @@ from memory import process_pss
 from tritonclient.grpc import model_config_pb2 as pb
 
 from build_tools.backends.espalier_backend.load_chain import Compile, load_chain
-from build_tools.names import branch_name, hidden_name
+from build_tools.names import TRUNK, hidden_name
 from build_tools.registry import read_registry
 from build_tools.runtime import Runtime
 from build_tools.serving.resources import usable_cores
@@ -60,17 +60,16 @@ class Graphs:
         self._branches = {}
         for task in tasks:
             entry = registry.tasks[task]
-            self._taps[task] = entry.versions[str(entry.live)].tap
-            model = repository / branch_name(task)
+            self._taps[task] = entry.live_version.tap
+            model = repository / entry.live_version.model
             parameters = _parameters(model) | _threads(layout.branch_threads, layout.batches_at_once)
             file = model / str(entry.live) / "model.onnx"
             self._branches[task] = load_chain(file, ["logits"], parameters, compile_segment)
         self._outputs = [hidden_name(tap) for tap in sorted(set(self._taps.values()))]
-        trunk = repository / "trunk"
+        trunk = repository / TRUNK
         parameters = _parameters(trunk) | _threads(layout.trunk_threads, layout.batches_at_once)
-        versions = [int(folder.name) for folder in trunk.iterdir() if folder.name.isdecimal()]
-        file = trunk / str(max(versions)) / "model.onnx"
-        outputs = [hidden_name(tap) for tap in registry.trunk.taps]
+        file = trunk / str(registry.trunks[TRUNK].version) / "model.onnx"
+        outputs = [hidden_name(tap) for tap in registry.trunks[TRUNK].taps]
         self._trunk = load_chain(file, outputs, parameters, compile_segment)
         at_once = layout.branches_at_once
         self._pool = ThreadPoolExecutor(at_once) if at_once > 1 else None

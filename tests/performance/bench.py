@@ -88,18 +88,21 @@ def _measure(
             blocks += ["single"] if "single" in rivals else []
             turn = number % len(blocks)
             for block in blocks[turn:] + blocks[:turn]:
-                if block == "bare":
-                    bar.set_description("bare")
-                    one["bare"] = bare.measure(seconds)
-                    bar.update(len(presses))
-                elif block == "served":
-                    one |= measure_suite(suite, presses, served if number % 2 == 0 else served[::-1], bar)
-                else:
-                    single = measure_single(suite, presses, encoders, bar)
-                    if single.encoders != encoders:
-                        _drop(found, "single")  # scaled from another number of encoders
-                    encoders = single.encoders
-                    one["single"] = single.figures
+                try:
+                    if block == "bare":
+                        bar.set_description("bare")
+                        one["bare"] = bare.measure(seconds)
+                        bar.update(len(presses))
+                    elif block == "served":
+                        one |= measure_suite(suite, presses, served if number % 2 == 0 else served[::-1], bar)
+                    else:
+                        single = measure_single(suite, presses, encoders, bar)
+                        if single.encoders != encoders:
+                            _drop(found, "single")  # scaled from another number of encoders
+                        encoders = single.encoders
+                        one["single"] = single.figures
+                except BenchError as error:  # one rival's failure must not cost the hour of the others
+                    typer.echo(f"round {number + 1}, left out: {error}", err=True)
             found.append({name: one[name] for name in TITLES if name in one})
             yield found, encoders
 
@@ -160,7 +163,7 @@ def _notes(
 ) -> list[str]:
     resources = choose_resources()
     cores = usable_cores()
-    callers = ", ".join(f"{press.saturating_callers} ({kind})" for kind, press in presses.items())
+    callers = ", ".join(f"{press.saturating_callers()} ({kind})" for kind, press in presses.items())
     notes = [
         f"{date.today()}, {_processor()}, {cores} cores, {available() / GIB:.0f} GiB of memory available.",
         f"{suite.runtime}, {suite.precision}; medians of {rounds} rounds of {seconds:g} s; "

@@ -22,6 +22,8 @@ WARM_UP_SECONDS = 2.0
 # What all callers together send at a time is no more than so many tokens: that keeps all cores busy, and with more of
 # the longest texts the slowest rival would take minutes for a batch.
 SATURATING_TOKENS = 1024
+# Single-task serving takes many seconds for as much: it gets half, lest answers come too late.
+SINGLE_SATURATING_TOKENS = 512
 # Batches of every size come up under many callers, and a runtime prepares its kernels for each when it first sees it.
 SATURATION_WARM_UP_SECONDS = 10.0
 MIXED_WARM_UP_SECONDS = 30.0  # the same for texts of many lengths, which come in many more shapes
@@ -38,18 +40,23 @@ class Press:
     seconds: float
     callers: int
 
-    @property
-    def saturating_callers(self) -> int:
-        """How many callers press at saturation."""
-        tokens = fmean(len(text.split()) + SPECIAL for text in self.texts)
-        return max(1, min(self.callers, int(SATURATING_TOKENS / tokens)))
+    def saturating_callers(self, tokens: int = SATURATING_TOKENS) -> int:
+        """How many callers press at saturation, with no more than so many tokens of them all at a time."""
+        mean = fmean(len(text.split()) + SPECIAL for text in self.texts)
+        return max(1, min(self.callers, int(tokens / mean)))
 
-    def saturate(self, server: TritonServer, model: str, tasks: Sequence[str] | None = None) -> dict[str, float]:
+    def saturate(
+        self,
+        server: TritonServer,
+        model: str,
+        tasks: Sequence[str] | None = None,
+        tokens: int = SATURATING_TOKENS,
+    ) -> dict[str, float]:
         """texts_per_second and saturated_p50_ms with all callers.
 
         Answers come a batch at a time: a window that holds too few batches is repeated, longer.
         """
-        load = Concurrency(self.saturating_callers)
+        load = Concurrency(self.saturating_callers(tokens))
         is_mixed = len({len(text.split()) for text in self.texts}) > 1
         warm_up = MIXED_WARM_UP_SECONDS if is_mixed else SATURATION_WARM_UP_SECONDS
         found = self._measure(server, model, load, tasks, warm_up=warm_up)

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from memory import GIB, available, guarded, model_pss, tree_pss
 from repositories import NAIVE
-from served import Press, token_counts
+from served import SINGLE_SATURATING_TOKENS, Press, token_counts
 from suite import Suite
 from tqdm import tqdm
 
@@ -90,7 +90,7 @@ def _figures(suite: Suite, presses: Mapping[str, Press], server: TritonServer, e
     found: Figures = {}
     for tokens, press in presses.items():
         bar.set_description(f"single, {tokens} tokens")
-        saturated = press.saturate(server, "nlu", asked)
+        saturated = press.saturate(server, "nlu", asked, SINGLE_SATURATING_TOKENS)
         latency = press.one_caller(server, "nlu", asked)
         own = sum(model_pss(server.pid, "branch_"))
         found[tokens] = {

@@ -8,6 +8,7 @@ from repositories import copy_encoders, copy_tasks, copy_with_naive_router
 from shapes import SHAPES, BranchShape, Shape
 
 from build_tools.builder import build
+from build_tools.names import TRUNK
 from build_tools.precision import Precision
 from build_tools.registry import Registry, read_registry
 from build_tools.runtime import Runtime
@@ -79,7 +80,7 @@ def open_suite(name: str, runtime: Runtime, precision: Precision, work: Path) ->
         registry = read_registry(repository)
         work = work / repository.name
         shape, left_out = _shape_of(repository.name, registry)
-    trunk = registry.trunk
+    trunk = registry.trunks[TRUNK]
     return Suite(repository, work, shape, trunk.encoder, registry.runtime, trunk.precision, left_out)
 
 
@@ -98,7 +99,7 @@ def _shape_of(name: str, registry: Registry) -> tuple[Shape, tuple[str, ...]]:
 
     A branch's layers stand in no registry and are not needed here: 0.
     """
-    live = {task: entry.versions[str(entry.live)] for task, entry in registry.tasks.items()}
+    live = {task: entry.live_version for task, entry in registry.tasks.items()}
     branches = tuple(
         BranchShape(task, version.tap, 0, len(version.labels), version.kind)
         for task, version in live.items()
@@ -106,6 +107,6 @@ def _shape_of(name: str, registry: Registry) -> tuple[Shape, tuple[str, ...]]:
     )
     if not branches:
         raise BenchError(f"all tasks of {name} compare two texts; at least one that reads one text is needed.")
-    encoder = load_encoder(registry.trunk.encoder)
+    encoder = load_encoder(registry.trunks[TRUNK].encoder)
     shape = Shape(name, encoder.layers, int(encoder.config["hidden_size"]), branches)
     return shape, tuple(task for task, version in live.items() if version.kind.is_pair)

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import triton_python_backend_utils as pb_utils
 
+from .damage import damage
 from .load_chain import Compile, load_chain
 
 
@@ -25,6 +26,8 @@ class OnnxModel:
         file = Path(args["model_repository"], args["model_version"], config["default_model_filename"] or "model.onnx")
         if not file.is_file():
             raise pb_utils.TritonModelException(f"model {args['model_name']}: no file {file}")
+        if (reason := damage(file, Path(args["model_repository"]).parent)) is not None:
+            raise pb_utils.TritonModelException(reason)
         self._inputs = [tensor["name"] for tensor in config["input"]]
         outputs = [tensor["name"] for tensor in config["output"]]
         parameters = {name: value["string_value"] for name, value in config["parameters"].items()}
@@ -66,5 +69,6 @@ class OnnxModel:
 
 def _thread_count(model: str) -> dict[str, str]:
     """The number of threads that `espalier serve` chose for this machine, under both runtimes' names."""
-    threads = os.environ.get("ESPALIER_TRUNK_THREADS" if model == "trunk" else "ESPALIER_THREADS")
+    is_trunk = model.split(".")[0] == "trunk"  # or a second trunk, such as trunk.2
+    threads = os.environ.get("ESPALIER_TRUNK_THREADS" if is_trunk else "ESPALIER_THREADS")
     return {} if threads is None else {"INFERENCE_NUM_THREADS": threads, "intra_op_thread_count": threads}

@@ -53,8 +53,10 @@ def _write(folder: Path) -> Path:
         version.mkdir(parents=True)
         onnx.save(_trunk(), version / "model.onnx")
         (version.parent / "config.pbtxt").write_text(CONFIG.format(backend=backend))
-    trunk = TrunkEntry(encoder="none", taps=[1, 2], fingerprints=["f0", "f1", "f2"])
-    write_registry(folder, Registry(runtime=Runtime.OPENVINO, trunk=trunk, tasks={}))
+    trunk = TrunkEntry(
+        encoder="none", config={}, taps=[1, 2], fingerprints=["f0", "f1", "f2"], tokenizers={"tokenizer": 8}
+    )
+    write_registry(folder, Registry(runtime=Runtime.OPENVINO, trunks={"trunk": trunk}, tasks={}))
     return folder
 
 

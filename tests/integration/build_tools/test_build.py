@@ -13,6 +13,7 @@ from tritonclient.grpc import model_config_pb2 as pb
 from build_tools import builder
 from build_tools.builder import build
 from build_tools.errors import BuildError
+from build_tools.publishing.verify import verify
 from build_tools.registry import read_registry
 from build_tools.router_instances import ROUTERS
 from build_tools.runtime import Runtime
@@ -124,7 +125,7 @@ def _outputs(model):
 def test_the_repository_holds_these_files_and_no_other(five_kinds):
     repository, _ = five_kinds
     trunk = {"trunk/config.pbtxt", "trunk/configs/espalier.pbtxt", "trunk/1/model.onnx"}
-    generated = {"registry.json", "tokenizer/1/tokenizer.json", *trunk}
+    generated = {"registry.json", "manifest.json", "serving.lock", "tokenizer/1/tokenizer.json", *trunk}
     for task in TASKS:
         generated |= {f"{task}/config.pbtxt"}
         generated |= {f"branch_{task}/{name}" for name in ("config.pbtxt", "1/model.onnx", "1/branch.json")}
@@ -136,6 +137,12 @@ def test_the_repository_holds_these_files_and_no_other(five_kinds):
     assert {name: files[name] for name in copied} == {name: _hand_written()[name] for name in copied}
     # Triton loads no model without a version folder, also where, as in an ensemble, it holds nothing.
     assert all((model / "1").is_dir() for model in repository.iterdir() if model.is_dir())
+
+
+def test_every_file_of_a_fresh_repository_is_in_its_manifest(five_kinds):
+    repository, _ = five_kinds
+
+    assert verify(repository, read_registry(repository)) == []
 
 
 def test_a_task_without_a_longer_or_shorter_neighbour_needs_one_tokenizer(five_kinds):
@@ -194,9 +201,9 @@ def test_the_registry_names_each_tasks_live_version_and_how_to_read_it(five_kind
         version = registry.tasks[task].versions["1"]
         assert (version.kind, version.tap, version.max_length) == (kind, TAPS[task], 32)
         assert version.labels == load_record(train(task)).labels
-    assert registry.trunk.encoder == str(encoder_folder)
-    assert registry.trunk.taps == [2, 3]
-    assert registry.trunk.fingerprints == trunk_fingerprints(load_encoder(str(encoder_folder)), 3)
+    assert registry.trunks["trunk"].encoder == str(encoder_folder)
+    assert registry.trunks["trunk"].taps == [2, 3]
+    assert registry.trunks["trunk"].fingerprints == trunk_fingerprints(load_encoder(str(encoder_folder)), 3)
 
 
 def test_each_branch_carries_its_checkpoints_record(five_kinds, train):
@@ -328,6 +335,8 @@ def test_building_beside_the_hand_written_models_adds_to_them_and_changes_none(t
     added = {str(path.relative_to(home)) for path in home.rglob("*") if path.is_file() and path not in before}
     assert added == {
         "registry.json",
+        "manifest.json",
+        "serving.lock",
         "tokenizer/1/tokenizer.json",
         "trunk/config.pbtxt",
         "trunk/configs/espalier.pbtxt",

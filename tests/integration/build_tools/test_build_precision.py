@@ -108,10 +108,10 @@ def test_what_auto_chose_stands_in_registry_configs_and_graphs(train, tmp_path, 
     repository = tmp_path / "repository"
     assert read_registry(repository) == registry
     chosen = {task: entry.versions["1"].precision for task, entry in registry.tasks.items()}
-    assert Precision.AUTO not in {registry.trunk.precision, *chosen.values()}
+    assert Precision.AUTO not in {registry.trunks["trunk"].precision, *chosen.values()}
     if len(candidates(Precision.AUTO, runtime)) > 1:
-        assert {registry.trunk.precision, *chosen.values()} != {Precision.FP32}
-    _check_model(repository / "trunk", runtime, registry.trunk.precision)
+        assert {registry.trunks["trunk"].precision, *chosen.values()} != {Precision.FP32}
+    _check_model(repository / "trunk", runtime, registry.trunks["trunk"].precision)
     for task, precision in chosen.items():
         _check_model(repository / f"branch_{task}", runtime, precision)
         assert any(line.startswith(f"{task}: {precision} (fp32 ") for line in reported)
@@ -125,7 +125,10 @@ def test_the_precision_asked_for_is_that_of_all_graphs_and_gives_the_golden_answ
 
     registry = build([train("intent")], repository, runtime=runtime, precision=precision, report=reported.append)
 
-    assert (registry.trunk.precision, registry.tasks["intent"].versions["1"].precision) == (precision, precision)
+    assert (registry.trunks["trunk"].precision, registry.tasks["intent"].versions["1"].precision) == (
+        precision,
+        precision,
+    )
     for name in ("trunk", "branch_intent"):
         _check_model(repository / name, runtime, precision)
     assert f"intent: same answers in {precision}" in reported
@@ -163,7 +166,7 @@ def test_auto_leaves_a_task_that_only_passes_in_fp32_there(train, tmp_path, monk
     registry = build([train("intent"), train("alike")], tmp_path / "repository", precision=Precision.AUTO)
 
     assert registry.tasks["alike"].versions["1"].precision is Precision.FP32
-    assert registry.trunk.precision is Precision.FP32  # on any other alike would change
+    assert registry.trunks["trunk"].precision is Precision.FP32  # on any other alike would change
 
 
 def test_what_the_runtime_cannot_do_is_refused_before_a_checkpoint_is_read(tmp_path):

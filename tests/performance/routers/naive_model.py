@@ -26,15 +26,14 @@ class NaiveRouter(Router):
         if not plan.encodings:
             return
         batch = Batch.of(plan.encodings, max(len(encoding.ids) for encoding in plan.encodings))
-        taps = sorted({branch.tap for branch in registry.tasks.values()})
-        states = infer("trunk", NEWEST, batch.arrays, [hidden_name(tap) for tap in taps])
+        taps = sorted({branch.tap for branch in plan.places})
+        states = infer(plan.trunks[0], NEWEST, batch.arrays, [hidden_name(tap) for tap in taps])
         everything = range(len(plan.encodings))
-        for task, places in plan.places.items():
-            branch = registry.tasks[task]
+        for branch, places in plan.places.items():
             inputs = batch.branch_inputs(states[hidden_name(branch.tap)], everything)
             logits = infer(branch.model, branch.version, inputs, ["logits"])["logits"]
             yield (
-                task,
+                branch.task,
                 {
                     row: json.dumps(read_answer(branch, rows[row], batch.encodings[place], logits[place]))
                     for row, place in places.items()

@@ -18,9 +18,9 @@ from router.trunk import States, Trunk, hidden_name
 class NoTrunk(Trunk):
     """Calls nothing: every encoder reads the tokens itself."""
 
-    def run(self, arrays: dict[str, np.ndarray], below: States, taps: Sequence[int]) -> States:
+    def run(self, model: str, arrays: dict[str, np.ndarray], below: States, taps: Sequence[int]) -> States:
         """The tokens in the hidden states' place."""
-        del below
+        del model, below
         return {hidden_name(tap): arrays["input_ids"] for tap in taps}
 
 

@@ -10,6 +10,7 @@ import torch
 from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, processors
 from transformers import BertConfig, BertModel
 
+from build_tools.registry import VersionEntry, version_entry
 from training.checkpoint import BranchRecord, EncoderRecord, TrainingRecord
 from training.encoder import Encoder
 from training.kinds import Kind
@@ -71,6 +72,16 @@ def make_record(encoder: Encoder) -> Callable[..., BranchRecord]:
         return BranchRecord(kind=kind, **{**defaults, **given})
 
     return make_record
+
+
+@pytest.fixture
+def make_version(make_record: Callable[..., BranchRecord]) -> Callable[..., VersionEntry]:
+    """The registry's entry of an untrained branch on the first trunk."""
+
+    def make_version(kind: Kind = Kind.CLASSIFICATION, model: str = "branch_intent", **given: Any) -> VersionEntry:
+        return version_entry(make_record(kind, **given), model, "trunk")
+
+    return make_version
 
 
 @pytest.fixture

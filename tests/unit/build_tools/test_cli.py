@@ -6,7 +6,7 @@ from typer.testing import CliRunner
 from build_tools import builder, suite
 from build_tools.cli import app
 from build_tools.precision import Precision
-from build_tools.registry import Registry, TrunkEntry
+from build_tools.registry import Registry
 from build_tools.runtime import Runtime
 
 
@@ -17,7 +17,7 @@ def built(monkeypatch):
 
     def build(*given, **_):
         built.append(given)
-        return Registry(runtime=given[3], trunk=TrunkEntry(encoder="e", taps=[1], fingerprints=["f"]), tasks={})
+        return Registry(runtime=given[3], trunks={}, tasks={})
 
     monkeypatch.setattr(builder, "build", build)
     monkeypatch.setattr(suite, "checkpoint_folders", list)

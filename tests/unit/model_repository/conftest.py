@@ -28,9 +28,16 @@ def tokenizer_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
         pair="[CLS] $A [SEP] $B:1 [SEP]:1",
         special_tokens=[("[CLS]", names.index("[CLS]")), ("[SEP]", names.index("[SEP]"))],
     )
-    file = tmp_path_factory.mktemp("tokenizer") / "tokenizer.json"
+    file = tmp_path_factory.mktemp("repository") / "tokenizer" / "1" / "tokenizer.json"
+    file.parent.mkdir(parents=True)
     tokenizer.save(str(file))
     return file
+
+
+@pytest.fixture(scope="session")
+def repository(tokenizer_file: Path) -> Path:
+    """A repository that holds that tokenizer and nothing else."""
+    return tokenizer_file.parents[2]
 
 
 def _input(request: dict[str, np.ndarray], name: str) -> SimpleNamespace | None:
@@ -45,13 +52,37 @@ class _TritonError(SimpleNamespace):
 
 
 # Those of the router's modules that import Triton's own, and so must be imported anew beside each stand-in.
-_BOUND_TO_TRITON = ("request", "response", "inference", "metrics", "trunk", "run")
+_BOUND_TO_TRITON = ("request", "response", "inference", "metrics", "trunk", "run", "trial_watch", "router")
+
+
+class _MetricFamilies:
+    """Makes Triton's counters, which note here what they are told; one that is made and never told is an empty list."""
+
+    COUNTER = "counter"
+
+    def __init__(self, told: dict[tuple[str, ...], list[int]]) -> None:
+        self._told = told
+
+    def __call__(self, name: str, description: str, kind: str) -> SimpleNamespace:  # noqa: ARG002
+        def metric(labels: dict[str, str]) -> SimpleNamespace:
+            key = (name, *labels.values())
+            assert key not in self._told, "a counter is made once"
+            return SimpleNamespace(increment=self._told.setdefault(key, []).append)
+
+        return SimpleNamespace(Metric=metric)
 
 
 @pytest.fixture
-def triton(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+def counters() -> dict[tuple[str, ...], list[int]]:
+    """What each counter was told: {(name, the values of its labels): increments}."""
+    return {}
+
+
+@pytest.fixture
+def triton(monkeypatch: pytest.MonkeyPatch, counters: dict[tuple[str, ...], list[int]]) -> Iterator[None]:
     """What the router uses of Triton's own module, which exists in its stub process only."""
     stand_in = SimpleNamespace(
+        MetricFamily=_MetricFamilies(counters),
         get_input_tensor_by_name=_input,
         Tensor=lambda name, array: SimpleNamespace(name=name, array=array),
         TritonError=_TritonError,
@@ -87,3 +118,21 @@ def trunk_module(triton: None) -> ModuleType:  # noqa: ARG001
 def run_module(triton: None) -> ModuleType:  # noqa: ARG001
     """router.run; a test sets its `infer`."""
     return importlib.import_module("router.run")
+
+
+@pytest.fixture
+def metrics_module(triton: None) -> ModuleType:  # noqa: ARG001
+    """router.metrics, which tells `counters`."""
+    return importlib.import_module("router.metrics")
+
+
+@pytest.fixture
+def trial_watch_module(triton: None) -> ModuleType:  # noqa: ARG001
+    """router.trial_watch."""
+    return importlib.import_module("router.trial_watch")
+
+
+@pytest.fixture
+def router_module(triton: None) -> ModuleType:  # noqa: ARG001
+    """router.router; a test sets the `infer` of run_module and trunk_module."""
+    return importlib.import_module("router.router")

@@ -8,7 +8,7 @@ from text_tokenizer import TextTokenizer
 
 
 def _branch(kind, *labels):
-    return Branch("task", 3, kind, labels, tap=2, max_length=16)
+    return Branch("task", 3, kind, labels, 2, 16, "branch_task", "trunk")
 
 
 @pytest.fixture

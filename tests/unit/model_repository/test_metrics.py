@@ -1,41 +1,55 @@
-import importlib
-from types import SimpleNamespace
-
 import pytest
+from router.registry import Branch
+from router.trials import Outcome
 
-
-class MetricFamily:
-    """Triton's, which counts here instead of in the server."""
-
-    COUNTER = "counter"
-    counted: dict[str, list[int]]
-
-    def __init__(self, name, description, kind):  # noqa: ARG002
-        self._name = name
-
-    def Metric(self, labels):  # noqa: N802
-        assert labels == {"model": "nlu"}
-        return SimpleNamespace(increment=self.counted.setdefault(self._name, []).append)
+CANARY = Branch("intent", 2, "classification", ("a", "b"), 2, 16, "branch_intent", "trunk")
+SHADOW = Branch("slots", 7, "tagging", ("O", "B-x"), 2, 16, "branch_slots", "trunk")
 
 
 @pytest.fixture
-def metrics(triton, monkeypatch):  # noqa: ARG001
-    MetricFamily.counted = {}
-    monkeypatch.setattr("triton_python_backend_utils.MetricFamily", MetricFamily, raising=False)
-    return importlib.import_module("router.metrics").RouterMetrics("nlu")
+def metrics(metrics_module):
+    return metrics_module.RouterMetrics("nlu")
 
 
-def test_each_batch_adds_its_tokens_and_nothing_is_sent_for_none(metrics):
+def test_each_batch_adds_its_tokens_and_nothing_is_sent_for_none(metrics, counters):
     metrics.count_tokens(10, 3)
     metrics.count_tokens(8, 0)
 
-    assert MetricFamily.counted["espalier_tokens_total"] == [10, 8]
-    assert MetricFamily.counted["espalier_padding_tokens_total"] == [3]
+    assert counters["espalier_tokens_total", "nlu"] == [10, 8]
+    assert counters["espalier_padding_tokens_total", "nlu"] == [3]
 
 
-def test_the_cache_s_totals_are_told_once(metrics):
+def test_the_cache_s_totals_are_told_once(metrics, counters):
     metrics.tell_cache(5, 2)
     metrics.tell_cache(6, 2)
 
-    assert MetricFamily.counted["espalier_result_cache_hits_total"] == [5, 1]
-    assert MetricFamily.counted["espalier_result_cache_misses_total"] == [2]
+    assert counters["espalier_result_cache_hits_total", "nlu"] == [5, 1]
+    assert counters["espalier_result_cache_misses_total", "nlu"] == [2]
+
+
+def test_without_trials_there_are_no_counters_of_them(metrics, counters):
+    metrics.count_tokens(10, 3)
+    metrics.tell_cache(5, 2)
+
+    assert not [key for key in counters if "trial" in key[0] or "shadow" in key[0]]
+
+
+def test_trials_are_counted_by_task_and_version(metrics, counters):
+    metrics.count_trial(CANARY, Outcome(answers=3, errors=1, calls=2, seconds=0.1))
+    metrics.count_trial(SHADOW, Outcome(answers=8, calls=1, compared=8, differing={0: ({}, {}), 5: ({}, {})}))
+    metrics.count_trial(CANARY, Outcome(answers=4, calls=1))
+
+    told = {key: numbers for key, numbers in counters.items() if numbers}
+    assert told == {
+        ("espalier_trial_answers_total", "nlu", "intent", "2"): [3, 4],
+        ("espalier_trial_errors_total", "nlu", "intent", "2"): [1],
+        ("espalier_trial_answers_total", "nlu", "slots", "7"): [8],
+        ("espalier_shadow_compared_total", "nlu", "slots", "7"): [8],
+        ("espalier_shadow_differing_total", "nlu", "slots", "7"): [2],
+    }
+
+
+def test_a_trial_without_errors_shows_as_none_and_not_as_unknown(metrics, counters):
+    metrics.count_trial(CANARY, Outcome(answers=3))
+
+    assert counters["espalier_trial_errors_total", "nlu", "intent", "2"] == []

@@ -1,10 +1,14 @@
 import numpy as np
 import pytest
-from router.registry import Branch, Registry
+from router.registry import Branch, Registry, Task
 
 CALLER = object()
 REGISTRY = Registry(
-    {task: Branch(task, 1, "classification", ("a", "b"), 2, 16) for task in ("slots", "intent", "emotion")}
+    {
+        task: Task(Branch(task, 1, "classification", ("a", "b"), 2, 16, f"branch_{task}", "trunk"))
+        for task in ("slots", "intent", "emotion")
+    },
+    retired=frozenset({"weather"}),
 )
 
 
@@ -49,6 +53,12 @@ def test_each_row_has_its_own_pair_tasks_and_scores(read):
 
     assert (first.text, first.pair, first.tasks, first.all_scores) == ("a", None, ("intent",), True)
     assert (second.text, second.pair, second.tasks, second.all_scores) == ("b", "c", ("emotion", "slots"), False)
+
+
+def test_a_retired_task_is_refused_in_other_words_than_one_that_never_was(refused):
+    known = "known tasks: emotion, intent, slots."
+    assert refused(text=_texts("a"), tasks=_texts("intent,weather")) == f"the task 'weather' was retired; {known}"
+    assert refused(text=_texts("a"), tasks=_texts("news")) == f"there is no task 'news'; {known}"
 
 
 @pytest.mark.parametrize("empty", ["", " \t\n", "\u00a0"])

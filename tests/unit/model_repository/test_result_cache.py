@@ -7,19 +7,19 @@ from dataclasses import replace
 from types import SimpleNamespace
 
 import pytest
-from router.registry import Branch, Registry
+from router.registry import Branch, Canary, Registry, Task
 from router.result_cache import ResultCache
 from router.row import Row
 
 CALLER = SimpleNamespace(is_gone=False)
-INTENT = Branch("intent", 1, "classification", ("a", "b"), 2, 16)
-SLOTS = Branch("slots", 1, "tagging", ("O", "B-x"), 2, 16)
-SAME = Branch("same", 1, "pair_classification", ("0", "1"), 2, 16)
+INTENT = Branch("intent", 1, "classification", ("a", "b"), 2, 16, "branch_intent", "trunk")
+SLOTS = Branch("slots", 1, "tagging", ("O", "B-x"), 2, 16, "branch_slots", "trunk")
+SAME = Branch("same", 1, "pair_classification", ("0", "1"), 2, 16, "branch_same", "trunk")
 MEBIBYTE = 2**20
 
 
 def _registry(*branches):
-    return Registry({branch.task: branch for branch in branches or (INTENT, SLOTS, SAME)})
+    return Registry({branch.task: Task(branch) for branch in branches or (INTENT, SLOTS, SAME)})
 
 
 def _row(text="play jazz", *tasks, pair=None, all_scores=False):
@@ -74,6 +74,34 @@ def test_a_new_version_of_one_task_is_computed_anew_and_the_others_stay_known(ca
     cache.keep(_row(), newer, "second intent")
     assert _known(cache, _row(), newer)[0] == {"intent": "second intent"}
     assert _known(cache, _row(), INTENT)[0] == {"intent": "first intent"}, "a rollback finds its answers again"
+
+
+def test_a_canary_s_answers_are_found_for_its_own_texts_alone_and_no_more_once_it_is_gone(cache):
+    canary = Canary(replace(INTENT, version=2), share=0.5, max_error_rate=0.1, max_milliseconds=50, minimum=10)
+    on_trial = Registry({"intent": Task(INTENT, canary=canary)})
+    rows = [_row(f"text {number}") for number in range(20)]
+    for row in rows:
+        branch = on_trial.branch_for("intent", row.text, None)
+        cache.keep(row, branch, f"of version {branch.version}")
+    canaries = [number for number, row in enumerate(rows) if canary.answers_for(row.text, None)]
+    assert 0 < len(canaries) < 20
+
+    _, known = cache.look_up(rows, on_trial)
+    assert [number for number in range(20) if known["intent"][number] == "of version 2"] == canaries
+
+    remaining, known = cache.look_up(rows, _registry())
+    assert set(known["intent"].values()) == {"of version 1"}
+    assert [number for number, row in enumerate(remaining) if row.tasks] == canaries
+
+
+def test_a_shadow_s_answers_are_not_found_until_it_is_live(cache):
+    shadow = replace(INTENT, version=2)
+    cache.keep(_row(), shadow, "of the shadow")
+
+    (remaining,), known = cache.look_up([_row()], Registry({"intent": Task(INTENT, shadow=shadow)}))
+
+    assert (remaining.tasks, known) == (("intent",), {})
+    assert _known(cache, _row(), shadow)[0] == {"intent": "of the shadow"}
 
 
 def test_each_row_of_a_batch_is_looked_up_by_itself(cache):

@@ -1,28 +1,32 @@
 import json
 import threading
+import time
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from types import SimpleNamespace
 
 import numpy as np
 import pytest
 from router.durations import Durations
-from router.registry import Branch, Registry
+from router.registry import Branch, Canary, Registry, Task
 from router.result_cache import ResultCache
 from router.row import Row
 from router.sequences import SequencePlanner
+from router.trials import Trials
 
 HERE = SimpleNamespace(is_gone=False)
 GONE = SimpleNamespace(is_gone=True)
 PATIENCE = 10.0  # seconds that no test ever waits, unless something hangs
+TRUNKS = ["trunk", "trunk.2"]
 
 REGISTRY = Registry(
     {
-        branch.task: branch
+        branch.task: Task(branch)
         for branch in (
-            Branch("shallow", 3, "classification", ("a", "b"), 2, 64),
-            Branch("middle", 1, "classification", ("a", "b"), 4, 64),
-            Branch("deep", 1, "classification", ("a", "b"), 6, 64),
-            Branch("same", 1, "pair_classification", ("0", "1"), 2, 64),
+            Branch("shallow", 3, "classification", ("a", "b"), 2, 64, "branch_shallow", "trunk"),
+            Branch("middle", 1, "classification", ("a", "b"), 4, 64, "branch_middle", "trunk"),
+            Branch("deep", 1, "classification", ("a", "b"), 6, 64, "branch_deep", "trunk"),
+            Branch("same", 1, "pair_classification", ("0", "1"), 2, 64, "branch_same", "trunk"),
         )
     }
 )
@@ -31,7 +35,8 @@ REGISTRY = Registry(
 class Models:
     """Trunk and branches: each call is noted, and held up or made to fail as the test says.
 
-    The hidden states are the token ids, and a branch's logits the first letter's id, so that answers tell of texts.
+    The hidden states are the token ids, on trunk.2 one more, and a branch's logits the first letter's, so that answers
+    tell of texts and trunks.
     """
 
     def __init__(self):
@@ -54,18 +59,18 @@ class Models:
                 assert self.held[name].wait(PATIENCE)
             if name in self.failing:
                 raise RuntimeError(f"{name} is broken")
-        if model == "trunk":
-            ids = inputs["input_ids"].astype(np.float32)
+        if model in TRUNKS:
+            ids = inputs["input_ids"].astype(np.float32) + TRUNKS.index(model)
             return {name: np.repeat(ids[:, :, None], 2, axis=2) for name in outputs}
         logits = inputs["hidden"][:, 1, :].copy()
         logits[:, 1] = 0
         return {"logits": np.full_like(logits, np.nan) if f"{model} nan" in self.failing else logits}
 
     def outputs(self):
-        return [output for call in self.calls if call.model == "trunk" for output in call.outputs]
+        return [output for call in self.calls if call.model in TRUNKS for output in call.outputs]
 
     def branches(self):
-        return sorted(call.model for call in self.calls if call.model != "trunk")
+        return sorted(call.model for call in self.calls if call.model not in TRUNKS)
 
 
 @pytest.fixture
@@ -95,13 +100,14 @@ def durations():
 
 
 @pytest.fixture
-def start(run_module, trunk_module, tokenizer_file, pool, cache, durations):
+def start(run_module, trunk_module, repository, pool, cache, durations):
     """(rows, ...) -> a Run of them."""
-    planner = SequencePlanner(tokenizer_file)
+    planner = SequencePlanner(repository)
 
-    def start(*rows, resumes=True, registry=REGISTRY):
+    def start(*rows, resumes=True, registry=REGISTRY, trials=None):
         plan = planner.plan(rows, registry)
-        return run_module.Run(rows, registry, plan, trunk_module.Trunk(resumes), pool, cache, durations)
+        trials = trials or Trials(registry)
+        return run_module.Run(rows, plan, trunk_module.Trunk(resumes), pool, cache, durations, trials)
 
     return start
 
@@ -176,7 +182,7 @@ def test_a_trunk_that_does_not_go_on_is_called_once_for_all_taps(start, models):
 def test_a_branch_reads_only_the_rows_that_asked_for_it_and_equal_texts_once(start, models):
     found = _collected(start(_row("a", "shallow"), _row("b", "shallow", "deep"), _row("b", "deep")))
 
-    read = {call.model: len(call.inputs["hidden"]) for call in models.calls if call.model != "trunk"}
+    read = {call.model: len(call.inputs["hidden"]) for call in models.calls if call.model not in TRUNKS}
     assert read == {"branch_shallow": 2, "branch_deep": 1}
     assert sorted(found["deep"]) == [1, 2]
 
@@ -215,7 +221,7 @@ def test_rows_whose_callers_are_gone_are_not_computed(start, models):
 
     assert {task: list(rows) for task, rows in found.items()} == {"shallow": [1]}
     assert models.branches() == ["branch_shallow"]
-    assert [len(call.inputs["hidden"]) for call in models.calls if call.model != "trunk"] == [1]
+    assert [len(call.inputs["hidden"]) for call in models.calls if call.model not in TRUNKS] == [1]
 
 
 def test_where_all_callers_are_gone_nothing_is_computed_at_all(start, models):
@@ -281,7 +287,7 @@ def test_tokens_and_padding_are_those_of_all_groups(start):
 
 
 def test_a_text_as_long_as_a_task_reads_is_not_padded_beyond_what_the_encoder_has_positions_for(start, models):
-    registry = Registry({"odd": Branch("odd", 1, "classification", ("a", "b"), 2, 61)})
+    registry = Registry({"odd": Task(Branch("odd", 1, "classification", ("a", "b"), 2, 61, "branch_odd", "trunk"))})
 
     _collected(start(_row("a" * 70, "odd"), registry=registry))
 
@@ -306,3 +312,220 @@ def test_many_groups_on_few_threads_end(start):
     found = _collected(start(*rows))
 
     assert {task: len(by_row) for task, by_row in found.items()} == {"shallow": 60, "middle": 60, "deep": 60}
+
+
+SHALLOW, DEEP = (REGISTRY.tasks[task].live for task in ("shallow", "deep"))
+TEXTS = list("abcdefghijklmnopqrst")
+
+
+def _on_trial(**trial):
+    """The registry, with a version of `shallow` on trial."""
+    return Registry(REGISTRY.tasks | {"shallow": Task(SHALLOW, **trial)}, dict.fromkeys(TRUNKS, "tokenizer"))
+
+
+def _canary(**difference):
+    version = replace(SHALLOW, **{"version": 4, "model": "branch_new"} | difference)
+    return Canary(version, share=0.5, max_error_rate=0.1, max_milliseconds=50, minimum=10)
+
+
+def _shadow(**difference):
+    return _canary(**difference).branch
+
+
+def _share(canary):
+    """The rows of TEXTS for which the canary answers."""
+    share = [row for row, text in enumerate(TEXTS) if canary.answers_for(text, None)]
+    assert 0 < len(share) < len(TEXTS)
+    return share
+
+
+@pytest.mark.parametrize("difference", [{}, {"tap": 5}, {"max_length": 16}, {"trunk": "trunk.2"}])
+@pytest.mark.parametrize("resumes", [True, False])
+def test_a_canary_answers_for_its_share_of_the_texts_and_the_live_version_for_the_others(start, difference, resumes):
+    canary = _canary(**difference)
+
+    found = _collected(
+        start(*(_row(text, "shallow") for text in TEXTS), registry=_on_trial(canary=canary), resumes=resumes)
+    )
+
+    assert sorted(found["shallow"]) == list(range(len(TEXTS)))
+    assert [row for row in sorted(found["shallow"]) if found["shallow"][row]["version"] == 4] == _share(canary)
+    for row, text in enumerate(TEXTS):
+        is_moved = row in _share(canary) and canary.branch.trunk == "trunk.2"
+        assert found["shallow"][row]["score"] == _score(chr(ord(text) + is_moved)), text
+
+
+@pytest.mark.parametrize("failure", ["branch_new", "branch_new nan"])
+def test_a_failing_canary_is_an_error_of_its_own_texts_alone(start, models, failure):
+    canary = _canary()
+    registry = _on_trial(canary=canary)
+    trials = Trials(registry)
+    models.failing.add(failure)
+
+    found = _collected(start(*(_row(text, "shallow", "deep") for text in TEXTS), registry=registry, trials=trials))
+
+    assert [row for row in sorted(found["shallow"]) if "error" in found["shallow"][row]] == _share(canary)
+    assert sorted(found["shallow"]) == list(range(len(TEXTS)))
+    assert all("label" in answer for answer in found["deep"].values())
+    outcome = trials.outcomes[canary.branch]
+    assert (outcome.answers, outcome.errors) == (0, len(_share(canary)))
+
+
+@pytest.mark.parametrize(("difference", "failure"), [({"trunk": "trunk.2"}, "trunk.2"), ({"tap": 7}, "hidden_7")])
+def test_where_the_trunk_fails_for_a_canary_alone_it_is_an_error_of_its_own_texts_alone(
+    start, models, difference, failure
+):
+    canary = _canary(**difference)
+    models.failing.add(failure)
+
+    found = _collected(start(*(_row(text, "shallow", "deep") for text in TEXTS), registry=_on_trial(canary=canary)))
+
+    assert [row for row in sorted(found["shallow"]) if "error" in found["shallow"][row]] == _share(canary)
+    assert all("label" in answer for answer in found["deep"].values())
+
+
+def test_the_time_of_a_canary_s_calls_is_that_which_they_took(start, models):
+    registry = _on_trial(canary=_canary())
+    trials = Trials(registry)
+    models.held["branch_new"] = threading.Event()
+    run = start(*(_row(text, "shallow") for text in TEXTS), registry=registry, trials=trials)
+    with ThreadPoolExecutor(1) as reader:
+        found = reader.submit(list, run.answers())
+        models.wait_for("branch_new")
+        time.sleep(0.05)
+        models.held["branch_new"].set()
+        found.result(PATIENCE)
+
+    outcome = trials.outcomes[_canary().branch]
+    assert outcome.calls == 1
+    assert 0.05 <= outcome.seconds < PATIENCE
+
+
+def test_rows_whose_callers_are_gone_are_not_held_against_a_canary(start, models):
+    registry = _on_trial(canary=_canary())
+    trials = Trials(registry)
+    models.failing.add("branch_new")
+
+    _collected(start(*(_row(text, "shallow", caller=GONE) for text in TEXTS), registry=registry, trials=trials))
+
+    assert trials.outcomes == {}
+
+
+@pytest.mark.parametrize(
+    "difference",
+    [
+        {},
+        {"tap": 6},
+        {"tap": 8},
+        {"max_length": 8},
+        {"kind": "multi_label"},
+        {"kind": "pair_classification"},
+        {"trunk": "trunk.2"},
+        {"trunk": "trunk.2", "tap": 8, "max_length": 8},
+    ],
+)
+@pytest.mark.parametrize("resumes", [True, False])
+def test_a_shadow_is_computed_beside_the_live_version_and_changes_no_answer(start, models, difference, resumes):
+    shadow = _shadow(**difference)
+    registry = _on_trial(shadow=shadow)
+    trials = Trials(registry)
+    rows = [_row("a", "shallow", "deep", pair="z"), _row("c" * 20, "shallow", pair="z"), _row("b", "deep", pair="z")]
+    expected = _collected(start(*rows, resumes=resumes))
+    models.calls.clear()
+
+    found = _collected(start(*rows, registry=registry, trials=trials, resumes=resumes))
+
+    assert found == expected
+    assert "branch_new" in models.branches()
+    assert list(trials.outcomes) == [shadow]
+    assert (trials.outcomes[shadow].answers, trials.outcomes[shadow].errors) == (2, 0)
+    assert trials.outcomes[shadow].compared == 2
+    assert sorted(trials.outcomes[shadow].differing) == ([0, 1] if shadow.kind == "multi_label" else [])
+
+
+def test_a_shadow_reads_the_hidden_states_of_its_own_trunk(start, models):
+    _collected(start(_row("a", "shallow"), registry=_on_trial(shadow=_shadow(trunk="trunk.2", tap=6))))
+
+    read = {call.model: call.inputs["hidden"][0, 1, 0] for call in models.calls if call.model not in TRUNKS}
+    assert read == {"branch_shallow": 4, "branch_new": 5}
+    assert [(call.model, call.outputs) for call in models.calls if call.model in TRUNKS] == [
+        ("trunk", ["hidden_2"]),
+        ("trunk.2", ["hidden_6"]),
+    ]
+
+
+@pytest.mark.parametrize("failure", ["branch_new", "branch_new nan"])
+def test_a_failing_shadow_reaches_no_answer(start, models, failure):
+    shadow = _shadow()
+    registry = _on_trial(shadow=shadow)
+    trials = Trials(registry)
+    rows = [_row(text, "shallow", "deep") for text in TEXTS]
+    expected = _collected(start(*rows))
+    models.failing.add(failure)
+
+    assert _collected(start(*rows, registry=registry, trials=trials)) == expected
+
+    outcome = trials.outcomes[shadow]
+    assert (outcome.answers, outcome.errors, outcome.compared) == (0, len(TEXTS), 0)
+
+
+@pytest.mark.parametrize(("difference", "failure"), [({"trunk": "trunk.2"}, "trunk.2"), ({"tap": 7}, "hidden_7")])
+def test_a_trunk_that_fails_for_a_shadow_alone_reaches_no_answer(start, models, difference, failure):
+    rows = [_row(text, "shallow", "deep") for text in TEXTS]
+    expected = _collected(start(*rows))
+    models.failing.add(failure)
+
+    assert _collected(start(*rows, registry=_on_trial(shadow=_shadow(**difference)))) == expected
+
+
+@pytest.mark.parametrize("difference", [{}, {"tap": 7}, {"trunk": "trunk.2"}])
+def test_every_answer_is_there_while_the_shadow_is_still_computed(start, models, difference):
+    models.held["branch_new"] = threading.Event()
+    answers = start(_row("a", "shallow", "deep"), registry=_on_trial(shadow=_shadow(**difference))).answers()
+
+    assert {next(answers)[0], next(answers)[0]} == {"shallow", "deep"}
+
+    assert not models.held["branch_new"].is_set()
+    models.held["branch_new"].set()
+    assert list(answers) == []
+
+
+@pytest.mark.parametrize("output", ["hidden_7", "trunk.2"])
+def test_every_answer_is_there_while_the_trunk_is_still_computed_for_a_shadow_alone(start, models, output):
+    difference = {"tap": 7} if output == "hidden_7" else {"trunk": "trunk.2"}
+    models.held[output] = threading.Event()
+    answers = start(_row("a", "shallow", "deep"), registry=_on_trial(shadow=_shadow(**difference))).answers()
+
+    assert {next(answers)[0], next(answers)[0]} == {"shallow", "deep"}
+
+    models.held[output].set()
+    assert list(answers) == []
+
+
+def test_a_live_version_that_fails_is_not_answered_for_by_its_shadow(start, models):
+    shadow = _shadow()
+    registry = _on_trial(shadow=shadow)
+    trials = Trials(registry)
+    models.failing.add("branch_shallow")
+
+    found = _collected(start(_row("a", "shallow"), registry=registry, trials=trials))
+
+    assert "branch of shallow failed" in found["shallow"][0]["error"]
+    assert (trials.outcomes[shadow].answers, trials.outcomes[shadow].compared) == (1, 0)
+
+
+def test_tasks_on_two_trunks_are_answered_each_from_its_own(start, models):
+    moved = replace(DEEP, task="moved", trunk="trunk.2", model="branch_moved")
+    registry = Registry(REGISTRY.tasks | {"moved": Task(moved)}, dict.fromkeys(TRUNKS, "tokenizer"))
+
+    found = _collected(start(_row("a", "shallow", "deep", "moved"), _row("c" * 40, "moved"), registry=registry))
+
+    assert {task: sorted(by_row) for task, by_row in found.items()} == {"shallow": [0], "deep": [0], "moved": [0, 1]}
+    assert (found["deep"][0]["score"], found["moved"][0]["score"]) == (_score("a"), _score("b"))
+    assert sorted({call.model for call in models.calls}) == [
+        "branch_deep",
+        "branch_moved",
+        "branch_shallow",
+        "trunk",
+        "trunk.2",
+    ]

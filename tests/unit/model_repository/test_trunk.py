@@ -4,12 +4,12 @@ import pytest
 
 @pytest.fixture
 def calls(trunk_module, monkeypatch):
-    """What the model `trunk` was called with: (inputs, outputs)."""
+    """What was called: (model, inputs, outputs)."""
     calls = []
 
     def infer(model, version, inputs, outputs):
-        assert (model, version) == ("trunk", -1)
-        calls.append((sorted(inputs), list(outputs)))
+        assert version == -1
+        calls.append((model, sorted(inputs), list(outputs)))
         return {name: np.zeros(1) for name in outputs}
 
     monkeypatch.setattr(trunk_module, "infer", infer)
@@ -37,11 +37,11 @@ def test_a_step_is_given_what_the_step_before_it_came_to_and_asked_for_its_own_t
     trunk = trunk_module.Trunk(resumes=True)
     arrays = {"input_ids": np.zeros(1), "attention_mask": np.zeros(1)}
 
-    below = trunk.run(arrays, {}, [2])
-    above = trunk.run(arrays, below, [4])
+    below = trunk.run("trunk.2", arrays, {}, [2])
+    above = trunk.run("trunk.2", arrays, below, [4])
 
     assert (list(below), list(above)) == (["hidden_2"], ["hidden_4"])
     assert calls == [
-        (["attention_mask", "input_ids"], ["hidden_2"]),
-        (["attention_mask", "hidden_2", "input_ids"], ["hidden_4"]),
+        ("trunk.2", ["attention_mask", "input_ids"], ["hidden_2"]),
+        ("trunk.2", ["attention_mask", "hidden_2", "input_ids"], ["hidden_4"]),
     ]

@@ -1,27 +1,28 @@
-"""registry.json as the router reads it: which version of each task answers, and how to read its logits."""
+"""registry.json as the router reads it: which versions of each task answer, and how to read their logits."""
 
 import json
 import logging
-from dataclasses import dataclass
+import zlib
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
+
+_HASHES = 2**32  # of zlib.crc32
 
 
 @dataclass(frozen=True)
 class Branch:
-    """The live version of a task."""
+    """One version of a task. model, trunk: the Triton models that hold it, and whose hidden states it reads."""
 
     task: str
     version: int
     kind: str
-    labels: tuple[str, ...]
+    labels: tuple[str, ...] = field(hash=False)  # many, and versions are looked up for each text and task
     tap: int
     max_length: int
-
-    @property
-    def model(self) -> str:
-        """The Triton model that holds the branch."""
-        return f"branch_{self.task}"
+    model: str
+    trunk: str
 
     @property
     def is_pair(self) -> bool:
@@ -30,15 +31,52 @@ class Branch:
 
 
 @dataclass(frozen=True)
+class Canary:
+    """A version on trial, which answers for a share (0..1) of the texts, unless it leaves these bounds.
+
+    max_error_rate: of its answers, 0..1. max_milliseconds: of its calls on average. minimum: of answers, before which
+    neither is judged.
+    """
+
+    branch: Branch
+    share: float
+    max_error_rate: float
+    max_milliseconds: float
+    minimum: int
+
+    def answers_for(self, text: str, pair: str | None) -> bool:
+        """Whether this text is of the share: always the same for one text, and others for another task."""
+        key = "\0".join((self.branch.task, text, pair or ""))
+        return zlib.crc32(key.encode()) < self.share * _HASHES
+
+
+@dataclass(frozen=True)
+class Task:
+    """The live version, and what is on trial beside it: a canary, or a shadow that computes and does not answer."""
+
+    live: Branch
+    canary: Canary | None = None
+    shadow: Branch | None = None
+
+    def branch_for(self, text: str, pair: str | None) -> Branch:
+        """The version that answers."""
+        return self.canary.branch if self.canary and self.canary.answers_for(text, pair) else self.live
+
+
+@dataclass(frozen=True)
 class Registry:
-    """One state of registry.json."""
+    """One state of registry.json.
 
-    tasks: dict[str, Branch]
+    tokenizers: of each trunk the Triton model that holds its tokenizer.json. retired: names of tasks that are no more.
+    """
 
-    @property
-    def max_length(self) -> int:
-        """The most tokens that a task reads, so no more than the encoder has positions for."""
-        return max(branch.max_length for branch in self.tasks.values())
+    tasks: Mapping[str, Task]
+    tokenizers: Mapping[str, str] = field(default_factory=lambda: {"trunk": "tokenizer"})
+    retired: frozenset[str] = frozenset()
+
+    def branch_for(self, task: str, text: str, pair: str | None) -> Branch:
+        """The version of the task that answers for this text."""
+        return self.tasks[task].branch_for(text, pair)
 
 
 class RegistryFile:
@@ -47,7 +85,8 @@ class RegistryFile:
     def __init__(self, file: Path) -> None:
         self._file = file
         self._seen = self._state()  # before the reading: a replace in between is then seen by the next call
-        self._registry = parse(json.loads(file.read_text(encoding="utf-8")))
+        self._dropped: set[Branch] = set()
+        self._registry = self._parsed()
 
     def read(self) -> Registry:
         """The present registry; if the file cannot be read now, the last one that could."""
@@ -55,10 +94,21 @@ class RegistryFile:
             seen = self._state()
             if seen != self._seen:
                 self._seen = seen  # also if what follows fails: said once, not for every request
-                self._registry = parse(json.loads(self._file.read_text(encoding="utf-8")))
+                self._registry = self._parsed()
         except (OSError, ValueError, KeyError, TypeError) as error:
             logging.getLogger(__name__).warning("%s cannot be read, the last state stays: %r", self._file, error)
         return self._registry
+
+    def drop_canary(self, branch: Branch) -> bool:
+        """From now on its task has no canary for this process, whatever the file says. False if that was so before."""
+        if branch in self._dropped:
+            return False
+        self._dropped.add(branch)
+        self._registry = _without(self._registry, self._dropped)
+        return True
+
+    def _parsed(self) -> Registry:
+        return _without(parse(json.loads(self._file.read_text(encoding="utf-8"))), self._dropped)
 
     def _state(self) -> tuple[int, int]:
         stat = self._file.stat()
@@ -67,10 +117,49 @@ class RegistryFile:
 
 def parse(content: Any) -> Registry:
     """registry.json's content -> Registry."""
-    tasks = {}
-    for task, entry in content["tasks"].items():
-        version = entry["versions"][str(entry["live"])]
-        tasks[task] = Branch(
-            task, entry["live"], version["kind"], tuple(version["labels"]), version["tap"], version["max_length"]
+    tokenizers = {name: next(iter(trunk["tokenizers"])) for name, trunk in content["trunks"].items()}
+    tasks = {task: _task(task, entry) for task, entry in content["tasks"].items()}
+    for task in tasks.values():
+        for branch in (task.live, task.canary.branch if task.canary else None, task.shadow):
+            if branch is not None and branch.trunk not in tokenizers:
+                raise ValueError(
+                    f"{branch.task} reads the trunk {branch.trunk}, which is not among {sorted(tokenizers)}"
+                )
+    return Registry(tasks, tokenizers, frozenset(content["retired"]) - tasks.keys())
+
+
+def _without(registry: Registry, canaries: set[Branch]) -> Registry:
+    tasks = {
+        name: replace(task, canary=None) if task.canary and task.canary.branch in canaries else task
+        for name, task in registry.tasks.items()
+    }
+    return replace(registry, tasks=tasks)
+
+
+def _task(name: str, entry: Any) -> Task:
+    def branch(number: int) -> Branch:
+        version = entry["versions"][str(number)]
+        return Branch(
+            task=name,
+            version=number,
+            kind=version["kind"],
+            labels=tuple(version["labels"]),
+            tap=version["tap"],
+            max_length=version["max_length"],
+            model=version["model"],
+            trunk=version["trunk"],
         )
-    return Registry(tasks)
+
+    canary = entry["canary"]
+    return Task(
+        live=branch(entry["live"]),
+        canary=canary
+        and Canary(
+            branch(canary["version"]),
+            canary["share"],
+            canary["max_error_rate"],
+            canary["max_milliseconds"],
+            canary["minimum"],
+        ),
+        shadow=None if entry["shadow"] is None else branch(entry["shadow"]),
+    )

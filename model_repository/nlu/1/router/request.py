@@ -39,6 +39,8 @@ def _task_names(value: str, registry: Registry) -> tuple[str, ...]:
     if not names:
         raise RefusedRequestError(f"the list of tasks is empty: name some of {known}, or leave `tasks` out for all.")
     for name in names:
+        if name in registry.retired:
+            raise RefusedRequestError(f"the task {name!r} was retired; known tasks: {known}.")
         if name not in registry.tasks:
             raise RefusedRequestError(f"there is no task {name!r}; known tasks: {known}.")
     return names

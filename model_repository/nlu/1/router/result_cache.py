@@ -38,7 +38,7 @@ class ResultCache:
             for number, row in enumerate(rows):
                 missing = []
                 for task in row.tasks:
-                    key = _key(row, registry.tasks[task])
+                    key = _key(row, registry.branch_for(task, row.text, row.pair))
                     if key in self._entries:
                         self._entries.move_to_end(key)
                         known.setdefault(task, {})[number] = self._entries[key]

@@ -12,6 +12,9 @@ from router.result_cache import ResultCache
 from router.row import Row, TaskAnswers, error_answers
 from router.run import Run
 from router.sequences import SequencePlanner
+from router.serving_lock import hold_serving_lock
+from router.trial_watch import TrialWatch
+from router.trials import Trials
 from router.trunk import Trunk
 
 # What `espalier serve` on two cores lets compute at once; it says so of the machine it runs on.
@@ -23,12 +26,14 @@ class Router:
 
     def __init__(self, repository: Path, model: str) -> None:
         """model: the Triton model that this router answers for, `nlu` or `nlu_stream`."""
+        self._serving_lock = hold_serving_lock(repository)
         self._registry = RegistryFile(repository / "registry.json")
-        self._planner = SequencePlanner(repository / "tokenizer" / "1" / "tokenizer.json")
+        self._planner = SequencePlanner(repository)
         self._trunk = Trunk.from_environment()
         self._cache = ResultCache(int(os.environ.get("ESPALIER_RESULT_CACHE_BYTES", "0")))
         self._durations = Durations()
         self._metrics = RouterMetrics(model)
+        self._watch = TrialWatch(repository, self._registry, self._metrics)
         # Triton's rate limiter says which calls compute; one more is out, to begin when one of them has ended.
         at_once = int(os.environ.get("ESPALIER_AT_ONCE", _AT_ONCE)) + 1
         self._calls = ThreadPoolExecutor(at_once, thread_name_prefix="call")
@@ -46,10 +51,14 @@ class Router:
         asked, known = self._cache.look_up(rows, registry)
         yield from known.items()
         plan = self._planner.plan(asked, registry)
-        for task, errors in plan.errors.items():
-            yield task, error_answers(errors)
+        trials = Trials(registry)
+        for branch, errors in plan.errors.items():
+            if not registry.tasks[branch.task].live.is_pair:  # else the live version could not have answered either
+                trials.add(branch, {}, errors=len(errors), seconds=None)
+            yield branch.task, error_answers(errors)
         if plan.encodings:
-            run = Run(asked, registry, plan, self._trunk, self._calls, self._cache, self._durations)
+            run = Run(asked, plan, self._trunk, self._calls, self._cache, self._durations, trials)
             yield from run.answers()
             self._metrics.count_tokens(run.tokens, run.padding)
+        self._watch.take(trials, asked, registry)
         self._metrics.tell_cache(self._cache.hits, self._cache.misses)

@@ -9,16 +9,17 @@ from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 
-from router.answer import read_answer
+from router.answer import Answer, read_answer
 from router.batch import Batch
 from router.durations import Durations
 from router.inference import infer
 from router.length_groups import length_groups
 from router.padded_length import padded_length
-from router.registry import Branch, Registry
+from router.registry import Branch
 from router.result_cache import ResultCache
 from router.row import Row, TaskAnswers, error_answers
 from router.sequences import Plan
+from router.trials import Trials
 from router.trunk import States, Trunk, hidden_name
 
 Places = Mapping[int, int]  # row -> its sequence's place in a batch
@@ -33,23 +34,22 @@ class Run:
     def __init__(
         self,
         rows: Sequence[Row],
-        registry: Registry,
         plan: Plan,
         trunk: Trunk,
         calls: ThreadPoolExecutor,
         cache: ResultCache,
         durations: Durations,
+        trials: Trials,
     ) -> None:
         self.tokens = self.padding = 0
         self._rows = rows
-        self._registry = registry
         self._plan = plan
         self._trunk = trunk
         self._calls = calls
         self._cache = cache
         self._durations = durations
-        most = registry.max_length
-        self._lengths = [padded_length(len(encoding.ids), most) for encoding in plan.encodings]
+        self._trials = trials
+        self._lengths = _lengths(plan)
         self._results: queue.SimpleQueue[tuple[str, TaskAnswers] | Exception | None] = queue.SimpleQueue()
         self._lock = threading.Lock()
         self._unfinished = 0
@@ -57,7 +57,7 @@ class Run:
 
     def answers(self) -> Iterator[tuple[str, TaskAnswers]]:
         """Yields (task, its answers for the rows of one length group). Raises RuntimeError if the trunk fails."""
-        groups = length_groups(self._lengths)
+        groups = [group for trunk in sorted(set(self._plan.trunks)) for group in self._groups(trunk)]
         self._unfinished = len(groups)
         for group in groups:
             self._submit(self._start, group)
@@ -74,6 +74,12 @@ class Run:
             while result is not None:
                 result = self._results.get()
 
+    def _groups(self, trunk: str) -> Iterator[list[int]]:
+        """The length groups of one trunk's sequences."""
+        own = [number for number, name in enumerate(self._plan.trunks) if name == trunk]
+        for group in length_groups([self._lengths[number] for number in own]):
+            yield [own[place] for place in group]
+
     def _start(self, group: Sequence[int]) -> None:
         encodings = [self._plan.encodings[sequence] for sequence in group]
         batch = Batch.of(encodings, max(self._lengths[sequence] for sequence in group))
@@ -81,42 +87,72 @@ class Run:
         with self._lock:
             self.tokens += batch.tokens
             self.padding += batch.padding
-        taps = {self._registry.tasks[task].tap for task in places}
+        taps = {branch.tap for branch in places}
         self._climb(batch, places, {}, self._trunk.steps(list(taps)))
 
-    def _climb(self, batch: Batch, places: Mapping[str, Places], below: States, steps: Sequence[Sequence[int]]) -> None:
+    def _climb(
+        self, batch: Batch, places: Mapping[Branch, Places], below: States, steps: Sequence[Sequence[int]]
+    ) -> None:
         """One step of the trunk, then the next one beside the branches that the step has reached."""
         if not any(self._is_waiting(row) for by_row in places.values() for row in by_row):
             return
-        states = self._trunk.run(batch.arrays, below, steps[0])
-        reached = [task for task in places if self._registry.tasks[task].tap in steps[0]]
+        model = next(iter(places)).trunk  # a group is of one trunk
+        try:
+            states = self._trunk.run(model, batch.arrays, below, steps[0])
+        except Exception as error:
+            self._give_up(error, {branch: rows for branch, rows in places.items() if branch.tap >= steps[0][0]})
+            return
+        reached = [branch for branch in places if branch.tap in steps[0]]
         self._more(len(reached) + (len(steps) > 1))
         if len(steps) > 1:
             self._submit(self._climb, batch, places, states, steps[1:])
-        for task in self._durations.longest_first(reached):
-            branch = self._registry.tasks[task]
-            self._submit(self._answer, branch, places[task], batch, states[hidden_name(branch.tap)])
+        # Those first that somebody waits for.
+        for branch in sorted(self._durations.longest_first(reached), key=self._trials.is_shadow):
+            self._submit(self._answer, branch, places[branch], batch, states[hidden_name(branch.tap)])
 
     def _answer(self, branch: Branch, places: Places, batch: Batch, hidden: np.ndarray) -> None:
         places = {row: place for row, place in places.items() if self._is_waiting(row)}
         if not places:
             return
-        chosen = sorted(set(places.values()))
+        begun = time.perf_counter()
         try:
-            begun = time.perf_counter()
-            outputs = infer(branch.model, branch.version, batch.branch_inputs(hidden, chosen), ["logits"])
-            self._durations.add(branch.task, time.perf_counter() - begun)
-            if not np.isfinite(outputs["logits"]).all():
-                raise RuntimeError("its logits are no finite numbers")
-            logits = dict(zip(chosen, outputs["logits"], strict=True))
-            answers = {}
-            for row, place in places.items():
-                answer = read_answer(branch, self._rows[row], batch.encodings[place], logits[place])
-                answers[row] = json.dumps(answer, ensure_ascii=False)
-                self._cache.keep(self._rows[row], branch, answers[row])
+            answers = self._compute(branch, places, batch, hidden)
         except Exception as error:  # whatever is wrong with one branch must not take the other tasks' answers along
-            answers = error_answers(dict.fromkeys(places, f"the branch of {branch.task} failed: {error}"))
-        self._results.put((branch.task, answers))
+            self._fail(branch, places, f"the branch of {branch.task} failed: {error}", time.perf_counter() - begun)
+            return
+        seconds = time.perf_counter() - begun
+        self._durations.add(branch, seconds)
+        self._trials.add(branch, answers, errors=0, seconds=seconds)
+        texts = {row: json.dumps(answer, ensure_ascii=False) for row, answer in answers.items()}
+        for row, text in texts.items():
+            self._cache.keep(self._rows[row], branch, text)
+        if not self._trials.is_shadow(branch):
+            self._results.put((branch.task, texts))
+
+    def _give_up(self, error: Exception, unreached: Mapping[Branch, Places]) -> None:
+        """What a trunk's failure means: no more than the loss of its branches, if others can be answered."""
+        alone = len(set(self._plan.trunks)) == 1
+        if alone and not all(self._trials.is_on_trial(branch) for branch in unreached):
+            raise error
+        for branch, places in unreached.items():
+            self._fail(branch, places, f"the trunk of {branch.task} failed: {error}", None)
+
+    def _fail(self, branch: Branch, places: Places, sentence: str, seconds: float | None) -> None:
+        self._trials.add(branch, {}, errors=len(places), seconds=seconds)
+        if not self._trials.is_shadow(branch):
+            self._results.put((branch.task, error_answers(dict.fromkeys(places, sentence))))
+
+    def _compute(self, branch: Branch, places: Places, batch: Batch, hidden: np.ndarray) -> dict[int, Answer]:
+        """The branch's answers by row. Raises RuntimeError if it fails."""
+        chosen = sorted(set(places.values()))
+        logits = infer(branch.model, branch.version, batch.branch_inputs(hidden, chosen), ["logits"])["logits"]
+        if not np.isfinite(logits).all():
+            raise RuntimeError("its logits are no finite numbers")
+        of = dict(zip(chosen, logits, strict=True))
+        return {
+            row: read_answer(branch, self._rows[row], batch.encodings[place], of[place])
+            for row, place in places.items()
+        }
 
     def _is_waiting(self, row: int) -> bool:
         return not self._rows[row].caller.is_gone
@@ -139,3 +175,14 @@ class Run:
             finished = self._unfinished == 0
         if finished:
             self._results.put(None)
+
+
+def _lengths(plan: Plan) -> list[int]:
+    """Of each sequence, padded; no more than some task of its trunk reads, for so many positions the encoder has."""
+    most: dict[str, int] = {}
+    for branch in plan.places:
+        most[branch.trunk] = max(most.get(branch.trunk, 0), branch.max_length)
+    return [
+        padded_length(len(encoding.ids), most[trunk])
+        for encoding, trunk in zip(plan.encodings, plan.trunks, strict=True)
+    ]

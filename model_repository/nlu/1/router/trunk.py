@@ -1,4 +1,4 @@
-"""Calls of the model `trunk`."""
+"""Calls of a trunk."""
 
 import os
 from collections.abc import Sequence
@@ -34,9 +34,11 @@ class Trunk:
         """The taps that each call is to reach, in ascending order."""
         return [[tap] for tap in sorted(taps)] if self._resumes else [sorted(taps)]
 
-    def run(self, arrays: dict[str, np.ndarray], below: States, taps: Sequence[int]) -> States:
-        """One step. arrays: input_ids, attention_mask, token_type_ids, int64 [S, T]. below: what the step before gave.
+    def run(self, model: str, arrays: dict[str, np.ndarray], below: States, taps: Sequence[int]) -> States:
+        """One step of the trunk `model`.
+
+        arrays: input_ids, attention_mask, token_type_ids, int64 [S, T]. below: what the step before gave.
 
         Nothing above the deepest of `taps` is computed. Raises RuntimeError if the call fails.
         """
-        return infer("trunk", NEWEST, arrays | below, [hidden_name(tap) for tap in taps])
+        return infer(model, NEWEST, arrays | below, [hidden_name(tap) for tap in taps])

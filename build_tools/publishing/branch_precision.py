@@ -1,0 +1,47 @@
+"""The precision of one new branch on a trunk whose own is given."""
+
+from collections.abc import Callable
+from functools import partial
+
+from build_tools.backends.espalier_backend.chain import Chain
+from build_tools.errors import BuildError
+from build_tools.golden_batch import GoldenBatch, Runnable
+from build_tools.graph import Graph
+from build_tools.precision import Precision, candidates
+from build_tools.publishing.served_golden import check_golden
+from build_tools.timing import median_ms
+from training.checkpoint import Checkpoint
+
+_WORTH = 1.1  # as in the build: a lower precision must be so many times faster
+
+
+def choose_branch_precision(
+    wanted: Precision,
+    checkpoint: Checkpoint,
+    graph: Graph,
+    trunk: Runnable,
+    trunk_precision: Precision,
+    report: Callable[[str], None],
+) -> Precision:
+    """What is wanted, once it gives the golden answers on this trunk; of auto the fastest that does.
+
+    Raises BuildError if what is asked for does not, naming example and answers.
+    """
+    tried = candidates(wanted, graph.runtime)
+    loaded: dict[Precision, Chain] = {precision: graph.load(precision) for precision in tried}
+    if wanted is not Precision.AUTO:
+        if (wanted, trunk_precision) != (Precision.FP32, Precision.FP32):
+            check_golden(checkpoint, trunk, loaded[wanted], exact=False)
+        return wanted
+    batch = GoldenBatch(checkpoint)
+    inputs = batch.branch_inputs(batch.hidden(trunk))
+    times = median_ms({precision: partial(chain.run, inputs, ["logits"]) for precision, chain in loaded.items()})
+    for precision in sorted(tried, key=lambda one: times[one] * (1 if one is Precision.FP32 else _WORTH)):
+        try:
+            check_golden(checkpoint, trunk, loaded[precision], exact=False)
+        except BuildError as refusal:
+            report(f"not {precision}: {refusal}")
+        else:
+            report(f"{precision} ({', '.join(f'{one} {ms:.2f} ms' for one, ms in times.items())})")
+            return precision
+    raise BuildError("in no precision does the branch give its golden answers on this trunk.")

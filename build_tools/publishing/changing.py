@@ -1,0 +1,27 @@
+"""What every change of a repository begins with."""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from build_tools.atomic_write import remove_staged_files
+from build_tools.publishing.locking import repository_lock
+from build_tools.publishing.reconcile import reconcile
+from build_tools.publishing.server import Server
+from build_tools.publishing.staging import remove_dead_staging
+from build_tools.publishing.transitions import tidied
+from build_tools.registry import Registry, read_registry, write_registry
+
+
+@contextmanager
+def changing(repository: Path, server: Server, report: Callable[[str], None]) -> Iterator[Registry]:
+    """Holds the lock, and yields the registry once all else is as it says; see reconcile."""
+    with repository_lock(repository, report):
+        remove_dead_staging(repository)
+        remove_staged_files(repository)
+        found = read_registry(repository)
+        registry = tidied(found)
+        if registry != found:
+            write_registry(repository, registry)
+        reconcile(repository, registry, server)
+        yield registry

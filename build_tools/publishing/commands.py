@@ -1,0 +1,176 @@
+"""The verbs that change a repository, or ask after it. What needs torch is imported inside."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from build_tools.errors import BuildError
+from build_tools.identity import ROUTER, identity_of
+from build_tools.precision import Precision
+from build_tools.publishing.server import NoServer, RunningServer, Server
+from build_tools.registry import CanaryTerms, read_registry
+from build_tools.serving_lock import not_served
+from build_tools.triton_config import read_config
+
+RepositoryFolder = Annotated[Path, typer.Option(help="The model repository.", metavar="DIR")]
+Url = Annotated[
+    str | None, typer.Option(help="gRPC host:port of the server that serves it; leave it out if none runs.")
+]
+REPOSITORY = Path("model_repository")
+_FILE_WIDTH = 200  # where no terminal sets one
+
+
+def publish(
+    checkpoint: Annotated[Path, typer.Argument(help="A task checkpoint.")],
+    repository: RepositoryFolder = REPOSITORY,
+    url: Url = None,
+    canary: Annotated[
+        str | None, typer.Option(help="Answer for this share of the texts only, such as 10%.", metavar="SHARE")
+    ] = None,
+    max_error_rate: Annotated[
+        str, typer.Option(help="A canary whose answers are errors more often is rolled back.", metavar="SHARE")
+    ] = "1%",
+    max_latency: Annotated[
+        float, typer.Option(help="A canary whose calls take longer on average is rolled back.", metavar="MS", min=0.001)
+    ] = 1000.0,
+    judged_after: Annotated[
+        int, typer.Option(help="Answers of a canary before it is judged, in each router process.", min=1)
+    ] = 100,
+    shadow: Annotated[
+        bool, typer.Option("--shadow", help="Compute it beside the live version, for comparison alone.")
+    ] = False,
+    precision: Annotated[
+        Precision | None, typer.Option(help="What the branch computes in; as the live version if not given.")
+    ] = None,
+    encoder: Annotated[
+        str | None, typer.Option(help="For a trunk with another tap, more layers, or a new one; its own if not given.")
+    ] = None,
+    keep: Annotated[int, typer.Option(help="Versions of the task that stay on disk.", min=3)] = 5,
+) -> None:
+    """Publish a task checkpoint as the new version of its task, on a running server or for the next one."""
+    if canary is not None and shadow:
+        raise BuildError("--canary and --shadow exclude each other: a shadow answers for no text.")
+    from build_tools.publishing.publish import publish as publish_checkpoint
+
+    terms = None
+    if canary is not None:
+        share = _share("--canary", canary)
+        if not share:
+            raise BuildError("--canary 0% would try nothing: give more, or --shadow.")
+        terms = CanaryTerms(
+            share=share,
+            max_error_rate=_share("--max-error-rate", max_error_rate),
+            max_milliseconds=max_latency,
+            minimum=judged_after,
+        )
+    with _server(url, repository) as server:
+        task, version = publish_checkpoint(
+            checkpoint, repository, server, terms, shadow, precision, encoder, keep, report=typer.echo
+        )
+    state = f"answers for {terms.share:.0%} of the texts" if terms else "is a shadow" if shadow else "is live"
+    typer.echo(f"{task}: version {version} {state}")
+
+
+def promote(
+    task: Annotated[str, typer.Argument(help="Its canary or shadow goes live.")],
+    repository: RepositoryFolder = REPOSITORY,
+    url: Url = None,
+) -> None:
+    """Make a task's canary or shadow live."""
+    from build_tools.publishing.promote import promote as promote_trial
+
+    with _server(url, repository) as server:
+        version = promote_trial(task, repository, server, report=typer.echo)
+    typer.echo(f"{task}: version {version} is live")
+
+
+def rollback(
+    task: Annotated[str, typer.Argument(help="Its trial ends; or if there is none, its previous version is live.")],
+    repository: RepositoryFolder = REPOSITORY,
+    url: Url = None,
+) -> None:
+    """Take back a task's canary or shadow, or else its live version."""
+    from build_tools.publishing.rollback import rollback as roll_back
+
+    with _server(url, repository) as server:
+        dropped, live = roll_back(task, repository, server, report=typer.echo)
+    typer.echo(f"{task}: version {dropped} is rolled back, version {live} is live")
+
+
+def retire(
+    task: Annotated[str, typer.Argument(help="The task that is wanted no more.")],
+    repository: RepositoryFolder = REPOSITORY,
+    url: Url = None,
+) -> None:
+    """Remove a task from the router, from Triton's memory and from the disk. Its checkpoint brings it back."""
+    from build_tools.publishing.retire import retire as retire_task
+
+    with _server(url, repository) as server:
+        retire_task(task, repository, server, report=typer.echo)
+    typer.echo(f"{task} is retired")
+
+
+def status(
+    repository: RepositoryFolder = REPOSITORY,
+    url: Annotated[
+        str | None, typer.Option(help="gRPC host:port of the server, to see what it has loaded and counted.")
+    ] = None,
+    metrics_port: Annotated[int, typer.Option(help="The server's metrics port.", min=1, max=65535)] = 8002,
+    json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+) -> None:
+    """Show each task's versions, where they come from, and how they do."""
+    from pydantic import TypeAdapter
+    from rich.console import Console
+
+    from build_tools.publishing.status import TaskStatus, read_status
+    from build_tools.publishing.status_table import print_status
+
+    metrics_url = None if url is None else f"{url.rpartition(':')[0]}:{metrics_port}"
+    found = read_status(repository, read_registry(repository), url, metrics_url)
+    if json:
+        typer.echo(TypeAdapter(list[TaskStatus]).dump_json(found, indent=2).decode())
+    else:
+        console = Console()
+        print_status(found, console if console.is_terminal else Console(width=_FILE_WIDTH))
+
+
+def verify(
+    repository: Annotated[Path, typer.Argument(help="The model repository.", metavar="DIR")] = REPOSITORY,
+) -> None:
+    """Check every file of a repository against its manifest."""
+    from build_tools.publishing.verify import verify as find_problems
+
+    problems = find_problems(repository, read_registry(repository))
+    for problem in problems:
+        typer.echo(problem, err=True)
+    if problems:
+        raise typer.Exit(1)
+    typer.echo(f"{repository} is as it was built and published")
+
+
+@contextmanager
+def _server(url: str | None, repository: Path) -> Iterator[Server]:
+    read_registry(repository)  # says what is wrong with the folder, before anything is written there
+    if url is None:
+        with not_served(repository):
+            yield NoServer()
+    else:
+        with RunningServer(url) as server:
+            if identity_of(server.config(ROUTER)) != identity_of(read_config(repository / ROUTER)):
+                raise BuildError(f"the server at {url} serves another repository than {repository}.")
+            yield server
+
+
+def _share(option: str, value: str) -> float:
+    """ "10%" or "0.1" -> 0.1. Raises BuildError for anything outside 0..1."""
+    text = value.strip()
+    try:
+        share = float(text.removesuffix("%")) / (100 if text.endswith("%") else 1)
+    except ValueError:
+        share = -1.0
+    if not 0 <= share <= 1:
+        raise BuildError(f"{option} {value!r} is no share: give a percentage such as 10%, or a number from 0 to 1.")
+    return share

@@ -1,0 +1,140 @@
+"""A checkpoint made ready beside the repository: exported, and proved on the trunk that it is to read."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from tokenizers import Tokenizer
+
+from build_tools.builder import copy_hand_written
+from build_tools.errors import BuildError
+from build_tools.export import export_branch, export_trunk
+from build_tools.golden_batch import GoldenBatch, Runnable
+from build_tools.graph import Graph
+from build_tools.names import TOKENIZER, hidden_name
+from build_tools.precision import Precision
+from build_tools.proof import TOLERANCE, load_graph
+from build_tools.publishing.branch_precision import choose_branch_precision
+from build_tools.publishing.progress import Progress
+from build_tools.publishing.served_golden import check_golden
+from build_tools.publishing.trunk_plan import TrunkPlan
+from build_tools.registry import Registry
+from build_tools.tokenizer_models import truncating
+from build_tools.triton_config import GRAPH_FILE, trunk_config, write_trunk_configs
+from training.checkpoint import RECORD, Checkpoint
+from training.checkpoint import TOKENIZER as TOKENIZER_FILE
+from training.encoder import tokenizer_json
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """What stands ready to be moved in.
+
+    branch: the version's folder. trunk: of a new trunk version its folder, else None. tokenizers: {model: its folder}.
+    precision: of the branch.
+    """
+
+    plan: TrunkPlan
+    branch: Path
+    trunk: Path | None
+    tokenizers: dict[str, Path]
+    precision: Precision
+
+    @property
+    def is_exact(self) -> bool:
+        """Whether trunk and branch compute in float32, so that logits can be held to 1e-3."""
+        return (self.plan.entry.precision, self.precision) == (Precision.FP32, Precision.FP32)
+
+
+def prepare(
+    checkpoint: Checkpoint,
+    repository: Path,
+    registry: Registry,
+    plan: TrunkPlan,
+    precision: Precision,
+    staged: Path,
+    progress: Progress,
+) -> Prepared:
+    """Makes all of it in the new folder `staged`. Raises BuildError where something does not compute what it should."""
+    runtime, record = registry.runtime, checkpoint.record
+    hidden_size = int(record.encoder.config["hidden_size"])
+    trunk_folder: Path | None = None
+    trunk: Runnable | None = None
+    if plan.encoder is not None:
+        taps = ", ".join(map(str, plan.entry.taps))
+        progress.at(f"export of {plan.name} version {plan.entry.version} with taps {taps}")
+        trunk_folder = staged / "trunk" / str(plan.entry.version)
+        trunk_folder.mkdir(parents=True)
+        outputs = [hidden_name(tap) for tap in plan.entry.taps]
+        graph = Graph(trunk_folder / GRAPH_FILE, outputs, runtime, hidden_size)
+        export_trunk(plan.encoder, plan.entry.taps, graph.file, runtime)
+        graph.settle(plan.entry.precision)
+        trunk = load_graph(graph.file, outputs, runtime, plan.entry.precision)
+        if plan.present is not None:
+            _check_same_states(checkpoint, _present_trunk(repository, registry, plan), trunk, plan)
+        config = trunk_config(
+            runtime, plan.entry.taps, hidden_size, plan.entry.precision, plan.name, plan.entry.version
+        )
+        write_trunk_configs(trunk_folder.parent, config)
+    progress.at("export of the branch")
+    folder = staged / "branch" / "version"
+    folder.mkdir(parents=True)
+    branch = Graph(folder / GRAPH_FILE, ["logits"], runtime, hidden_size)
+    export_branch(checkpoint.branch, branch.file, runtime)
+    (folder / RECORD).write_text(record.model_dump_json(indent=2) + "\n", encoding="utf-8")
+
+    progress.at("golden examples before it is moved in")
+    if trunk is None:
+        trunk = _present_trunk(repository, registry, plan)
+    _check_tokenizer(checkpoint, _tokenizer_of(repository, plan), plan.name)
+    if plan.entry.precision is Precision.FP32:
+        check_golden(checkpoint, trunk, branch.load(), exact=True)
+    chosen = choose_branch_precision(precision, checkpoint, branch, trunk, plan.entry.precision, progress.report)
+    branch.settle(chosen)
+    tokenizers = {name: _tokenizer_folder(staged, name, most, checkpoint) for name, most in plan.new_tokenizers.items()}
+    return Prepared(plan, folder, trunk_folder, tokenizers, chosen)
+
+
+def _present_trunk(repository: Path, registry: Registry, plan: TrunkPlan) -> Runnable:
+    """The trunk that is served now, as it is served."""
+    assert plan.present is not None
+    file = repository / plan.name / str(plan.present.version) / GRAPH_FILE
+    outputs = [hidden_name(tap) for tap in plan.present.taps]
+    return load_graph(file, outputs, registry.runtime, plan.present.precision)
+
+
+def _check_same_states(checkpoint: Checkpoint, present: Runnable, new: Runnable, plan: TrunkPlan) -> None:
+    """A new version of a trunk puts out what the present one does, at all of its taps."""
+    assert plan.present is not None
+    inputs = GoldenBatch(checkpoint).inputs
+    names = [hidden_name(tap) for tap in plan.present.taps]
+    before, after = present.run(inputs, names), new.run(inputs, names)
+    for name in names:
+        difference = float(np.abs(before[name] - after[name]).max())
+        if not difference <= TOLERANCE:
+            raise BuildError(
+                f"the new version of {plan.name} differs from the one that serves by {difference:.2g} at {name}, "
+                f"allowed are {TOLERANCE:g}."
+            )
+
+
+def _tokenizer_of(repository: Path, plan: TrunkPlan) -> Tokenizer:
+    """The tokenizer of the trunk's encoder."""
+    if plan.present is None:
+        assert plan.encoder is not None
+        return plan.encoder.tokenizer
+    return Tokenizer.from_file(str(repository / next(iter(plan.present.tokenizers)) / "1" / TOKENIZER_FILE))
+
+
+def _check_tokenizer(checkpoint: Checkpoint, tokenizer: Tokenizer, trunk: str) -> None:
+    """The served texts are cut into the tokens that the branch was trained on."""
+    if tokenizer_json(tokenizer) != tokenizer_json(checkpoint.tokenizer):
+        raise BuildError(
+            f"the checkpoint's {TOKENIZER_FILE} is not the tokenizer of {trunk}: train it on that encoder."
+        )
+
+
+def _tokenizer_folder(staged: Path, name: str, max_length: int, checkpoint: Checkpoint) -> Path:
+    copy_hand_written(TOKENIZER, staged / name)
+    (staged / name / "1" / TOKENIZER_FILE).write_text(truncating(checkpoint.tokenizer, max_length), encoding="utf-8")
+    return staged / name

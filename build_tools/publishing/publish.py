@@ -1,0 +1,68 @@
+"""A checkpoint becomes a version of its task, on a server that goes on serving."""
+
+from collections.abc import Callable
+from contextlib import ExitStack
+from pathlib import Path
+
+from build_tools.errors import BuildError
+from build_tools.precision import Precision
+from build_tools.publishing.change import Change
+from build_tools.publishing.changing import changing
+from build_tools.publishing.locking import repository_lock
+from build_tools.publishing.prepared import prepare
+from build_tools.publishing.progress import Progress
+from build_tools.publishing.server import Server
+from build_tools.publishing.staging import staging_folder
+from build_tools.publishing.transitions import check_no_trial
+from build_tools.publishing.trunk_plan import plan_trunk
+from build_tools.registry import CanaryTerms, Registry, read_registry
+from training.checkpoint import load_checkpoint
+
+KEPT = 5  # versions of a task that stay on disk
+_ATTEMPTS = 10
+
+
+def publish(
+    folder: Path,
+    repository: Path,
+    server: Server,
+    canary: CanaryTerms | None = None,
+    shadow: bool = False,
+    precision: Precision | None = None,
+    encoder: str | None = None,
+    keep: int = KEPT,
+    report: Callable[[str], None] = lambda _: None,
+) -> tuple[str, int]:
+    """Publishes a task checkpoint. Returns the task and its new version.
+
+    canary, shadow: try it first; without either it is live at once. precision: of the branch; None takes that of the
+    live version. encoder: for trunk weights that the repository has not; None takes the one that the trunk is made of,
+    and allows no new trunk.
+    keep: versions of the task that stay on disk.
+    Raises BuildError, naming the step, if anything fails; then what was live is live, and nothing of this is left.
+    """
+    repository = repository.resolve()
+    progress = Progress(f"{folder} is not published: it failed", report)
+    with progress.failures_told(), ExitStack() as stack:
+        progress.at("checkpoint")
+        checkpoint = load_checkpoint(folder)
+        task = checkpoint.record.task
+        registry = read_registry(repository)
+        check_no_trial(registry, task)  # before the work; asked again when it is done
+        with repository_lock(repository, report):
+            staging = stack.enter_context(staging_folder(repository))
+        for attempt in range(_ATTEMPTS):
+            progress.at("trunk")
+            plan = plan_trunk(checkpoint.record, registry, encoder)
+            wanted = precision or _live_precision(registry, task)
+            prepared = prepare(checkpoint, repository, registry, plan, wanted, staging / str(attempt), progress)
+            progress.at("its turn")
+            with changing(repository, server, report) as registry:
+                if registry.trunks.get(plan.name) == plan.present:  # else another publish has changed this trunk
+                    change = Change(checkpoint, prepared, repository, registry, server, progress)
+                    return task, change.carry_out(canary, shadow, keep)
+        raise BuildError("other commands change the trunk all the time: try again.")
+
+
+def _live_precision(registry: Registry, task: str) -> Precision:
+    return registry.tasks[task].live_version.precision if task in registry.tasks else Precision.FP32

@@ -1,0 +1,31 @@
+"""The version before is live again; or what is on trial is not any more."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+from build_tools.publishing.audit import log_action
+from build_tools.publishing.locking import repository_lock
+from build_tools.publishing.server import Server
+from build_tools.publishing.switching import switching
+from build_tools.publishing.transitions import rolled_back, task_entry
+from build_tools.registry import read_registry
+
+
+def rollback(
+    task: str, repository: Path, server: Server, report: Callable[[str], None] = lambda _: None
+) -> tuple[int, int]:
+    """Takes back a trial, or else the live version. Returns (the version that no longer answers, the live one).
+
+    The previous version is loaded all the time, so that nothing has to be loaded before it answers; what earlier
+    commands have left is not looked after here, because somebody waits. Raises BuildError if nothing is left to go
+    back to.
+    """
+    with repository_lock(repository, report):
+        registry = read_registry(repository)
+        before = task_entry(registry, task)
+        after = rolled_back(registry, task, server.now())
+        live = after.tasks[task].live
+        dropped = before.live if before.on_trial is None else before.on_trial
+        with switching(repository, registry, after, task, server):
+            log_action(repository, "rollback", task, live, dropped=dropped)
+    return dropped, live

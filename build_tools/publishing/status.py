@@ -1,0 +1,119 @@
+"""What each task's versions are, where they come from, and how they do."""
+
+from datetime import datetime
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import BaseModel
+
+from build_tools.names import examples_file
+from build_tools.publishing.audit import last_withdrawal, read_lines
+from build_tools.publishing.server import RunningServer
+from build_tools.publishing.statistics import calls_by_version, trial_counts
+from build_tools.registry import Registry, TaskEntry
+
+_MOST_EXAMPLES = 10
+
+
+class TrialStatus(BaseModel):
+    """A version on trial. Counts are None where no server was asked.
+
+    compared, differing: of a shadow, texts that the live version has answered too, and for which the two differ;
+    examples: some of them, as shadow_<task>.jsonl has them.
+    """
+
+    version: int
+    kind: Literal["canary", "shadow"]
+    share: float | None = None
+    answers: int | None = None
+    errors: int | None = None
+    compared: int | None = None
+    differing: int | None = None
+    examples: list[dict[str, Any]] = []
+
+
+class TaskStatus(BaseModel):
+    """A task. loaded, requests, errors: None where no server was asked; requests are calls of the live version."""
+
+    task: str
+    live: int
+    previous: int | None
+    trial: TrialStatus | None
+    versions: list[int]
+    loaded: list[int] | None
+    published_at: datetime
+    published_by: str
+    data: str
+    checkpoint: str
+    requests: int | None
+    errors: int | None
+    withdrawn: str | None
+
+
+def read_status(repository: Path, registry: Registry, url: str | None, metrics_url: str | None) -> list[TaskStatus]:
+    """The state of every task, with what the server at url (gRPC) counts. Raises BuildError if it does not answer."""
+    calls = calls_by_version(url) if url else None
+    trials = trial_counts(metrics_url) if metrics_url else None
+    loaded: dict[str, list[int]] | None = None
+    if url:
+        with RunningServer(url) as server:
+            loaded = server.ready_versions()
+    found = []
+    for task, entry in sorted(registry.tasks.items()):
+        live = entry.live_version
+        counted = calls.get((live.model, entry.live)) if calls is not None else None
+        found.append(
+            TaskStatus(
+                task=task,
+                live=entry.live,
+                previous=entry.previous,
+                trial=_trial(repository, task, entry, trials),
+                versions=sorted(map(int, entry.versions)),
+                loaded=None if loaded is None else _loaded(entry, loaded),
+                published_at=live.origin.published_at,
+                published_by=live.origin.published_by,
+                data=live.origin.data,
+                checkpoint=live.origin.checkpoint,
+                requests=None if calls is None else counted.answered if counted else 0,
+                errors=None if calls is None else counted.failed if counted else 0,
+                withdrawn=_withdrawn(repository, task),
+            )
+        )
+    return found
+
+
+def _trial(
+    repository: Path, task: str, entry: TaskEntry, trials: dict[tuple[str, int], dict[str, int]] | None
+) -> TrialStatus | None:
+    if entry.on_trial is None:
+        return None
+    counts = None if trials is None else trials.get((task, entry.on_trial), {})
+
+    def count(name: str) -> int | None:
+        return None if counts is None else counts.get(name, 0)
+
+    trial = TrialStatus(
+        version=entry.on_trial,
+        kind="canary" if entry.canary else "shadow",
+        share=entry.canary.share if entry.canary else None,
+        answers=count("trial_answers"),
+        errors=count("trial_errors"),
+    )
+    if trial.kind == "shadow":
+        trial.compared, trial.differing = count("shadow_compared"), count("shadow_differing")
+        trial.examples = _examples(repository, task, entry.on_trial)
+    return trial
+
+
+def _examples(repository: Path, task: str, version: int) -> list[dict[str, Any]]:
+    entries = read_lines(repository / examples_file(task))
+    return [entry for entry in entries if entry["version"] == version][:_MOST_EXAMPLES]
+
+
+def _loaded(entry: TaskEntry, loaded: dict[str, list[int]]) -> list[int]:
+    return sorted(int(number) for number, one in entry.versions.items() if int(number) in loaded.get(one.model, []))
+
+
+def _withdrawn(repository: Path, task: str) -> str | None:
+    line = last_withdrawal(repository, task)
+    return f"canary {line['version']} was withdrawn at {line['at']}: {line['reason']}" if line else None

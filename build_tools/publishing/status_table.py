@@ -1,0 +1,69 @@
+"""The status for a person to read."""
+
+import json
+from collections.abc import Sequence
+from pathlib import PurePath
+
+from rich import box
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from build_tools.publishing.status import TaskStatus, TrialStatus
+
+_TITLES = ("task", "live", "previous", "on trial", "loaded", "requests", "errors", "since", "by", "data")
+_NUMBERS = ("live", "previous", "requests", "errors")
+
+
+def print_status(tasks: Sequence[TaskStatus], console: Console) -> None:
+    """One line a task; below it what trials tell."""
+    table = Table(box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0), pad_edge=False)
+    for title in _TITLES:
+        table.add_column(title, justify="right" if title in _NUMBERS else "left", no_wrap=True)
+    for task in tasks:
+        table.add_row(*(Text(cell) for cell in _cells(task)))
+    console.print(table)
+    for task in tasks:
+        for note in _notes(task):
+            console.print(Text(note), soft_wrap=True)
+
+
+def _cells(task: TaskStatus) -> list[str]:
+    trial = task.trial
+    on_trial = "" if trial is None else f"{trial.version} {trial.kind}" + (f" {trial.share:.0%}" if trial.share else "")
+    return [
+        task.task,
+        str(task.live),
+        _shown(task.previous),
+        on_trial,
+        "-" if task.loaded is None else ", ".join(map(str, task.loaded)),
+        _shown(task.requests),
+        _shown(task.errors),
+        f"{task.published_at:%Y-%m-%d %H:%M}",
+        task.published_by,
+        PurePath(task.data).name,
+    ]
+
+
+def _notes(task: TaskStatus) -> list[str]:
+    notes = [f"{task.task}: {task.withdrawn}"] if task.withdrawn else []
+    if task.trial is not None and task.trial.answers is not None:
+        notes += _trial_notes(task.task, task.trial)
+    return notes
+
+
+def _trial_notes(task: str, trial: TrialStatus) -> list[str]:
+    notes = [f"{task}: {trial.kind} {trial.version} has answered {trial.answers} texts and failed for {trial.errors}"]
+    if trial.compared:
+        differing = trial.differing or 0
+        share = differing / trial.compared
+        notes.append(f"{task}: it differs from the live version for {differing} of {trial.compared} ({share:.1%})")
+    for example in trial.examples:
+        pair = f" / {example['pair']!r}" if example["pair"] else ""
+        live, shadow = (json.dumps(example[side], ensure_ascii=False) for side in ("live", "shadow"))
+        notes.append(f"  {example['text']!r}{pair}\n    live    {live}\n    shadow  {shadow}")
+    return notes
+
+
+def _shown(number: int | None) -> str:
+    return "-" if number is None else str(number)

@@ -1,0 +1,155 @@
+"""What each command does to registry.json, as functions from one registry to the next.
+
+now: of the change, on a running server; None if none runs, so that nothing is in flight.
+"""
+
+from datetime import UTC, datetime
+
+from build_tools.errors import BuildError
+from build_tools.registry import CanaryEntry, CanaryTerms, Registry, RetiredEntry, TaskEntry, TrunkEntry, VersionEntry
+
+_LONG_AGO = datetime.fromtimestamp(0, UTC)
+
+
+def next_version(registry: Registry, task: str) -> int:
+    """A number that no version of the task has had: answers are remembered by it."""
+    entry = registry.tasks.get(task)
+    if entry is not None:
+        return entry.newest + 1
+    return registry.retired[task].version + 1 if task in registry.retired else 1
+
+
+def published(
+    registry: Registry,
+    task: str,
+    number: int,
+    version: VersionEntry,
+    trunk: TrunkEntry,
+    canary: CanaryTerms | None,
+    shadow: bool,
+    keep: int,
+    now: datetime | None,
+) -> Registry:
+    """With a new version, live or on trial, and no more than `keep` versions of the task."""
+    entry = registry.tasks.get(task)
+    if entry is None:
+        if canary or shadow:
+            raise BuildError(f"{task} is a new task, with no live version to try this one beside: publish it as it is.")
+        changed = TaskEntry(live=number, newest=number, versions={str(number): version})
+    else:
+        check_no_trial(registry, task)
+        changed = entry.model_copy(update={"newest": number, "versions": entry.versions | {str(number): version}})
+        if canary:
+            changed.canary = CanaryEntry(version=number, **canary.model_dump())
+        elif shadow:
+            changed.shadow = number
+        else:
+            changed = _made_live(changed, number)
+    is_new = version.trunk not in registry.trunks
+    trunks = {"trunks": registry.trunks | {version.trunk: trunk}, "trunks_made": registry.trunks_made + is_new}
+    after = _with_task(registry.model_copy(update=trunks), task, changed, now)
+    return after.model_copy(update={"tasks": after.tasks | {task: _pruned(after.tasks[task], keep)}})
+
+
+def promoted(registry: Registry, task: str, now: datetime | None) -> Registry:
+    """With the version on trial live. Raises BuildError if there is none."""
+    entry = task_entry(registry, task)
+    if entry.on_trial is None:
+        raise BuildError(f"{task} has no version on trial to promote; version {entry.live} is live.")
+    return _with_task(registry, task, _made_live(entry, entry.on_trial), now)
+
+
+def rolled_back(registry: Registry, task: str, now: datetime | None) -> Registry:
+    """Without the version on trial, or if there is none with the previous version live. Raises BuildError without."""
+    entry = task_entry(registry, task)
+    if entry.on_trial is not None:
+        return _with_task(registry, task, entry.model_copy(update={"canary": None, "shadow": None}), now)
+    if entry.previous is None:
+        raise BuildError(f"{task} has no previous version to roll back to: version {entry.live} is the only one.")
+    changes = {"live": entry.previous, "earlier": entry.earlier[:-1]}
+    return _with_task(registry, task, entry.model_copy(update=changes), now)
+
+
+def retired(registry: Registry, task: str, now: datetime | None) -> Registry:
+    """Without the task. Raises BuildError if there is no such task, or no other."""
+    entry = task_entry(registry, task)
+    if len(registry.tasks) == 1:
+        raise BuildError(f"{task} is the only task: stop the server and remove the repository instead.")
+    tasks = {name: entry for name, entry in registry.tasks.items() if name != task}
+    gone = RetiredEntry(
+        version=entry.newest,
+        since=now or _LONG_AGO,
+        models=sorted({version.model for version in entry.versions.values()}),
+        trunks=sorted({version.trunk for version in entry.versions.values()}),
+    )
+    return registry.model_copy(update={"tasks": tasks, "retired": registry.retired | {task: gone}})
+
+
+def tidied(registry: Registry) -> Registry:
+    """Without what nothing can come back to.
+
+    Versions in a model of which none is held: Triton does not start with a model that has none to load. Trunks that no
+    version reads, and their tokenizers.
+    """
+    tasks = {task: _without_idle_models(entry) for task, entry in registry.tasks.items()}
+    read = {version.trunk for entry in tasks.values() for version in entry.versions.values()}
+    read |= {trunk for entry in registry.retired.values() if entry.is_leaving for trunk in entry.trunks}
+    trunks = {name: trunk for name, trunk in registry.trunks.items() if name in read}
+    return registry.model_copy(update={"tasks": tasks, "trunks": trunks})
+
+
+def check_no_trial(registry: Registry, task: str) -> None:
+    """Raises BuildError if a version of the task is on trial."""
+    entry = registry.tasks.get(task)
+    if entry is not None and entry.on_trial is not None:
+        raise BuildError(
+            f"version {entry.on_trial} of {task} is on trial: run espalier promote {task} or espalier rollback {task} "
+            "first."
+        )
+
+
+def task_entry(registry: Registry, task: str) -> TaskEntry:
+    """The task's entry. Raises BuildError if there is no such task."""
+    if task not in registry.tasks:
+        was = "was retired" if task in registry.retired else "is not here"
+        raise BuildError(f"the task {task} {was}; the tasks are {', '.join(sorted(registry.tasks))}.")
+    return registry.tasks[task]
+
+
+def _made_live(entry: TaskEntry, number: int) -> TaskEntry:
+    changes = {"live": number, "earlier": [*entry.earlier, entry.live], "canary": None, "shadow": None}
+    return entry.model_copy(update=changes)
+
+
+def _pruned(entry: TaskEntry, keep: int) -> TaskEntry:
+    """With no more than `keep` versions: those that are held, then the newest."""
+    held = {str(number) for number in entry.held}
+    others = sorted((number for number in entry.versions if number not in held), key=int, reverse=True)
+    return _only(entry, held | set(others[: max(0, keep - len(held))]))
+
+
+def _without_idle_models(entry: TaskEntry) -> TaskEntry:
+    models = {entry.versions[str(number)].model for number in entry.held}
+    return _only(entry, {number for number, version in entry.versions.items() if version.model in models})
+
+
+def _only(entry: TaskEntry, kept: set[str]) -> TaskEntry:
+    if kept >= entry.versions.keys():
+        return entry
+    changes = {
+        "versions": {number: version for number, version in entry.versions.items() if number in kept},
+        "earlier": [number for number in entry.earlier if str(number) in kept],
+        "leaving": {number: since for number, since in entry.leaving.items() if number in kept},
+    }
+    return entry.model_copy(update=changes)
+
+
+def _with_task(registry: Registry, task: str, entry: TaskEntry, now: datetime | None) -> Registry:
+    """The registry with a changed entry, in which it stands which versions are asked for no more from now on."""
+    if task in registry.tasks and now is not None:
+        left = {str(number): now for number in registry.tasks[task].wanted if number not in entry.wanted}
+        leaving = {**entry.leaving, **left}
+        kept = {number: since for number, since in leaving.items() if int(number) in entry.held or number in left}
+        entry = entry.model_copy(update={"leaving": kept})
+    changed = registry.model_copy(update={"tasks": registry.tasks | {task: entry}})
+    return Registry.model_validate(changed.model_dump())  # a copy is not checked by itself

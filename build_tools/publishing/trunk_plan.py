@@ -1,0 +1,108 @@
+"""Which trunk a branch is to read, and what of it is still to be made."""
+
+from dataclasses import dataclass
+
+from build_tools.errors import BuildError
+from build_tools.names import TRUNK
+from build_tools.precision import Precision
+from build_tools.registry import Registry, TrunkEntry
+from build_tools.tokenizer_models import tokenizer_name
+from training.checkpoint import BranchRecord
+from training.encoder import Encoder, load_encoder
+from training.fingerprint import trunk_fingerprints
+from training.trunk_fit import check_fingerprint
+
+
+@dataclass(frozen=True)
+class TrunkPlan:
+    """A trunk as it is to be once the branch is there.
+
+    name: its Triton model. entry: what the registry will say of it. present: what the registry says now; None for a
+    trunk that is new. encoder: what a new version is made from; None if the present version does.
+    """
+
+    name: str
+    entry: TrunkEntry
+    present: TrunkEntry | None
+    encoder: Encoder | None
+
+    @property
+    def needs_version(self) -> bool:
+        """Whether a version has to be made: for a new tap, a deeper trunk, or a new one."""
+        return self.encoder is not None
+
+    @property
+    def new_tokenizers(self) -> dict[str, int]:
+        """Tokenizer models that are still to be made, with the most tokens they give."""
+        present = self.present.tokenizers if self.present else {}
+        return {name: most for name, most in self.entry.tokenizers.items() if name not in present}
+
+
+def plan_trunk(record: BranchRecord, registry: Registry, encoder_name: str | None) -> TrunkPlan:
+    """Takes a trunk as it is if the branch fits it, else one with a tap or with layers more, else a new one.
+
+    A branch fits a trunk whose fingerprint at its tap is its own. encoder_name: what to load if weights are needed that
+    the repository has not; None takes the trunk's own encoder, and allows no new trunk.
+    Raises BuildError or TrainingError if the branch fits no trunk, and was not trained on the encoder that is named.
+    """
+    for name, trunk in registry.trunks.items():
+        if record.tap < len(trunk.fingerprints) and trunk.fingerprints[record.tap] == record.trunk_fingerprint:
+            if record.encoder.config != trunk.config:
+                raise BuildError(f"the encoder's config in the checkpoint is not that of {name}: train it anew.")
+            if record.tap in trunk.taps:
+                return TrunkPlan(name, _with_tokenizer(name, trunk, record), trunk, None)
+            encoder = load_encoder(encoder_name or trunk.encoder)
+            fingerprints = trunk_fingerprints(encoder, len(trunk.fingerprints) - 1)
+            if fingerprints != trunk.fingerprints:
+                raise BuildError(
+                    f"{name} needs a new version for tap {record.tap}, but the encoder {encoder.name!r} is not the one "
+                    "that it was made of: give that one as --encoder."
+                )
+            return _next_version(name, trunk, record, encoder, fingerprints)
+    for name, trunk in registry.trunks.items():
+        if record.tap >= len(trunk.fingerprints) and encoder_name in (None, trunk.encoder):
+            encoder = load_encoder(trunk.encoder)
+            fingerprints = trunk_fingerprints(encoder, min(record.tap, encoder.layers))
+            deeper = fingerprints[: len(trunk.fingerprints)] == trunk.fingerprints
+            if deeper and fingerprints[-1] == record.trunk_fingerprint and record.encoder.config == encoder.config:
+                return _next_version(name, trunk, record, encoder, fingerprints)
+    if encoder_name is None:
+        raise BuildError(
+            f"the checkpoint of {record.task} was trained on no trunk that is here ({', '.join(registry.trunks)}): its "
+            f"fingerprint at tap {record.tap} is {record.trunk_fingerprint}. To serve one more trunk for it, give its "
+            f"encoder ({record.encoder.name!r}) as --encoder."
+        )
+    encoder = load_encoder(encoder_name)
+    fingerprints = trunk_fingerprints(encoder, record.tap)
+    check_fingerprint(record, encoder.name, fingerprints)
+    for name, trunk in registry.trunks.items():  # the same encoder under another name
+        if fingerprints[: len(trunk.fingerprints)] == trunk.fingerprints:
+            return _next_version(name, trunk, record, encoder, fingerprints)
+    name = f"{TRUNK}.{registry.trunks_made + 1}"
+    entry = TrunkEntry(
+        encoder=encoder.name,
+        config=encoder.config,
+        taps=[record.tap],
+        fingerprints=fingerprints,
+        precision=Precision.FP32,
+        tokenizers={},
+    )
+    return TrunkPlan(name, _with_tokenizer(name, entry, record), None, encoder)
+
+
+def _next_version(
+    name: str, trunk: TrunkEntry, record: BranchRecord, encoder: Encoder, fingerprints: list[str]
+) -> TrunkPlan:
+    changes = {
+        "version": trunk.version + 1,
+        "taps": sorted({*trunk.taps, record.tap}),
+        "fingerprints": fingerprints,
+    }
+    return TrunkPlan(name, _with_tokenizer(name, trunk.model_copy(update=changes), record), trunk, encoder)
+
+
+def _with_tokenizer(name: str, trunk: TrunkEntry, record: BranchRecord) -> TrunkEntry:
+    if record.max_length in trunk.tokenizers.values():
+        return trunk
+    added = {tokenizer_name(name, record.max_length): record.max_length}
+    return trunk.model_copy(update={"tokenizers": trunk.tokenizers | added})

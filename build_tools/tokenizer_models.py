@@ -1,0 +1,21 @@
+"""The tokenizer models of a trunk: one for each number of tokens that its branches read at most."""
+
+from tokenizers import Tokenizer
+
+from build_tools.names import TOKENIZER, TRUNK
+from training.encoder import tokenizer_json
+
+
+def tokenizer_name(trunk: str, max_length: int) -> str:
+    """The tokenizer model that truncates at max_length: `tokenizer_<n>`, after the first with the trunk's name too.
+
+    `tokenizer` itself, whose code the routers use, is that of the greatest length that a repository is built with.
+    """
+    return f"{TOKENIZER}_{max_length}" if trunk == TRUNK else f"{TOKENIZER}_{trunk}_{max_length}"
+
+
+def truncating(tokenizer: Tokenizer, max_length: int) -> str:
+    """tokenizer.json with truncation switched on, in the file's own terms."""
+    copy = Tokenizer.from_str(tokenizer_json(tokenizer))
+    copy.enable_truncation(max_length, strategy="longest_first")
+    return copy.to_str()

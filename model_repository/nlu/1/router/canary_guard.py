@@ -1,0 +1,45 @@
+"""Whether canaries keep within their bounds."""
+
+from dataclasses import dataclass
+
+from router.registry import Branch, Canary
+from router.trials import Outcome
+
+_KEPT = 10  # times the minimum: of so many answers at most is judged, so that a late failure shows too
+
+
+@dataclass
+class _Seen:
+    """Of one canary; fractions, because what was long ago counts less and less."""
+
+    texts: float = 0.0
+    errors: float = 0.0
+    calls: float = 0.0
+    seconds: float = 0.0
+
+
+class CanaryGuard:
+    """Judges each canary by its answers of late, as this process has seen them."""
+
+    def __init__(self) -> None:
+        self._seen: dict[Branch, _Seen] = {}
+
+    def judge(self, canary: Canary, outcome: Outcome) -> str | None:
+        """Adds a batch's outcome. Returns which bound the canary has left, or None."""
+        seen = self._seen.setdefault(canary.branch, _Seen())
+        seen.texts += outcome.answers + outcome.errors
+        seen.errors += outcome.errors
+        seen.calls += outcome.calls
+        seen.seconds += outcome.seconds
+        if seen.texts < canary.minimum:
+            return None
+        errors = seen.errors / seen.texts
+        milliseconds = 1000 * seen.seconds / seen.calls if seen.calls else 0.0
+        texts = seen.texts
+        if texts > _KEPT * canary.minimum:
+            self._seen[canary.branch] = _Seen(texts / 2, seen.errors / 2, seen.calls / 2, seen.seconds / 2)
+        if errors > canary.max_error_rate:
+            return f"{errors:.1%} of its last {texts:.0f} answers were errors, allowed are {canary.max_error_rate:.1%}"
+        if milliseconds > canary.max_milliseconds:
+            return f"its calls took {milliseconds:.1f} ms on average, allowed are {canary.max_milliseconds:g} ms"
+        return None

@@ -1,0 +1,47 @@
+"""What becomes of the outcomes of trials: counters, canaries withdrawn, examples of where shadows differ."""
+
+import logging
+import threading
+from collections.abc import Sequence
+from pathlib import Path
+
+from router.canary_guard import CanaryGuard
+from router.metrics import RouterMetrics
+from router.registry import Canary, Registry, RegistryFile
+from router.row import Row
+from router.shadow_examples import ShadowExamples
+from router.trials import Trials
+from router.withdrawal import withdraw
+
+
+class TrialWatch:
+    """Takes the outcomes of one batch after the other."""
+
+    def __init__(self, repository: Path, registry: RegistryFile, metrics: RouterMetrics) -> None:
+        self._repository = repository
+        self._registry = registry
+        self._metrics = metrics
+        self._guard = CanaryGuard()
+        self._examples = ShadowExamples(repository)
+
+    def take(self, trials: Trials, rows: Sequence[Row], registry: Registry) -> None:
+        """rows: of the batch. registry: the state it was answered in."""
+        for branch, outcome in trials.outcomes.items():
+            self._metrics.count_trial(branch, outcome)
+            self._examples.keep(branch, [(rows[row], *answers) for row, answers in outcome.differing.items()])
+            canary = registry.tasks[branch.task].canary
+            if canary is not None and canary.branch == branch:
+                reason = self._guard.judge(canary, outcome)
+                if reason is not None and self._registry.drop_canary(branch):
+                    # In a thread: who changes the repository just now may take seconds, and no caller waits for that.
+                    threading.Thread(target=_drop, args=(self._repository, canary, reason), daemon=True).start()
+
+
+def _drop(repository: Path, canary: Canary, reason: str) -> None:
+    branch = canary.branch
+    log = logging.getLogger(__name__)
+    log.warning("canary %d of %s gets no more requests: %s", branch.version, branch.task, reason)
+    try:
+        withdraw(repository, canary, reason)
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+        log.warning("registry.json or the audit log does not say so, so each router judges it by itself: %s", error)

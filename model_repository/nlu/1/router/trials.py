@@ -1,0 +1,95 @@
+"""What a batch tells of the versions on trial: canaries and shadows."""
+
+import threading
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from router.answer import Answer
+from router.registry import Branch, Registry
+
+# A shadow's value may differ from the live one by this share of it, or of 1 if that is more.
+_VALUE_TOLERANCE = 0.05
+
+
+@dataclass
+class Outcome:
+    """Of one version in one batch.
+
+    answers, errors: texts. calls, seconds: of the branch. compared: texts that the live version has answered as well;
+    differing: of these {row: (live answer, shadow's answer)} where the two do not say the same.
+    """
+
+    answers: int = 0
+    errors: int = 0
+    calls: int = 0
+    seconds: float = 0.0
+    compared: int = 0
+    differing: dict[int, tuple[Answer, Answer]] = field(default_factory=dict)
+
+
+class Trials:
+    """Collects the outcomes of one batch. Safe to share between threads."""
+
+    def __init__(self, registry: Registry) -> None:
+        tasks = registry.tasks.values()
+        self.outcomes: dict[Branch, Outcome] = {}
+        self._canaries = {task.canary.branch for task in tasks if task.canary}
+        self._shadow_of = {task.live: task.shadow for task in tasks if task.shadow}
+        self._live_of = {shadow: live for live, shadow in self._shadow_of.items()}
+        self._answers: dict[tuple[Branch, int], Answer] = {}  # by version and row, until the other version's is there
+        self._lock = threading.Lock()
+
+    def is_shadow(self, branch: Branch) -> bool:
+        """Whether its answers are for nobody."""
+        return branch in self._live_of
+
+    def is_on_trial(self, branch: Branch) -> bool:
+        """Whether it is a canary or a shadow."""
+        return branch in self._canaries or branch in self._live_of
+
+    def add(self, branch: Branch, answers: Mapping[int, Answer], errors: int, seconds: float | None) -> None:
+        """The answers of a branch by row, and how many texts have none because it failed.
+
+        seconds: of its call; None if it was not called at all.
+        """
+        on_trial = self.is_on_trial(branch)
+        if not on_trial and branch not in self._shadow_of:
+            return
+        with self._lock:
+            if on_trial:
+                outcome = self.outcomes.setdefault(branch, Outcome())
+                outcome.answers += len(answers)
+                outcome.errors += errors
+                if seconds is not None:
+                    outcome.calls += 1
+                    outcome.seconds += seconds
+            if branch not in self._canaries:
+                for row, answer in answers.items():
+                    self._compare(branch, row, answer)
+
+    def _compare(self, branch: Branch, row: int, answer: Answer) -> None:
+        is_shadow = branch in self._live_of
+        other = self._answers.pop((self._live_of[branch] if is_shadow else self._shadow_of[branch], row), None)
+        if other is None:
+            self._answers[branch, row] = answer
+            return
+        live, shadow = (other, answer) if is_shadow else (answer, other)
+        outcome = self.outcomes.setdefault(branch if is_shadow else self._shadow_of[branch], Outcome())
+        outcome.compared += 1
+        if not same_answer(live, shadow):
+            outcome.differing[row] = (live, shadow)
+
+
+def same_answer(live: Answer, shadow: Answer) -> bool:
+    """Whether two answers say the same: label, labels or spans; scores aside, unless the answer is a value."""
+    if _said(live) != _said(shadow):
+        return False
+    if "label" in live or "labels" in live or "spans" in live:
+        return True
+    return abs(live["score"] - shadow["score"]) <= _VALUE_TOLERANCE * max(1.0, abs(live["score"]))
+
+
+def _said(answer: Answer) -> object:
+    labels = {entry["label"] for entry in answer["labels"]} if "labels" in answer else None
+    spans = [(span["start"], span["end"], span["label"]) for span in answer["spans"]] if "spans" in answer else None
+    return answer.get("label"), labels, spans

@@ -1,0 +1,105 @@
+"""Untrained checkpoints of a tiny BERT: publishing asks for no good answers, only for the same ones everywhere."""
+
+import string
+from collections.abc import Sequence
+from pathlib import Path
+
+import torch
+from sentences import TEXTS
+from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, processors
+from transformers import BertConfig, BertModel
+
+from training.checkpoint import BranchRecord, Checkpoint, EncoderRecord, TrainingRecord, save_checkpoint
+from training.data import Example
+from training.encoder import Encoder, load_encoder
+from training.fingerprint import trunk_fingerprints
+from training.golden import golden_examples
+from training.kinds import Kind
+from training.model import Branch, Trunk
+
+MAX_LENGTH = 32
+
+
+def tiny_encoder(folder: Path, seed: int = 0, layers: int = 4) -> Encoder:
+    """A random BERT of width 32, saved to a new folder; of fewer layers it is the bottom of the deeper one."""
+    names = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", *string.ascii_lowercase]
+    names += [f"##{letter}" for letter in string.ascii_lowercase]
+    tokenizer = Tokenizer(models.WordPiece({name: index for index, name in enumerate(names)}, unk_token="[UNK]"))
+    tokenizer.normalizer = normalizers.BertNormalizer(lowercase=True)
+    tokenizer.pre_tokenizer = pre_tokenizers.BertPreTokenizer()
+    tokenizer.post_processor = processors.TemplateProcessing(
+        single="[CLS] $A [SEP]", pair="[CLS] $A [SEP] $B:1 [SEP]:1", special_tokens=[("[CLS]", 2), ("[SEP]", 3)]
+    )
+    config = BertConfig(
+        vocab_size=len(names),
+        hidden_size=32,
+        num_hidden_layers=layers,
+        num_attention_heads=2,
+        intermediate_size=64,
+        max_position_embeddings=64,
+        initializer_range=0.2,  # wide, so that another text gives clearly other logits
+    )
+    with torch.random.fork_rng():
+        torch.manual_seed(seed)
+        BertModel(config).save_pretrained(folder)
+    tokenizer.save(str(folder / "tokenizer.json"))
+    return load_encoder(str(folder))
+
+
+def untrained(
+    encoder: Encoder,
+    task: str,
+    tap: int = 2,
+    layers: int = 1,
+    labels: Sequence[str] = ("a", "b", "c"),
+    kind: Kind = Kind.CLASSIFICATION,
+    seed: int = 0,
+    max_length: int = MAX_LENGTH,
+) -> Checkpoint:
+    """A checkpoint with random weights, others for another seed, and golden examples of them."""
+    with torch.random.fork_rng():
+        torch.manual_seed(seed)
+        outputs = 1 if kind is Kind.PAIR_REGRESSION else len(labels)
+        branch = Branch(encoder.bert.config, layers, outputs, per_token=kind is Kind.TAGGING).eval()
+        torch.nn.init.normal_(branch.classifier.weight)  # wide, as the encoder's
+    pair = TEXTS[0] if kind.is_pair else None
+    examples = [Example(text, "", pair, _words(text) if kind is Kind.TAGGING else ()) for text in TEXTS]
+    golden = golden_examples(Trunk(encoder, [tap]), branch, encoder.tokenizer, examples, kind, max_length)
+    record = BranchRecord(
+        format_version=1,
+        task=task,
+        kind=kind,
+        labels=list(labels),
+        metric=kind.default_metric,
+        encoder=EncoderRecord(name=encoder.name, layers=encoder.layers, config=encoder.config),
+        tap=tap,
+        layers=layers,
+        max_length=max_length,
+        trunk_fingerprint=trunk_fingerprints(encoder, tap)[tap],
+        scores={},
+        training=TrainingRecord(
+            role="teacher",
+            data=f"seed {seed}",
+            data_sha256="0" * 64,
+            train_rows=1,
+            dev_rows=len(TEXTS),
+            seed=seed,
+            best_epoch=1,
+            hyper_parameters={},
+        ),
+    )
+    return Checkpoint(record=record, branch=branch, tokenizer=encoder.tokenizer, golden=golden)
+
+
+def save_untrained(folder: Path, encoder: Encoder, task: str, **given: object) -> Path:
+    """Saves such a checkpoint to a new folder, and returns the folder."""
+    save_checkpoint(folder, untrained(encoder, task, **given))  # type: ignore[arg-type]
+    return folder
+
+
+def _words(text: str) -> tuple[tuple[int, int], ...]:
+    words, start = [], 0
+    for word in text.split(" "):
+        words.append((start, start + len(word)))
+        start += len(word) + 1
+    return tuple(words)

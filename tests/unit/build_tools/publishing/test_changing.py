@@ -1,0 +1,69 @@
+import fcntl
+
+import pytest
+
+from build_tools.errors import BuildError
+from build_tools.publishing.changing import changing
+from build_tools.publishing.locking import LOCK
+from build_tools.publishing.server import NoServer
+from build_tools.publishing.verify import verify
+from build_tools.registry import TaskEntry, read_registry, write_registry
+
+
+def test_a_change_begins_with_a_repository_in_order_and_holds_it(repository, registry, triton):
+    dead = repository.parent / ".repository.publish-dead"
+    dead.mkdir()
+    begun = repository / f".registry.json.{'0' * 32}"
+    begun.touch()
+    (repository / "branch_intent" / "9").mkdir()
+    server = triton(repository)
+    server.unload("branch_mood")
+    inode = (repository / "registry.json").stat().st_ino
+
+    with changing(repository, server, lambda _: None) as found, (repository / LOCK).open("a") as lock:
+        assert found == registry
+        assert not dead.exists()
+        assert not begun.exists()
+        assert not (repository / "branch_intent" / "9").exists()
+        assert server.ready_versions()["branch_mood"] == [1]
+        with pytest.raises(BlockingIOError):
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+
+    assert (repository / "registry.json").stat().st_ino == inode  # routers have nothing to read anew
+
+
+def test_what_nothing_can_come_back_to_is_out_of_the_registry_before_it_is_gone(
+    repository, registry, make_version, lay_out, triton
+):
+    entry = registry.tasks["intent"]
+    idle = TaskEntry(
+        live=3, newest=4, versions=entry.versions | {"4": make_version(model="branch_intent.2", labels=["a"])}
+    )
+    lay_out(repository, registry.model_copy(update={"tasks": registry.tasks | {"intent": idle}}))
+    server = triton(repository)
+
+    with changing(repository, server, lambda _: None) as found:
+        assert sorted(found.tasks["intent"].versions) == ["1", "2", "3"]
+        assert read_registry(repository) == found
+
+    assert not (repository / "branch_intent.2").exists()
+    assert "branch_intent.2" not in server.ready_versions()
+    assert verify(repository, found) == []
+
+
+def test_a_registry_that_is_damaged_is_told_and_nothing_is_removed(repository):
+    (repository / "registry.json").write_text("{")
+
+    with pytest.raises(BuildError, match=r"registry\.json is damaged"), changing(repository, NoServer(), print):
+        pass
+
+    assert (repository / "branch_intent" / "3" / "model.onnx").is_file()
+
+
+def test_a_change_that_fails_gives_the_lock_back(repository, registry):
+    with pytest.raises(ZeroDivisionError), changing(repository, NoServer(), print):
+        raise ZeroDivisionError
+
+    write_registry(repository, registry)
+    with changing(repository, NoServer(), pytest.fail):  # it would say that it waits
+        pass

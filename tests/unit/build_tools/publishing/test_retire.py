@@ -1,0 +1,68 @@
+import json
+
+import pytest
+
+from build_tools import registry as registry_module
+from build_tools.errors import BuildError
+from build_tools.names import examples_file
+from build_tools.publishing import retire as retire_module
+from build_tools.publishing.changing import changing
+from build_tools.publishing.retire import retire
+from build_tools.publishing.server import NoServer
+from build_tools.publishing.verify import verify
+from build_tools.registry import read_registry
+
+
+@pytest.fixture
+def drained(monkeypatch):
+    """What is done while requests in flight have their time; afterwards that is over."""
+    meanwhile = []
+
+    def sleep(seconds):
+        assert seconds == registry_module.DRAIN_SECONDS
+        for one in meanwhile:
+            one()
+        monkeypatch.setattr(registry_module, "DRAIN_SECONDS", 0.0)
+
+    monkeypatch.setattr(retire_module.time, "sleep", sleep)
+    return meanwhile
+
+
+def test_the_task_is_out_of_the_registry_at_once_and_out_of_memory_when_nothing_is_in_flight(
+    repository, triton, drained
+):
+    (repository / examples_file("mood")).write_text("{}")
+    server = triton(repository)
+    ready = server.ready_versions()
+
+    def look():
+        assert "mood" not in read_registry(repository).tasks
+        with changing(repository, server, pytest.fail):  # another team's change does not wait, and takes nothing
+            assert server.ready_versions() == ready
+
+    drained.append(look)
+    retire("mood", repository, server)
+
+    assert server.ready_versions() == {model: ready[model] for model in ready if model not in ("mood", "branch_mood")}
+    assert not {"mood", "branch_mood", examples_file("mood")} & {path.name for path in repository.iterdir()}
+    registry = read_registry(repository)
+    assert (list(registry.tasks), registry.retired["mood"].version) == (["intent"], 1)
+    assert verify(repository, registry) == []
+    line = json.loads((repository / "audit.jsonl").read_text())
+    assert (line["action"], line["task"], line["version"]) == ("retire", "mood", 1)
+
+
+def test_where_no_server_runs_nobody_waits(repository, monkeypatch):
+    monkeypatch.setattr(retire_module.time, "sleep", pytest.fail)
+
+    retire("mood", repository, NoServer())
+
+    assert not (repository / "branch_mood").exists()
+
+
+def test_a_task_that_is_not_here_is_told_and_nothing_changes(repository, registry):
+    with pytest.raises(BuildError, match="the task topic is not here"):
+        retire("topic", repository, NoServer())
+
+    assert read_registry(repository) == registry
+    assert not (repository / "audit.jsonl").exists()

@@ -1,0 +1,124 @@
+import socket
+import socketserver
+import threading
+from http.server import BaseHTTPRequestHandler, HTTPServer
+from types import SimpleNamespace
+
+import pytest
+from tritonclient.utils import InferenceServerException
+
+from build_tools.errors import BuildError
+from build_tools.publishing import statistics
+from build_tools.publishing.statistics import Calls, calls_by_version, trial_counts
+
+METRICS = """\
+# HELP espalier_trial_answers_total Number of texts that a canary or shadow has answered
+# TYPE espalier_trial_answers_total counter
+espalier_trial_answers_total{model="nlu",task="intent",version="4"} 120.000000
+espalier_trial_answers_total{model="nlu_stream",task="intent",version="4"} 30.000000
+espalier_trial_answers_total{task="mood",model="nlu",version="2"} 1.5e+06
+espalier_trial_answers_total{model="nlu",task="intent",version="5"} 7
+espalier_trial_errors_total{model="nlu",task="intent",version="4"} 2.000000
+espalier_shadow_compared_total{model="nlu",task="intent",version="5"} 6.000000
+espalier_shadow_differing_total{model="nlu",task="intent",version="5"} 3.000000
+espalier_tokens_total{model="nlu"} 99.000000
+espalier_outputs_computed_total{model="trunk",version="1",output="hidden_2"} 11.000000
+nv_inference_count{model="branch_intent",version="4"} 1234.000000
+"""
+
+
+def _served(server):
+    threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True).start()
+    return f"127.0.0.1:{server.server_address[1]}"
+
+
+@pytest.fixture
+def metrics_url():
+    class Metrics(BaseHTTPRequestHandler):
+        def do_GET(self):
+            self.send_response(200 if self.path == "/metrics" else 404)
+            self.end_headers()
+            self.wfile.write(METRICS.encode() if self.path == "/metrics" else b"")
+
+        def log_message(self, *_):
+            pass
+
+    with HTTPServer(("127.0.0.1", 0), Metrics) as server:
+        yield _served(server)
+        server.shutdown()
+
+
+@pytest.fixture
+def other_url():
+    """Something that speaks no HTTP/1, such as Triton's gRPC port."""
+
+    class Other(socketserver.BaseRequestHandler):
+        def handle(self):
+            self.request.recv(1000)
+            self.request.sendall(b"\x00\x00\x12\x04\x00\x00\x00\x00\x00\r\n")
+
+    with socketserver.TCPServer(("127.0.0.1", 0), Other) as server:
+        yield _served(server)
+        server.shutdown()
+
+
+def test_counts_are_added_over_both_routers_by_task_and_version(metrics_url):
+    assert trial_counts(metrics_url) == {
+        ("intent", 4): {"trial_answers": 150, "trial_errors": 2},
+        ("mood", 2): {"trial_answers": 1_500_000},
+        ("intent", 5): {"trial_answers": 7, "shadow_compared": 6, "shadow_differing": 3},
+    }
+
+
+def test_a_port_where_nobody_listens_is_told_with_the_option_that_names_it():
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        url = f"127.0.0.1:{free.getsockname()[1]}"
+        with pytest.raises(BuildError, match=rf"no metrics are served at {url} .* as --metrics-port"):
+            trial_counts(url)
+
+
+def test_a_port_that_serves_something_else_is_told(metrics_url):
+    with pytest.raises(BuildError, match=r"no metrics are served at .*404"):
+        trial_counts(f"{metrics_url}/elsewhere")
+
+
+def test_a_port_that_speaks_no_http_is_told(other_url):
+    with pytest.raises(BuildError, match="no metrics are served at"):
+        trial_counts(other_url)
+
+
+class _Client:
+    """A Triton that has counted calls of two versions, or that does not answer."""
+
+    def __init__(self, url):
+        self._url = url
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        pass
+
+    def get_inference_statistics(self):
+        if self._url != "here:8001":
+            raise InferenceServerException("failed to connect to all addresses")
+        return SimpleNamespace(model_stats=[self._of("4", 120, 3), self._of("3", 7, 0)])
+
+    def _of(self, version, answered, failed):
+        counted = SimpleNamespace(success=SimpleNamespace(count=answered), fail=SimpleNamespace(count=failed))
+        return SimpleNamespace(name="branch_intent", version=version, inference_stats=counted)
+
+
+@pytest.fixture(autouse=True)
+def client(monkeypatch):
+    monkeypatch.setattr(statistics, "grpc", SimpleNamespace(InferenceServerClient=_Client))
+
+
+def test_calls_are_by_model_and_version():
+    assert calls_by_version("here:8001") == {("branch_intent", 4): Calls(120, 3), ("branch_intent", 3): Calls(7, 0)}
+
+
+def test_a_server_that_does_not_answer_is_named():
+    with pytest.raises(BuildError, match=r"no Triton answers at there:8001 \(failed to connect to all addresses\)"):
+        calls_by_version("there:8001")

@@ -1,0 +1,134 @@
+import json
+
+import pytest
+
+from build_tools.names import examples_file
+from build_tools.publishing import status
+from build_tools.publishing.statistics import Calls
+from build_tools.publishing.status import read_status
+from build_tools.registry import CanaryEntry
+
+CANARY = CanaryEntry(version=3, share=0.1, max_error_rate=0.01, max_milliseconds=100, minimum=50)
+
+
+class _Server:
+    """Holds branch_intent, and nothing of mood."""
+
+    def __init__(self, url):
+        assert url == "here:8001"
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        pass
+
+    def ready_versions(self):
+        return {"branch_intent": [1, 2, 3], "branch_other": [1], "nlu": [1]}
+
+
+@pytest.fixture
+def counted(monkeypatch):
+    """What the server has counted, to be filled in."""
+    calls, trials = {}, {}
+    monkeypatch.setattr(status, "calls_by_version", lambda _: calls)
+    monkeypatch.setattr(status, "trial_counts", lambda _: trials)
+    monkeypatch.setattr(status, "RunningServer", _Server)
+    return calls, trials
+
+
+@pytest.fixture
+def on_trial(registry):
+    """With version 2 of intent live, and what is given."""
+
+    def on_trial(**given):
+        entry = registry.tasks["intent"].model_copy(update={"live": 2, "earlier": [1]} | given)
+        return registry.model_copy(update={"tasks": registry.tasks | {"intent": entry}})
+
+    return on_trial
+
+
+def _asked(repository, registry):
+    return read_status(repository, registry, "here:8001", "here:8002")
+
+
+def test_without_a_server_there_is_what_the_registry_says_and_no_counts(tmp_path, registry):
+    intent, mood = read_status(tmp_path, registry, None, None)
+
+    assert (intent.task, intent.live, intent.previous, intent.versions) == ("intent", 3, 2, [1, 2, 3])
+    origin = registry.tasks["intent"].live_version.origin
+    assert intent.published_at == origin.published_at
+    assert (intent.published_by, intent.data) == (origin.published_by, "none")
+    assert (mood.task, mood.live, mood.previous) == ("mood", 1, None)
+    for task in (intent, mood):
+        assert (task.trial, task.loaded, task.requests, task.errors, task.withdrawn) == (None,) * 5
+
+
+def test_versions_are_in_the_order_of_their_numbers(tmp_path, registry):
+    entry = registry.tasks["intent"]
+    many = entry.model_copy(
+        update={"versions": {str(number): entry.live_version for number in (3, 2, 10)}, "earlier": []}
+    )
+    registry = registry.model_copy(update={"tasks": {"intent": many}})
+
+    assert read_status(tmp_path, registry, None, None)[0].versions == [2, 3, 10]
+
+
+def test_requests_and_errors_are_those_of_the_live_version_and_loaded_is_what_the_server_holds(
+    tmp_path, on_trial, counted
+):
+    counted[0].update({("branch_intent", 2): Calls(70, 4), ("branch_intent", 1): Calls(5, 5)})
+
+    intent, mood = _asked(tmp_path, on_trial())
+
+    assert (intent.requests, intent.errors, intent.loaded) == (70, 4, [1, 2, 3])
+    assert (mood.requests, mood.errors, mood.loaded) == (0, 0, [])
+
+
+def test_a_canary_is_told_with_its_share_and_what_it_has_answered(tmp_path, on_trial, counted):
+    counted[1].update({("intent", 3): {"trial_answers": 40, "trial_errors": 2}, ("intent", 2): {"trial_answers": 9}})
+
+    trial = _asked(tmp_path, on_trial(canary=CANARY))[0].trial
+
+    assert (trial.version, trial.kind, trial.share, trial.answers, trial.errors) == (3, "canary", 0.1, 40, 2)
+    assert (trial.compared, trial.differing, trial.examples) == (None, None, [])
+
+
+@pytest.mark.usefixtures("counted")
+def test_a_trial_that_nobody_has_asked_yet_has_counts_of_0_and_without_a_server_none(tmp_path, on_trial):
+    registry = on_trial(shadow=3)
+
+    asked = _asked(tmp_path, registry)[0].trial
+    assert (asked.answers, asked.errors, asked.compared, asked.differing) == (0, 0, 0, 0)
+
+    unasked = read_status(tmp_path, registry, None, None)[0].trial
+    assert (unasked.version, unasked.kind, unasked.share) == (3, "shadow", None)
+    assert (unasked.answers, unasked.errors, unasked.compared, unasked.differing) == (None,) * 4
+
+
+def test_a_shadow_is_told_with_how_often_it_differs_and_a_few_examples_of_its_own(tmp_path, on_trial, counted):
+    counted[1].update({("intent", 3): {"trial_answers": 40, "shadow_compared": 38, "shadow_differing": 12}})
+    texts = ["of an earlier trial", *(f"a\u2028b {number}" for number in range(12))]
+    lines = [
+        {"version": 3 if "a" in text[:1] else 2, "text": text, "pair": None, "live": {"label": "x"}, "shadow": {}}
+        for text in texts
+    ]
+    text = "".join(json.dumps(line, ensure_ascii=False) + "\n" for line in lines)
+    (tmp_path / examples_file("intent")).write_text(text, encoding="utf-8")
+
+    trial = _asked(tmp_path, on_trial(shadow=3))[0].trial
+
+    assert (trial.compared, trial.differing) == (38, 12)
+    assert trial.examples == [line for line in lines if line["version"] == 3][:10]
+    assert _asked(tmp_path, on_trial(canary=CANARY))[0].trial.examples == []  # those of a canary are no disagreement
+
+
+def test_a_canary_that_was_withdrawn_is_told_with_the_reason(tmp_path, registry):
+    line = {"at": "2026-01-02T03:04:05+00:00", "by": "router", "action": "rollback", "task": "intent", "version": 4}
+    line["reason"] = "it was slow"
+    (tmp_path / "audit.jsonl").write_text(json.dumps(line) + "\n")
+
+    intent, mood = read_status(tmp_path, registry, None, None)
+
+    assert intent.withdrawn == "canary 4 was withdrawn at 2026-01-02T03:04:05+00:00: it was slow"
+    assert mood.withdrawn is None

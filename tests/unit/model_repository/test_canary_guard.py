@@ -1,0 +1,83 @@
+from dataclasses import replace
+
+import pytest
+from router.canary_guard import CanaryGuard
+from router.registry import Branch, Canary
+from router.trials import Outcome
+
+BRANCH = Branch("intent", 2, "classification", ("a", "b"), 2, 16, "branch_intent", "trunk")
+CANARY = Canary(BRANCH, share=0.1, max_error_rate=0.1, max_milliseconds=50, minimum=20)
+
+
+@pytest.fixture
+def guard():
+    return CanaryGuard()
+
+
+def _batch(answers=0, errors=0, milliseconds=10.0):
+    return Outcome(answers, errors, calls=1, seconds=milliseconds / 1000)
+
+
+def test_a_canary_within_its_bounds_stays(guard):
+    assert [guard.judge(CANARY, _batch(answers=9, errors=1)) for _ in range(100)] == [None] * 100
+
+
+def test_errors_beyond_the_bound_are_a_reason_that_names_both(guard):
+    reason = guard.judge(CANARY, _batch(answers=15, errors=5))
+
+    assert "25.0%" in reason
+    assert "10.0%" in reason
+
+
+def test_slow_calls_are_a_reason_that_names_both(guard):
+    reason = guard.judge(CANARY, _batch(answers=20, milliseconds=80))
+
+    assert "80.0 ms" in reason
+    assert "50 ms" in reason
+
+
+def test_one_slow_call_among_quick_ones_is_none(guard):
+    assert guard.judge(CANARY, _batch(answers=10, milliseconds=90)) is None
+    assert guard.judge(CANARY, _batch(answers=10, milliseconds=5)) is None
+
+
+@pytest.mark.parametrize("bad", [{"errors": 19}, {"answers": 19, "milliseconds": 5000}])
+def test_a_canary_is_not_judged_before_its_minimum_and_then_by_all_it_has_done(guard, bad):
+    assert guard.judge(CANARY, _batch(**bad)) is None
+
+    assert guard.judge(CANARY, _batch(answers=1)) is not None
+
+
+def test_a_canary_of_which_every_call_fails_is_judged_although_it_never_answers(guard):
+    assert guard.judge(CANARY, _batch(errors=10)) is None
+
+    assert "100.0%" in guard.judge(CANARY, _batch(errors=10))
+
+
+@pytest.mark.parametrize("bad", [{"errors": 4}, {"answers": 4, "milliseconds": 500}])
+def test_a_canary_that_goes_bad_after_a_long_good_time_is_noticed_soon(guard, bad):
+    for _ in range(5000):
+        assert guard.judge(CANARY, _batch(answers=4)) is None
+
+    reasons = [guard.judge(CANARY, _batch(**bad)) for _ in range(15)]
+
+    assert any(reasons), "60 bad answers after 20000 good ones"
+
+
+def test_what_another_task_s_canary_does_is_not_held_against_this_one(guard):
+    other = replace(CANARY, branch=replace(BRANCH, task="slots"))
+
+    assert guard.judge(other, _batch(errors=100)) is not None
+    assert guard.judge(CANARY, _batch(answers=20)) is None
+
+
+def test_the_next_version_begins_anew(guard):
+    assert guard.judge(CANARY, _batch(errors=100)) is not None
+
+    assert guard.judge(replace(CANARY, branch=replace(BRANCH, version=3)), _batch(answers=20)) is None
+
+
+def test_calls_of_many_texts_do_not_look_slower_than_they_are(guard):
+    canary = replace(CANARY, minimum=1)
+
+    assert [guard.judge(canary, _batch(answers=64, milliseconds=40)) for _ in range(10)] == [None] * 10

@@ -1,0 +1,26 @@
+"""The routers import nothing of the project's; what they share with the build tools is written in both."""
+
+from router import serving_lock, withdrawal
+from router.shadow_examples import ShadowExamples
+
+from build_tools import registry
+from build_tools.manifest import MANIFEST
+from build_tools.names import examples_file
+from build_tools.publishing import audit, locking
+from build_tools.serving_lock import SERVING_LOCK
+
+
+def test_routers_and_build_tools_lock_and_write_the_same_files():
+    assert withdrawal._REGISTRY == registry.FILE
+    assert withdrawal._LOCK == locking.LOCK
+    assert withdrawal._AUDIT_LOG == audit.AUDIT_LOG
+    assert serving_lock._LOCK == SERVING_LOCK
+    assert MANIFEST == "manifest.json"  # as espalier_backend/damage.py has it
+
+
+def test_examples_stand_where_the_status_looks_for_them(tmp_path):
+    branch = type("Branch", (), {"task": "intent", "version": 2})()
+    row = type("Row", (), {"text": "a", "pair": None})()
+    ShadowExamples(tmp_path).keep(branch, [(row, {"label": "x"}, {"label": "y"})])
+
+    assert [path.name for path in tmp_path.iterdir()] == [examples_file("intent")]

@@ -1,0 +1,304 @@
+import json
+import shutil
+import threading
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+from router.registry import RegistryFile
+from router.row import Row
+from router.trials import Trials
+
+PATIENCE = 10.0  # seconds that no test ever waits, unless something hangs
+CALLER = SimpleNamespace(is_gone=False)
+CANARY = {"version": 2, "share": 0.5, "max_error_rate": 0.1, "max_milliseconds": 1000, "minimum": 4}
+
+
+def _content(canary=None, shadow=None, kind="classification"):
+    """A task with two versions, and one that has nothing on trial. kind: of intent's version 2."""
+    version = {"kind": "classification", "labels": ["a", "b"], "tap": 2, "max_length": 16, "trunk": "trunk"}
+    intent = {"1": version | {"model": "branch_intent"}, "2": version | {"model": "branch_intent", "kind": kind}}
+    slots = {"1": version | {"model": "branch_slots"}}
+    return {
+        "trunks": {"trunk": {"tokenizers": {"tokenizer": 16}}},
+        "retired": {},
+        "tasks": {
+            "intent": {"live": 1, "canary": canary, "shadow": shadow, "versions": intent},
+            "slots": {"live": 1, "canary": None, "shadow": None, "versions": slots},
+        },
+    }
+
+
+def _write(repository, content):
+    (repository / "staged").write_text(json.dumps(content))
+    (repository / "staged").replace(repository / "registry.json")
+
+
+def _canary_in_file(repository):
+    return json.loads((repository / "registry.json").read_text())["tasks"]["intent"]["canary"]
+
+
+@pytest.fixture
+def repository(tmp_path, tokenizer_file):
+    shutil.copytree(tokenizer_file.parents[1], tmp_path / "tokenizer")
+    return tmp_path
+
+
+@pytest.fixture
+def wait_for_withdrawals():
+    """Returns once the threads that the test has started are done."""
+    before = set(threading.enumerate())
+
+    def wait():
+        for thread in set(threading.enumerate()) - before:
+            if not thread.name.startswith("call"):  # the router's pool lives on
+                thread.join(PATIENCE)
+                assert not thread.is_alive()
+
+    return wait
+
+
+class Watched:
+    """A TrialWatch with its registry; `take` hands it one batch."""
+
+    def __init__(self, module, repository):
+        self.counted = []
+        self.registry = RegistryFile(repository / "registry.json")
+        metrics = SimpleNamespace(count_trial=lambda branch, outcome: self.counted.append((branch.version, outcome)))
+        self._watch = module.TrialWatch(repository, self.registry, metrics)
+
+    def take(self, *calls, rows=(), registry=None):
+        """calls: (task and version, labels by row, errors). registry: the present one unless given."""
+        registry = registry or self.registry.read()
+        trials = Trials(registry)
+        for (name, version), labels, errors in calls:
+            task = registry.tasks[name]
+            known = [task.live, task.shadow, task.canary and task.canary.branch]
+            branch = next(branch for branch in known if branch is not None and branch.version == version)
+            answers = {row: {"label": label, "score": 0.9} for row, label in labels.items()}
+            trials.add(branch, answers, errors, seconds=0.001)
+        self._watch.take(trials, rows, registry)
+
+    @property
+    def canary(self):
+        return self.registry.read().tasks["intent"].canary
+
+
+@pytest.fixture
+def watched(trial_watch_module, repository):
+    def watched(**trial):
+        _write(repository, _content(**trial))
+        return Watched(trial_watch_module, repository)
+
+    return watched
+
+
+def _row(text, *tasks, pair=None):
+    return Row(text, pair, tasks or ("intent",), False, CALLER)
+
+
+def test_a_batch_without_trials_counts_nothing_and_writes_nothing(watched, repository):
+    watch = watched()
+    before = sorted(repository.iterdir())
+
+    watch.take((("intent", 1), {0: "a"}, 3), rows=[_row("one")])
+
+    assert watch.counted == []
+    assert sorted(repository.iterdir()) == before
+
+
+def test_a_canary_within_bounds_is_counted_and_stays(watched, repository, wait_for_withdrawals):
+    watch = watched(canary=CANARY)
+
+    watch.take((("intent", 2), dict.fromkeys(range(20), "a"), 1))
+    wait_for_withdrawals()
+
+    ((version, outcome),) = watch.counted
+    assert (version, outcome.answers, outcome.errors) == (2, 20, 1)
+    assert watch.canary is not None
+    assert _canary_in_file(repository) == CANARY
+
+
+def test_a_canary_out_of_bounds_gets_no_more_texts_at_once_and_is_taken_out_of_the_file(
+    watched, repository, wait_for_withdrawals, caplog
+):
+    watch = watched(canary=CANARY)
+
+    watch.take((("intent", 2), {0: "a"}, 3))
+
+    assert watch.canary is None
+    wait_for_withdrawals()
+    assert _canary_in_file(repository) is None
+    (line,) = (repository / "audit.jsonl").read_text().splitlines()
+    assert "75.0%" in json.loads(line)["reason"]
+    assert "canary 2 of intent" in caplog.text
+    assert "75.0%" in caplog.text
+
+
+def test_while_somebody_else_holds_the_repository_callers_do_not_wait_and_the_canary_is_dropped_all_the_same(
+    watched, repository, wait_for_withdrawals, trial_watch_module, monkeypatch
+):
+    released = threading.Event()
+    withdraw = trial_watch_module.withdraw
+
+    def withdraw_later(*arguments):
+        assert released.wait(PATIENCE)
+        withdraw(*arguments)
+
+    monkeypatch.setattr(trial_watch_module, "withdraw", withdraw_later)
+    watch = watched(canary=CANARY)
+
+    watch.take((("intent", 2), {}, 4))  # returns
+    _write(repository, _content(canary=CANARY | {"share": 0.9}))  # as another team's publish would leave it
+
+    assert watch.canary is None
+    released.set()
+    wait_for_withdrawals()
+    assert _canary_in_file(repository) is None
+
+
+@pytest.mark.parametrize("damage", ["repository.lock", "registry.json"])
+def test_a_repository_that_cannot_be_changed_is_a_warning_and_the_canary_is_dropped_all_the_same(
+    watched, repository, wait_for_withdrawals, caplog, damage
+):
+    watch = watched(canary=CANARY)
+    (repository / damage).unlink(missing_ok=True)
+    (repository / damage).mkdir()
+
+    watch.take((("intent", 2), {}, 4))
+    wait_for_withdrawals()
+
+    assert watch.canary is None
+    assert {record.levelname for record in caplog.records} == {"WARNING"}
+    assert "each router judges it by itself" in caplog.text
+
+
+def test_a_canary_is_withdrawn_once_whatever_else_it_did(
+    watched, wait_for_withdrawals, trial_watch_module, monkeypatch
+):
+    withdrawn = []
+    monkeypatch.setattr(trial_watch_module, "withdraw", lambda *arguments: withdrawn.append(arguments))
+    watch = watched(canary=CANARY)
+    registry = watch.registry.read()
+
+    for _ in range(3):
+        watch.take((("intent", 2), {}, 4), registry=registry)
+        wait_for_withdrawals()
+
+    assert [canary for _, canary, _ in withdrawn] == [registry.tasks["intent"].canary]
+
+
+def test_examples_of_where_a_shadow_differs_are_those_of_the_right_rows(watched, repository):
+    watch = watched(shadow=2)
+    rows = [_row("one"), _row("two", pair="pair"), _row("three")]
+
+    watch.take((("intent", 1), {0: "a", 1: "a", 2: "a"}, 0), (("intent", 2), {0: "a", 1: "b", 2: "b"}, 0), rows=rows)
+
+    lines = (repository / "shadow_intent.jsonl").read_text().splitlines()
+    entries = [json.loads(line) for line in lines]
+    assert [(entry["version"], entry["text"], entry["pair"]) for entry in entries] == [
+        (2, "two", "pair"),
+        (2, "three", None),
+    ]
+    assert {(entry["live"]["label"], entry["shadow"]["label"]) for entry in entries} == {("a", "b")}
+    ((_, outcome),) = watch.counted
+    assert (outcome.compared, len(outcome.differing)) == (3, 2)
+
+
+def test_a_shadow_that_fails_is_not_withdrawn(watched, repository, wait_for_withdrawals):
+    watch = watched(shadow=2)
+
+    watch.take((("intent", 2), {}, 1000))
+    wait_for_withdrawals()
+
+    assert watch.registry.read().tasks["intent"].shadow is not None
+    assert not (repository / "audit.jsonl").exists()
+
+
+class Served:
+    """A router on models whose version 1 says a, and version 2 says b or fails."""
+
+    def __init__(self, router):
+        self._router = router
+        self.broken = False
+        self.asked = []  # versions of intent
+
+    def infer(self, model, version, inputs, outputs):
+        if model == "trunk":
+            return {name: np.zeros((*inputs["input_ids"].shape, 2), np.float32) for name in outputs}
+        if model == "branch_intent":
+            self.asked.append(version)
+        if version == 2 and self.broken:
+            raise RuntimeError("it is broken")
+        logits = np.zeros((len(inputs["hidden"]), 2), np.float32)
+        logits[:, version - 1] = 3
+        return {"logits": logits}
+
+    def answers(self, *rows):
+        """{task: {row: answer}}."""
+        found = {}
+        for task, by_row in self._router.answer(rows, self._router.registry()):
+            found.setdefault(task, {}).update({row: json.loads(answer) for row, answer in by_row.items()})
+        return found
+
+
+@pytest.fixture
+def served(router_module, run_module, trunk_module, repository, monkeypatch):
+    monkeypatch.setenv("ESPALIER_RESULT_CACHE_BYTES", str(2**20))
+
+    def served(**trial):
+        _write(repository, _content(**trial))
+        served = Served(router_module.Router(repository, "nlu"))
+        monkeypatch.setattr(run_module, "infer", served.infer)
+        monkeypatch.setattr(trunk_module, "infer", served.infer)
+        return served
+
+    return served
+
+
+def test_a_router_s_texts_go_back_to_the_live_version_once_the_canary_fails(
+    served, repository, wait_for_withdrawals, counters
+):
+    router = served(canary=CANARY)
+    router.broken = True
+    rows = [_row(f"text {number}", "intent", "slots") for number in range(32)]
+
+    first = router.answers(*rows)
+    wait_for_withdrawals()
+    second = router.answers(*rows)
+
+    failed = [row for row, answer in first["intent"].items() if "error" in answer]
+    assert 4 <= len(failed) <= 28
+    assert all(answer["version"] == 1 for answer in first["slots"].values())
+    assert {answer["version"] for answer in second["intent"].values()} == {1}
+    assert _canary_in_file(repository) is None
+    assert counters["espalier_trial_errors_total", "nlu", "intent", "2"] == [len(failed)]
+
+
+def test_a_canary_that_cannot_be_asked_what_callers_ask_is_withdrawn(served, wait_for_withdrawals):
+    """Labels redefined on two texts: who gives none gets an error, and did not before."""
+    router = served(canary=CANARY, kind="pair_classification")
+    router.answers(*(_row(f"text {number}") for number in range(32)))
+    wait_for_withdrawals()
+
+    found = router.answers(*(_row(f"text {number}") for number in range(32)))
+
+    assert {answer.get("version") for answer in found["intent"].values()} == {1}
+
+
+def test_a_text_that_was_answered_before_is_not_compared_again(served, counters):
+    router = served(shadow=2)
+
+    for _ in range(3):
+        found = router.answers(_row("one"), _row("two"))
+        assert {answer["label"] for answer in found["intent"].values()} == {"a"}
+
+    assert sorted(router.asked) == [1, 2]
+    assert counters["espalier_shadow_compared_total", "nlu", "intent", "2"] == [2]
+    assert counters["espalier_shadow_differing_total", "nlu", "intent", "2"] == [2]
+
+
+def test_without_trials_a_router_makes_no_counters_of_them(served, counters):
+    served().answers(_row("one", "intent", "slots"))
+
+    assert not [key for key in counters if "trial" in key[0] or "shadow" in key[0]]
