@@ -5,10 +5,11 @@ import re
 import signal
 import subprocess
 import time
-from collections.abc import Mapping, Sequence
-from contextlib import suppress
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
+from typing import BinaryIO
 
 SLACK_SECONDS = 1.0  # how much longer than the load perf_analyzer's window is: time for the signal to arrive in
 DRAIN_SECONDS = 30.0  # for answers to what was sent before the end
@@ -44,18 +45,8 @@ def run_bounded(command: Sequence[str], environment: Mapping[str, str], load_sec
     It is stopped by SIGINT because only then it exports its record whatever happened: left to itself it throws the
     record away when a request fails or its windows differ. Killed when this function is left in any other way.
     """
-    with log.open("wb") as output:
-        # A session of its own: a Ctrl-C on the terminal must not end the load early and look like a result.
-        process = subprocess.Popen(
-            command,
-            env=environment,
-            stdin=subprocess.DEVNULL,
-            stdout=output,
-            stderr=subprocess.STDOUT,
-            start_new_session=True,
-        )
     unanswered = False
-    try:
+    with log.open("wb") as output, _started(command, environment, output) as process:
         began = _wait_for_load(process, log)
         if began is not None:
             try:
@@ -66,12 +57,39 @@ def run_bounded(command: Sequence[str], environment: Mapping[str, str], load_sec
                 process.wait(SLACK_SECONDS + DRAIN_SECONDS)
             except subprocess.TimeoutExpired:
                 unanswered = True
+    return Ended(began, _text(log), unanswered)
+
+
+@contextmanager
+def _started(
+    command: Sequence[str], environment: Mapping[str, str], output: BinaryIO
+) -> Iterator[subprocess.Popen[bytes]]:
+    """The program, in a session of its own: a Ctrl-C on the terminal must not look like the end of its load.
+
+    It and its children are killed at the end if they still run, also if a Ctrl-C comes just while it is started.
+    """
+    interruptions: list[int] = []
+    handler = signal.signal(signal.SIGINT, lambda number, _: interruptions.append(number))
+    process: subprocess.Popen[bytes] | None = None
+    try:
+        process = subprocess.Popen(
+            command,
+            env=environment,
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+        )
+        signal.signal(signal.SIGINT, handler)
+        if interruptions:
+            raise KeyboardInterrupt
+        yield process
     finally:
-        if process.poll() is None:
+        signal.signal(signal.SIGINT, handler)
+        if process is not None and process.poll() is None:
             with suppress(ProcessLookupError):
                 os.killpg(process.pid, signal.SIGKILL)
             process.wait()
-    return Ended(began, _text(log), unanswered)
 
 
 def _wait_for_load(process: subprocess.Popen[bytes], log: Path) -> float | None:

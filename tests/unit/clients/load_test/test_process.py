@@ -1,8 +1,10 @@
 import os
+import signal
 import subprocess
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -56,6 +58,26 @@ def test_a_program_that_waits_for_answers_for_ever_is_killed(
     ended = _run(program(f"trap '' INT\necho $$\n{_BEGIN}\n{_LOOP}"), 0.05)
     assert ended.unanswered
     assert not _is_running(int(ended.log.split()[0]))
+
+
+def test_an_interruption_while_the_program_is_started_kills_it(
+    program: Callable[[str], Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    started: list[int] = []
+
+    class Interrupted(subprocess.Popen[bytes]):
+        def __init__(self, *arguments: Any, **options: Any) -> None:
+            super().__init__(*arguments, **options)
+            started.append(self.pid)
+            os.kill(os.getpid(), signal.SIGINT)
+
+    monkeypatch.setattr(subprocess, "Popen", Interrupted)
+    before = signal.getsignal(signal.SIGINT)
+    with pytest.raises(KeyboardInterrupt):
+        _run(program(f"trap '' INT\n{_LOOP}"), 30.0)
+    assert started
+    assert not _is_running(started[0])
+    assert signal.getsignal(signal.SIGINT) is before
 
 
 def test_an_interruption_kills_the_whole_process_group(
