@@ -3,39 +3,54 @@
 import copy
 import logging
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Hashable
 from pathlib import Path
 from typing import Any
 
+import onnx_ir
 import torch
 from torch import nn
+from transformers import BertConfig
 from transformers.models.bert.modeling_bert import BertLayer
 
 from build_tools.fusion import FusedLayer
 from build_tools.names import TRUNK_INPUTS, hidden_name
 from build_tools.runtime import Runtime
-from training.encoder import Encoder
+from training.encoder import Encoder, computing_config
 from training.model import Branch, Trunk
 
 OPSET = 18
+
+Structure = tuple[Hashable, ...]
+# Tracing takes seconds and depends on no weight: many branches are alike but for these.
+_graphs: dict[Structure, onnx_ir.Model] = {}
 
 
 def export_trunk(encoder: Encoder, taps: list[int], path: Path, runtime: Runtime) -> None:
     """Writes the trunk, cut at the deepest tap: int64 [B, T] each -> hidden_<tap>, float32 [B, T, H], for each tap."""
     trunk = Trunk(encoder, taps)
+    structure = _structure(runtime, encoder.bert.config, trunk.taps)
     trunk.layers = _layers_for(runtime, trunk.layers)
     # A tensor of its own for each input: the exporter takes one given twice for one input.
     inputs = {name: torch.ones(2, 8, dtype=torch.long) for name in TRUNK_INPUTS}
-    _export(trunk, inputs, [hidden_name(tap) for tap in trunk.taps], path)
+    _export(structure, trunk, inputs, [hidden_name(tap) for tap in trunk.taps], path)
 
 
 def export_branch(branch: Branch, path: Path, runtime: Runtime) -> None:
     """Writes a branch: hidden float32 [B, T, H], attention_mask int64 [B, T] -> logits [B, C] or [B, T, C]."""
     branch = copy.deepcopy(branch).cpu().eval()
+    layer: Any = branch.layers[0]
+    head = (branch.classifier.out_features, branch.pooler is None)
+    structure = _structure(runtime, layer.attention.self.config, len(branch.layers), *head)
     branch.layers = _layers_for(runtime, branch.layers)
     hidden = torch.zeros(2, 8, branch.classifier.in_features)
     inputs = {"hidden": hidden, "attention_mask": torch.ones(2, 8, dtype=torch.long)}
-    _export(branch, inputs, ["logits"], path)
+    _export(structure, branch, inputs, ["logits"], path)
+
+
+def _structure(runtime: Runtime, config: BertConfig, *shape: Hashable) -> Structure:
+    """What alone decides a module's graph, but for the weights."""
+    return (runtime, *computing_config(config).values(), *shape)
 
 
 def _layers_for(runtime: Runtime, layers: nn.ModuleList) -> nn.ModuleList:
@@ -51,7 +66,19 @@ def _plain_layer(layer: BertLayer) -> BertLayer:
     return plain
 
 
-def _export(module: nn.Module, inputs: dict[str, torch.Tensor], outputs: list[str], path: Path) -> None:
+def _export(
+    structure: Structure, module: nn.Module, inputs: dict[str, torch.Tensor], outputs: list[str], path: Path
+) -> None:
+    if structure not in _graphs:
+        _graphs[structure] = _trace(module, inputs, outputs)
+    program = torch.onnx.ONNXProgram(_graphs[structure].clone(), None)
+    program.apply_weights(module.state_dict())
+    program.optimize()
+    program.save(path, external_data=False)  # one file per version: what is published is one thing
+
+
+def _trace(module: nn.Module, inputs: dict[str, torch.Tensor], outputs: list[str]) -> onnx_ir.Model:
+    """The graph with no weights yet, under the module's own names for them."""
     batch, length = torch.export.Dim("batch"), torch.export.Dim("length")
     exporter_log = logging.getLogger("torch.onnx")
     level = exporter_log.level
@@ -59,17 +86,20 @@ def _export(module: nn.Module, inputs: dict[str, torch.Tensor], outputs: list[st
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            torch.onnx.export(
+            program = torch.onnx.export(
                 module,
                 tuple(inputs.values()),
-                path,
                 input_names=list(inputs),
                 output_names=outputs,
                 opset_version=OPSET,
                 dynamic_shapes={name: {0: batch, 1: length} for name in inputs},
                 dynamo=True,
-                external_data=False,  # one file per version: what is published is one thing
+                optimize=False,  # it would fold weights into constants of other names
                 verbose=False,
             )
     finally:
         exporter_log.setLevel(level)
+    assert program is not None
+    for name in module.state_dict():
+        program.model.graph.initializers[name].const_value = None
+    return program.model

@@ -8,7 +8,7 @@ from typing import Any
 
 import torch
 from tokenizers import Tokenizer
-from transformers import AutoConfig, AutoTokenizer, BertModel
+from transformers import AutoConfig, AutoTokenizer, BertConfig, BertModel
 from transformers.utils import logging as transformers_logging
 
 from training.errors import TrainingError
@@ -51,7 +51,12 @@ class Encoder:
     @property
     def config(self) -> dict[str, Any]:
         """What of the BERT's config decides what its layers compute."""
-        return {key: getattr(self.bert.config, key) for key in COMPUTING_CONFIG}
+        return computing_config(self.bert.config)
+
+
+def computing_config(config: BertConfig) -> dict[str, Any]:
+    """The part of it that COMPUTING_CONFIG names."""
+    return {key: getattr(config, key) for key in COMPUTING_CONFIG}
 
 
 def load_encoder(name: str = DEFAULT_ENCODER) -> Encoder:

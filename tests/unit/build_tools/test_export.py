@@ -1,3 +1,4 @@
+import copy
 import logging
 
 import numpy as np
@@ -47,6 +48,17 @@ def _tokens(batch, length):
     return {"input_ids": ids * mask, "attention_mask": mask, "token_type_ids": types}
 
 
+def _check_branch(branch, file, runtime, hidden, mask):
+    with torch.no_grad():
+        expected = branch.eval()(hidden, mask).numpy()
+
+    chain = load_graph(file, ["logits"], runtime)
+    computed = chain.run({"hidden": hidden.numpy(), "attention_mask": mask.numpy()}, ["logits"])["logits"]
+
+    assert computed.shape == expected.shape
+    np.testing.assert_allclose(computed, expected, atol=1e-4)
+
+
 @pytest.mark.parametrize("runtime", Runtime)
 @pytest.mark.parametrize("shape", SHAPES)
 def test_the_exported_trunk_computes_every_tap_for_any_batch_and_length(encoder, trunk_file, runtime, shape):
@@ -66,14 +78,7 @@ def test_the_exported_trunk_computes_every_tap_for_any_batch_and_length(encoder,
 def test_the_exported_branch_computes_logits_for_any_batch_and_length(branch, branch_file, runtime, shape):
     mask = _tokens(*shape)["attention_mask"]
     hidden = torch.randn(*shape, 16, generator=torch.Generator().manual_seed(5))
-    with torch.no_grad():
-        expected = branch.eval()(hidden, mask).numpy()
-
-    chain = load_graph(branch_file, ["logits"], runtime)
-    computed = chain.run({"hidden": hidden.numpy(), "attention_mask": mask.numpy()}, ["logits"])["logits"]
-
-    assert computed.shape == expected.shape
-    np.testing.assert_allclose(computed, expected, atol=1e-4)
+    _check_branch(branch, branch_file, runtime, hidden, mask)
 
 
 @pytest.mark.parametrize("runtime", Runtime)
@@ -120,13 +125,39 @@ def test_a_graph_is_one_file_with_its_weights(trunk_file, branch_file):
         assert [path.name for path in file.parent.iterdir()] == ["model.onnx"]
 
 
-def test_an_export_that_fails_gives_the_exporters_log_back_its_level(encoder, tmp_path):
+@pytest.mark.parametrize("runtime", Runtime)
+def test_branches_that_differ_in_nothing_else_have_each_its_own_weights(encoder, tmp_path, runtime):
+    hidden, mask = torch.randn(2, 5, 16, generator=torch.Generator().manual_seed(5)), torch.ones(2, 5, dtype=torch.long)
+    for seed in (2, 3):
+        torch.manual_seed(seed)
+        branch = Branch(encoder.bert.config, 1, 4, per_token=False).eval()
+        export_branch(branch, tmp_path / f"{seed}.onnx", runtime)
+        _check_branch(branch, tmp_path / f"{seed}.onnx", runtime, hidden, mask)
+
+
+def test_branches_of_other_heads_of_attention_are_traced_each_for_itself(encoder, tmp_path):
+    """They have weights of the same shapes."""
+    hidden, mask = torch.randn(2, 5, 16, generator=torch.Generator().manual_seed(5)), torch.ones(2, 5, dtype=torch.long)
+    for heads in (2, 4):
+        config = copy.deepcopy(encoder.bert.config)
+        config.num_attention_heads = heads
+        torch.manual_seed(2)
+        branch = Branch(config, 1, 4, per_token=False).eval()
+        export_branch(branch, tmp_path / f"{heads}.onnx", Runtime.OPENVINO)
+        _check_branch(branch, tmp_path / f"{heads}.onnx", Runtime.OPENVINO, hidden, mask)
+
+
+def test_an_export_that_fails_gives_the_exporters_log_back_its_level(encoder, tmp_path, monkeypatch):
+    def fail(*_, **__):
+        raise OSError("no exporter today")
+
+    monkeypatch.setattr(torch.onnx, "export", fail)
     log = logging.getLogger("torch.onnx")
     level = log.level
     log.setLevel(logging.WARNING)
     try:
-        with pytest.raises(OSError, match="nowhere"):
-            export_trunk(encoder, [1], tmp_path / "nowhere" / "model.onnx", Runtime.OPENVINO)
+        with pytest.raises(OSError, match="no exporter today"):
+            export_trunk(encoder, [2], tmp_path / "model.onnx", Runtime.OPENVINO)
         assert log.level == logging.WARNING
     finally:
         log.setLevel(level)
