@@ -1,13 +1,12 @@
 """Untrained checkpoints of a tiny BERT: publishing asks for no good answers, only for the same ones everywhere."""
 
-import string
 from collections.abc import Sequence
 from pathlib import Path
 
 import torch
 from sentences import TEXTS
-from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, processors
-from transformers import BertConfig, BertModel
+from tiny_bert import save_encoder, tiny_bert
+from tiny_tokenizer import LETTERS, tiny_tokenizer
 
 from training.checkpoint import BranchRecord, Checkpoint, EncoderRecord, TrainingRecord, save_checkpoint
 from training.data import Example
@@ -21,29 +20,9 @@ MAX_LENGTH = 32
 
 
 def tiny_encoder(folder: Path, seed: int = 0, layers: int = 4) -> Encoder:
-    """A random BERT of width 32, saved to a new folder; of fewer layers it is the bottom of the deeper one."""
-    names = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", *string.ascii_lowercase]
-    names += [f"##{letter}" for letter in string.ascii_lowercase]
-    tokenizer = Tokenizer(models.WordPiece({name: index for index, name in enumerate(names)}, unk_token="[UNK]"))
-    tokenizer.normalizer = normalizers.BertNormalizer(lowercase=True)
-    tokenizer.pre_tokenizer = pre_tokenizers.BertPreTokenizer()
-    tokenizer.post_processor = processors.TemplateProcessing(
-        single="[CLS] $A [SEP]", pair="[CLS] $A [SEP] $B:1 [SEP]:1", special_tokens=[("[CLS]", 2), ("[SEP]", 3)]
-    )
-    config = BertConfig(
-        vocab_size=len(names),
-        hidden_size=32,
-        num_hidden_layers=layers,
-        num_attention_heads=2,
-        intermediate_size=64,
-        max_position_embeddings=64,
-        initializer_range=0.2,  # wide, so that another text gives clearly other logits
-    )
-    with torch.random.fork_rng():
-        torch.manual_seed(seed)
-        BertModel(config).save_pretrained(folder)
-    tokenizer.save(str(folder / "tokenizer.json"))
-    return load_encoder(str(folder))
+    """A random BERT of width 32, saved to a new folder."""
+    tokenizer = tiny_tokenizer(*LETTERS)
+    return load_encoder(str(save_encoder(folder, tiny_bert(tokenizer, layers, seed=seed), tokenizer)))
 
 
 def untrained(

@@ -6,9 +6,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import torch
-from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, processors
-from transformers import BertConfig, BertModel
+from tiny_bert import tiny_bert
+from tiny_tokenizer import tiny_tokenizer
 
 from build_tools.registry import VersionEntry, version_entry
 from training.checkpoint import BranchRecord, EncoderRecord, TrainingRecord
@@ -21,25 +20,8 @@ LABELS = {Kind.TAGGING: ["O", "B-x", "I-x"], Kind.PAIR_REGRESSION: []}
 @pytest.fixture(scope="session")
 def encoder() -> Encoder:
     """3 layers of width 16; its tokenizer knows the words "a" to "e"."""
-    names = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", *"abcde"]
-    tokenizer = Tokenizer(models.WordPiece({name: index for index, name in enumerate(names)}, unk_token="[UNK]"))
-    tokenizer.normalizer = normalizers.BertNormalizer(lowercase=True)
-    tokenizer.pre_tokenizer = pre_tokenizers.BertPreTokenizer()
-    tokenizer.post_processor = processors.TemplateProcessing(
-        single="[CLS] $A [SEP]", pair="[CLS] $A [SEP] $B:1 [SEP]:1", special_tokens=[("[CLS]", 2), ("[SEP]", 3)]
-    )
-    config = BertConfig(
-        vocab_size=len(names),
-        hidden_size=16,
-        num_hidden_layers=3,
-        num_attention_heads=2,
-        intermediate_size=32,
-        max_position_embeddings=64,
-        initializer_range=0.3,  # wide, so that another token gives clearly other logits
-    )
-    config._attn_implementation = "sdpa"
-    torch.manual_seed(0)
-    return Encoder("tiny", BertModel(config).eval(), tokenizer)
+    tokenizer = tiny_tokenizer(*"abcde")
+    return Encoder("tiny", tiny_bert(tokenizer, layers=3, width=16, spread=0.3), tokenizer)
 
 
 @pytest.fixture

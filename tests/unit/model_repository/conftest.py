@@ -9,7 +9,7 @@ from types import ModuleType, SimpleNamespace
 
 import numpy as np
 import pytest
-from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, processors
+from tiny_tokenizer import LETTERS, tiny_tokenizer
 
 _REPOSITORY = Path(__file__).resolve().parents[3] / "model_repository"
 sys.path += [str(_REPOSITORY / "nlu" / "1"), str(_REPOSITORY / "tokenizer" / "1")]
@@ -18,20 +18,20 @@ sys.path += [str(_REPOSITORY / "nlu" / "1"), str(_REPOSITORY / "tokenizer" / "1"
 @pytest.fixture(scope="session")
 def tokenizer_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A BERT tokenizer of single letters: a word of n letters has n tokens, all else is one [UNK] a word."""
-    letters = [*string.ascii_lowercase, *(f"##{letter}" for letter in string.ascii_lowercase)]
-    names = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", *letters, *string.punctuation]
-    tokenizer = Tokenizer(models.WordPiece({name: index for index, name in enumerate(names)}, unk_token="[UNK]"))
-    tokenizer.normalizer = normalizers.BertNormalizer(lowercase=True)
-    tokenizer.pre_tokenizer = pre_tokenizers.BertPreTokenizer()
-    tokenizer.post_processor = processors.TemplateProcessing(
-        single="[CLS] $A [SEP]",
-        pair="[CLS] $A [SEP] $B:1 [SEP]:1",
-        special_tokens=[("[CLS]", names.index("[CLS]")), ("[SEP]", names.index("[SEP]"))],
-    )
+    tokenizer = tiny_tokenizer(*LETTERS, *string.punctuation)
     file = tmp_path_factory.mktemp("repository") / "tokenizer" / "1" / "tokenizer.json"
     file.parent.mkdir(parents=True)
     tokenizer.save(str(file))
     return file
+
+
+@pytest.fixture
+def often_interrupted() -> Iterator[None]:
+    """Threads that take turns as often as Python can."""
+    before = sys.getswitchinterval()
+    sys.setswitchinterval(1e-6)
+    yield
+    sys.setswitchinterval(before)
 
 
 @pytest.fixture(scope="session")

@@ -1,6 +1,5 @@
 import json
 import random
-import sys
 import tracemalloc
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
@@ -168,15 +167,6 @@ def test_without_a_limit_nothing_is_kept_and_nothing_counted():
 
     assert cache.look_up([row], _registry()) == ([row], {})
     assert (cache.hits, cache.misses) == (0, 0)
-
-
-@pytest.fixture
-def often_interrupted():
-    """Threads that take turns as often as Python can."""
-    before = sys.getswitchinterval()
-    sys.setswitchinterval(1e-6)
-    yield
-    sys.setswitchinterval(before)
 
 
 @pytest.mark.usefixtures("often_interrupted")

@@ -1,4 +1,3 @@
-import sys
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 
@@ -142,15 +141,6 @@ def test_answers_that_differ_in_scores_alone_say_the_same(live, other):
 def test_answers_that_say_something_else_differ(live, other):
     assert not same_answer(live, other)
     assert not same_answer(other, live)
-
-
-@pytest.fixture
-def often_interrupted():
-    """Threads that take turns as often as Python can."""
-    before = sys.getswitchinterval()
-    sys.setswitchinterval(1e-6)
-    yield
-    sys.setswitchinterval(before)
 
 
 @pytest.mark.usefixtures("often_interrupted")

@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 import torch
-from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, processors
-from transformers import BertConfig, BertModel
+from tiny_bert import save_encoder, tiny_bert
+from tiny_tokenizer import LETTERS, tiny_tokenizer
 
 from training.checkpoint import Checkpoint
 from training.data import TaskData, load_task
@@ -25,41 +25,11 @@ FILLERS = ["the film was {}", "it was really {} today", "a {} film", "{} film in
 Rows = list[dict[str, Any]]
 
 
-def tiny_tokenizer() -> Tokenizer:
-    special = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"]
-    characters = string.ascii_lowercase + string.digits
-    pieces = special + list(characters) + [f"##{one}" for one in characters] + list(string.punctuation) + WORDS
-    vocabulary = {piece: number for number, piece in enumerate(pieces)}
-    tokenizer = Tokenizer(models.WordPiece(vocabulary, unk_token="[UNK]", max_input_chars_per_word=100))
-    tokenizer.normalizer = normalizers.BertNormalizer(lowercase=True)
-    tokenizer.pre_tokenizer = pre_tokenizers.BertPreTokenizer()
-    tokenizer.post_processor = processors.TemplateProcessing(
-        single="[CLS] $A [SEP]",
-        pair="[CLS] $A [SEP] $B:1 [SEP]:1",
-        special_tokens=[("[CLS]", vocabulary["[CLS]"]), ("[SEP]", vocabulary["[SEP]"])],
-    )
-    return tokenizer
-
-
-def save_encoder(folder: Path, layers: int) -> Path:
+def save_bottom(folder: Path, layers: int) -> Path:
     """The same weights layer by layer for every depth, far enough from 0 that each layer changes the outputs."""
-    tokenizer = tiny_tokenizer()
-    config = BertConfig(
-        vocab_size=tokenizer.get_vocab_size(),
-        hidden_size=32,
-        num_hidden_layers=4,
-        num_attention_heads=2,
-        intermediate_size=64,
-        max_position_embeddings=64,
-        initializer_range=0.1,
-    )
-    torch.manual_seed(7)
-    bert = BertModel(config)
-    bert.encoder.layer = bert.encoder.layer[:layers]
-    bert.config.num_hidden_layers = layers
-    bert.save_pretrained(folder)
-    tokenizer.save(str(folder / "tokenizer.json"))
-    return folder
+    digits = (*string.digits, *(f"##{digit}" for digit in string.digits))
+    tokenizer = tiny_tokenizer("[MASK]", *LETTERS, *digits, *string.punctuation, *WORDS)
+    return save_encoder(folder, tiny_bert(tokenizer, layers, spread=0.1, seed=7), tokenizer)
 
 
 def write_jsonl(path: Path, rows: Rows) -> Path:
@@ -119,13 +89,13 @@ def _one_thread() -> Iterator[None]:
 @pytest.fixture(scope="session")
 def encoder_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A BERT of 4 layers."""
-    return save_encoder(tmp_path_factory.mktemp("encoder"), layers=4)
+    return save_bottom(tmp_path_factory.mktemp("encoder"), layers=4)
 
 
 @pytest.fixture(scope="session")
 def shallow_encoder_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The lowest 2 layers of the same BERT."""
-    return save_encoder(tmp_path_factory.mktemp("shallow"), layers=2)
+    return save_bottom(tmp_path_factory.mktemp("shallow"), layers=2)
 
 
 @pytest.fixture(scope="session")

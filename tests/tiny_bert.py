@@ -1,0 +1,34 @@
+"""A random BERT that computes in a blink."""
+
+from pathlib import Path
+
+import torch
+from tokenizers import Tokenizer
+from transformers import BertConfig, BertModel
+
+
+def tiny_bert(tokenizer: Tokenizer, layers: int = 4, width: int = 32, spread: float = 0.2, seed: int = 0) -> BertModel:
+    """The same weights for the same seed; of fewer layers it is the bottom of the deeper one.
+
+    spread: of the weights; wide, so that another text gives clearly other hidden states.
+    """
+    config = BertConfig(
+        vocab_size=tokenizer.get_vocab_size(),
+        hidden_size=width,
+        num_hidden_layers=layers,
+        num_attention_heads=2,
+        intermediate_size=2 * width,
+        max_position_embeddings=64,
+        initializer_range=spread,
+    )
+    config._attn_implementation = "sdpa"
+    with torch.random.fork_rng():
+        torch.manual_seed(seed)
+        return BertModel(config).eval()
+
+
+def save_encoder(folder: Path, bert: BertModel, tokenizer: Tokenizer) -> Path:
+    """Writes them as a user's local encoder folder, and returns it."""
+    bert.save_pretrained(folder)
+    tokenizer.save(str(folder / "tokenizer.json"))
+    return folder
