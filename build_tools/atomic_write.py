@@ -21,8 +21,25 @@ def replace_file(file: Path, text: str, staged_in: Path) -> None:
             out.flush()
             os.fsync(out.fileno())
         staged.replace(file)
+        _sync(file.parent)
     finally:
         staged.unlink(missing_ok=True)
+
+
+def rename_folder(folder: Path, place: Path) -> None:
+    """Renames a folder, on disk with all that it holds before this returns."""
+    for path in (folder, *folder.rglob("*")):
+        _sync(path)
+    folder.rename(place)
+    _sync(place.parent)
+
+
+def _sync(path: Path) -> None:
+    opened = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(opened)
+    finally:
+        os.close(opened)
 
 
 def remove_staged_files(folder: Path) -> None:

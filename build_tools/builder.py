@@ -171,7 +171,7 @@ def _export_and_prove(
 
 def _stage(staged: Path, graphs: Graphs, precisions: Precisions, encoder: Encoder, fingerprints: list[str]) -> Registry:
     """Lays out the whole repository in `staged`, around the graphs that stand there."""
-    runtime, hidden_size = graphs.trunk.runtime, int(encoder.config["hidden_size"])
+    runtime = graphs.trunk.runtime
 
     for name in HAND_WRITTEN_MODELS:
         copy_hand_written(name, staged / name)
@@ -191,7 +191,7 @@ def _stage(staged: Path, graphs: Graphs, precisions: Precisions, encoder: Encode
         tokenizers=tokenizers,
     )
     graphs.trunk.settle(precisions.trunk)
-    write_trunk_configs(staged / TRUNK, trunk_config(runtime, graphs.taps, hidden_size, precisions.trunk))
+    write_trunk_configs(staged / TRUNK, trunk_config(runtime, graphs.taps, trunk.hidden_size, precisions.trunk))
     tasks = {}
     for checkpoint, branch in graphs.branches:
         record = checkpoint.record
@@ -199,7 +199,7 @@ def _stage(staged: Path, graphs: Graphs, precisions: Precisions, encoder: Encode
         branch.settle(version.precision)
         model, ensemble = staged / version.model, staged / record.task
         (model / "1" / RECORD).write_text(record.model_dump_json(indent=2) + "\n", encoding="utf-8")
-        write_config(model, branch_config(runtime, version, hidden_size, [1]))
+        write_config(model, branch_config(runtime, version, trunk.hidden_size, [1]))
         _version_folder(ensemble)  # Triton wants a version folder, though an ensemble has nothing to put there
         write_config(ensemble, ensemble_config(record.task, 1, version, trunk.tokenizer_for(version)))
         tasks[record.task] = TaskEntry(live=1, versions={"1": version})

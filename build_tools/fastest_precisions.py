@@ -42,7 +42,7 @@ class Times:
 
     def weighed(self) -> "Times":
         """The same with lower precisions made slower by what they must gain."""
-        return Times(_weighed(self.trunk), {task: _weighed(ms) for task, ms in self.branches.items()})
+        return Times(weighed(self.trunk), {task: weighed(ms) for task, ms in self.branches.items()})
 
 
 def fastest_precisions(
@@ -118,7 +118,8 @@ def _branch_ms(checkpoint: Checkpoint, trunk: Chain, branches: Mapping[Precision
     return median_ms({precision: partial(branch.run, inputs, ["logits"]) for precision, branch in branches.items()})
 
 
-def _weighed(ms: Milliseconds) -> dict[Precision, float]:
+def weighed(ms: Milliseconds) -> dict[Precision, float]:
+    """The times by which precisions are ranked: a lower one's made longer by what it must gain."""
     return {precision: taken if precision is Precision.FP32 else WORTH * taken for precision, taken in ms.items()}
 
 

@@ -160,6 +160,11 @@ class TrunkEntry(_Entry):
     precision: Precision = Precision.FP32
     tokenizers: dict[str, int]
 
+    @property
+    def hidden_size(self) -> int:
+        """H, of the hidden states."""
+        return int(self.config["hidden_size"])
+
     def tokenizer_for(self, version: VersionEntry) -> str:
         """The tokenizer model that cuts where this version of a branch wants it."""
         return next(name for name, most in self.tokenizers.items() if most == version.max_length)
@@ -227,13 +232,21 @@ def read_registry(repository: Path) -> Registry:
         raise BuildError(f"{path} is damaged ({field}: {first['msg']}): build the repository again.") from error
 
 
+def missing_versions(repository: Path, registry: Registry) -> list[str]:
+    """A sentence for each version that the registry names and that is not there."""
+    return [
+        f"{FILE} names version {number} of {task}, but {repository / version.model / number} is missing."
+        for task, entry in registry.tasks.items()
+        for number, version in entry.versions.items()
+        if not (repository / version.model / number).is_dir()
+    ]
+
+
 def check_versions(repository: Path, registry: Registry) -> None:
-    """Raises BuildError if a version that the registry names is not there."""
-    for task, entry in registry.tasks.items():
-        for number, version in entry.versions.items():
-            folder = repository / version.model / number
-            if not folder.is_dir():
-                raise BuildError(f"{FILE} names version {number} of {task}, but {folder} is missing: build again.")
+    """Raises BuildError if there is such a version."""
+    missing = missing_versions(repository, registry)
+    if missing:
+        raise BuildError(f"{missing[0]} Build the repository again.")
 
 
 def write_registry(repository: Path, registry: Registry) -> None:

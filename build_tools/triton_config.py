@@ -112,20 +112,20 @@ def with_versions(config: pb.ModelConfig, versions: list[int]) -> pb.ModelConfig
     return changed
 
 
-def hidden_size(trunk: pb.ModelConfig) -> int:
-    """H, of the hidden states that a trunk puts out."""
-    return int(trunk.output[0].dims[-1])
-
-
 def write_config(model: Path, config: pb.ModelConfig) -> None:
     """Writes config.pbtxt into a model's folder, at once."""
     put_config(model.parent, model / "config.pbtxt", config)
 
 
+def trunk_configs(model: Path, config: pb.ModelConfig) -> dict[Path, pb.ModelConfig]:
+    """{file: config} of a trunk's folder, which has two."""
+    return {model / "config.pbtxt": config, embedded_config(model): resumable_trunk_config(config)}
+
+
 def write_trunk_configs(model: Path, config: pb.ModelConfig) -> None:
     """Writes both of a trunk's configs into its folder."""
-    write_config(model, config)
-    put_config(model.parent, embedded_config(model), resumable_trunk_config(config))
+    for file, one in trunk_configs(model, config).items():
+        put_config(model.parent, file, one)
 
 
 def put_config(repository: Path, file: Path, config: pb.ModelConfig) -> None:

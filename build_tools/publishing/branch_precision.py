@@ -5,14 +5,13 @@ from functools import partial
 
 from build_tools.backends.espalier_backend.chain import Chain
 from build_tools.errors import BuildError
+from build_tools.fastest_precisions import weighed
 from build_tools.golden_batch import GoldenBatch, Runnable
 from build_tools.graph import Graph
 from build_tools.precision import Precision, candidates
 from build_tools.publishing.served_golden import check_golden
 from build_tools.timing import median_ms
 from training.checkpoint import Checkpoint
-
-_WORTH = 1.1  # as in the build: a lower precision must be so many times faster
 
 
 def choose_branch_precision(
@@ -36,7 +35,7 @@ def choose_branch_precision(
     batch = GoldenBatch(checkpoint)
     inputs = batch.branch_inputs(batch.hidden(trunk))
     times = median_ms({precision: partial(chain.run, inputs, ["logits"]) for precision, chain in loaded.items()})
-    for precision in sorted(tried, key=lambda one: times[one] * (1 if one is Precision.FP32 else _WORTH)):
+    for precision in sorted(tried, key=weighed(times).__getitem__):
         try:
             check_golden(checkpoint, trunk, loaded[precision], exact=False)
         except BuildError as refusal:

@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+from build_tools.atomic_write import rename_folder
 from build_tools.manifest import add_to_manifest, hashes_of
 from build_tools.names import branch_name, examples_file
 from build_tools.publishing.audit import log_action
@@ -76,11 +77,7 @@ class Change:
     def _version(self) -> VersionEntry:
         record, plan = self._checkpoint.record, self._prepared.plan
         version = version_entry(record, branch_name(record.task), plan.name, self._prepared.precision)
-        return model_for(self._repository, self._registry, record.task, version, self._hidden_size)
-
-    @property
-    def _hidden_size(self) -> int:
-        return int(self._checkpoint.record.encoder.config["hidden_size"])
+        return model_for(self._repository, self._registry, record.task, version, plan.entry.hidden_size)
 
     def _undo(self) -> None:
         """Back to what registry.json says, which may be the new version if the failure came right after it."""
@@ -107,7 +104,8 @@ class Change:
         else:
             new = prepared.branch.parent
             prepared.branch.rename(new / str(number))
-            write_config(new, branch_config(self._registry.runtime, version, self._hidden_size, [number]))
+            width = prepared.plan.entry.hidden_size
+            write_config(new, branch_config(self._registry.runtime, version, width, [number]))
             self._rename(new, model)
         task = self._checkpoint.record.task
         if not (repository / task).exists():  # a new task's; that of one just retired may still be there
@@ -119,7 +117,7 @@ class Change:
         root = place.relative_to(self._repository)
         hashes = hashes_of((file for file in staged.rglob("*") if file.is_file()), staged)
         add_to_manifest(self._repository, {(root / name).as_posix(): one for name, one in hashes.items()})
-        staged.rename(place)
+        rename_folder(staged, place)
 
     def _load(self, number: int, version: VersionEntry) -> None:
         """The new version beside those that are loaded; of these none is loaded anew."""

@@ -11,8 +11,9 @@ from build_tools.errors import BuildError
 from build_tools.identity import ROUTER, identity_of
 from build_tools.precision import Precision
 from build_tools.publishing.server import NoServer, RunningServer, Server
+from build_tools.publishing.transitions import KEPT
 from build_tools.registry import CanaryTerms, read_registry
-from build_tools.serving_lock import not_served
+from build_tools.serving_lock import is_open, not_served
 from build_tools.triton_config import read_config
 
 RepositoryFolder = Annotated[Path, typer.Option(help="The model repository.", metavar="DIR")]
@@ -21,6 +22,7 @@ Url = Annotated[
 ]
 REPOSITORY = Path("model_repository")
 _FILE_WIDTH = 200  # where no terminal sets one
+_TERMS = CanaryTerms(share=1)  # for its defaults
 
 
 def publish(
@@ -32,13 +34,13 @@ def publish(
     ] = None,
     max_error_rate: Annotated[
         str, typer.Option(help="A canary whose answers are errors more often is rolled back.", metavar="SHARE")
-    ] = "1%",
+    ] = f"{_TERMS.max_error_rate:.0%}",
     max_latency: Annotated[
         float, typer.Option(help="A canary whose calls take longer on average is rolled back.", metavar="MS", min=0.001)
-    ] = 1000.0,
+    ] = _TERMS.max_milliseconds,
     judged_after: Annotated[
         int, typer.Option(help="Answers of a canary before it is judged, in each router process.", min=1)
-    ] = 100,
+    ] = _TERMS.minimum,
     shadow: Annotated[
         bool, typer.Option("--shadow", help="Compute it beside the live version, for comparison alone.")
     ] = False,
@@ -48,7 +50,7 @@ def publish(
     encoder: Annotated[
         str | None, typer.Option(help="For a trunk with another tap, more layers, or a new one; its own if not given.")
     ] = None,
-    keep: Annotated[int, typer.Option(help="Versions of the task that stay on disk.", min=3)] = 5,
+    keep: Annotated[int, typer.Option(help="Versions of the task that stay on disk.", min=3)] = KEPT,
 ) -> None:
     """Publish a task checkpoint as the new version of its task, on a running server or for the next one."""
     if canary is not None and shadow:
@@ -91,13 +93,16 @@ def rollback(
     task: Annotated[str, typer.Argument(help="Its trial ends; or if there is none, its previous version is live.")],
     repository: RepositoryFolder = REPOSITORY,
     url: Url = None,
+    live: Annotated[
+        bool, typer.Option("--live", help="Take back the live version though a canary has just been withdrawn.")
+    ] = False,
 ) -> None:
     """Take back a task's canary or shadow, or else its live version."""
     from build_tools.publishing.rollback import rollback as roll_back
 
     with _server(url, repository) as server:
-        dropped, live = roll_back(task, repository, server, report=typer.echo)
-    typer.echo(f"{task}: version {dropped} is rolled back, version {live} is live")
+        dropped, now_live = roll_back(task, repository, server, live, report=typer.echo)
+    typer.echo(f"{task}: version {dropped} is rolled back, version {now_live} is live")
 
 
 def retire(
@@ -143,7 +148,7 @@ def verify(
     """Check every file of a repository against its manifest."""
     from build_tools.publishing.verify import verify as find_problems
 
-    problems = find_problems(repository, read_registry(repository))
+    problems = find_problems(repository)
     for problem in problems:
         typer.echo(problem, err=True)
     if problems:
@@ -155,12 +160,17 @@ def verify(
 def _server(url: str | None, repository: Path) -> Iterator[Server]:
     read_registry(repository)  # says what is wrong with the folder, before anything is written there
     if url is None:
-        with not_served(repository):
+        with not_served(repository, typer.echo):
             yield NoServer()
     else:
         with RunningServer(url) as server:
             if identity_of(server.config(ROUTER)) != identity_of(read_config(repository / ROUTER)):
                 raise BuildError(f"the server at {url} serves another repository than {repository}.")
+            if not is_open(repository):
+                raise BuildError(
+                    f"no server has {repository} open: the one at {url} serves a copy of it, and what is written here "
+                    "would not be there. Run this where the server's own folder is."
+                )
             yield server
 
 

@@ -19,11 +19,12 @@ from build_tools.publishing.progress import Progress
 from build_tools.publishing.served_golden import check_golden
 from build_tools.publishing.trunk_plan import TrunkPlan
 from build_tools.registry import Registry
+from build_tools.runtime import Runtime
 from build_tools.tokenizer_models import truncating
 from build_tools.triton_config import GRAPH_FILE, trunk_config, write_trunk_configs
 from training.checkpoint import RECORD, Checkpoint
 from training.checkpoint import TOKENIZER as TOKENIZER_FILE
-from training.encoder import tokenizer_json
+from training.encoder import Encoder, tokenizer_json
 
 
 @dataclass(frozen=True)
@@ -56,36 +57,25 @@ def prepare(
     progress: Progress,
 ) -> Prepared:
     """Makes all of it in the new folder `staged`. Raises BuildError where something does not compute what it should."""
-    runtime, record = registry.runtime, checkpoint.record
-    hidden_size = int(record.encoder.config["hidden_size"])
     trunk_folder: Path | None = None
-    trunk: Runnable | None = None
-    if plan.encoder is not None:
+    trunk: Runnable
+    if plan.encoder is None:
+        trunk = _present_trunk(repository, registry, plan)
+    else:
         taps = ", ".join(map(str, plan.entry.taps))
         progress.at(f"export of {plan.name} version {plan.entry.version} with taps {taps}")
         trunk_folder = staged / "trunk" / str(plan.entry.version)
-        trunk_folder.mkdir(parents=True)
-        outputs = [hidden_name(tap) for tap in plan.entry.taps]
-        graph = Graph(trunk_folder / GRAPH_FILE, outputs, runtime, hidden_size)
-        export_trunk(plan.encoder, plan.entry.taps, graph.file, runtime)
-        graph.settle(plan.entry.precision)
-        trunk = load_graph(graph.file, outputs, runtime, plan.entry.precision)
+        trunk = _export_trunk_version(plan.encoder, plan, registry.runtime, trunk_folder)
         if plan.present is not None:
             _check_same_states(checkpoint, _present_trunk(repository, registry, plan), trunk, plan)
-        config = trunk_config(
-            runtime, plan.entry.taps, hidden_size, plan.entry.precision, plan.name, plan.entry.version
-        )
-        write_trunk_configs(trunk_folder.parent, config)
     progress.at("export of the branch")
     folder = staged / "branch" / "version"
     folder.mkdir(parents=True)
-    branch = Graph(folder / GRAPH_FILE, ["logits"], runtime, hidden_size)
-    export_branch(checkpoint.branch, branch.file, runtime)
-    (folder / RECORD).write_text(record.model_dump_json(indent=2) + "\n", encoding="utf-8")
+    branch = Graph(folder / GRAPH_FILE, ["logits"], registry.runtime, plan.entry.hidden_size)
+    export_branch(checkpoint.branch, branch.file, registry.runtime)
+    (folder / RECORD).write_text(checkpoint.record.model_dump_json(indent=2) + "\n", encoding="utf-8")
 
     progress.at("golden examples before it is moved in")
-    if trunk is None:
-        trunk = _present_trunk(repository, registry, plan)
     _check_tokenizer(checkpoint, _tokenizer_of(repository, plan), plan.name)
     if plan.entry.precision is Precision.FP32:
         check_golden(checkpoint, trunk, branch.load(), exact=True)
@@ -93,6 +83,18 @@ def prepare(
     branch.settle(chosen)
     tokenizers = {name: _tokenizer_folder(staged, name, most, checkpoint) for name, most in plan.new_tokenizers.items()}
     return Prepared(plan, folder, trunk_folder, tokenizers, chosen)
+
+
+def _export_trunk_version(encoder: Encoder, plan: TrunkPlan, runtime: Runtime, folder: Path) -> Runnable:
+    """Writes a version's folder and the model's configs beside it. Returns the graph, ready to run."""
+    folder.mkdir(parents=True)
+    entry, outputs = plan.entry, [hidden_name(tap) for tap in plan.entry.taps]
+    graph = Graph(folder / GRAPH_FILE, outputs, runtime, plan.entry.hidden_size)
+    export_trunk(encoder, entry.taps, graph.file, runtime)
+    graph.settle(entry.precision)
+    config = trunk_config(runtime, entry.taps, plan.entry.hidden_size, entry.precision, plan.name, entry.version)
+    write_trunk_configs(folder.parent, config)
+    return load_graph(graph.file, outputs, runtime, entry.precision)
 
 
 def _present_trunk(repository: Path, registry: Registry, plan: TrunkPlan) -> Runnable:

@@ -13,12 +13,11 @@ from build_tools.publishing.prepared import prepare
 from build_tools.publishing.progress import Progress
 from build_tools.publishing.server import Server
 from build_tools.publishing.staging import staging_folder
-from build_tools.publishing.transitions import check_no_trial
+from build_tools.publishing.transitions import KEPT, check_no_trial
 from build_tools.publishing.trunk_plan import plan_trunk
 from build_tools.registry import CanaryTerms, Registry, read_registry
 from training.checkpoint import load_checkpoint
 
-KEPT = 5  # versions of a task that stay on disk
 _ATTEMPTS = 10
 
 
@@ -55,10 +54,16 @@ def publish(
             progress.at("trunk")
             plan = plan_trunk(checkpoint.record, registry, encoder)
             wanted = precision or _live_precision(registry, task)
-            prepared = prepare(checkpoint, repository, registry, plan, wanted, staging / str(attempt), progress)
+            try:
+                prepared = prepare(checkpoint, repository, registry, plan, wanted, staging / str(attempt), progress)
+            except Exception:
+                registry = read_registry(repository)
+                if plan.still_holds(registry):
+                    raise
+                continue  # the trunk that it began with may be gone
             progress.at("its turn")
             with changing(repository, server, report) as registry:
-                if registry.trunks.get(plan.name) == plan.present:  # else another publish has changed this trunk
+                if plan.still_holds(registry):
                     change = Change(checkpoint, prepared, repository, registry, server, progress)
                     return task, change.carry_out(canary, shadow, keep)
         raise BuildError("other commands change the trunk all the time: try again.")

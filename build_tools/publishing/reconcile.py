@@ -6,19 +6,18 @@ from tritonclient.grpc import model_config_pb2 as pb
 
 from build_tools.errors import BuildError
 from build_tools.manifest import add_to_manifest, forget_missing, read_manifest
-from build_tools.names import BRANCH_PREFIX, TOKENIZER, TRUNK, embedded_config
+from build_tools.names import BRANCH_PREFIX, TOKENIZER, TRUNK
 from build_tools.publishing.server import Server
 from build_tools.publishing.staging import staging_folder
 from build_tools.registry import Registry, TrunkEntry
 from build_tools.triton_config import (
     config_sha256,
     ensemble_config,
-    hidden_size,
     is_config,
     put_config,
     read_config,
-    resumable_trunk_config,
     trunk_config,
+    trunk_configs,
     with_versions,
     write_config,
 )
@@ -40,7 +39,7 @@ def reconcile(repository: Path, registry: Registry, server: Server) -> None:
         still_there = set(ready.get(model, [])) & set(_configured(repository, model))
         hold_versions(repository, model, sorted({*versions, *still_there}), server, ready)
     for task in registry.tasks:
-        settle_ensemble(repository, registry, task, server)
+        settle_ensemble(repository, registry, task, server, ready)
     for model, versions in held.items():
         hold_versions(repository, model, versions, server, ready)
     _remove_orphans(repository, registry, server)
@@ -71,8 +70,10 @@ def hold_versions(
         ready[model] = versions
 
 
-def settle_ensemble(repository: Path, registry: Registry, task: str, server: Server) -> None:
-    """The ensemble of a task names its live version, in its config and in Triton's memory."""
+def settle_ensemble(
+    repository: Path, registry: Registry, task: str, server: Server, ready: dict[str, list[int]] | None = None
+) -> None:
+    """The ensemble of a task names its live version, in its config and in Triton's memory. ready: as above."""
     entry = registry.tasks[task]
     version = entry.live_version
     tokenizer = registry.trunks[version.trunk].tokenizer_for(version)
@@ -80,7 +81,8 @@ def settle_ensemble(repository: Path, registry: Registry, task: str, server: Ser
     if not (repository / task).exists():
         make_ensemble(repository, task, wanted)
     _put_config(repository, repository / task / "config.pbtxt", wanted)
-    if server.is_running and not _is_loaded(server, task, wanted):
+    ready = server.ready_versions() if ready is None else ready
+    if server.is_running and not (ENSEMBLE_VERSION in ready.get(task, []) and _is_loaded(server, task, wanted)):
         server.load(task)
 
 
@@ -95,8 +97,6 @@ def make_ensemble(repository: Path, task: str, config: pb.ModelConfig) -> None:
 
 def _is_loaded(server: Server, task: str, wanted: pb.ModelConfig) -> bool:
     """Asked of the server: the file may have been written by a command that was killed before the load."""
-    if ENSEMBLE_VERSION not in server.ready_versions().get(task, []):
-        return False
     loaded = server.config(task)
     return _steps(loaded) == _steps(wanted) and [list(one.dims) for one in loaded.output] == [
         list(one.dims) for one in wanted.output
@@ -116,10 +116,8 @@ def _configured(repository: Path, model: str) -> list[int]:
 def _settle_trunk(
     repository: Path, registry: Registry, name: str, trunk: TrunkEntry, server: Server, ready: dict[str, list[int]]
 ) -> None:
-    folder = repository / name
-    config = read_config(folder)
-    wanted = trunk_config(registry.runtime, trunk.taps, hidden_size(config), trunk.precision, name, trunk.version)
-    changed = put_trunk_configs(repository, folder, wanted)
+    wanted = trunk_config(registry.runtime, trunk.taps, trunk.hidden_size, trunk.precision, name, trunk.version)
+    changed = put_trunk_configs(repository, repository / name, wanted)
     if server.is_running and (changed or ready.get(name) != [trunk.version]):
         server.load(name)
     for tokenizer in trunk.tokenizers:
@@ -129,8 +127,7 @@ def _settle_trunk(
 
 def put_trunk_configs(repository: Path, folder: Path, config: pb.ModelConfig) -> bool:
     """Both of a trunk's configs. Returns whether one of them was another before."""
-    files = {folder / "config.pbtxt": config, embedded_config(folder): resumable_trunk_config(config)}
-    put = [_put_config(repository, file, wanted) for file, wanted in files.items()]
+    put = [_put_config(repository, file, wanted) for file, wanted in trunk_configs(folder, config).items()]
     return any(put)
 
 

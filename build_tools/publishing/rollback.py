@@ -3,7 +3,8 @@
 from collections.abc import Callable
 from pathlib import Path
 
-from build_tools.publishing.audit import log_action
+from build_tools.errors import BuildError
+from build_tools.publishing.audit import last_withdrawal, log_action
 from build_tools.publishing.locking import repository_lock
 from build_tools.publishing.server import Server
 from build_tools.publishing.switching import switching
@@ -12,18 +13,29 @@ from build_tools.registry import read_registry
 
 
 def rollback(
-    task: str, repository: Path, server: Server, report: Callable[[str], None] = lambda _: None
+    task: str,
+    repository: Path,
+    server: Server,
+    also_after_withdrawal: bool = False,
+    report: Callable[[str], None] = lambda _: None,
 ) -> tuple[int, int]:
     """Takes back a trial, or else the live version. Returns (the version that no longer answers, the live one).
 
     The previous version is loaded all the time, so that nothing has to be loaded before it answers; what earlier
-    commands have left is not looked after here, because somebody waits. Raises BuildError if nothing is left to go
-    back to.
+    commands have left is not looked after here, because somebody waits.
+    Raises BuildError if nothing is left to go back to; and, unless also_after_withdrawal, if what was on trial has been
+    withdrawn by a router: whoever meant that must not take back the live version.
     """
     with repository_lock(repository, report):
         registry = read_registry(repository)
         before = task_entry(registry, task)
         after = rolled_back(registry, task, server.now())
+        withdrawal = last_withdrawal(repository, task)
+        if before.on_trial is None and withdrawal and not also_after_withdrawal:
+            raise BuildError(
+                f"canary {withdrawal['version']} of {task} was withdrawn by itself at {withdrawal['at']}, and version "
+                f"{before.live} is live: to take that back too, say --live."
+            )
         live = after.tasks[task].live
         dropped = before.live if before.on_trial is None else before.on_trial
         with switching(repository, registry, after, task, server):

@@ -34,7 +34,7 @@ def remove_dead_staging(repository: Path) -> None:
         try:
             with FileLock(folder / _ALIVE, timeout=0):
                 pass
-        except Timeout:
+        except (Timeout, PermissionError):  # alive, or another user's
             continue
         shutil.rmtree(folder, ignore_errors=True)
 

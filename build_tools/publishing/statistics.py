@@ -1,7 +1,6 @@
 """What a running server counts, by model and version, and of versions on trial."""
 
 import re
-import urllib.error
 import urllib.request
 from dataclasses import dataclass
 from http.client import HTTPException

@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 from build_tools.errors import BuildError
 from build_tools.registry import CanaryEntry, CanaryTerms, Registry, RetiredEntry, TaskEntry, TrunkEntry, VersionEntry
 
+KEPT = 5  # versions of a task that stay on disk
 _LONG_AGO = datetime.fromtimestamp(0, UTC)
 
 
@@ -65,7 +66,10 @@ def rolled_back(registry: Registry, task: str, now: datetime | None) -> Registry
     if entry.on_trial is not None:
         return _with_task(registry, task, entry.model_copy(update={"canary": None, "shadow": None}), now)
     if entry.previous is None:
-        raise BuildError(f"{task} has no previous version to roll back to: version {entry.live} is the only one.")
+        raise BuildError(
+            f"{task} has no earlier version to roll back to, version {entry.live} stays live: publish a checkpoint to "
+            "change it."
+        )
     changes = {"live": entry.previous, "earlier": entry.earlier[:-1]}
     return _with_task(registry, task, entry.model_copy(update=changes), now)
 

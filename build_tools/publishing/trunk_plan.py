@@ -18,7 +18,8 @@ class TrunkPlan:
     """A trunk as it is to be once the branch is there.
 
     name: its Triton model. entry: what the registry will say of it. present: what the registry says now; None for a
-    trunk that is new. encoder: what a new version is made from; None if the present version does.
+    trunk that is new. encoder: what a new version is made from, for a new tap, a deeper trunk or a new one; None if the
+    present version does.
     """
 
     name: str
@@ -26,10 +27,11 @@ class TrunkPlan:
     present: TrunkEntry | None
     encoder: Encoder | None
 
-    @property
-    def needs_version(self) -> bool:
-        """Whether a version has to be made: for a new tap, a deeper trunk, or a new one."""
-        return self.encoder is not None
+    def still_holds(self, registry: Registry) -> bool:
+        """Whether no other publish has changed this trunk, or taken its name, since the plan was made."""
+        return registry.trunks.get(self.name) == self.present and (
+            self.present is not None or self.name == _new_name(registry)
+        )
 
     @property
     def new_tokenizers(self) -> dict[str, int]:
@@ -78,7 +80,7 @@ def plan_trunk(record: BranchRecord, registry: Registry, encoder_name: str | Non
     for name, trunk in registry.trunks.items():  # the same encoder under another name
         if fingerprints[: len(trunk.fingerprints)] == trunk.fingerprints:
             return _next_version(name, trunk, record, encoder, fingerprints)
-    name = f"{TRUNK}.{registry.trunks_made + 1}"
+    name = _new_name(registry)
     entry = TrunkEntry(
         encoder=encoder.name,
         config=encoder.config,
@@ -88,6 +90,10 @@ def plan_trunk(record: BranchRecord, registry: Registry, encoder_name: str | Non
         tokenizers={},
     )
     return TrunkPlan(name, _with_tokenizer(name, entry, record), None, encoder)
+
+
+def _new_name(registry: Registry) -> str:
+    return f"{TRUNK}.{registry.trunks_made + 1}"
 
 
 def _next_version(

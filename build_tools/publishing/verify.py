@@ -1,17 +1,37 @@
 """Whether a repository is what was built and published."""
 
+import time
+from contextlib import suppress
 from pathlib import Path
 
 from build_tools.manifest import MANIFEST, hashes_of, read_manifest, served_files
-from build_tools.registry import Registry
+from build_tools.registry import missing_versions, read_registry
+
+_SETTLE_SECONDS = 1.0
 
 
-def verify(repository: Path, registry: Registry) -> list[str]:
-    """A sentence for each file that is damaged, missing or unknown; none if all is well."""
-    known = read_manifest(repository)
+def verify(repository: Path) -> list[str]:
+    """A sentence for each file that is damaged, missing or unknown; none if all is well.
+
+    It takes no lock, so that nobody waits for it. A change under way can look like damage for a moment: so a problem
+    counts if it is still there a second later.
+    """
+    problems = _problems(repository)
+    if problems:
+        time.sleep(_SETTLE_SECONDS)
+        lasting = set(_problems(repository))
+        problems = [problem for problem in problems if problem in lasting]
+    return problems
+
+
+def _problems(repository: Path) -> list[str]:
+    registry, known = read_registry(repository), read_manifest(repository)
     if not known:
         return [f"{repository} has no {MANIFEST}: build it again."]
-    found = hashes_of(served_files(repository), repository)
+    found: dict[str, str] = {}
+    for file in served_files(repository):
+        with suppress(FileNotFoundError):  # removed since it was listed
+            found |= hashes_of([file], repository)
     problems = [f"{path} is missing." for path in sorted(known.keys() - found.keys())]
     problems += [
         f"{path} is in no manifest: it was neither built nor published." for path in sorted(found.keys() - known)
@@ -21,8 +41,4 @@ def verify(repository: Path, registry: Registry) -> list[str]:
         for path in sorted(found.keys() & known.keys())
         if found[path] != known[path]
     ]
-    for task, entry in registry.tasks.items():
-        for number, version in entry.versions.items():
-            if not (repository / version.model / number).is_dir():
-                problems.append(f"version {number} of {task} is missing: {version.model}/{number}.")
-    return problems
+    return problems + missing_versions(repository, registry)

@@ -2,7 +2,8 @@
 
 import os
 import signal
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from types import FrameType
 from typing import Annotated
@@ -14,7 +15,7 @@ from build_tools.publishing.server import NoServer
 from build_tools.registry import check_versions, read_registry
 from build_tools.serving.resources import choose_resources
 from build_tools.serving.server import TritonServer
-from build_tools.serving_lock import ServedError, not_served
+from build_tools.serving_lock import held_to_serve
 
 # The last: its terminal was closed.
 STOPPING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
@@ -44,14 +45,16 @@ def serve(
     log_file: Annotated[Path | None, typer.Option(help="Keep Triton's log in this file.", metavar="FILE")] = None,
 ) -> None:
     """Serve a model repository with tritonserver until Ctrl-C."""
-    _mend(repository)
-    check_versions(repository, read_registry(repository))  # says what is wrong, before Triton would
+    read_registry(repository)  # says what is wrong with the folder, before anything is written there
     resources = choose_resources(threads, trunk_threads, at_once, result_cache)
     ports = (grpc_port or None, http_port or None, metrics_port or None)
     for number in STOPPING:
         signal.signal(number, _interrupt_once)
     try:
-        with TritonServer(repository, *ports, host, startup_timeout, log_file, resources) as server:
+        with (
+            _opened(repository),
+            TritonServer(repository, *ports, host, startup_timeout, log_file, resources) as server,
+        ):
             typer.echo(f"Triton serves {repository}")
             typer.echo(f"  gRPC     {server.grpc_url}")
             typer.echo(f"  HTTP     http://{server.http_url}")
@@ -63,16 +66,21 @@ def serve(
         typer.echo("Stopped.")
 
 
-def _mend(repository: Path) -> None:
-    """Completes or undoes what a killed command has left, as the next change would, so that Triton starts on it.
+@contextmanager
+def _opened(repository: Path) -> Iterator[None]:
+    """The repository in a state on which Triton starts, and kept from other servers.
 
-    Not where another server has the repository open, nor where it cannot be written to.
+    What a killed command has left is completed or undone, as the next change would do it. A repository that cannot be
+    written to is taken as it is.
     """
-    if not os.access(repository, os.W_OK):
-        return
-    read_registry(repository)  # says what is wrong with the folder, before anything is written there
-    with suppress(ServedError), not_served(repository), changing(repository, NoServer(), typer.echo):
-        pass
+
+    def mend() -> None:
+        with changing(repository, NoServer(), typer.echo):
+            pass
+
+    with held_to_serve(repository, mend, typer.echo) if os.access(repository, os.W_OK) else nullcontext():
+        check_versions(repository, read_registry(repository))  # says what is wrong, before Triton would
+        yield
 
 
 def _interrupt_once(_number: int, _frame: FrameType | None) -> None:

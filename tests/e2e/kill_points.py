@@ -1,7 +1,8 @@
-"""Publishes that are killed: `python kill_points.py REPOSITORY URL CHECKPOINT`, one for each share read from stdin.
+"""Changes of a repository that are killed: `python kill_points.py REPOSITORY URL VERB CHECKPOINT_OR_TASK`.
 
-Share 0.5 is killed (SIGKILL) half way through what a publish does to files; a line then says what it was about to do.
-The whole is counted on a copy of the repository that no server serves.
+Each line read from stdin is one: "before 0.5" is killed (SIGKILL) half way through what the verb does to files until
+registry.json is replaced, "after 0.5" half way through the rest. A line then says what it was about to do. The whole is
+counted on a copy of the repository that no server serves.
 """
 
 import os
@@ -9,13 +10,27 @@ import shutil
 import signal
 import sys
 import tempfile
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 from build_tools.publishing.publish import publish
-from build_tools.publishing.server import NoServer, RunningServer
+from build_tools.publishing.retire import retire
+from build_tools.publishing.rollback import rollback
+from build_tools.publishing.server import NoServer, RunningServer, Server
 
 CHANGES = {"os.rename", "os.mkdir", "os.remove", "os.rmdir", "shutil.rmtree"}
+Verb = Callable[[Path, Server], object]
+
+
+def verb_of(name: str, given: str) -> Verb:
+    """What changes a repository."""
+    verbs: dict[str, Verb] = {
+        "publish": lambda repository, server: publish(Path(given), repository, server),
+        "rollback": lambda repository, server: rollback(given, repository, server),
+        "retire": lambda repository, server: retire(given, repository, server),
+    }
+    return verbs[name]
 
 
 def changes_files(event: str, arguments: tuple[Any, ...]) -> bool:
@@ -23,25 +38,26 @@ def changes_files(event: str, arguments: tuple[Any, ...]) -> bool:
     return event in CHANGES or (event == "open" and bool(arguments[2] & (os.O_WRONLY | os.O_RDWR | os.O_CREAT)))
 
 
-def count(repository: Path, checkpoint: Path) -> int:
-    """How many changes a publish makes, up to the one that makes it live."""
-    number, live = 0, False
+def count(repository: Path, verb: Verb) -> tuple[int, int]:
+    """How many changes are made up to the one that replaces registry.json, and after it."""
+    numbers = [0, 0]
+    replaced = False
 
     def hook(event: str, arguments: tuple[Any, ...]) -> None:
-        nonlocal number, live
-        number += changes_files(event, arguments) and not live
-        live = live or (event == "os.rename" and Path(arguments[1]).name == "registry.json")
+        nonlocal replaced
+        numbers[replaced] += changes_files(event, arguments)
+        replaced = replaced or (event == "os.rename" and Path(arguments[1]).name == "registry.json")
 
     with tempfile.TemporaryDirectory() as folder:
         copy = Path(folder, "repository")
         shutil.copytree(repository, copy, ignore=shutil.ignore_patterns("*.lock"))
         sys.addaudithook(hook)
-        publish(checkpoint, copy, NoServer())
-        return number
+        verb(copy, NoServer())
+        return numbers[0], numbers[1]
 
 
-def killed_before(number: int, repository: Path, url: str, checkpoint: Path) -> None:
-    """Publishes, and ends this process before the change of that number."""
+def killed_before(number: int, repository: Path, url: str, verb: Verb) -> None:
+    """Begins the change, and ends this process before the file operation of that number."""
     seen = 0
 
     def hook(event: str, arguments: tuple[Any, ...]) -> None:
@@ -54,27 +70,28 @@ def killed_before(number: int, repository: Path, url: str, checkpoint: Path) -> 
 
     sys.addaudithook(hook)
     with RunningServer(url) as server:
-        publish(checkpoint, repository, server)
+        verb(repository, server)
 
 
-def main(repository: Path, url: str, checkpoint: Path) -> None:
-    """Each publish is a process of its own, forked off before anything has started a thread."""
+def main(repository: Path, url: str, verb: Verb) -> None:
+    """Each change is a process of its own, forked off before anything has started a thread."""
     reading, writing = os.pipe()
     if os.fork() == 0:
-        os.write(writing, str(count(repository, checkpoint)).encode())
+        os.write(writing, " ".join(map(str, count(repository, verb))).encode())
         os._exit(0)
     os.wait()
-    whole = int(os.read(reading, 100))
+    before, after = map(int, os.read(reading, 100).split())
     for line in sys.stdin:
-        share = float(line)
+        part, share = line.split()
+        number = int(float(share) * (before - 1)) if part == "before" else before + int(float(share) * (after - 1))
         child = os.fork()
         if child == 0:
-            killed_before(1 + int(share * (whole - 1)), repository, url, checkpoint)
+            killed_before(1 + number, repository, url, verb)
             os._exit(0)
         _, status = os.waitpid(child, 0)
         if not os.WIFSIGNALED(status):
-            sys.exit(f"the publish to be killed at {share} came to its end: {status}")
+            sys.exit(f"what was to be killed at {line.strip()} came to its end: {status}")
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]), sys.argv[2], Path(sys.argv[3]))
+    main(Path(sys.argv[1]), sys.argv[2], verb_of(sys.argv[3], sys.argv[4]))

@@ -1,10 +1,12 @@
 """The program `espalier` as a user runs it, against the running server."""
 
 import json
+import shutil
 import subprocess
 import sys
 from pathlib import Path
 
+import pytest
 from served_suite import Suite
 
 from build_tools.serving.server import TritonServer
@@ -41,11 +43,20 @@ def test_an_unknown_task_is_one_sentence_and_no_traceback(server: TritonServer) 
     assert "Traceback" not in done.stderr
 
 
-def test_serve_names_a_port_that_is_in_use(suite: Suite, server: TritonServer) -> None:
+def test_serve_names_a_port_that_is_in_use(suite: Suite, server: TritonServer, tmp_path: Path) -> None:
     port = server.grpc_url.rpartition(":")[2]
-    done = espalier("serve", "--repository", str(suite.repository), "--grpc-port", port)
+    copy = shutil.copytree(suite.repository, tmp_path / "repository")
+    done = espalier("serve", "--repository", str(copy), "--grpc-port", port)
     assert done.returncode == 1
     assert f"port {port} for grpc is in use" in done.stderr
+
+
+@pytest.mark.usefixtures("server")
+def test_serve_refuses_a_repository_that_a_server_has_open(suite: Suite) -> None:
+    """A publish would have one of the two load the new version, and both would be asked for it."""
+    done = espalier("serve", "--repository", str(suite.repository), "--grpc-port", "0")
+    assert done.returncode == 1
+    assert f"a server has {suite.repository} open already: stop it first" in done.stderr
 
 
 def test_evaluate_prints_the_checkpoint_s_metrics(suite: Suite) -> None:

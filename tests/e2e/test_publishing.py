@@ -2,18 +2,22 @@
 
 import json
 import re
+import shutil
 import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import psutil
 import pytest
+from damages import DAMAGES
 from sentences import TEXTS
 from untrained import save_untrained, tiny_encoder
 
 from build_tools.builder import build
+from build_tools.errors import BuildError
 from build_tools.publishing.changing import changing
 from build_tools.publishing.promote import promote
 from build_tools.publishing.publish import publish
@@ -40,6 +44,7 @@ TASKS = {
 PUBLISHES = 30
 ROLLBACKS = 10
 KILLS = 20
+LATE_KILLS = 5
 SEEN_SECONDS = 1.5  # for every caller to meet what has just changed
 SCORE_TOLERANCE = 1e-3
 
@@ -169,7 +174,7 @@ def test_thirty_publishes_ten_rollbacks_a_new_task_and_a_retirement_under_load_h
     assert len(loaded) == PUBLISHES, "each publish loads one version"
     assert {model.split(".")[0] for model in loaded} == {"branch_intent"}
     assert memory[PUBLISHES] < 1.05 * memory[3]
-    assert verify(site.repository, read_registry(site.repository)) == []
+    assert verify(site.repository) == []
 
 
 def test_a_redefined_task_answers_with_the_labels_of_one_version_and_never_of_two(
@@ -282,26 +287,97 @@ def test_a_publish_that_is_killed_anywhere_leaves_the_live_version_and_the_next_
 ) -> None:
     live = read_registry(site.repository).tasks["intent"].live
     checkpoint = site.checkpoint("intent", tap=3, labels=("one", "two"), max_length=16, seed=23)
-    program = [sys.executable, str(HERE / "kill_points.py")]
-    given = [str(site.repository), site.server.grpc_url, str(checkpoint)]
-    with subprocess.Popen([*program, *given], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as killer:
-        assert killer.stdin is not None
-        assert killer.stdout is not None
-        killed = []
+    killed = []
+    with _killer(site, "publish", str(checkpoint)) as kill:
         for point in range(KILLS):
-            killer.stdin.write(f"{point / (KILLS - 1)}\n")
-            killer.stdin.flush()
-            killed.append(killer.stdout.readline())
-            assert killed[-1], "the publish was not killed"
+            killed.append(kill("before", point / (KILLS - 1)))
             assert read_registry(site.repository).tasks["intent"].live == live, killed[-1]
             assert client.predict(TEXTS[0], tasks=["intent"])["intent"].version == live, killed[-1]
-        killer.stdin.close()
 
     assert len(set(killed)) == KILLS
     assert site.publish(checkpoint)[0] == "intent"
     assert client.predict(TEXTS[0], tasks=["intent"])["intent"].label in ("one", "two")
-    assert verify(site.repository, read_registry(site.repository)) == []
-    assert not list(site.repository.parent.glob(".repository.publish-*")), "a killed publish's folder is left"
+    _check_tidy(site)
+
+
+def test_a_publish_that_is_killed_once_it_is_live_stays_live_and_the_next_change_works(
+    site: Site, client: Client
+) -> None:
+    before = read_registry(site.repository).tasks["intent"].live
+    checkpoint = site.checkpoint("intent", tap=3, labels=("one", "two"), max_length=16, seed=29)
+    with _killer(site, "publish", str(checkpoint)) as kill:
+        for point in range(LATE_KILLS):
+            killed = kill("after", point / (LATE_KILLS - 1))
+            live = read_registry(site.repository).tasks["intent"].live
+            assert client.predict(TEXTS[0], tasks=["intent"])["intent"].version == live > before, killed
+            site.change(rollback, "intent")
+            assert client.predict(TEXTS[0], tasks=["intent"])["intent"].version == before, killed
+    site.publish(checkpoint)
+    _check_tidy(site)
+
+
+def test_a_rollback_that_is_killed_anywhere_leaves_one_of_the_two_versions_live(site: Site, client: Client) -> None:
+    older = read_registry(site.repository).tasks["place"].live
+    _, newer = site.publish(site.checkpoint("place", seed=31))
+    with _killer(site, "rollback", "place") as kill:
+        for point in range(LATE_KILLS):
+            killed = kill("before", point / (LATE_KILLS - 1))
+            assert client.predict(TEXTS[0], tasks=["place"])["place"].version == newer, killed
+        killed = kill("after", 0.5)
+    assert client.predict(TEXTS[0], tasks=["place"])["place"].version == older, killed
+    site.publish(site.checkpoint("place", seed=37))
+    _check_tidy(site)
+
+
+def test_a_retirement_that_is_killed_is_completed_by_the_next_change(site: Site, client: Client) -> None:
+    site.publish(site.checkpoint("topics", kind=Kind.MULTI_LABEL, labels=("x", "y")))
+    with _killer(site, "retire", "topics") as kill:
+        killed = kill("after", 0.5)
+    with pytest.raises(RequestRejected, match="the task 'topics' was retired"):
+        client.predict(TEXTS[0], tasks=["topics"])
+    site.publish(site.checkpoint("place", seed=41))
+    with RunningServer(site.server.grpc_url) as triton:
+        assert not {"topics", "branch_topics"} & triton.ready_versions().keys(), killed
+    _check_tidy(site)
+
+
+def test_teams_that_publish_at_once_all_come_to_their_turn(
+    site: Site, load: Callable[[], dict], client: Client
+) -> None:
+    newest = {task: entry.newest for task, entry in read_registry(site.repository).tasks.items()}
+    teams = ["mood", "slots", "place", "place", "place"]
+    checkpoints = [site.checkpoint(task, seed=43 + number) for number, task in enumerate(teams)]
+    program = [sys.executable, str(HERE / "publish_at_once.py"), str(site.repository), site.server.grpc_url]
+    ended = subprocess.run([*program, *map(str, checkpoints)], stdout=subprocess.PIPE, text=True, check=True)
+    seen = load()
+
+    assert seen["failures"] == []
+    _check_answers(seen, changed=set(teams))
+    added = {task: [newest[task] + 1 + number for number in range(teams.count(task))] for task in teams}
+    expected = [f"{task} {number}" for task, numbers in added.items() for number in numbers]
+    assert sorted(ended.stdout.splitlines()) == sorted(expected)
+    answers = client.predict(TEXTS[0], TEXTS[1])
+    assert {task: answers[task].version for task in teams} == {task: numbers[-1] for task, numbers in added.items()}
+    _check_tidy(site)
+
+
+def test_no_damaged_checkpoint_becomes_live_on_a_server_or_is_loaded(
+    site: Site, load: Callable[[], dict], tmp_path: Path
+) -> None:
+    sound = site.checkpoint("intent", seed=47)
+    before, loaded = (site.repository / "registry.json").read_bytes(), site.loads()
+    for number, damage in enumerate(DAMAGES.values()):
+        damaged = shutil.copytree(sound, tmp_path / str(number))
+        damage(damaged)
+        with pytest.raises(BuildError, match=r"is not published: it failed at step '.+': .+"):
+            site.publish(damaged)
+    seen = load()
+
+    assert seen["failures"] == []
+    _check_answers(seen, changed=set())
+    assert (site.repository / "registry.json").read_bytes() == before
+    assert site.loads() == loaded
+    _check_tidy(site)
 
 
 def test_a_server_that_starts_on_what_was_published_serves_the_live_versions(site: Site) -> None:
@@ -310,6 +386,30 @@ def test_a_server_that_starts_on_what_was_published_serves_the_live_versions(sit
         answers = client.predict(TEXTS[0], TEXTS[1])
 
     assert {task: answer.version for task, answer in answers.items()} == live
+
+
+@contextmanager
+def _killer(site: Site, verb: str, given: str) -> Iterator[Callable[[str, float], str]]:
+    """(part, share) -> what the change was about to do when it was killed there; see kill_points."""
+    program = [sys.executable, str(HERE / "kill_points.py"), str(site.repository), site.server.grpc_url, verb, given]
+    with subprocess.Popen(program, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as killer:
+        assert killer.stdin is not None
+        assert killer.stdout is not None
+        orders, deaths = killer.stdin, killer.stdout
+
+        def kill(part: str, share: float) -> str:
+            print(part, share, file=orders, flush=True)
+            death = deaths.readline()
+            assert death, f"the {verb} was not killed"
+            return death
+
+        yield kill
+        orders.close()
+
+
+def _check_tidy(site: Site) -> None:
+    assert verify(site.repository) == []
+    assert not list(site.repository.parent.glob(".repository.publish-*")), "a staging folder is left"
 
 
 def _status(site: Site) -> list[TaskStatus]:

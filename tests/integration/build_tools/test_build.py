@@ -142,7 +142,7 @@ def test_the_repository_holds_these_files_and_no_other(five_kinds):
 def test_every_file_of_a_fresh_repository_is_in_its_manifest(five_kinds):
     repository, _ = five_kinds
 
-    assert verify(repository, read_registry(repository)) == []
+    assert verify(repository) == []
 
 
 def test_a_task_without_a_longer_or_shorter_neighbour_needs_one_tokenizer(five_kinds):

@@ -3,7 +3,7 @@ from pathlib import Path
 
 import pytest
 
-from build_tools.atomic_write import remove_staged_files, replace_file
+from build_tools.atomic_write import remove_staged_files, rename_folder, replace_file
 
 
 @pytest.fixture
@@ -37,6 +37,22 @@ def test_it_is_on_disk_before_it_is_in_place_and_never_begun_in_the_folder_of_th
     replace_file(file, "new", staged_in=tmp_path)
 
     assert replaced == [(tmp_path, file)]
+
+
+def test_a_folder_is_on_disk_with_all_that_it_holds_before_it_is_in_place_and_its_place_after(tmp_path, monkeypatch):
+    staged, place = tmp_path / "staged", tmp_path / "model" / "3"
+    (staged / "deep").mkdir(parents=True)
+    place.parent.mkdir()
+    for file in (staged / "model.onnx", staged / "deep" / "file"):
+        file.write_text("x")
+    synced = []
+    monkeypatch.setattr(os, "fsync", lambda number: synced.append(str(Path(f"/proc/self/fd/{number}").readlink())))
+
+    rename_folder(staged, place)
+
+    assert {*synced[:-1]} == {str(staged / name) for name in (".", "model.onnx", "deep", "deep/file")}
+    assert synced[-1] == str(place.parent)
+    assert (place / "deep" / "file").read_text() == "x"
 
 
 def test_what_fails_leaves_the_old_one_and_nothing_else(file, tmp_path, monkeypatch):

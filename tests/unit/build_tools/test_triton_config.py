@@ -12,7 +12,6 @@ from build_tools.triton_config import (
     branch_config,
     config_sha256,
     ensemble_config,
-    hidden_size,
     read_config,
     resumable_trunk_config,
     trunk_config,
@@ -199,10 +198,6 @@ def test_a_later_trunk_has_its_own_name_and_its_one_version():
 
     assert config.name == "trunk.2"
     assert list(config.version_policy.specific.versions) == [3]
-
-
-def test_the_width_of_hidden_states_is_read_off_a_trunk_s_config():
-    assert hidden_size(trunk_config(Runtime.OPENVINO, [2, 3], 16)) == 16
 
 
 def test_other_versions_are_the_only_difference_and_the_config_given_stays_as_it_is(make_version):

@@ -167,6 +167,16 @@ def test_a_canary_answers_for_its_share_of_the_texts_and_always_for_the_same_one
     assert versions == [parse(_content(canary=CANARY)).branch_for("intent", text, None).version for text in TEXTS]
 
 
+def test_a_canary_that_reads_one_text_answers_for_it_whatever_pair_comes_with_it():
+    content = _content(canary=CANARY | {"version": 1})
+    content["tasks"]["intent"]["live"] = 2
+    registry = parse(content)
+
+    for text in TEXTS[:100]:
+        versions = {registry.branch_for("intent", text, pair).version for pair in (None, "x", "y")}
+        assert len(versions) == 1
+
+
 def test_more_texts_come_to_a_canary_as_its_share_grows_and_none_goes_back():
     few, many = (parse(_content(canary=CANARY | {"share": share})) for share in (0.1, 0.6))
 

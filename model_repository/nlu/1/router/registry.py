@@ -45,8 +45,8 @@ class Canary:
     minimum: int
 
     def answers_for(self, text: str, pair: str | None) -> bool:
-        """Whether this text is of the share: always the same for one text, and others for another task."""
-        key = "\0".join((self.branch.task, text, pair or ""))
+        """Whether this text is of the share: always the same for what the task reads, and others for another task."""
+        key = "\0".join((self.branch.task, text, (pair or "") if self.branch.is_pair else ""))
         return zlib.crc32(key.encode()) < self.share * _HASHES
 
 

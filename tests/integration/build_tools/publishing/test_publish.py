@@ -8,7 +8,7 @@ from untrained import tiny_encoder
 from build_tools.errors import BuildError
 from build_tools.names import hidden_name
 from build_tools.proof import load_graph, prove_equal
-from build_tools.publishing import change, prepared
+from build_tools.publishing import change, prepared, publish
 from build_tools.publishing.promote import promote
 from build_tools.publishing.retire import retire
 from build_tools.publishing.rollback import rollback
@@ -28,7 +28,7 @@ def is_whole(repository):
 
     def is_whole(**checkpoints):
         registry = read_registry(repository)
-        assert verify(repository, registry) == []
+        assert verify(repository) == []
         assert [path.name for path in repository.parent.iterdir()] == ["repository"], "staging is left"
         for task, entry in registry.tasks.items():
             version = entry.live_version
@@ -146,6 +146,27 @@ def test_a_tap_that_the_trunk_has_not_is_added_in_a_new_version_of_the_same_weig
     assert sorted(path.name for path in (repository / "trunk").iterdir()) == ["2", "config.pbtxt", "configs"]
 
 
+def test_a_publish_whose_trunk_was_changed_under_it_begins_anew(
+    repository, checkpoints, publish_to, is_whole, monkeypatch
+):
+    prepare, begun = publish.prepare, []
+
+    def prepare_late(*given):
+        begun.append(given)
+        if len(begun) == 1:
+            publish_to(checkpoints("same", kind=Kind.PAIR_CLASSIFICATION, tap=2))
+            raise FileNotFoundError("trunk/1/model.onnx")
+        return prepare(*given)
+
+    monkeypatch.setattr(publish, "prepare", prepare_late)
+    again = checkpoints("intent", tap=4)
+
+    assert publish_to(again) == ("intent", 2)
+
+    assert read_registry(repository).trunks["trunk"].taps == [1, 2, 3, 4]
+    is_whole(intent=again)
+
+
 def test_a_branch_of_another_encoder_brings_its_own_trunk_until_the_last_task_has_left_the_first(
     repository, checkpoints, publish_to, is_whole, tmp_path_factory
 ):
@@ -207,7 +228,7 @@ def test_a_rollback_goes_back_step_by_step_and_not_in_circles(repository, checkp
 
     assert rollback("intent", repository, NoServer()) == (3, 2)
     assert rollback("intent", repository, NoServer()) == (2, 1)
-    with pytest.raises(BuildError, match="intent has no previous version to roll back to"):
+    with pytest.raises(BuildError, match="intent has no earlier version to roll back to"):
         rollback("intent", repository, NoServer())
     is_whole(intent=checkpoints("intent"))
 

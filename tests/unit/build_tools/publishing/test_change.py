@@ -62,7 +62,7 @@ def test_a_publish_loads_its_version_and_nothing_else_anew(publish, repository, 
     assert asked == [("trunk", "branch_intent", 4, True)]
     registry = read_registry(repository)
     assert (registry.tasks["intent"].live, registry.tasks["intent"].previous) == (4, 3)
-    assert verify(repository, registry) == []
+    assert verify(repository) == []
     assert not (repository / examples_file("intent")).exists()
 
 
@@ -89,7 +89,7 @@ def test_another_number_of_labels_is_a_model_of_its_own(publish, repository, tri
     assert server.anew == [("branch_intent.2", 4), ("intent", 1)]
     registry = read_registry(repository)
     assert registry.tasks["intent"].live_version.model == "branch_intent.2"
-    assert verify(repository, registry) == []
+    assert verify(repository) == []
 
 
 @pytest.mark.usefixtures("asked")
@@ -99,7 +99,7 @@ def test_a_new_task_is_served_by_its_ensemble_too(publish, repository, triton):
     assert publish(server, task="topic") == 1
 
     assert server.anew == [("branch_topic", 1), ("topic", 1)]
-    assert verify(repository, read_registry(repository)) == []
+    assert verify(repository) == []
 
 
 @pytest.mark.usefixtures("asked")
@@ -113,7 +113,7 @@ def test_a_task_that_was_just_retired_comes_back_under_the_feet_of_its_batches_i
     assert registry.tasks["mood"].live_version.model == "branch_mood.2"
     assert server.ready_versions()["branch_mood"] == [1]
     assert [step.model_name for step in server.config("mood").ensemble_scheduling.step][2] == "branch_mood.2"
-    assert verify(repository, registry) == []
+    assert verify(repository) == []
 
 
 @pytest.mark.parametrize("failing", ["_move_in", "_load", "check_served", "write_registry"])
@@ -172,7 +172,7 @@ def test_a_user_who_stops_it_just_after_the_registry_was_replaced_does_not_break
 
     registry = read_registry(repository)
     assert registry.tasks["intent"].live == 4
-    assert verify(repository, registry) == []
+    assert verify(repository) == []
 
 
 @pytest.mark.usefixtures("asked")

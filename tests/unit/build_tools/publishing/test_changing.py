@@ -48,7 +48,7 @@ def test_what_nothing_can_come_back_to_is_out_of_the_registry_before_it_is_gone(
 
     assert not (repository / "branch_intent.2").exists()
     assert "branch_intent.2" not in server.ready_versions()
-    assert verify(repository, found) == []
+    assert verify(repository) == []
 
 
 def test_a_registry_that_is_damaged_is_told_and_nothing_is_removed(repository):

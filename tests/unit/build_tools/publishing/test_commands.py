@@ -29,6 +29,14 @@ def home(tmp_path, monkeypatch, lay_out, registry):
     return tmp_path
 
 
+@pytest.fixture
+def served(home):
+    """A router has it open."""
+    with (home / PLACE / SERVING_LOCK).open("a") as router:
+        fcntl.flock(router, fcntl.LOCK_SH)
+        yield router
+
+
 @pytest.fixture(autouse=True)
 def server(monkeypatch, home):
     """Connections to a running server, which serves that repository."""
@@ -166,31 +174,39 @@ def test_bounds_that_make_no_sense_are_refused(work, given):
     assert work == []
 
 
+@pytest.mark.usefixtures("served")
 def test_promote_rollback_and_retire_say_what_is_so_now(work):
-    assert _said("promote", "intent") == "intent: version 4 is live"
+    assert _said("promote", "intent", "--url", "here:8001") == "intent: version 4 is live"
     assert _said("rollback", "intent", "--url", "here:8001") == "intent: version 4 is rolled back, version 3 is live"
     assert _said("retire", "intent", "--url", "here:8001") == "intent is retired"
 
     assert [given[:2] for given in work] == [("intent", PLACE)] * 3
-    assert isinstance(work[0][2], NoServer)
-    assert [given[2].url for given in work[1:]] == ["here:8001", "here:8001"]
+    assert [given[2].url for given in work] == ["here:8001"] * 3
 
 
 CHANGES = pytest.mark.parametrize("verb", ["publish", "promote", "rollback", "retire"])
 
 
 @CHANGES
-def test_a_repository_that_a_server_has_open_is_not_changed_behind_its_back(work, home, verb):
-    with (home / PLACE / SERVING_LOCK).open("a") as router:
-        fcntl.flock(router, fcntl.LOCK_SH)
+def test_a_repository_that_a_server_has_open_is_not_changed_behind_its_back(work, served, verb):
+    refusal = _refusal(verb, "intent")
+    assert refusal.startswith(f"a server has {PLACE} open: give host:port of its gRPC endpoint as --url")
+    assert work == []
+    assert _run(verb, "intent", "--url", "here:8001").exit_code == 0
 
-        refusal = _refusal(verb, "intent")
-        assert refusal.startswith(f"a server has {PLACE} open: give host:port of its gRPC endpoint as --url")
-        assert work == []
-        assert _run(verb, "intent", "--url", "here:8001").exit_code == 0
-
+    served.close()
     assert _run(verb, "intent").exit_code == 0
-    assert len(work) == 2
+    assert [type(given[2]) is NoServer for given in work] == [False, True]
+
+
+@CHANGES
+def test_the_server_of_a_copy_is_not_told_of_what_is_written_here(work, home, verb):
+    (home / PLACE / SERVING_LOCK).touch()
+
+    refusal = _refusal(verb, "intent", "--url", "here:8001")
+
+    assert refusal.startswith(f"no server has {PLACE} open: the one at here:8001 serves a copy of it")
+    assert work == []
 
 
 @CHANGES

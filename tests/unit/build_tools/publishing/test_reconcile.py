@@ -146,7 +146,7 @@ def test_what_a_killed_command_has_left_is_brought_to_what_the_registry_says_and
     files, ready = expected(registry)
     assert server.ready_versions() == ready
     assert _tree(repository) == files
-    assert verify(repository, registry) == []
+    assert verify(repository) == []
     assert _beside(repository) == set()
     server.calls.clear()
     before = _inodes(repository)
@@ -312,7 +312,7 @@ def test_a_config_that_was_announced_and_never_written_does_not_make_the_present
 
     reconcile(repository, registry, triton(repository))
 
-    assert verify(repository, registry) == []
+    assert verify(repository) == []
 
 
 def test_what_the_server_has_not_loaded_is_loaded(repository, registry, triton):
@@ -372,7 +372,7 @@ def test_a_retired_task_stays_loaded_while_batches_in_flight_may_ask_for_it(repo
     assert not (repository / "branch_mood").exists()
 
 
-def test_a_version_is_loaded_beside_the_others_and_the_config_and_the_manifest_say_so(repository, registry, triton):
+def test_a_version_is_loaded_beside_the_others_and_the_config_and_the_manifest_say_so(repository, triton):
     server = triton(repository)
     (repository / "branch_intent" / "4").mkdir()
     (repository / "branch_intent" / "4" / "model.onnx").touch()
@@ -382,7 +382,7 @@ def test_a_version_is_loaded_beside_the_others_and_the_config_and_the_manifest_s
 
     assert (server.ready_versions()["branch_intent"], server.anew) == ([2, 3, 4], [("branch_intent", 4)])
     assert list(read_config(repository / "branch_intent").version_policy.specific.versions) == [2, 3, 4]
-    assert verify(repository, registry) == []
+    assert verify(repository) == []
 
 
 def test_held_versions_are_those_of_all_tasks_by_model(after):
@@ -406,10 +406,10 @@ def test_the_ensemble_of_a_task_names_its_live_version_and_the_tokenizer_that_cu
     assert read_config(repository / "topic") == ensemble_config("topic", 1, version, "tokenizer_8")
     assert [step.model_version for step in read_config(repository / "intent").ensemble_scheduling.step] == [-1, -1, 3]
     assert server.calls == []  # in Triton's memory they were right all the time
-    assert verify(repository, registry) == []
+    assert verify(repository) == []
 
 
-def test_a_new_ensemble_appears_whole(repository, registry, make_version, monkeypatch):
+def test_a_new_ensemble_appears_whole(repository, make_version, monkeypatch):
     real, seen = Path.rename, []
 
     def rename(path, target):
@@ -422,7 +422,7 @@ def test_a_new_ensemble_appears_whole(repository, registry, make_version, monkey
     make_ensemble(repository, "topic", ensemble_config("topic", 1, make_version(), "tokenizer"))
 
     assert seen == [{"1", "config.pbtxt"}]
-    assert verify(repository, registry) == []
+    assert verify(repository) == []
     assert _beside(repository) == set()
 
 

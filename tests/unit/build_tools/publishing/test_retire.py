@@ -47,7 +47,7 @@ def test_the_task_is_out_of_the_registry_at_once_and_out_of_memory_when_nothing_
     assert not {"mood", "branch_mood", examples_file("mood")} & {path.name for path in repository.iterdir()}
     registry = read_registry(repository)
     assert (list(registry.tasks), registry.retired["mood"].version) == (["intent"], 1)
-    assert verify(repository, registry) == []
+    assert verify(repository) == []
     line = json.loads((repository / "audit.jsonl").read_text())
     assert (line["action"], line["task"], line["version"]) == ("retire", "mood", 1)
 

@@ -1,7 +1,11 @@
 """Rollback and promotion, which both switch to a version that is there."""
 
+import json
+
 import pytest
 
+from build_tools.errors import BuildError
+from build_tools.publishing.audit import AUDIT_LOG
 from build_tools.publishing.promote import promote
 from build_tools.publishing.reconcile import reconcile
 from build_tools.publishing.rollback import rollback
@@ -116,6 +120,19 @@ def test_a_trial_is_rolled_back_without_a_load_and_promoted_with_one_of_the_ense
     server = triton(repository)
     assert rollback("intent", repository, server) == (3, 2)
     assert server.calls == []
+
+
+def test_who_meant_a_canary_that_a_router_has_just_withdrawn_does_not_take_back_the_live_version(repository, triton):
+    line = {"by": "router", "task": "intent", "action": "rollback", "version": 4, "reason": "slow", "at": "now"}
+    (repository / AUDIT_LOG).write_text(json.dumps(line) + "\n")
+    server = triton(repository)
+
+    with pytest.raises(BuildError, match=r"canary 4 of intent was withdrawn .*, and version 3 is live: .* say --live"):
+        rollback("intent", repository, server)
+
+    assert read_registry(repository).tasks["intent"].live == 3
+    assert rollback("intent", repository, server, also_after_withdrawal=True) == (3, 2)
+    assert rollback("intent", repository, server) == (2, 1)  # somebody has decided since
 
 
 def test_what_was_rolled_back_is_unloaded_by_a_later_change(repository, triton):

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+from build_tools.publishing import staging
 from build_tools.publishing.staging import remove_dead_staging, staging_folder
 
 
@@ -56,6 +57,18 @@ def test_what_a_killed_process_has_left_is_removed_and_a_living_one_s_is_not(rep
 
         assert _beside(repository) == [living.name, "repository"]
         assert (living / "branch").is_dir()
+
+
+def test_another_user_s_folder_that_may_not_be_looked_into_is_left_to_that_user(repository, monkeypatch):
+    (repository.parent / ".repository.publish-theirs").mkdir()
+
+    def refuse(*_, **__):
+        raise PermissionError("alive.lock")
+
+    monkeypatch.setattr(staging, "FileLock", refuse)
+    remove_dead_staging(repository)
+
+    assert _beside(repository) == [".repository.publish-theirs", "repository"]
 
 
 def test_another_process_can_tell_that_the_one_that_works_there_lives(repository):

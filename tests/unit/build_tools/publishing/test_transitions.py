@@ -266,7 +266,7 @@ def test_rolling_back_goes_one_version_back_each_time_until_none_is_left(registr
 
     assert [(one.tasks["intent"].live, one.tasks["intent"].earlier) for one in (first, second)] == [(2, [1]), (1, [])]
     assert sorted(second.tasks["intent"].versions) == ["1", "2", "3"]
-    with pytest.raises(BuildError, match="intent has no previous version to roll back to: version 1 is the only one"):
+    with pytest.raises(BuildError, match="intent has no earlier version to roll back to, version 1 stays live"):
         rolled_back(second, "intent", None)
 
 

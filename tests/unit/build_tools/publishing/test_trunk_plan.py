@@ -94,7 +94,7 @@ def test_a_trunk_that_has_the_branch_s_tap_is_taken_as_it_is_and_no_encoder_is_l
     found = plan(record(2))
 
     assert (found.name, found.entry, found.present) == ("trunk", trunk, trunk)
-    assert not found.needs_version
+    assert found.encoder is None
     assert found.new_tokenizers == {}
     assert loaded == []
 
@@ -102,7 +102,7 @@ def test_a_trunk_that_has_the_branch_s_tap_is_taken_as_it_is_and_no_encoder_is_l
 def test_another_maximum_length_needs_a_tokenizer_of_its_own_and_no_new_trunk(plan, loaded, trunk, record):
     found = plan(record(2, max_length=24))
 
-    assert not found.needs_version
+    assert found.encoder is None
     assert found.new_tokenizers == {"tokenizer_24": 24}  # never `tokenizer`, though 24 is the greatest now
     assert found.entry.tokenizers == {"tokenizer": 16, "tokenizer_24": 24}
     assert found.entry.version == 4
@@ -114,7 +114,7 @@ def test_a_new_tap_within_the_trunk_s_depth_is_a_new_version_of_the_same_weights
     found = plan(record(1))
 
     assert (found.name, found.present, found.encoder.bert) == ("trunk", trunk, encoder.bert)
-    assert found.needs_version
+    assert found.encoder is not None
     assert found.entry == trunk.model_copy(update={"version": 5, "taps": [1, 2]})
     assert loaded == ["tiny"]
     assert trunk.taps == [2]
@@ -190,6 +190,20 @@ def test_another_encoder_that_is_asked_for_is_a_second_trunk_with_its_own_tokeni
     assert loaded == ["retrained"]
 
 
+def test_a_plan_holds_until_another_publish_changes_its_trunk_or_takes_its_name(
+    plan, loaded, registry, trunk, record, retrained
+):
+    registry = registry.model_copy(update={"trunks": {"trunk": trunk}})
+    later = trunk.model_copy(update={"version": trunk.version + 1})
+    assert plan(record(2)).still_holds(registry)
+    assert not plan(record(2)).still_holds(registry.model_copy(update={"trunks": {"trunk": later}}))
+
+    new = plan(record(2, on=retrained), "retrained")
+    assert new.still_holds(registry)
+    assert not new.still_holds(registry.model_copy(update={"trunks_made": 2})), "there has been a trunk.2 since"
+    assert loaded == ["retrained"]
+
+
 def test_a_trunk_s_name_is_not_given_again_when_it_is_gone(plan, loaded, record, retrained):
     assert plan(record(2, on=retrained), "retrained", made=7).name == "trunk.8"
     assert loaded == ["retrained"]
@@ -198,7 +212,7 @@ def test_a_trunk_s_name_is_not_given_again_when_it_is_gone(plan, loaded, record,
 def test_a_branch_finds_the_second_trunk_if_that_is_its_own(plan, loaded, second, record, retrained):
     found = plan(record(2, on=retrained, max_length=8), second=second)
 
-    assert (found.name, found.present, found.needs_version) == ("trunk.2", second, False)
+    assert (found.name, found.present, found.encoder) == ("trunk.2", second, None)
     assert found.new_tokenizers == {"tokenizer_trunk.2_8": 8}
     assert loaded == []
 
