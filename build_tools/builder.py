@@ -1,6 +1,5 @@
 """Task checkpoints -> a whole model repository, proved before any of it is put in place."""
 
-import shutil
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
@@ -10,6 +9,7 @@ from build_tools.errors import BuildError
 from build_tools.export import export_branch, export_trunk
 from build_tools.fastest_precisions import Precisions
 from build_tools.graph import Graph, Graphs
+from build_tools.hand_written import HAND_WRITTEN, HAND_WRITTEN_MODELS, copy_hand_written
 from build_tools.identity import stamp
 from build_tools.manifest import write_manifest
 from build_tools.names import TOKENIZER, TRUNK, branch_name, hidden_name
@@ -34,9 +34,6 @@ from training.checkpoint import TOKENIZER as TOKENIZER_FILE
 from training.encoder import Encoder, load_encoder
 from training.fingerprint import trunk_fingerprints
 from training.trunk_fit import check_fingerprint
-
-HAND_WRITTEN = Path(__file__).resolve().parents[1] / "model_repository"
-HAND_WRITTEN_MODELS = (TOKENIZER, *ROUTERS)
 
 Report = Callable[[str], None]
 
@@ -226,11 +223,6 @@ def _put_in_place(staged: Path, repository: Path) -> None:
     write_manifest(repository)
     for name in (SERVING_LOCK, FILE):
         (staged / name).replace(repository / name)
-
-
-def copy_hand_written(model: str, target: Path) -> None:
-    """Copies a hand-written model's code and config into a new folder."""
-    shutil.copytree(HAND_WRITTEN / model, target, ignore=shutil.ignore_patterns("__pycache__", TOKENIZER_FILE))
 
 
 def _version_folder(model: Path) -> Path:

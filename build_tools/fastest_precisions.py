@@ -9,13 +9,12 @@ from pathlib import Path
 from build_tools.backends.espalier_backend.chain import Chain
 from build_tools.golden_batch import GoldenBatch
 from build_tools.graph import Graphs
-from build_tools.precision import Precision
+from build_tools.precision import Precision, weighed
 from build_tools.precision_trial import Trial
 from build_tools.timing import median_ms
 from training.checkpoint import Checkpoint
 
 TIMED_ROWS = 8  # a middling batch: lower precisions gain less on one text, and more on many
-WORTH = 1.1  # so many times faster than fp32 must a lower precision be: less is noise, and not worth its rounding
 
 Milliseconds = Mapping[Precision, float]
 
@@ -116,11 +115,6 @@ def _branch_ms(checkpoint: Checkpoint, trunk: Chain, branches: Mapping[Precision
     batch = GoldenBatch(checkpoint)
     inputs = batch.branch_inputs(batch.hidden(trunk, TIMED_ROWS))
     return median_ms({precision: partial(branch.run, inputs, ["logits"]) for precision, branch in branches.items()})
-
-
-def weighed(ms: Milliseconds) -> dict[Precision, float]:
-    """The times by which precisions are ranked: a lower one's made longer by what it must gain."""
-    return {precision: taken if precision is Precision.FP32 else WORTH * taken for precision, taken in ms.items()}
 
 
 def _listed(ms: Milliseconds) -> str:

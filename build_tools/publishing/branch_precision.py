@@ -5,10 +5,9 @@ from functools import partial
 
 from build_tools.backends.espalier_backend.chain import Chain
 from build_tools.errors import BuildError
-from build_tools.fastest_precisions import weighed
 from build_tools.golden_batch import GoldenBatch, Runnable
 from build_tools.graph import Graph
-from build_tools.precision import Precision, candidates
+from build_tools.precision import Precision, candidates, weighed
 from build_tools.publishing.served_golden import check_golden
 from build_tools.timing import median_ms
 from training.checkpoint import Checkpoint

@@ -6,11 +6,11 @@ from pathlib import Path
 import numpy as np
 from tokenizers import Tokenizer
 
-from build_tools.builder import copy_hand_written
 from build_tools.errors import BuildError
 from build_tools.export import export_branch, export_trunk
 from build_tools.golden_batch import GoldenBatch, Runnable
 from build_tools.graph import Graph
+from build_tools.hand_written import copy_hand_written
 from build_tools.names import TOKENIZER, hidden_name
 from build_tools.precision import Precision
 from build_tools.proof import TOLERANCE, load_graph

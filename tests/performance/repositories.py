@@ -6,7 +6,7 @@ import shutil
 from collections.abc import Sequence
 from pathlib import Path
 
-from build_tools.builder import HAND_WRITTEN
+from build_tools.hand_written import HAND_WRITTEN
 from build_tools.names import branch_name
 from build_tools.registry import FILE
 from build_tools.router_instances import ROUTERS, choose_instances, set_instances

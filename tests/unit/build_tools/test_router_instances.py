@@ -3,8 +3,8 @@ import shutil
 import pytest
 
 from build_tools import router_instances
-from build_tools.builder import HAND_WRITTEN
 from build_tools.errors import BuildError
+from build_tools.hand_written import HAND_WRITTEN
 from build_tools.router_instances import ROUTERS, choose_instances, set_instances
 from build_tools.triton_config import read_config
 
