@@ -16,11 +16,11 @@ from build_tools.names import TOKENIZER, TRUNK, branch_name, hidden_name
 from build_tools.precision import Precision, candidates
 from build_tools.precision_choice import choose_precisions
 from build_tools.proof import prove_equal
-from build_tools.registry import FILE, Registry, TaskEntry, TrunkEntry, version_entry, write_registry
+from build_tools.registry import REGISTRY, Registry, TaskEntry, TrunkEntry, version_entry, write_registry
 from build_tools.router_instances import ROUTERS, choose_instances, set_instances
 from build_tools.runtime import Runtime
 from build_tools.serving_lock import SERVING_LOCK
-from build_tools.tokenizer_models import tokenizer_name, truncating
+from build_tools.tokenizer_models import make_tokenizer, tokenizer_name
 from build_tools.triton_config import (
     GRAPH_FILE,
     branch_config,
@@ -89,7 +89,7 @@ def _check_place(repository: Path) -> None:
     """Raises BuildError unless the repository is still to be made, empty, or holds the hand-written models alone."""
     if repository.exists() and not repository.is_dir():
         raise BuildError(f"{repository} is a file: choose another --repository.")
-    if (repository / FILE).exists():
+    if (repository / REGISTRY).exists():
         raise BuildError(
             f"{repository} already holds a built repository and is not overwritten: choose another --repository or "
             f"remove it first."
@@ -170,14 +170,12 @@ def _stage(staged: Path, graphs: Graphs, precisions: Precisions, encoder: Encode
     """Lays out the whole repository in `staged`, around the graphs that stand there."""
     runtime = graphs.trunk.runtime
 
-    for name in HAND_WRITTEN_MODELS:
+    for name in ROUTERS:
         copy_hand_written(name, staged / name)
     lengths = sorted({checkpoint.record.max_length for checkpoint, _ in graphs.branches}, reverse=True)
     tokenizers = {TOKENIZER: lengths[0]} | {tokenizer_name(TRUNK, length): length for length in lengths[1:]}
     for name, max_length in tokenizers.items():
-        if name != TOKENIZER:
-            copy_hand_written(TOKENIZER, staged / name)
-        (staged / name / "1" / TOKENIZER_FILE).write_text(truncating(encoder.tokenizer, max_length), encoding="utf-8")
+        make_tokenizer(staged / name, encoder.tokenizer, max_length)
 
     trunk = TrunkEntry(
         encoder=encoder.name,
@@ -221,7 +219,7 @@ def _put_in_place(staged: Path, repository: Path) -> None:
     for path in models:
         path.rename(repository / path.name)
     write_manifest(repository)
-    for name in (SERVING_LOCK, FILE):
+    for name in (SERVING_LOCK, REGISTRY):
         (staged / name).replace(repository / name)
 
 

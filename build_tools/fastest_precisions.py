@@ -2,19 +2,13 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import partial
 from itertools import product
 from pathlib import Path
 
-from build_tools.backends.espalier_backend.chain import Chain
-from build_tools.golden_batch import GoldenBatch
+from build_tools.golden_timing import TIMED_ROWS, branch_ms, trunk_ms
 from build_tools.graph import Graphs
 from build_tools.precision import Precision, weighed
 from build_tools.precision_trial import Trial
-from build_tools.timing import median_ms
-from training.checkpoint import Checkpoint
-
-TIMED_ROWS = 8  # a middling batch: lower precisions gain less on one text, and more on many
 
 Milliseconds = Mapping[Precision, float]
 
@@ -56,13 +50,13 @@ def fastest_precisions(
     trials = [
         Trial(checkpoint, graph, trunks, data.get(checkpoint.record.task)) for checkpoint, graph in graphs.branches
     ]
-    branch_ms = {}
+    of_branches = {}
     for trial in trials:
         branches = {precision: trial.graph.load(precision) for precision in tried}
         trial.compare_answers(branches, product(tried, tried))
-        branch_ms[trial.task] = _branch_ms(trial.checkpoint, trunks[Precision.FP32], branches)
+        of_branches[trial.task] = branch_ms(trial.checkpoint, trunks[Precision.FP32], branches)
     deepest = max((trial.checkpoint for trial in trials), key=lambda checkpoint: checkpoint.record.tap)
-    times = Times(_trunk_ms(deepest, trunks), branch_ms)
+    times = Times(trunk_ms(deepest, trunks), of_branches)
 
     # What promises most is checked on dev; what fails there is struck off, and what then promises most is next.
     chosen = _most_promising(tried, trials, times.weighed())
@@ -102,19 +96,6 @@ def _report(chosen: Precisions, trials: Sequence[Trial], times: Times, report: C
         )
     in_fp32 = times.total(Precisions(Precision.FP32, dict.fromkeys(chosen.branches, Precision.FP32)))
     report(f"precision: all of it takes {times.total(chosen):.1f} ms for {TIMED_ROWS} texts, in fp32 {in_fp32:.1f} ms")
-
-
-def _trunk_ms(checkpoint: Checkpoint, trunks: Mapping[Precision, Chain]) -> dict[Precision, float]:
-    """The time of each trunk, up to the checkpoint's tap, on some of its golden examples."""
-    batch = GoldenBatch(checkpoint)
-    return median_ms({precision: partial(batch.hidden, trunk, TIMED_ROWS) for precision, trunk in trunks.items()})
-
-
-def _branch_ms(checkpoint: Checkpoint, trunk: Chain, branches: Mapping[Precision, Chain]) -> dict[Precision, float]:
-    """The time of each branch on some golden examples."""
-    batch = GoldenBatch(checkpoint)
-    inputs = batch.branch_inputs(batch.hidden(trunk, TIMED_ROWS))
-    return median_ms({precision: partial(branch.run, inputs, ["logits"]) for precision, branch in branches.items()})
 
 
 def _listed(ms: Milliseconds) -> str:

@@ -18,7 +18,7 @@ from training.kinds import Kind
 if TYPE_CHECKING:
     from training.checkpoint import BranchRecord  # needs torch, which a machine that serves does not
 
-FILE = "registry.json"
+REGISTRY = "registry.json"
 DRAIN_SECONDS = 10.0  # for batches in flight, which were taken up when registry.json said something else
 
 
@@ -221,9 +221,9 @@ def read_registry(repository: Path) -> Registry:
 
     Raises BuildError if there is none or it is damaged.
     """
-    path = repository / FILE
+    path = repository / REGISTRY
     if not path.is_file():
-        raise BuildError(f"{repository} holds no {FILE}: run espalier build first.")
+        raise BuildError(f"{repository} holds no {REGISTRY}: run espalier build first.")
     try:
         return Registry.model_validate_json(path.read_bytes())
     except ValidationError as error:
@@ -235,7 +235,7 @@ def read_registry(repository: Path) -> Registry:
 def missing_versions(repository: Path, registry: Registry) -> list[str]:
     """A sentence for each version that the registry names and that is not there."""
     return [
-        f"{FILE} names version {number} of {task}, but {repository / version.model / number} is missing."
+        f"{REGISTRY} names version {number} of {task}, but {repository / version.model / number} is missing."
         for task, entry in registry.tasks.items()
         for number, version in entry.versions.items()
         if not (repository / version.model / number).is_dir()
@@ -243,7 +243,7 @@ def missing_versions(repository: Path, registry: Registry) -> list[str]:
 
 
 def check_versions(repository: Path, registry: Registry) -> None:
-    """Raises BuildError if there is such a version."""
+    """Raises BuildError if one is missing."""
     missing = missing_versions(repository, registry)
     if missing:
         raise BuildError(f"{missing[0]} Build the repository again.")
@@ -252,4 +252,4 @@ def check_versions(repository: Path, registry: Registry) -> None:
 def write_registry(repository: Path, registry: Registry) -> None:
     """Replaces registry.json at once: a router sees the old or the new one, never a part."""
     content = json.dumps(registry.model_dump(mode="json"), indent=2, ensure_ascii=False) + "\n"
-    replace_file(repository / FILE, content, staged_in=repository)
+    replace_file(repository / REGISTRY, content, staged_in=repository)

@@ -1,8 +1,12 @@
 """The tokenizer models of a trunk: one for each number of tokens that its branches read at most."""
 
+from pathlib import Path
+
 from tokenizers import Tokenizer
 
+from build_tools.hand_written import copy_hand_written
 from build_tools.names import TOKENIZER, TRUNK
+from training.checkpoint import TOKENIZER as TOKENIZER_FILE
 from training.encoder import tokenizer_json
 
 
@@ -14,8 +18,9 @@ def tokenizer_name(trunk: str, max_length: int) -> str:
     return f"{TOKENIZER}_{max_length}" if trunk == TRUNK else f"{TOKENIZER}_{trunk}_{max_length}"
 
 
-def truncating(tokenizer: Tokenizer, max_length: int) -> str:
-    """tokenizer.json with truncation switched on, in the file's own terms."""
+def make_tokenizer(folder: Path, tokenizer: Tokenizer, max_length: int) -> None:
+    """Makes the model's folder: the hand-written code, and tokenizer.json with truncation in the file's own terms."""
+    copy_hand_written(TOKENIZER, folder)
     copy = Tokenizer.from_str(tokenizer_json(tokenizer))
     copy.enable_truncation(max_length, strategy="longest_first")
-    return copy.to_str()
+    (folder / "1" / TOKENIZER_FILE).write_text(copy.to_str(), encoding="utf-8")

@@ -9,10 +9,11 @@ from typing import Any
 
 from build_tools.registry import this_user
 
-AUDIT_LOG = "audit.jsonl"  # the routers write it too, when they withdraw a canary
+# The routers write it too, when they withdraw a canary, and call that so.
+AUDIT_LOG, WITHDRAW = "audit.jsonl", "withdraw"
 
 
-def log_action(repository: Path, action: str, task: str, version: int | None, **details: Any) -> None:
+def log_action(repository: Path, action: str, task: str, version: int, **details: Any) -> None:
     """Appends who did what, and when. The caller holds the repository's lock."""
     line = {
         "at": datetime.now(UTC).isoformat(timespec="seconds"),
@@ -32,7 +33,7 @@ def log_action(repository: Path, action: str, task: str, version: int | None, **
 def last_withdrawal(repository: Path, task: str) -> dict[str, Any] | None:
     """The line of the last canary of a task that a router withdrew, if nothing was done to the task after it."""
     own = [line for line in read_lines(repository / AUDIT_LOG) if line["task"] == task]
-    return own[-1] if own and own[-1]["by"] == "router" and "reason" in own[-1] else None
+    return own[-1] if own and own[-1]["action"] == WITHDRAW else None
 
 
 def read_lines(file: Path) -> list[dict[str, Any]]:

@@ -1,15 +1,13 @@
 """The precision of one new branch on a trunk whose own is given."""
 
 from collections.abc import Callable
-from functools import partial
 
-from build_tools.backends.espalier_backend.chain import Chain
 from build_tools.errors import BuildError
-from build_tools.golden_batch import GoldenBatch, Runnable
+from build_tools.golden_batch import Runnable
+from build_tools.golden_timing import branch_ms
 from build_tools.graph import Graph
 from build_tools.precision import Precision, candidates, weighed
-from build_tools.publishing.served_golden import check_golden
-from build_tools.timing import median_ms
+from build_tools.publishing.golden_check import check_golden
 from training.checkpoint import Checkpoint
 
 
@@ -23,17 +21,16 @@ def choose_branch_precision(
 ) -> Precision:
     """What is wanted, once it gives the golden answers on this trunk; of auto the fastest that does.
 
-    Raises BuildError if what is asked for does not, naming example and answers.
+    fp32 on a trunk of fp32 is taken to have been proved. Raises BuildError if what is asked for does not give them,
+    naming example and answers.
     """
     tried = candidates(wanted, graph.runtime)
-    loaded: dict[Precision, Chain] = {precision: graph.load(precision) for precision in tried}
     if wanted is not Precision.AUTO:
         if (wanted, trunk_precision) != (Precision.FP32, Precision.FP32):
-            check_golden(checkpoint, trunk, loaded[wanted], exact=False)
+            check_golden(checkpoint, trunk, graph.load(wanted), exact=False)
         return wanted
-    batch = GoldenBatch(checkpoint)
-    inputs = batch.branch_inputs(batch.hidden(trunk))
-    times = median_ms({precision: partial(chain.run, inputs, ["logits"]) for precision, chain in loaded.items()})
+    loaded = {precision: graph.load(precision) for precision in tried}
+    times = branch_ms(checkpoint, trunk, loaded)
     for precision in sorted(tried, key=weighed(times).__getitem__):
         try:
             check_golden(checkpoint, trunk, loaded[precision], exact=False)

@@ -51,7 +51,7 @@ class Change:
         version = self._version()
         after = published(self._registry, task, number, version, plan.entry, canary, shadow, keep, self._server.now())
         try:
-            at(f"moving in version {number}")
+            at("moving in")
             self._move_in(number, version)
             at("loading it")
             self._load(number, version)

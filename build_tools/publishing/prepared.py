@@ -10,17 +10,16 @@ from build_tools.errors import BuildError
 from build_tools.export import export_branch, export_trunk
 from build_tools.golden_batch import GoldenBatch, Runnable
 from build_tools.graph import Graph
-from build_tools.hand_written import copy_hand_written
-from build_tools.names import TOKENIZER, hidden_name
+from build_tools.names import hidden_name
 from build_tools.precision import Precision
 from build_tools.proof import TOLERANCE, load_graph
 from build_tools.publishing.branch_precision import choose_branch_precision
+from build_tools.publishing.golden_check import check_golden
 from build_tools.publishing.progress import Progress
-from build_tools.publishing.served_golden import check_golden
 from build_tools.publishing.trunk_plan import TrunkPlan
 from build_tools.registry import Registry
 from build_tools.runtime import Runtime
-from build_tools.tokenizer_models import truncating
+from build_tools.tokenizer_models import make_tokenizer
 from build_tools.triton_config import GRAPH_FILE, trunk_config, write_trunk_configs
 from training.checkpoint import RECORD, Checkpoint
 from training.checkpoint import TOKENIZER as TOKENIZER_FILE
@@ -81,7 +80,9 @@ def prepare(
         check_golden(checkpoint, trunk, branch.load(), exact=True)
     chosen = choose_branch_precision(precision, checkpoint, branch, trunk, plan.entry.precision, progress.report)
     branch.settle(chosen)
-    tokenizers = {name: _tokenizer_folder(staged, name, most, checkpoint) for name, most in plan.new_tokenizers.items()}
+    tokenizers = {name: staged / name for name in plan.new_tokenizers}
+    for name, most in plan.new_tokenizers.items():
+        make_tokenizer(tokenizers[name], checkpoint.tokenizer, most)
     return Prepared(plan, folder, trunk_folder, tokenizers, chosen)
 
 
@@ -134,9 +135,3 @@ def _check_tokenizer(checkpoint: Checkpoint, tokenizer: Tokenizer, trunk: str) -
         raise BuildError(
             f"the checkpoint's {TOKENIZER_FILE} is not the tokenizer of {trunk}: train it on that encoder."
         )
-
-
-def _tokenizer_folder(staged: Path, name: str, max_length: int, checkpoint: Checkpoint) -> Path:
-    copy_hand_written(TOKENIZER, staged / name)
-    (staged / name / "1" / TOKENIZER_FILE).write_text(truncating(checkpoint.tokenizer, max_length), encoding="utf-8")
-    return staged / name

@@ -7,10 +7,10 @@ from pathlib import Path
 from build_tools.errors import BuildError
 from build_tools.precision import Precision
 from build_tools.publishing.change import Change
-from build_tools.publishing.changing import changing
 from build_tools.publishing.locking import repository_lock
 from build_tools.publishing.prepared import prepare
 from build_tools.publishing.progress import Progress
+from build_tools.publishing.reconciled import reconciled
 from build_tools.publishing.server import Server
 from build_tools.publishing.staging import staging_folder
 from build_tools.publishing.transitions import KEPT, check_no_trial
@@ -35,10 +35,10 @@ def publish(
     """Publishes a task checkpoint. Returns the task and its new version.
 
     canary, shadow: try it first; without either it is live at once. precision: of the branch; None takes that of the
-    live version. encoder: for trunk weights that the repository has not; None takes the one that the trunk is made of,
-    and allows no new trunk.
-    keep: versions of the task that stay on disk.
-    Raises BuildError, naming the step, if anything fails; then what was live is live, and nothing of this is left.
+    live version, and fp32 for a new task. encoder: for trunk weights that the repository has not; None takes the one
+    that the trunk is made of, and allows no new trunk. keep: versions of the task that stay on disk.
+    Raises BuildError, naming the step, if anything fails. Until registry.json is replaced what was live then is live,
+    and nothing of this is left; after it the version stays published, and the message says so.
     """
     repository = repository.resolve()
     progress = Progress(f"{folder} is not published: it failed", report)
@@ -62,7 +62,7 @@ def publish(
                     raise
                 continue  # the trunk that it began with may be gone
             progress.at("its turn")
-            with changing(repository, server, report) as registry:
+            with reconciled(repository, server, report) as registry:
                 if plan.still_holds(registry):
                     change = Change(checkpoint, prepared, repository, registry, server, progress)
                     return task, change.carry_out(canary, shadow, keep)

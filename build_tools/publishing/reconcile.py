@@ -60,12 +60,12 @@ def hold_versions(
 ) -> None:
     """Triton holds these versions of a branch's model and no others, and its config says so.
 
-    ready: what is known to be loaded; None asks the server.
+    ready: what is known to be loaded, and is kept true here; None asks the server.
     """
     wanted = with_versions(read_config(repository / model), versions)
     _put_config(repository, repository / model / "config.pbtxt", wanted)
     ready = server.ready_versions() if ready is None else ready
-    if server.is_running and ready.get(model) != versions:
+    if ready.get(model) != versions:
         server.load(model)
         ready[model] = versions
 
@@ -82,7 +82,7 @@ def settle_ensemble(
         make_ensemble(repository, task, wanted)
     _put_config(repository, repository / task / "config.pbtxt", wanted)
     ready = server.ready_versions() if ready is None else ready
-    if server.is_running and not (ENSEMBLE_VERSION in ready.get(task, []) and _is_loaded(server, task, wanted)):
+    if not (ENSEMBLE_VERSION in ready.get(task, []) and _is_loaded(server, task, wanted)):
         server.load(task)
 
 
@@ -118,10 +118,10 @@ def _settle_trunk(
 ) -> None:
     wanted = trunk_config(registry.runtime, trunk.taps, trunk.hidden_size, trunk.precision, name, trunk.version)
     changed = put_trunk_configs(repository, repository / name, wanted)
-    if server.is_running and (changed or ready.get(name) != [trunk.version]):
+    if changed or (ready.get(name) != [trunk.version]):
         server.load(name)
     for tokenizer in trunk.tokenizers:
-        if server.is_running and tokenizer not in ready:
+        if tokenizer not in ready:
             server.load(tokenizer)
 
 
@@ -159,8 +159,7 @@ def _remove_orphans(repository: Path, registry: Registry, server: Server) -> Non
     leaving |= {task for task, entry in registry.retired.items() if entry.is_leaving}
     orphans = [folder for folder in orphans if folder.name not in leaving]
     for folder in orphans:  # ensembles before what they are made of
-        if server.is_running:
-            server.unload(folder.name)
+        server.unload(folder.name)
     orphans += [
         version
         for folder in folders

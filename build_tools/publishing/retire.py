@@ -6,8 +6,8 @@ from pathlib import Path
 
 from build_tools.names import examples_file
 from build_tools.publishing.audit import log_action
-from build_tools.publishing.changing import changing
 from build_tools.publishing.locking import repository_lock
+from build_tools.publishing.reconciled import reconciled
 from build_tools.publishing.server import Server
 from build_tools.publishing.transitions import retired
 from build_tools.registry import DRAIN_SECONDS, read_registry, write_registry
@@ -28,5 +28,5 @@ def retire(task: str, repository: Path, server: Server, report: Callable[[str], 
     if server.is_running:
         report(f"{DRAIN_SECONDS:g} seconds for the requests in flight")
         time.sleep(DRAIN_SECONDS)
-    with changing(repository, server, report):  # which takes out what the registry does not name
+    with reconciled(repository, server, report):  # which takes out what the registry does not name
         pass

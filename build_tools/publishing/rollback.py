@@ -4,10 +4,10 @@ from collections.abc import Callable
 from pathlib import Path
 
 from build_tools.errors import BuildError
-from build_tools.publishing.audit import last_withdrawal, log_action
+from build_tools.publishing.audit import last_withdrawal
 from build_tools.publishing.locking import repository_lock
 from build_tools.publishing.server import Server
-from build_tools.publishing.switching import switching
+from build_tools.publishing.switch import switch
 from build_tools.publishing.transitions import rolled_back, task_entry
 from build_tools.registry import read_registry
 
@@ -23,8 +23,9 @@ def rollback(
 
     The previous version is loaded all the time, so that nothing has to be loaded before it answers; what earlier
     commands have left is not looked after here, because somebody waits.
-    Raises BuildError if nothing is left to go back to; and, unless also_after_withdrawal, if what was on trial has been
-    withdrawn by a router: whoever meant that must not take back the live version.
+    Raises BuildError if nothing is left to go back to, or if it is live and what follows failed; and, unless
+    also_after_withdrawal, if what was on trial has been withdrawn by a router: whoever meant that must not take back
+    the live version.
     """
     with repository_lock(repository, report):
         registry = read_registry(repository)
@@ -36,8 +37,5 @@ def rollback(
                 f"canary {withdrawal['version']} of {task} was withdrawn by itself at {withdrawal['at']}, and version "
                 f"{before.live} is live: to take that back too, say --live."
             )
-        live = after.tasks[task].live
         dropped = before.live if before.on_trial is None else before.on_trial
-        with switching(repository, registry, after, task, server):
-            log_action(repository, "rollback", task, live, dropped=dropped)
-    return dropped, live
+        return dropped, switch(repository, registry, after, task, server, "rollback", dropped=dropped)

@@ -10,7 +10,7 @@ from typing import Annotated
 
 import typer
 
-from build_tools.publishing.changing import changing
+from build_tools.publishing.reconciled import reconciled
 from build_tools.publishing.server import NoServer
 from build_tools.registry import check_versions, read_registry
 from build_tools.serving.resources import choose_resources
@@ -75,7 +75,7 @@ def _opened(repository: Path) -> Iterator[None]:
     """
 
     def mend() -> None:
-        with changing(repository, NoServer(), typer.echo):
+        with reconciled(repository, NoServer(), typer.echo):
             pass
 
     with held_to_serve(repository, mend, typer.echo) if os.access(repository, os.W_OK) else nullcontext():

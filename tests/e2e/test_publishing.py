@@ -18,9 +18,9 @@ from untrained import save_untrained, tiny_encoder
 
 from build_tools.builder import build
 from build_tools.errors import BuildError
-from build_tools.publishing.changing import changing
 from build_tools.publishing.promote import promote
 from build_tools.publishing.publish import publish
+from build_tools.publishing.reconciled import reconciled
 from build_tools.publishing.retire import retire
 from build_tools.publishing.rollback import rollback
 from build_tools.publishing.server import RunningServer
@@ -80,7 +80,7 @@ class Site:
     def memory(self) -> int:
         """PSS of the server's process tree, in bytes, once it holds no more than live and previous versions."""
         time.sleep(DRAIN_SECONDS)
-        with RunningServer(self.server.grpc_url) as triton, changing(self.repository, triton, print):
+        with RunningServer(self.server.grpc_url) as triton, reconciled(self.repository, triton, print):
             pass
         server = psutil.Process(self.server.pid)
         return sum(one.memory_full_info().pss for one in (server, *server.children(recursive=True)))

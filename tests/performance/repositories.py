@@ -8,7 +8,7 @@ from pathlib import Path
 
 from build_tools.hand_written import HAND_WRITTEN
 from build_tools.names import branch_name
-from build_tools.registry import FILE
+from build_tools.registry import REGISTRY
 from build_tools.router_instances import ROUTERS, choose_instances, set_instances
 
 RIVAL_ROUTERS = Path(__file__).resolve().parent / "routers"
@@ -43,9 +43,9 @@ def _begin(repository: Path, tasks: Sequence[str], target: Path) -> None:
     """An empty repository with the tokenizer, and a registry of these tasks."""
     shutil.rmtree(target, ignore_errors=True)
     target.mkdir(parents=True)
-    registry = json.loads((repository / FILE).read_text(encoding="utf-8"))
+    registry = json.loads((repository / REGISTRY).read_text(encoding="utf-8"))
     registry["tasks"] = {task: registry["tasks"][task] for task in tasks}
-    (target / FILE).write_text(json.dumps(registry), encoding="utf-8")
+    (target / REGISTRY).write_text(json.dumps(registry), encoding="utf-8")
     _copy_code(HAND_WRITTEN / "tokenizer", target / "tokenizer")
     shutil.copy(repository / "tokenizer" / "1" / "tokenizer.json", target / "tokenizer" / "1")
 

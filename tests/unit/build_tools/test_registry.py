@@ -11,7 +11,7 @@ from pydantic import ValidationError
 from build_tools.errors import BuildError
 from build_tools.precision import Precision
 from build_tools.registry import (
-    FILE,
+    REGISTRY,
     CanaryEntry,
     CanaryTerms,
     Origin,
@@ -77,7 +77,7 @@ def test_what_is_written_is_read_back(tmp_path):
 def test_the_file_is_json_whose_kinds_are_the_words_that_the_router_knows(tmp_path):
     write_registry(tmp_path, _registry(labels=("größe", "b"), canary=_canary()))
 
-    text = (tmp_path / FILE).read_text(encoding="utf-8")
+    text = (tmp_path / REGISTRY).read_text(encoding="utf-8")
     assert "größe" in text  # for a reader's eyes, not as \u escapes
     content = json.loads(text)
     assert content["format_version"] == 2
@@ -159,14 +159,14 @@ def test_one_version_at_a_time_is_on_trial():
 
 def test_writing_replaces_the_file_and_does_not_write_into_the_one_that_a_router_is_reading(tmp_path):
     write_registry(tmp_path, _registry(live=1))
-    inode = (tmp_path / FILE).stat().st_ino
-    with (tmp_path / FILE).open(encoding="utf-8") as opened_before:
+    inode = (tmp_path / REGISTRY).stat().st_ino
+    with (tmp_path / REGISTRY).open(encoding="utf-8") as opened_before:
         write_registry(tmp_path, _registry(live=2))
         assert json.load(opened_before)["tasks"]["intent"]["live"] == 1
 
-    assert (tmp_path / FILE).stat().st_ino != inode
+    assert (tmp_path / REGISTRY).stat().st_ino != inode
     assert read_registry(tmp_path).tasks["intent"].live == 2
-    assert [path.name for path in tmp_path.iterdir()] == [FILE]
+    assert [path.name for path in tmp_path.iterdir()] == [REGISTRY]
 
 
 def test_a_reader_never_sees_a_part_of_a_registry(tmp_path):
@@ -185,7 +185,7 @@ def test_a_reader_never_sees_a_part_of_a_registry(tmp_path):
     try:
         reads = 0
         while not done.is_set() or not reads:
-            json.loads((tmp_path / FILE).read_bytes())
+            json.loads((tmp_path / REGISTRY).read_bytes())
             reads += 1
     finally:
         writer.join()
@@ -207,7 +207,7 @@ def test_a_replace_that_fails_leaves_the_old_registry(tmp_path, monkeypatch):
 def test_another_user_may_read_the_file(tmp_path):
     write_registry(tmp_path, _registry())
 
-    assert (tmp_path / FILE).stat().st_mode & 0o777 == 0o644
+    assert (tmp_path / REGISTRY).stat().st_mode & 0o777 == 0o644
 
 
 def test_a_repository_without_a_registry_is_told_with_what_to_do(tmp_path):
@@ -229,9 +229,9 @@ def test_a_version_that_is_named_and_not_there_is_told(tmp_path):
 
 def test_a_misspelt_field_is_refused_and_not_dropped(tmp_path):
     write_registry(tmp_path, _registry())
-    content = json.loads((tmp_path / FILE).read_text())
+    content = json.loads((tmp_path / REGISTRY).read_text())
     content["tasks"]["intent"]["lives"] = 2
-    (tmp_path / FILE).write_text(json.dumps(content))
+    (tmp_path / REGISTRY).write_text(json.dumps(content))
 
     with pytest.raises(BuildError, match=r"damaged \(tasks.intent.lives: "):
         read_registry(tmp_path)
@@ -239,8 +239,8 @@ def test_a_misspelt_field_is_refused_and_not_dropped(tmp_path):
 
 def test_a_repository_of_another_format_is_told_and_not_guessed_at(tmp_path):
     write_registry(tmp_path, _registry())
-    content = json.loads((tmp_path / FILE).read_text()) | {"format_version": 1}
-    (tmp_path / FILE).write_text(json.dumps(content))
+    content = json.loads((tmp_path / REGISTRY).read_text()) | {"format_version": 1}
+    (tmp_path / REGISTRY).write_text(json.dumps(content))
 
     with pytest.raises(BuildError, match=r"damaged \(format_version: "):
         read_registry(tmp_path)

@@ -1,8 +1,9 @@
 import json
 
+import pytest
 from tokenizers import Tokenizer
 
-from build_tools.tokenizer_models import tokenizer_name, truncating
+from build_tools.tokenizer_models import make_tokenizer, tokenizer_name
 from training.encoder import tokenizer_json
 
 
@@ -12,8 +13,15 @@ def test_tokenizers_of_later_trunks_have_their_trunk_s_name_too():
     assert len({tokenizer_name(trunk, length) for trunk in ("trunk", "trunk.2") for length in (8, 16)}) == 4
 
 
-def test_the_file_cuts_texts_and_pairs_at_so_many_tokens(encoder):
-    tokenizer = Tokenizer.from_str(truncating(encoder.tokenizer, 5))
+@pytest.fixture
+def folder(encoder, tmp_path):
+    """Of the tokenizer model that cuts at 5 tokens."""
+    make_tokenizer(tmp_path / "tokenizer_5", encoder.tokenizer, 5)
+    return tmp_path / "tokenizer_5"
+
+
+def test_the_model_cuts_texts_and_pairs_at_so_many_tokens(folder):
+    tokenizer = Tokenizer.from_file(str(folder / "1" / "tokenizer.json"))
 
     assert tokenizer.encode("a b").tokens == ["[CLS]", "a", "b", "[SEP]"]
     assert tokenizer.encode("a b c d e").tokens == ["[CLS]", "a", "b", "c", "[SEP]"]
@@ -21,17 +29,17 @@ def test_the_file_cuts_texts_and_pairs_at_so_many_tokens(encoder):
     assert tokenizer.encode("a b c d e", "d").tokens == ["[CLS]", "a", "[SEP]", "d", "[SEP]"]
 
 
-def test_the_encoder_s_own_tokenizer_does_not_begin_to_cut(encoder):
+def test_the_encoder_s_own_tokenizer_does_not_begin_to_cut(encoder, tmp_path):
     before = tokenizer_json(encoder.tokenizer)
 
-    truncating(encoder.tokenizer, 5)
+    make_tokenizer(tmp_path / "tokenizer_5", encoder.tokenizer, 5)
 
     assert encoder.tokenizer.truncation is None
     assert tokenizer_json(encoder.tokenizer) == before
 
 
-def test_truncation_is_the_only_difference(encoder):
-    file = json.loads(truncating(encoder.tokenizer, 5))
+def test_truncation_is_the_only_difference(encoder, folder):
+    file = json.loads((folder / "1" / "tokenizer.json").read_text(encoding="utf-8"))
 
     assert file["truncation"]["max_length"] == 5
     assert tokenizer_json(Tokenizer.from_str(json.dumps(file))) == tokenizer_json(encoder.tokenizer)

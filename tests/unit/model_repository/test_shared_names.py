@@ -11,7 +11,7 @@ from build_tools.serving_lock import SERVING_LOCK
 
 
 def test_routers_and_build_tools_lock_and_write_the_same_files():
-    assert withdrawal._REGISTRY == registry.FILE
+    assert withdrawal._REGISTRY == registry.REGISTRY
     assert withdrawal._LOCK == locking.LOCK
     assert withdrawal._AUDIT_LOG == audit.AUDIT_LOG
     assert serving_lock._LOCK == SERVING_LOCK

@@ -130,7 +130,7 @@ def test_the_audit_log_gets_one_line_more_that_says_why(repository):
     first, line = _audit(repository)
     assert first == {"action": "publish"}
     assert line.pop("at").endswith("+00:00")
-    assert line == {"by": "router", "action": "rollback", "task": "intent", "version": 2, "reason": "größer als 50 ms"}
+    assert line == {"by": "router", "action": "withdraw", "task": "intent", "version": 2, "reason": "größer als 50 ms"}
 
 
 @pytest.mark.parametrize("change", ["is gone", "another version", "the task is retired"])

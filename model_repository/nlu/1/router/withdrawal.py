@@ -32,7 +32,7 @@ def withdraw(repository: Path, canary: Canary, reason: str) -> None:
         line = {
             "at": now,
             "by": "router",
-            "action": "rollback",
+            "action": "withdraw",
             "task": task,
             "version": version,
             "reason": reason,

@@ -6,7 +6,7 @@ from build_tools import registry as registry_module
 from build_tools.errors import BuildError
 from build_tools.names import examples_file
 from build_tools.publishing import retire as retire_module
-from build_tools.publishing.changing import changing
+from build_tools.publishing.reconciled import reconciled
 from build_tools.publishing.retire import retire
 from build_tools.publishing.server import NoServer
 from build_tools.publishing.verify import verify
@@ -37,7 +37,7 @@ def test_the_task_is_out_of_the_registry_at_once_and_out_of_memory_when_nothing_
 
     def look():
         assert "mood" not in read_registry(repository).tasks
-        with changing(repository, server, pytest.fail):  # another team's change does not wait, and takes nothing
+        with reconciled(repository, server, pytest.fail):  # another team's change does not wait, and takes nothing
             assert server.ready_versions() == ready
 
     drained.append(look)

@@ -99,9 +99,8 @@ def test_only_on_a_running_server_is_something_in_flight():
     assert RunningServer("here:8001").now() <= datetime.now(UTC)
 
 
-def test_where_no_server_runs_nothing_is_loaded():
+def test_where_no_server_runs_nothing_is_loaded_whatever_is_told():
     server = NoServer()
     server.load("trunk")
-    server.unload("trunk")
 
     assert (server.is_running, server.ready_versions()) == (False, {})

@@ -124,7 +124,7 @@ def test_a_shadow_is_told_with_how_often_it_differs_and_a_few_examples_of_its_ow
 
 
 def test_a_canary_that_was_withdrawn_is_told_with_the_reason(tmp_path, registry):
-    line = {"at": "2026-01-02T03:04:05+00:00", "by": "router", "action": "rollback", "task": "intent", "version": 4}
+    line = {"at": "2026-01-02T03:04:05+00:00", "by": "router", "action": "withdraw", "task": "intent", "version": 4}
     line["reason"] = "it was slow"
     (tmp_path / "audit.jsonl").write_text(json.dumps(line) + "\n")
 

@@ -123,7 +123,7 @@ def test_a_trial_is_rolled_back_without_a_load_and_promoted_with_one_of_the_ense
 
 
 def test_who_meant_a_canary_that_a_router_has_just_withdrawn_does_not_take_back_the_live_version(repository, triton):
-    line = {"by": "router", "task": "intent", "action": "rollback", "version": 4, "reason": "slow", "at": "now"}
+    line = {"by": "router", "task": "intent", "action": "withdraw", "version": 4, "reason": "slow", "at": "now"}
     (repository / AUDIT_LOG).write_text(json.dumps(line) + "\n")
     server = triton(repository)
 

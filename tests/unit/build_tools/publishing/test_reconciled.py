@@ -3,8 +3,8 @@ import fcntl
 import pytest
 
 from build_tools.errors import BuildError
-from build_tools.publishing.changing import changing
 from build_tools.publishing.locking import LOCK
+from build_tools.publishing.reconciled import reconciled
 from build_tools.publishing.server import NoServer
 from build_tools.publishing.verify import verify
 from build_tools.registry import TaskEntry, read_registry, write_registry
@@ -20,7 +20,7 @@ def test_a_change_begins_with_a_repository_in_order_and_holds_it(repository, reg
     server.unload("branch_mood")
     inode = (repository / "registry.json").stat().st_ino
 
-    with changing(repository, server, lambda _: None) as found, (repository / LOCK).open("a") as lock:
+    with reconciled(repository, server, lambda _: None) as found, (repository / LOCK).open("a") as lock:
         assert found == registry
         assert not dead.exists()
         assert not begun.exists()
@@ -42,7 +42,7 @@ def test_what_nothing_can_come_back_to_is_out_of_the_registry_before_it_is_gone(
     lay_out(repository, registry.model_copy(update={"tasks": registry.tasks | {"intent": idle}}))
     server = triton(repository)
 
-    with changing(repository, server, lambda _: None) as found:
+    with reconciled(repository, server, lambda _: None) as found:
         assert sorted(found.tasks["intent"].versions) == ["1", "2", "3"]
         assert read_registry(repository) == found
 
@@ -54,16 +54,16 @@ def test_what_nothing_can_come_back_to_is_out_of_the_registry_before_it_is_gone(
 def test_a_registry_that_is_damaged_is_told_and_nothing_is_removed(repository):
     (repository / "registry.json").write_text("{")
 
-    with pytest.raises(BuildError, match=r"registry\.json is damaged"), changing(repository, NoServer(), print):
+    with pytest.raises(BuildError, match=r"registry\.json is damaged"), reconciled(repository, NoServer(), print):
         pass
 
     assert (repository / "branch_intent" / "3" / "model.onnx").is_file()
 
 
 def test_a_change_that_fails_gives_the_lock_back(repository, registry):
-    with pytest.raises(ZeroDivisionError), changing(repository, NoServer(), print):
+    with pytest.raises(ZeroDivisionError), reconciled(repository, NoServer(), print):
         raise ZeroDivisionError
 
     write_registry(repository, registry)
-    with changing(repository, NoServer(), pytest.fail):  # it would say that it waits
+    with reconciled(repository, NoServer(), pytest.fail):  # it would say that it waits
         pass

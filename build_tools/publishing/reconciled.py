@@ -1,4 +1,4 @@
-"""What every change of a repository begins with."""
+"""The repository under its lock, brought to what registry.json says."""
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -14,8 +14,11 @@ from build_tools.registry import Registry, read_registry, write_registry
 
 
 @contextmanager
-def changing(repository: Path, server: Server, report: Callable[[str], None]) -> Iterator[Registry]:
-    """Holds the lock, and yields the registry once all else is as it says; see reconcile."""
+def reconciled(repository: Path, server: Server, report: Callable[[str], None]) -> Iterator[Registry]:
+    """Holds the lock, and yields the registry once all else is as it says; see reconcile.
+
+    What every change begins or ends with, but for promote and rollback: there somebody waits.
+    """
     with repository_lock(repository, report):
         remove_dead_staging(repository)
         remove_staged_files(repository)

@@ -1,34 +1,37 @@
 """Another version of a task is live, of those that are there."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 from build_tools.errors import BuildError
+from build_tools.publishing.audit import log_action
 from build_tools.publishing.reconcile import hold_versions, settle_ensemble
 from build_tools.publishing.server import Server
 from build_tools.registry import Registry, write_registry
 from build_tools.triton_config import read_config
 
 
-@contextmanager
-def switching(repository: Path, before: Registry, after: Registry, task: str, server: Server) -> Iterator[None]:
-    """From one registry to the next, in which `task` alone has changed. The caller holds the repository's lock.
+def switch(
+    repository: Path, before: Registry, after: Registry, task: str, server: Server, action: str, **details: Any
+) -> int:
+    """From one registry to the next, in which `task` alone has changed. Returns the version that is live then.
 
-    The body runs as soon as the version answers; ensemble and memory follow. Raises BuildError if these cannot.
+    action, details: for the audit log, which is written as soon as that version answers; ensemble and memory follow.
+    Raises BuildError if these cannot. The caller holds the repository's lock.
     """
-    hold_also(repository, before, task, [after.tasks[task].live], server)
+    entry = after.tasks[task]
+    _hold_also(repository, before, task, [entry.live], server)
     write_registry(repository, after)
-    yield
-    live = after.tasks[task].live
+    log_action(repository, action, task, entry.live, **details)
     try:
         settle_ensemble(repository, after, task, server)
-        hold_also(repository, after, task, after.tasks[task].wanted, server)  # the next previous one, before its time
+        _hold_also(repository, after, task, entry.wanted, server)  # the next previous one, before its time
     except BuildError as error:
-        raise BuildError(f"version {live} of {task} is live, but what follows failed: {error}") from error
+        raise BuildError(f"version {entry.live} of {task} is live, but what follows failed: {error}") from error
+    return entry.live
 
 
-def hold_also(repository: Path, registry: Registry, task: str, versions: list[int], server: Server) -> None:
+def _hold_also(repository: Path, registry: Registry, task: str, versions: list[int], server: Server) -> None:
     """Has these versions of a task loaded beside those that are."""
     ready = server.ready_versions()
     for number in versions:
