@@ -9,20 +9,20 @@ Every round measures every rival once, in turned order, each on a server or proc
 once would not fit into memory. What is printed are medians over the rounds, ratios first.
 """
 
-import json
 import platform
 import signal
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import date
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 from bare_rival import BareRival
 from errors import BenchError
 from memory import GIB, available
-from report import TITLES, markdown, medians
+from record import Record, Rounds, read_record, setting, write_record
+from report import TITLES, markdown
 from served import Press
 from served_rivals import measure_single, measure_suite
 from suite import Suite, open_suite
@@ -36,8 +36,6 @@ from build_tools.serving.errors import ServeError
 from build_tools.serving.resources import choose_resources, usable_cores
 from clients.errors import EspalierError
 
-Rounds = list[dict[str, dict[str, dict[str, float]]]]  # round -> rival -> kind of texts -> figure -> value
-
 
 def bench(
     shape: Annotated[str, typer.Option(help="glue, assistant, or the folder of a built repository.")] = "assistant",
@@ -50,6 +48,9 @@ def bench(
     precision: Annotated[Precision, typer.Option(help="What the graphs of a shape compute in.")] = Precision.FP32,
     work: Annotated[Path, typer.Option(help="Where shapes are built, and used again.")] = Path("bench_work"),
     output: Annotated[Path, typer.Option(help="Folder for <shape>.json and <shape>.md.")] = Path("bench"),
+    go_on: Annotated[
+        bool, typer.Option("--go-on", help="With the rounds in --output, up to as many as --rounds.")
+    ] = False,
 ) -> None:
     """Measure the rivals, and compare them with the goals."""
     try:
@@ -61,9 +62,15 @@ def bench(
         presses = {kind: Press(made, seconds, callers) for kind, made in texts.items()}
         sequences = {kind: [one.ids for one in tokenizer.encode_batch(made)] for kind, made in texts.items()}
         bare = BareRival(suite.repository, suite.tasks, sequences)
+        of = setting(suite, callers, seconds)
+        file = output / f"{suite.work.name}.json"
+        record = read_record(file, of, list(kinds)) if go_on else Record()
         text = ""
-        for found, encoders in _measure(suite, bare, presses, chosen, rounds, seconds):  # cut short, it has these
-            text = _write(output, suite, bare if "bare" in chosen else None, presses, seconds, callers, found, encoders)
+        for _ in _measure(suite, bare, presses, chosen, rounds, seconds, record):  # cut short, it has the rounds so far
+            notes = _notes(suite, bare if "bare" in chosen else None, presses, seconds, record)
+            write_record(file, of, record, list(kinds), bare.tried if "bare" in chosen else [], notes)
+            text = markdown(suite.shape, record.by_kind(list(kinds)), notes)
+            file.with_suffix(".md").write_text(text, encoding="utf-8")
     except (BenchError, BuildError, ServeError, EspalierError) as error:
         typer.echo(str(error), err=True)
         raise typer.Exit(1) from None
@@ -71,18 +78,23 @@ def bench(
 
 
 def _measure(
-    suite: Suite, bare: BareRival, presses: Mapping[str, Press], rivals: Sequence[str], rounds: int, seconds: float
-) -> Iterator[tuple[Rounds, int | None]]:
-    """After each round: all rounds so far, and how many encoders single-task serving had loaded."""
+    suite: Suite,
+    bare: BareRival,
+    presses: Mapping[str, Press],
+    rivals: Sequence[str],
+    rounds: int,
+    seconds: float,
+    record: Record,
+) -> Iterator[None]:
+    """Adds rounds to the record, and yields after each."""
     served = [rival for rival in rivals if rival in ("nlu", "naive")]
-    steps = rounds * len(presses) * (len(rivals) + ("nlu" in rivals))
-    encoders: int | None = None
-    found: Rounds = []
+    first = len(record.rounds)
+    steps = (rounds - first) * len(presses) * (len(rivals) + ("nlu" in rivals))
     with tqdm(total=steps, file=sys.stderr, unit="load") as bar:
         if "bare" in rivals:
             bar.set_description("bare: layouts and batch sizes")
             bare.choose(seconds / 4)
-        for number in range(rounds):
+        for number in range(first, rounds):
             one: dict[str, dict[str, dict[str, float]]] = {}
             blocks = [name for name, wanted in (("bare", "bare" in rivals), ("served", served)) if wanted]
             blocks += ["single"] if "single" in rivals else []
@@ -96,15 +108,16 @@ def _measure(
                     elif block == "served":
                         one |= measure_suite(suite, presses, served if number % 2 == 0 else served[::-1], bar)
                     else:
-                        single = measure_single(suite, presses, encoders, bar)
-                        if single.encoders != encoders:
-                            _drop(found, "single")  # scaled from another number of encoders
-                        encoders = single.encoders
+                        single = measure_single(suite, presses, record.encoders, bar)
+                        if single.encoders != record.encoders:
+                            _drop(record.rounds, "single")  # scaled from another number of encoders
+                        record.encoders = single.encoders
                         one["single"] = single.figures
                 except BenchError as error:  # one rival's failure must not cost the hour of the others
                     typer.echo(f"round {number + 1}, left out: {error}", err=True)
-            found.append({name: one[name] for name in TITLES if name in one})
-            yield found, encoders
+            record.rounds.append({name: one[name] for name in TITLES if name in one})
+            record.days += [day for day in [str(date.today())] if day not in record.days]
+            yield
 
 
 def _drop(found: Rounds, rival: str) -> None:
@@ -120,53 +133,15 @@ def _rivals(value: str) -> list[str]:
     return [name for name in TITLES if name in names]
 
 
-def _write(
-    output: Path,
-    suite: Suite,
-    bare: BareRival | None,
-    presses: Mapping[str, Press],
-    seconds: float,
-    callers: int,
-    rounds: Rounds,
-    encoders: int | None,
-) -> str:
-    """Writes both files, and returns what the second says."""
-    notes = _notes(suite, bare, presses, seconds, len(rounds), encoders)
-    by_kind = {kind: [{name: figures[kind] for name, figures in one.items()} for one in rounds] for kind in presses}
-    text = markdown(suite.shape, by_kind, notes)
-    record: dict[str, Any] = {
-        "shape": suite.shape.name,
-        "tasks": suite.tasks,
-        "runtime": suite.runtime,
-        "precision": suite.precision,
-        "callers": callers,
-        "seconds": seconds,
-        "encoders": encoders,
-        "bare_tried": bare.tried if bare else [],
-        "medians": {kind: medians(measured) for kind, measured in by_kind.items()},
-        "rounds": by_kind,
-        "notes": notes,
-    }
-    output.mkdir(parents=True, exist_ok=True)
-    (output / f"{suite.work.name}.json").write_text(json.dumps(record, indent=2) + "\n", encoding="utf-8")
-    (output / f"{suite.work.name}.md").write_text(text, encoding="utf-8")
-    return text
-
-
 def _notes(
-    suite: Suite,
-    bare: BareRival | None,
-    presses: Mapping[str, Press],
-    seconds: float,
-    rounds: int,
-    encoders: int | None,
+    suite: Suite, bare: BareRival | None, presses: Mapping[str, Press], seconds: float, record: Record
 ) -> list[str]:
     resources = choose_resources()
     cores = usable_cores()
     callers = ", ".join(f"{press.saturating_callers()} ({kind})" for kind, press in presses.items())
     notes = [
-        f"{date.today()}, {_processor()}, {cores} cores, {available() / GIB:.0f} GiB of memory available.",
-        f"{suite.runtime}, {suite.precision}; medians of {rounds} rounds of {seconds:g} s; "
+        f"{', '.join(record.days)}, {_processor()}, {cores} cores, {available() / GIB:.0f} GiB of memory available.",
+        f"{suite.runtime}, {suite.precision}; medians of {len(record.rounds)} rounds of {seconds:g} s; "
         f"callers at saturation: {callers}; {resources.threads} threads a model, {resources.at_once} models at once.",
         f"One task is {suite.one_task}; alone it is deployed with the same trunk.",
     ]
@@ -174,10 +149,10 @@ def _notes(
         for kind in presses:
             best, quick = bare.saturated(kind), bare.quickest(kind)
             notes.append(f"(a), {kind}: batches of {best.batch}, {best.layout}; for latency one text, {quick.layout}.")
-    if encoders is not None and encoders < len(suite.tasks):
+    if record.encoders is not None and record.encoders < len(suite.tasks):
         notes.append(
-            f"(c) is SCALED: {encoders} of {len(suite.tasks)} encoders fit into memory with 1 GiB left; texts/s, "
-            f"latency and the encoders' memory are multiplied up to {len(suite.tasks)}."
+            f"(c) is SCALED: {record.encoders} of {len(suite.tasks)} encoders fit into memory with 1 GiB left; "
+            f"texts/s, latency and the encoders' memory are multiplied up to {len(suite.tasks)}."
         )
     if suite.left_out:
         notes.append(f"Not asked, because they compare two texts: {', '.join(suite.left_out)}.")
