@@ -34,8 +34,10 @@ def main() -> None:
         no_args_is_help=True,
         pretty_exceptions_enable=False,
     )
-    # An ordinary `kill` ends the program as Ctrl-C does: what was staged is taken away.
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
+    # An ordinary `kill`, or a terminal that is closed, ends the program as Ctrl-C does: what was staged is taken away.
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        if (number, signal.getsignal(number)) != (signal.SIGHUP, signal.SIG_IGN):  # ignored by nohup
+            signal.signal(number, lambda number, _: sys.exit(128 + number))
     warnings.formatwarning = _sentence_for(TrainingWarning, warnings.formatwarning)
     for package in (training, build_tools, clients):
         app.add_typer(package.cli.app)

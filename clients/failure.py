@@ -9,16 +9,18 @@ from clients.errors import EspalierError, RequestRejected, ServerFailed, ServerU
 _UNKNOWN_MODEL = re.compile(r"^Request for unknown model: '([^']*)'")
 # How Triton's Python backend reports an exception that the model itself did not turn into an error response.
 # The generate endpoints send it as 400, like a bad request.
-_MODEL_BROKE = re.compile(r"^Failed to process the request\(s\) for model '[^']*', message: ")
+_MODEL_BROKE = re.compile(r"^Failed to process the request\(s\) for model (?:instance )?'[^']*', message: ")
 
 # The queue policy of the router's config, and the router itself once a request has left the queue.
 _QUEUE_FULL = "Exceeds maximum queue size"
+_STOPPING = "Server is stopping"
 _TOO_LATE = re.compile(r"Request timeout expired|the request's timeout of \S+ s has passed")
 
 
 def is_tritons(sentence: str) -> bool:
     """Whether Triton, and not the transport, says that there is no answer now."""
-    return bool(_UNKNOWN_MODEL.match(sentence) or _QUEUE_FULL in sentence or _TOO_LATE.search(sentence))
+    words = (_QUEUE_FULL, _STOPPING)
+    return bool(_UNKNOWN_MODEL.match(sentence) or any(one in sentence for one in words) or _TOO_LATE.search(sentence))
 
 
 def unreachable(url: str, reason: str) -> ServerUnavailable:
@@ -37,6 +39,11 @@ def too_slow(url: str, timeout: float) -> ServerUnavailable:
     )
 
 
+def not_now(url: str, status: int) -> ServerUnavailable:
+    """What stands before the server, a proxy perhaps, says with an HTTP status that there is no answer now."""
+    return ServerUnavailable(f"the server at {url} gives no answer now (HTTP status {status}): ask again later")
+
+
 def refusal(url: str, sentence: str, bad_request: bool) -> EspalierError:
     """The server answered with an error: its `sentence`, and whether its status code blames the request."""
     if unknown := _UNKNOWN_MODEL.match(sentence):
@@ -48,6 +55,8 @@ def refusal(url: str, sentence: str, bad_request: bool) -> EspalierError:
         return ServerUnavailable(
             f"the server at {url} is too busy (its queue is full): ask again later, with fewer requests at once"
         )
+    if _STOPPING in sentence:
+        return ServerUnavailable(f"the server at {url} is being stopped: ask again when it is back, or ask another one")
     if _TOO_LATE.search(sentence):
         return ServerUnavailable(
             f"the server at {url} was too busy to answer within the timeout: ask again later or give a longer one"

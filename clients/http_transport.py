@@ -21,6 +21,7 @@ from clients.server_sent_events import EventReader
 from clients.terms import Terms
 
 _CHUNK = 65536  # bytes; the most read at once from a stream
+_NOT_NOW = (502, 503, 504)
 
 
 class HttpTransport:
@@ -129,6 +130,8 @@ class _Calls:
         try:
             sentence = str(json.loads(text)["error"])
         except (ValueError, LookupError, TypeError):
+            if status in _NOT_NOW:
+                return failure.not_now(self._url, status)
             sentence = f"HTTP status {status}"
             return failure.refusal(self._url, sentence, bad_request=False)
         return failure.refusal(self._url, sentence, bad_request=status == 400)

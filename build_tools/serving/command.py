@@ -49,7 +49,8 @@ def serve(
     resources = choose_resources(threads, trunk_threads, at_once, result_cache)
     ports = (grpc_port or None, http_port or None, metrics_port or None)
     for number in STOPPING:
-        signal.signal(number, _interrupt_once)
+        if (number, signal.getsignal(number)) != (signal.SIGHUP, signal.SIG_IGN):  # ignored by nohup
+            signal.signal(number, _interrupt_once)
     try:
         with (
             _opened(repository),

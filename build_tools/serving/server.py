@@ -10,6 +10,7 @@ import sys
 import tempfile
 import time
 import uuid
+from contextlib import suppress
 from pathlib import Path
 from py_compile import PycInvalidationMode
 from types import TracebackType
@@ -126,19 +127,21 @@ class TritonServer:
         Requests in flight get some seconds to finish. Does nothing if the server does not run.
         """
         process, self._process = self._process, None
-        if process is not None:
-            process.terminate()
-            try:
-                process.wait(_STOP_SECONDS)
-            except subprocess.TimeoutExpired:
+        try:
+            if process is not None:
+                process.terminate()
+                with suppress(subprocess.TimeoutExpired):
+                    process.wait(_STOP_SECONDS)
+        finally:  # also when a Ctrl-C cuts the waiting short
+            if process is not None:
                 process.kill()
                 process.wait()
-            _kill_group(process.pid)
-        for left in _SHARED_MEMORY.glob(f"{self._shared_memory_prefix}*"):
-            left.unlink(missing_ok=True)
-        if self._folder is not None:
-            shutil.rmtree(self._folder, ignore_errors=True)
-            self._folder = None
+                _kill_group(process.pid)
+            for left in _SHARED_MEMORY.glob(f"{self._shared_memory_prefix}*"):
+                left.unlink(missing_ok=True)
+            if self._folder is not None:
+                shutil.rmtree(self._folder, ignore_errors=True)
+                self._folder = None
 
     def __enter__(self) -> Self:
         return self.start()

@@ -35,9 +35,11 @@ class TritonPythonModel:
         try:
             senders += [request.get_response_sender() for request in requests]
             self._stream(requests, senders, last)
-        except Exception as error:  # what fails here fails for all texts alike
+        except BaseException as error:  # what fails here fails for all texts alike; a panic of Rust is no Exception
             failed = set(range(len(requests))) - last.keys()
             last |= {index: failure_response("nlu_stream", error) for index in failed}
+            if not isinstance(error, Exception):
+                raise
         finally:  # every request gets its final flag: one that does not keeps the server from stopping
             for index, sender in enumerate(senders):
                 _send(sender, *([last[index]] if index in last else []), flags=FINAL)

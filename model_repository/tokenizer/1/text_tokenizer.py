@@ -11,6 +11,10 @@ class RefusedRequestError(ValueError):
     """A request that cannot be read; the sentence is for its caller."""
 
 
+# All of a text is normalized, whatever is cut off afterwards: at 16 bytes and more a character, one caller's huge text
+# would take the memory of all others' router.
+MOST_CHARACTERS = 100_000
+
 # Triton's dynamic batcher joins requests of equal shape only: lengths are rounded up to a few.
 LENGTH_BUCKETS = (8, 16, 24, 32, 48, 64, 96, 128, 192, 256, 384, 512)
 
@@ -36,13 +40,18 @@ class TextTokenizer:
 
 
 def decode_texts(name: str, values: np.ndarray) -> list[str]:
-    """The UTF-8 texts of an input tensor of bytes. Raises RefusedRequestError, naming the row, for anything else."""
+    """The UTF-8 texts of an input tensor of bytes.
+
+    Raises RefusedRequestError, naming the row, for anything else and for a text of more than MOST_CHARACTERS.
+    """
     texts = []
     for row, value in enumerate(values.reshape(-1)):
         try:
             texts.append(value.decode("utf-8"))
         except UnicodeDecodeError as error:
             raise RefusedRequestError(f"{name} {row} is not valid UTF-8 at byte {error.start}.") from error
+        if len(texts[-1]) > MOST_CHARACTERS:
+            raise RefusedRequestError(f"{name} {row} has {len(texts[-1])} characters: give at most {MOST_CHARACTERS}.")
     return texts
 
 

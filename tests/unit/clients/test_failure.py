@@ -31,6 +31,7 @@ def test_a_missing_model_is_named_and_means_unavailable(rest: str) -> None:
     ("sentence", "advice"),
     [
         ("[request id: <id_unknown>] Exceeds maximum queue size", "its queue is full"),
+        ("Server is stopping, scheduler for model has stopped accepting new inference requests", "is being stopped"),
         ("Request timeout expired", "within the timeout"),
         ("the request's timeout of 0.25 s has passed.", "within the timeout"),
     ],
@@ -45,6 +46,13 @@ def test_a_busy_server_is_unavailable_for_now_whatever_the_status(sentence: str,
 
 def test_an_error_without_a_sentence_still_has_one() -> None:
     assert str(failure.refusal("host:1", "", bad_request=False)).endswith("no reason given")
+
+
+def test_a_dead_process_of_a_model_is_not_blamed_on_the_request() -> None:
+    sentence = (
+        "Failed to process the request(s) for model instance 'nlu_stream_0_0', message: Stub process is not healthy."
+    )
+    assert type(failure.refusal("host:1", sentence, bad_request=True)) is ServerFailed
 
 
 def test_unavailable_says_where_why_and_what_to_do() -> None:

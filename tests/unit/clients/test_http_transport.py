@@ -101,11 +101,13 @@ def test_a_refusal_is_the_servers_sentence_alone(url: str) -> None:
 
 
 def test_what_is_no_router_is_a_failure_of_the_server(url: str) -> None:
-    with Client(url) as client:
-        with pytest.raises(ServerFailed, match="no output named result"):
-            client.predict("nothing")
-        with pytest.raises(ServerFailed, match="HTTP status 502"):
-            client.predict("proxy")
+    with Client(url) as client, pytest.raises(ServerFailed, match="no output named result"):
+        client.predict("nothing")
+
+
+def test_a_proxy_that_has_no_server_behind_it_means_unavailable(url: str) -> None:
+    with Client(url) as client, pytest.raises(ServerUnavailable, match=r"no answer now \(HTTP status 502\)"):
+        client.predict("proxy")
 
 
 def test_an_error_after_the_first_answer_comes_after_that_answer(url: str) -> None:

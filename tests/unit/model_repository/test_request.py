@@ -66,6 +66,20 @@ def test_an_empty_text_is_refused_and_named(refused, empty):
     assert refused(text=_texts("a", empty)).startswith("text 1 is empty")
 
 
+@pytest.mark.parametrize("name", ["text", "pair"])
+def test_a_text_that_would_take_the_memory_of_all_others_is_refused_and_named(refused, read, name):
+    tensors = {"text": _texts("a", "b"), "pair": _texts("a", "b")}
+    tensors[name][1, 0] = b"a" * 100_000
+    read(**tensors)
+    tensors[name][1, 0] += b"a"
+
+    assert refused(**tensors).startswith(f"{name} 1 has 100001 characters: give at most 100000")
+
+
+def test_a_name_of_a_task_that_is_no_name_is_told_in_part(refused):
+    assert len(refused(text=_texts("a"), tasks=_texts("x" * 50_000))) < 300
+
+
 @pytest.mark.parametrize("name", ["text", "pair", "tasks"])
 def test_invalid_utf_8_is_refused_with_tensor_row_and_byte(refused, name):
     tensors = {"text": _texts("a", "b"), "pair": _texts("a", "b"), "tasks": _texts("intent", "intent")}

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from router.caller import GoneError
 
-from clients.errors import ServerFailed
+from clients.errors import ServerFailed, ServerUnavailable
 from clients.failure import refusal
 
 
@@ -42,6 +42,14 @@ def test_a_caller_who_waits_no_longer_is_told_whether_it_was_cancelled_or_late(r
 
     assert (response.error.message, response.error.code) == ("too late.", code)
     assert response.outputs == {}
+
+
+def test_a_server_that_stops_is_no_failure_and_clients_may_ask_again(response_module):
+    sentence = "branch_intent: Server is stopping, scheduler for model has stopped accepting new inference requests"
+    response = response_module.failure_response("nlu", response_module.StoppingError(sentence))
+
+    assert response.error.code == "UNAVAILABLE"
+    assert isinstance(refusal("host:1", response.error.message, bad_request=True), ServerUnavailable)
 
 
 def test_a_failure_is_worded_so_that_clients_know_it_for_one_even_on_streams(response_module):

@@ -43,6 +43,7 @@ class Models:
         self.calls = []
         self.held = {}  # model or output: the event that a call of it waits for
         self.failing = set()
+        self.errors = {}  # model or output: what it raises
         self._called = threading.Condition()
 
     def wait_for(self, model):
@@ -59,6 +60,8 @@ class Models:
                 assert self.held[name].wait(PATIENCE)
             if name in self.failing:
                 raise RuntimeError(f"{name} is broken")
+            if name in self.errors:
+                raise self.errors[name]
         if model in TRUNKS:
             ids = inputs["input_ids"].astype(np.float32) + TRUNKS.index(model)
             return {name: np.repeat(ids[:, :, None], 2, axis=2) for name in outputs}
@@ -214,6 +217,20 @@ def test_a_failing_trunk_fails_the_run(start, models, output):
 
     with pytest.raises(RuntimeError, match=f"{output} is broken"):
         _collected(start(_row("a", "shallow", "deep")))
+
+
+@pytest.mark.parametrize("called", ["hidden_2", "hidden_6", "branch_shallow"])
+def test_that_the_server_stops_is_an_error_of_no_task_and_of_no_trial(start, models, run_module, called):
+    canary = replace(REGISTRY.tasks["shallow"].live, version=4)
+    trial = Task(REGISTRY.tasks["shallow"].live, Canary(canary, 1.0, 0.1, 50, 10))
+    registry = Registry({**REGISTRY.tasks, "shallow": trial})
+    trials = Trials(registry)
+    models.errors[called] = run_module.StoppingError("Server is stopping")
+
+    with pytest.raises(run_module.StoppingError):
+        _collected(start(_row("a", "shallow", "deep"), registry=registry, trials=trials))
+
+    assert all(outcome.errors == 0 for outcome in trials.outcomes.values())
 
 
 def test_rows_whose_callers_are_gone_are_not_computed(start, models):

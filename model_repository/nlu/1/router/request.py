@@ -9,11 +9,14 @@ from router.caller import Caller
 from router.registry import Registry
 from router.row import Row
 
+_SHOWN = 100  # characters of a name that is not known
+
 
 def read_rows(request: Any, registry: Registry, caller: Caller) -> list[Row]:
     """The rows of a request, which `caller` sent.
 
-    Raises RefusedRequestError for an empty text, invalid UTF-8, an empty list of tasks or an unknown task.
+    Raises RefusedRequestError for an empty text or one that is too long, invalid UTF-8, an empty list of tasks or an
+    unknown task.
     """
     texts = _texts(request, "text") or []
     check_not_empty(texts)
@@ -40,10 +43,14 @@ def _task_names(value: str, registry: Registry) -> tuple[str, ...]:
         raise RefusedRequestError(f"the list of tasks is empty: name some of {known}, or leave `tasks` out for all.")
     for name in names:
         if name in registry.retired:
-            raise RefusedRequestError(f"the task {name!r} was retired; known tasks: {known}.")
+            raise RefusedRequestError(f"the task {_shown(name)} was retired; known tasks: {known}.")
         if name not in registry.tasks:
-            raise RefusedRequestError(f"there is no task {name!r}; known tasks: {known}.")
+            raise RefusedRequestError(f"there is no task {_shown(name)}; known tasks: {known}.")
     return names
+
+
+def _shown(name: str) -> str:
+    return repr(name[:_SHOWN])  # a sentence of many kilobytes does not fit into what gRPC sends with an error
 
 
 def _texts(request: Any, name: str) -> list[str] | None:

@@ -7,6 +7,7 @@ import numpy as np
 import triton_python_backend_utils as pb_utils
 
 from router.caller import GoneError
+from router.inference import StoppingError
 
 Answers = dict[str, str]  # task -> answer, as JSON
 
@@ -30,11 +31,13 @@ def gone_response(error: GoneError) -> Any:
 
 
 def failure_response(model: str, error: Exception) -> Any:
-    """A response that says that the server failed on a good request (INTERNAL).
+    """A response that says that the server failed on a good request (INTERNAL), or is being stopped (UNAVAILABLE).
 
     The words are those in which Triton reports a model's exception: streams carry no status code, and a client knows
     a failure from a refusal by them.
     """
+    if isinstance(error, StoppingError):
+        return pb_utils.InferenceResponse(error=pb_utils.TritonError(str(error), pb_utils.TritonError.UNAVAILABLE))
     sentence = f"Failed to process the request(s) for model '{model}', message: {error}"
     return pb_utils.InferenceResponse(error=pb_utils.TritonError(sentence, pb_utils.TritonError.INTERNAL))
 

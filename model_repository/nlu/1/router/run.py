@@ -12,7 +12,7 @@ import numpy as np
 from router.answer import Answer, read_answer
 from router.batch import Batch
 from router.durations import Durations
-from router.inference import infer
+from router.inference import StoppingError, infer
 from router.length_groups import length_groups
 from router.padded_length import padded_length
 from router.registry import Branch
@@ -56,7 +56,10 @@ class Run:
         self._stopped = False
 
     def answers(self) -> Iterator[tuple[str, TaskAnswers]]:
-        """Yields (task, its answers for the rows of one length group). Raises RuntimeError if the trunk fails."""
+        """Yields (task, its answers for the rows of one length group).
+
+        Raises RuntimeError if the trunk fails, StoppingError if the server stops.
+        """
         groups = [group for trunk in sorted(set(self._plan.trunks)) for group in self._groups(trunk)]
         self._unfinished = len(groups)
         for group in groups:
@@ -99,6 +102,8 @@ class Run:
         model = next(iter(places)).trunk  # a group is of one trunk
         try:
             states = self._trunk.run(model, batch.arrays, below, steps[0])
+        except StoppingError:
+            raise
         except Exception as error:
             self._give_up(error, {branch: rows for branch, rows in places.items() if branch.tap >= steps[0][0]})
             return
@@ -117,6 +122,8 @@ class Run:
         begun = time.perf_counter()
         try:
             answers = self._compute(branch, places, batch, hidden)
+        except StoppingError:  # says nothing about the branch
+            raise
         except Exception as error:  # whatever is wrong with one branch must not take the other tasks' answers along
             self._fail(branch, places, f"the branch of {branch.task} failed: {error}", time.perf_counter() - begun)
             return
