@@ -14,10 +14,15 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import torch
+
+from build_tools.export import export_branch
 from build_tools.publishing.publish import publish
 from build_tools.publishing.retire import retire
 from build_tools.publishing.rollback import rollback
 from build_tools.publishing.server import NoServer, RunningServer, Server
+from build_tools.runtime import Runtime
+from training.checkpoint import load_checkpoint
 
 CHANGES = {"os.rename", "os.mkdir", "os.remove", "os.rmdir", "shutil.rmtree"}
 Verb = Callable[[Path, Server], object]
@@ -25,6 +30,8 @@ Verb = Callable[[Path, Server], object]
 
 def verb_of(name: str, given: str) -> Verb:
     """What changes a repository."""
+    if name == "publish":
+        _trace(Path(given))
     verbs: dict[str, Verb] = {
         "publish": lambda repository, server: publish(Path(given), repository, server),
         "rollback": lambda repository, server: rollback(given, repository, server),
@@ -33,9 +40,21 @@ def verb_of(name: str, given: str) -> Verb:
     return verbs[name]
 
 
+def _trace(checkpoint: Path) -> None:
+    """So that the processes forked off from this one find the graph traced: else each would take seconds for it."""
+    torch.set_num_threads(1)  # starts none
+    with tempfile.TemporaryDirectory() as folder:
+        export_branch(load_checkpoint(checkpoint).branch, Path(folder, "model.onnx"), Runtime.OPENVINO)
+
+
 def changes_files(event: str, arguments: tuple[Any, ...]) -> bool:
     """Whether an audit event (PEP 578) is of something that changes files."""
     return event in CHANGES or (event == "open" and bool(arguments[2] & (os.O_WRONLY | os.O_RDWR | os.O_CREAT)))
+
+
+def replaces_registry(event: str, arguments: tuple[Any, ...]) -> bool:
+    """Whether this is the change from which on another version is live."""
+    return event == "os.rename" and Path(arguments[1]).name == "registry.json"
 
 
 def count(repository: Path, verb: Verb) -> tuple[int, int]:
@@ -46,7 +65,7 @@ def count(repository: Path, verb: Verb) -> tuple[int, int]:
     def hook(event: str, arguments: tuple[Any, ...]) -> None:
         nonlocal replaced
         numbers[replaced] += changes_files(event, arguments)
-        replaced = replaced or (event == "os.rename" and Path(arguments[1]).name == "registry.json")
+        replaced = replaced or replaces_registry(event, arguments)
 
     with tempfile.TemporaryDirectory() as folder:
         copy = Path(folder, "repository")
@@ -56,17 +75,22 @@ def count(repository: Path, verb: Verb) -> tuple[int, int]:
         return numbers[0], numbers[1]
 
 
-def killed_before(number: int, repository: Path, url: str, verb: Verb) -> None:
-    """Begins the change, and ends this process before the file operation of that number."""
+def killed_at(number: int, after: bool, repository: Path, url: str, verb: Verb) -> None:
+    """Begins the change, and ends this process before the file operation of that number.
+
+    after: counted from the one that replaces registry.json; else that one is the last before which it is ended.
+    """
     seen = 0
+    replaced = False
 
     def hook(event: str, arguments: tuple[Any, ...]) -> None:
-        nonlocal seen
-        if changes_files(event, arguments):
+        nonlocal seen, replaced
+        if replaced == after and changes_files(event, arguments):
             seen += 1
-            if seen == number:
+            if seen == number or (not after and replaces_registry(event, arguments)):
                 print(f"{number}: {event} {arguments[0]}", flush=True)
                 os.kill(os.getpid(), signal.SIGKILL)
+        replaced = replaced or replaces_registry(event, arguments)
 
     sys.addaudithook(hook)
     with RunningServer(url) as server:
@@ -83,10 +107,10 @@ def main(repository: Path, url: str, verb: Verb) -> None:
     before, after = map(int, os.read(reading, 100).split())
     for line in sys.stdin:
         part, share = line.split()
-        number = int(float(share) * (before - 1)) if part == "before" else before + int(float(share) * (after - 1))
+        number = 1 + int(float(share) * ((before if part == "before" else after) - 1))
         child = os.fork()
         if child == 0:
-            killed_before(1 + number, repository, url, verb)
+            killed_at(number, part == "after", repository, url, verb)
             os._exit(0)
         _, status = os.waitpid(child, 0)
         if not os.WIFSIGNALED(status):
