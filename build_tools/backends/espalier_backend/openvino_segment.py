@@ -1,6 +1,7 @@
 """A model, or a segment of one, compiled by OpenVINO for the CPU."""
 
 from collections.abc import Mapping, Sequence
+from functools import cache
 from pathlib import Path
 
 import numpy as np
@@ -25,12 +26,22 @@ def compile_options(parameters: Mapping[str, str]) -> dict[str, str]:
     return options | {name: parameters[name] for name in _TAKEN_OVER if name in parameters}
 
 
+@cache
+def _core() -> openvino.Core:
+    """One for the process.
+
+    Each puts up a stack for signals, and takes it away again with the one before it (SigAltStackSetup in its CPU
+    plugin). If several end in another order than the reverse, one is left that is no more, and a Ctrl-C is a
+    segmentation fault.
+    """
+    return openvino.Core()
+
+
 class OpenVINOSegment:
     """A compiled ONNX file that computes `outputs`."""
 
     def __init__(self, file: Path, outputs: Sequence[str], parameters: Mapping[str, str]) -> None:
-        core = openvino.Core()
-        self._compiled = core.compile_model(core.read_model(file), "CPU", compile_options(parameters))
+        self._compiled = _core().compile_model(_core().read_model(file), "CPU", compile_options(parameters))
         self._ports = {name: self._compiled.output(name) for name in outputs}
         self.outputs = tuple(outputs)
 

@@ -8,7 +8,7 @@ import pytest
 from google.protobuf import text_format
 from tritonclient.grpc import model_config_pb2 as pb
 
-from build_tools import fastest_precisions, same_answers
+from build_tools import golden_timing, same_answers
 from build_tools.builder import build
 from build_tools.errors import BuildError
 from build_tools.precision import Precision, candidates, parameters
@@ -72,7 +72,7 @@ def train(encoder_folder, tmp_path_factory):
 def lower_is_faster(monkeypatch):
     """Timing finds int8 the fastest, then bf16."""
     order = [Precision.INT8, Precision.BF16, Precision.FP32]
-    monkeypatch.setattr(fastest_precisions, "median_ms", lambda runs: {name: 1.0 + order.index(name) for name in runs})
+    monkeypatch.setattr(golden_timing, "median_ms", lambda runs: {name: 1.0 + order.index(name) for name in runs})
 
 
 def _parameters(model):

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 import torch
 
-from build_tools import fastest_precisions, precision
+from build_tools import golden_timing, precision
 from build_tools.backends.espalier_backend.chain import Chain
 from build_tools.errors import BuildError
 from build_tools.graph import Graphs
@@ -99,7 +99,7 @@ def times(monkeypatch):
             chains = {name: one if isinstance(one, Chain) else runs[name].args[0] for name, one in chains.items()}
             return {name: ms[chain.timed_as[0] or "trunk"][ORDER.index(name)] for name, chain in chains.items()}
 
-        monkeypatch.setattr(fastest_precisions, "median_ms", median_ms)
+        monkeypatch.setattr(golden_timing, "median_ms", median_ms)
 
     return times
 

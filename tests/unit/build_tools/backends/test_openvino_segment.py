@@ -1,3 +1,6 @@
+import subprocess
+import sys
+
 import numpy as np
 import onnxruntime
 import pytest
@@ -31,6 +34,24 @@ def test_outputs_are_those_of_onnx_runtime(trunk_file, tensors):
 
     for name, tensor in zip(OUTPUTS, expected, strict=True):
         np.testing.assert_allclose(computed[name], tensor, atol=1e-5)
+
+
+def test_a_ctrl_c_is_no_crash_after_graphs_were_let_go_in_the_order_in_which_they_came(trunk_file):
+    script = f"""
+import signal
+from pathlib import Path
+from build_tools.backends.espalier_backend.openvino_segment import OpenVINOSegment
+first, second = (OpenVINOSegment(Path({str(trunk_file)!r}), {OUTPUTS!r}, {{}}) for _ in "12")
+del first
+del second
+try:
+    signal.raise_signal(signal.SIGINT)
+except KeyboardInterrupt:
+    print("interrupted")
+"""
+    ended = subprocess.run([sys.executable, "-c", script], stdout=subprocess.PIPE, text=True, check=False)
+
+    assert (ended.returncode, ended.stdout) == (0, "interrupted\n")
 
 
 def test_a_later_run_does_not_overwrite_the_outputs_of_an_earlier_one(trunk_file, tensors):
