@@ -6,6 +6,8 @@ import torch
 from tokenizers import Tokenizer
 from transformers import BertConfig, BertModel
 
+_DEEPEST = 5
+
 
 def tiny_bert(tokenizer: Tokenizer, layers: int = 4, width: int = 32, spread: float = 0.2, seed: int = 0) -> BertModel:
     """The same weights for the same seed; of fewer layers it is the bottom of the deeper one.
@@ -15,7 +17,7 @@ def tiny_bert(tokenizer: Tokenizer, layers: int = 4, width: int = 32, spread: fl
     config = BertConfig(
         vocab_size=tokenizer.get_vocab_size(),
         hidden_size=width,
-        num_hidden_layers=layers,
+        num_hidden_layers=_DEEPEST,
         num_attention_heads=2,
         intermediate_size=2 * width,
         max_position_embeddings=64,
@@ -24,7 +26,10 @@ def tiny_bert(tokenizer: Tokenizer, layers: int = 4, width: int = 32, spread: fl
     config._attn_implementation = "sdpa"
     with torch.random.fork_rng():
         torch.manual_seed(seed)
-        return BertModel(config).eval()
+        bert = BertModel(config).eval()
+    bert.encoder.layer = bert.encoder.layer[:layers]  # cut afterwards: what is drawn depends on the depth
+    bert.config.num_hidden_layers = layers
+    return bert
 
 
 def save_encoder(folder: Path, bert: BertModel, tokenizer: Tokenizer) -> Path:
