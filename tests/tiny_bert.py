@@ -6,18 +6,18 @@ import torch
 from tokenizers import Tokenizer
 from transformers import BertConfig, BertModel
 
-_DEEPEST = 5
+_DEPTH = 4
 
 
 def tiny_bert(tokenizer: Tokenizer, layers: int = 4, width: int = 32, spread: float = 0.2, seed: int = 0) -> BertModel:
-    """The same weights for the same seed; of fewer layers it is the bottom of the deeper one.
+    """The same weights for the same seed; of fewer than 4 layers it is the bottom of that one.
 
     spread: of the weights; wide, so that another text gives clearly other hidden states.
     """
     config = BertConfig(
         vocab_size=tokenizer.get_vocab_size(),
         hidden_size=width,
-        num_hidden_layers=_DEEPEST,
+        num_hidden_layers=max(layers, _DEPTH),
         num_attention_heads=2,
         intermediate_size=2 * width,
         max_position_embeddings=64,
