@@ -118,7 +118,7 @@ def _settle_trunk(
 ) -> None:
     wanted = trunk_config(registry.runtime, trunk.taps, trunk.hidden_size, trunk.precision, name, trunk.version)
     changed = put_trunk_configs(repository, repository / name, wanted)
-    if changed or (ready.get(name) != [trunk.version]):
+    if changed or ready.get(name) != [trunk.version]:
         server.load(name)
     for tokenizer in trunk.tokenizers:
         if tokenizer not in ready:
