@@ -29,12 +29,18 @@ class Choice:
 class BareRival:
     """Chooses layout and batch size for each kind of texts, and measures these again in every round."""
 
-    def __init__(self, repository: Path, tasks: Sequence[str], sequences: Mapping[str, list[list[int]]]) -> None:
-        """sequences: for each kind of texts their token ids."""
+    def __init__(
+        self,
+        repository: Path,
+        tasks: Sequence[str],
+        sequences: Mapping[str, list[list[int]]],
+        tried: list[dict[str, Any]],
+    ) -> None:
+        """sequences: for each kind of texts their token ids. tried: what an earlier run has tried, or empty."""
         self._repository = repository
         self._tasks = list(tasks)
         self._sequences = sequences
-        self.tried: list[dict[str, Any]] = []
+        self._tried = tried
 
     def choose(self, seconds: float) -> None:
         """Tries every layout and batch size. What is found here counts for nothing else: best of many is too good."""
@@ -47,18 +53,18 @@ class BareRival:
             ]
             for (tokens, batch), result in zip(wanted, self._run(name, wanted, seconds, sampled=True), strict=True):
                 alone = layout.batches_at_once == 1
-                self.tried.append({"layout": name, "alone": alone, "tokens": tokens, "batch": batch, **result})
+                self._tried.append({"layout": name, "alone": alone, "tokens": tokens, "batch": batch, **result})
 
     def saturated(self, tokens: str) -> Choice:
         """The most texts a second."""
         found = max(
-            (try_ for try_ in self.tried if try_["tokens"] == tokens), key=lambda try_: try_["texts_per_second"]
+            (try_ for try_ in self._tried if try_["tokens"] == tokens), key=lambda try_: try_["texts_per_second"]
         )
         return Choice(found["layout"], found["batch"])
 
     def quickest(self, tokens: str) -> Choice:
         """The shortest time for one text."""
-        ones = (try_ for try_ in self.tried if try_["tokens"] == tokens and try_["batch"] == 1 and try_["alone"])
+        ones = (try_ for try_ in self._tried if try_["tokens"] == tokens and try_["batch"] == 1 and try_["alone"])
         return Choice(min(ones, key=lambda try_: try_["p50_ms"])["layout"], 1)
 
     def measure(self, seconds: float) -> dict[str, dict[str, float]]:

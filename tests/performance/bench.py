@@ -61,14 +61,14 @@ def bench(
         texts = {kind: make_texts(lengths, tokenizer) for kind, lengths in kinds.items()}
         presses = {kind: Press(made, seconds, callers) for kind, made in texts.items()}
         sequences = {kind: [one.ids for one in tokenizer.encode_batch(made)] for kind, made in texts.items()}
-        bare = BareRival(suite.repository, suite.tasks, sequences)
         of = setting(suite, callers, seconds)
         file = output / f"{suite.work.name}.json"
         record = read_record(file, of, list(kinds)) if go_on else Record()
+        bare = BareRival(suite.repository, suite.tasks, sequences, record.tried)
         text = ""
         for _ in _measure(suite, bare, presses, chosen, rounds, seconds, record):  # cut short, it has the rounds so far
             notes = _notes(suite, bare if "bare" in chosen else None, presses, seconds, record)
-            write_record(file, of, record, list(kinds), bare.tried if "bare" in chosen else [], notes)
+            write_record(file, of, record, list(kinds), notes)
             text = markdown(suite.shape, record.by_kind(list(kinds)), notes)
             file.with_suffix(".md").write_text(text, encoding="utf-8")
     except (BenchError, BuildError, ServeError, EspalierError) as error:
@@ -91,7 +91,7 @@ def _measure(
     first = len(record.rounds)
     steps = (rounds - first) * len(presses) * (len(rivals) + ("nlu" in rivals))
     with tqdm(total=steps, file=sys.stderr, unit="load") as bar:
-        if "bare" in rivals:
+        if "bare" in rivals and not record.tried:
             bar.set_description("bare: layouts and batch sizes")
             bare.choose(seconds / 4)
         for number in range(first, rounds):

@@ -15,9 +15,11 @@ Rounds = list[dict[str, dict[str, dict[str, float]]]]  # round -> rival -> kind 
 
 @dataclass
 class Record:
-    """days: on which its rounds were measured. encoders: how many single-task serving had loaded."""
+    """days: on which its rounds were measured. tried: what the bare rival chose from. encoders: how many single-task
+    serving had loaded."""
 
     rounds: Rounds = field(default_factory=list)
+    tried: list[dict[str, Any]] = field(default_factory=list)
     encoders: int | None = None
     days: list[str] = field(default_factory=list)
 
@@ -38,16 +40,14 @@ def setting(suite: Suite, callers: int, seconds: float) -> dict[str, Any]:
     }
 
 
-def write_record(
-    file: Path, of: Mapping[str, Any], record: Record, kinds: Sequence[str], tried: Any, notes: Sequence[str]
-) -> None:
-    """of: the setting. tried: what the bare rival chose from."""
+def write_record(file: Path, of: Mapping[str, Any], record: Record, kinds: Sequence[str], notes: Sequence[str]) -> None:
+    """of: the setting."""
     rounds = record.by_kind(kinds)
     content = {
         **of,
         "days": record.days,
         "encoders": record.encoders,
-        "bare_tried": tried,
+        "bare_tried": record.tried,
         "medians": {kind: medians(measured) for kind, measured in rounds.items()},
         "rounds": rounds,
         "notes": notes,
@@ -70,4 +70,4 @@ def read_record(file: Path, of: Mapping[str, Any], kinds: Sequence[str]) -> Reco
         {name: {kind: by_kind[kind][number][name] for kind in kinds} for name in one}
         for number, one in enumerate(by_kind[kinds[0]])
     ]
-    return Record(rounds, content["encoders"], content["days"])
+    return Record(rounds, content["bare_tried"], content["encoders"], content["days"])
