@@ -1,6 +1,7 @@
 """The server that serves a repository, as far as its models are changed; or none."""
 
 from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Protocol, Self
 
@@ -15,6 +16,14 @@ _SECONDS = 10.0  # for what needs no model
 _LOAD_SECONDS = 120.0
 
 Tensors = dict[str, np.ndarray]
+
+
+@dataclass(frozen=True)
+class Calls:
+    """Of one version of a branch: calls of the router or of clients that were answered, and that failed."""
+
+    answered: int
+    failed: int
 
 
 class Server(Protocol):
@@ -95,6 +104,17 @@ class RunningServer:
             if one.state == "READY":
                 ready.setdefault(one.name, []).append(int(one.version))
         return {model: sorted(versions) for model, versions in ready.items()}
+
+    def calls(self) -> dict[tuple[str, int], Calls]:
+        """{(model, version): its calls} since the server started."""
+        try:
+            statistics = self._client.get_inference_statistics(client_timeout=_SECONDS)
+        except InferenceServerException as error:
+            raise BuildError(f"Triton at {self._url} does not answer: {error.message()}") from error
+        return {
+            (one.name, int(one.version)): Calls(one.inference_stats.success.count, one.inference_stats.fail.count)
+            for one in statistics.model_stats
+        }
 
     def config(self, model: str) -> pb.ModelConfig:
         """See Server."""

@@ -8,8 +8,8 @@ from pydantic import BaseModel
 
 from build_tools.names import examples_file
 from build_tools.publishing.audit import last_withdrawal, read_lines
-from build_tools.publishing.server import RunningServer
-from build_tools.publishing.statistics import calls_by_version, trial_counts
+from build_tools.publishing.server import Calls, RunningServer
+from build_tools.publishing.trial_counts import trial_counts
 from build_tools.registry import Registry, TaskEntry
 
 _MOST_EXAMPLES = 10
@@ -52,12 +52,12 @@ class TaskStatus(BaseModel):
 
 def read_status(repository: Path, registry: Registry, url: str | None, metrics_url: str | None) -> list[TaskStatus]:
     """The state of every task, with what the server at url (gRPC) counts. Raises BuildError if it does not answer."""
-    calls = calls_by_version(url) if url else None
-    trials = trial_counts(metrics_url) if metrics_url else None
+    calls: dict[tuple[str, int], Calls] | None = None
     loaded: dict[str, list[int]] | None = None
     if url:
         with RunningServer(url) as server:
-            loaded = server.ready_versions()
+            calls, loaded = server.calls(), server.ready_versions()
+    trials = trial_counts(metrics_url) if metrics_url else None
     found = []
     for task, entry in sorted(registry.tasks.items()):
         live = entry.live_version

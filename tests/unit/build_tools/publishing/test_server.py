@@ -7,7 +7,7 @@ from tritonclient.utils import InferenceServerException
 
 from build_tools.errors import BuildError
 from build_tools.publishing import server
-from build_tools.publishing.server import NoServer, RunningServer
+from build_tools.publishing.server import Calls, NoServer, RunningServer
 
 
 class _Client:
@@ -37,6 +37,15 @@ class _Client:
     def get_model_config(self, model, client_timeout):
         self._answer(client_timeout)
         return SimpleNamespace(config=pb.ModelConfig(name=model))
+
+    def get_inference_statistics(self, client_timeout):
+        self._answer(client_timeout)
+
+        def of(version, answered, failed):
+            counted = SimpleNamespace(success=SimpleNamespace(count=answered), fail=SimpleNamespace(count=failed))
+            return SimpleNamespace(name="intent", version=version, inference_stats=counted)
+
+        return SimpleNamespace(model_stats=[of("10", 120, 3), of("9", 7, 0)])
 
     def close(self):
         type(self).is_closed = True
@@ -69,6 +78,12 @@ def test_ready_are_the_versions_that_answer_in_the_order_of_their_numbers(client
 
 
 @pytest.mark.usefixtures("client")
+def test_calls_are_by_model_and_version():
+    with RunningServer("here:8001") as server:
+        assert server.calls() == {("intent", 10): Calls(120, 3), ("intent", 9): Calls(7, 0)}
+
+
+@pytest.mark.usefixtures("client")
 def test_a_model_s_config_is_the_one_that_triton_has_loaded():
     with RunningServer("here:8001") as server:
         assert server.config("intent") == pb.ModelConfig(name="intent")
@@ -89,6 +104,8 @@ def test_a_server_that_dies_in_between_is_told(client):
 
     with pytest.raises(BuildError, match="here:8001 does not answer: failed to connect"):
         server.ready_versions()
+    with pytest.raises(BuildError, match="here:8001 does not answer: failed to connect"):
+        server.calls()
     with pytest.raises(BuildError, match="here:8001 has no nlu: failed to connect"):
         server.config("nlu")
 

@@ -4,7 +4,7 @@ import pytest
 
 from build_tools.names import examples_file
 from build_tools.publishing import status
-from build_tools.publishing.statistics import Calls
+from build_tools.publishing.server import Calls
 from build_tools.publishing.status import read_status
 from build_tools.registry import CanaryEntry
 
@@ -13,6 +13,8 @@ CANARY = CanaryEntry(version=3, share=0.1, max_error_rate=0.01, max_milliseconds
 
 class _Server:
     """Holds branch_intent, and nothing of mood."""
+
+    counted: dict
 
     def __init__(self, url):
         assert url == "here:8001"
@@ -23,6 +25,9 @@ class _Server:
     def __exit__(self, *_):
         pass
 
+    def calls(self):
+        return self.counted
+
     def ready_versions(self):
         return {"branch_intent": [1, 2, 3], "branch_other": [1], "nlu": [1]}
 
@@ -31,9 +36,8 @@ class _Server:
 def counted(monkeypatch):
     """What the server has counted, to be filled in."""
     calls, trials = {}, {}
-    monkeypatch.setattr(status, "calls_by_version", lambda _: calls)
     monkeypatch.setattr(status, "trial_counts", lambda _: trials)
-    monkeypatch.setattr(status, "RunningServer", _Server)
+    monkeypatch.setattr(status, "RunningServer", type("_Counting", (_Server,), {"counted": calls}))
     return calls, trials
 
 

@@ -1,38 +1,13 @@
-"""What a running server counts, by model and version, and of versions on trial."""
+"""What the routers of a running server count of versions on trial."""
 
 import re
 import urllib.request
-from dataclasses import dataclass
 from http.client import HTTPException
-
-from tritonclient import grpc
-from tritonclient.utils import InferenceServerException
 
 from build_tools.errors import BuildError
 
 _SAMPLE = re.compile(r"espalier_(\w+)_total\{([^}]*)\} (\S+)")
 _TIMEOUT_SECONDS = 5.0
-
-
-@dataclass(frozen=True)
-class Calls:
-    """Of one version of a branch: calls of the router or of clients that were answered, and that failed."""
-
-    answered: int
-    failed: int
-
-
-def calls_by_version(url: str) -> dict[tuple[str, int], Calls]:
-    """{(model, version): its calls}. Raises BuildError if no Triton answers at url (gRPC host:port)."""
-    try:
-        with grpc.InferenceServerClient(url) as client:
-            statistics = client.get_inference_statistics()
-    except InferenceServerException as error:
-        raise BuildError(f"no Triton answers at {url} ({error.message()}).") from error
-    return {
-        (one.name, int(one.version)): Calls(one.inference_stats.success.count, one.inference_stats.fail.count)
-        for one in statistics.model_stats
-    }
 
 
 def trial_counts(metrics_url: str) -> dict[tuple[str, int], dict[str, int]]:

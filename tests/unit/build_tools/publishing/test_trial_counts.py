@@ -2,14 +2,11 @@ import socket
 import socketserver
 import threading
 from http.server import BaseHTTPRequestHandler, HTTPServer
-from types import SimpleNamespace
 
 import pytest
-from tritonclient.utils import InferenceServerException
 
 from build_tools.errors import BuildError
-from build_tools.publishing import statistics
-from build_tools.publishing.statistics import Calls, calls_by_version, trial_counts
+from build_tools.publishing.trial_counts import trial_counts
 
 METRICS = """\
 # HELP espalier_trial_answers_total Number of texts that a canary or shadow has answered
@@ -86,39 +83,3 @@ def test_a_port_that_serves_something_else_is_told(metrics_url):
 def test_a_port_that_speaks_no_http_is_told(other_url):
     with pytest.raises(BuildError, match="no metrics are served at"):
         trial_counts(other_url)
-
-
-class _Client:
-    """A Triton that has counted calls of two versions, or that does not answer."""
-
-    def __init__(self, url):
-        self._url = url
-
-    def __enter__(self):
-        return self
-
-    def __exit__(self, *_):
-        pass
-
-    def get_inference_statistics(self):
-        if self._url != "here:8001":
-            raise InferenceServerException("failed to connect to all addresses")
-        return SimpleNamespace(model_stats=[self._of("4", 120, 3), self._of("3", 7, 0)])
-
-    def _of(self, version, answered, failed):
-        counted = SimpleNamespace(success=SimpleNamespace(count=answered), fail=SimpleNamespace(count=failed))
-        return SimpleNamespace(name="branch_intent", version=version, inference_stats=counted)
-
-
-@pytest.fixture(autouse=True)
-def client(monkeypatch):
-    monkeypatch.setattr(statistics, "grpc", SimpleNamespace(InferenceServerClient=_Client))
-
-
-def test_calls_are_by_model_and_version():
-    assert calls_by_version("here:8001") == {("branch_intent", 4): Calls(120, 3), ("branch_intent", 3): Calls(7, 0)}
-
-
-def test_a_server_that_does_not_answer_is_named():
-    with pytest.raises(BuildError, match=r"no Triton answers at there:8001 \(failed to connect to all addresses\)"):
-        calls_by_version("there:8001")
