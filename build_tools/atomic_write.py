@@ -8,16 +8,16 @@ from pathlib import Path
 _STAGED = re.compile(r"\..+\.[0-9a-f]{32}")
 
 
-def replace_file(file: Path, text: str, staged_in: Path) -> None:
-    """Writes the text beside and renames it over `file`, on disk before this returns.
+def replace_file(file: Path, content: str | bytes, staged_in: Path) -> None:
+    """Writes the content (text in UTF-8) beside and renames it over `file`, on disk before this returns.
 
     staged_in: a folder of the same file system where a file that a killed process leaves does no harm. A model's own
     folder is none: Triton takes what is new there for a change of the model.
     """
     staged = staged_in / f".{file.name}.{uuid.uuid4().hex}"
     try:
-        with staged.open("x", encoding="utf-8") as out:
-            out.write(text)
+        with staged.open("xb") as out:
+            out.write(content.encode() if isinstance(content, str) else content)
             out.flush()
             os.fsync(out.fileno())
         staged.replace(file)

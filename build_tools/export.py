@@ -16,14 +16,11 @@ from transformers.models.bert.modeling_bert import BertLayer
 from build_tools.fusion import FusedLayer
 from build_tools.names import TRUNK_INPUTS, hidden_name
 from build_tools.runtime import Runtime
+from build_tools.traced_graphs import Structure, traced
 from training.encoder import Encoder, computing_config
 from training.model import Branch, Trunk
 
 OPSET = 18
-
-Structure = tuple[Hashable, ...]
-# Tracing takes seconds and depends on no weight: many branches are alike but for these.
-_graphs: dict[Structure, onnx_ir.Model] = {}
 
 
 def export_trunk(encoder: Encoder, taps: list[int], path: Path, runtime: Runtime) -> None:
@@ -69,9 +66,8 @@ def _plain_layer(layer: BertLayer) -> BertLayer:
 def _export(
     structure: Structure, module: nn.Module, inputs: dict[str, torch.Tensor], outputs: list[str], path: Path
 ) -> None:
-    if structure not in _graphs:
-        _graphs[structure] = _trace(module, inputs, outputs)
-    program = torch.onnx.ONNXProgram(_graphs[structure].clone(), None)
+    graph = traced(structure, list(inputs), lambda: _trace(module, inputs, outputs))
+    program = torch.onnx.ONNXProgram(graph, None)
     program.apply_weights(module.state_dict())
     program.optimize()
     program.save(path, external_data=False)  # one file per version: what is published is one thing

@@ -67,6 +67,12 @@ def test_what_fails_leaves_the_old_one_and_nothing_else(file, tmp_path, monkeypa
     assert [path.name for path in tmp_path.iterdir()] == ["model"]
 
 
+def test_bytes_are_written_as_they_are(file, tmp_path):
+    replace_file(file, b"\r\n\xff", staged_in=tmp_path)
+
+    assert file.read_bytes() == b"\r\n\xff"
+
+
 def test_a_file_that_was_not_there_is_made(tmp_path):
     replace_file(tmp_path / "new", "text", staged_in=tmp_path)
 

@@ -6,6 +6,7 @@ import onnx
 import pytest
 import torch
 
+from build_tools import export, traced_graphs
 from build_tools.export import export_branch, export_trunk
 from build_tools.names import TRUNK_INPUTS, hidden_name
 from build_tools.proof import load_graph
@@ -16,6 +17,13 @@ TAPS = [1, 3]
 HIDDEN = [hidden_name(tap) for tap in TAPS]
 # B x T, none of them the exporter's own 2 x 8; the encoder has 64 positions.
 SHAPES = [(1, 1), (1, 8), (3, 5), (2, 64)]
+
+
+@pytest.fixture
+def new_process(monkeypatch, tmp_path):
+    """Called, it lets this process know no graph, as one that has just begun; the user's cache is empty at first."""
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    return lambda: monkeypatch.setattr(traced_graphs, "_graphs", {})
 
 
 @pytest.fixture(scope="module")
@@ -147,7 +155,26 @@ def test_branches_of_other_heads_of_attention_are_traced_each_for_itself(encoder
         _check_branch(branch, tmp_path / f"{heads}.onnx", Runtime.OPENVINO, hidden, mask)
 
 
-def test_an_export_that_fails_gives_the_exporters_log_back_its_level(encoder, tmp_path, monkeypatch):
+@pytest.mark.parametrize("runtime", Runtime)
+def test_another_process_writes_the_same_file_without_tracing(encoder, runtime, new_process, tmp_path, monkeypatch):
+    branch = Branch(encoder.bert.config, 1, 3, per_token=False)
+    exports = {
+        "trunk": lambda file: export_trunk(encoder, TAPS, file, runtime),
+        "branch": lambda file: export_branch(branch, file, runtime),
+    }
+    new_process()
+    for name, write in exports.items():
+        write(tmp_path / f"{name}.onnx")
+    new_process()
+    monkeypatch.setattr(export, "_trace", lambda *_: pytest.fail("traced again"))
+    for name, write in exports.items():
+        write(tmp_path / "again.onnx")
+        assert (tmp_path / "again.onnx").read_bytes() == (tmp_path / f"{name}.onnx").read_bytes()
+
+
+def test_an_export_that_fails_gives_the_exporters_log_back_its_level(encoder, tmp_path, new_process, monkeypatch):
+    new_process()
+
     def fail(*_, **__):
         raise OSError("no exporter today")
 
