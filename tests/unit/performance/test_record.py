@@ -8,6 +8,7 @@ from record import Record, read_record, write_record
 
 SETTING = {"shape": "assistant", "seconds": 3.0}
 KINDS = ["16", "mix"]
+TRIED = [{"layout": "one call after the other", "batch": 8, "texts_per_second": 17.3}]
 
 
 def figures(value: float) -> dict[str, dict[str, float]]:
@@ -16,8 +17,9 @@ def figures(value: float) -> dict[str, dict[str, float]]:
 
 @pytest.fixture
 def file(tmp_path: Path) -> Path:
-    record = Record([{"nlu": figures(1), "bare": figures(2)}, {"nlu": figures(3)}], 21, ["2026-01-02"])
-    write_record(tmp_path / "bench" / "assistant.json", SETTING, record, KINDS, [], ["a note"])
+    rounds = [{"nlu": figures(1), "bare": figures(2)}, {"nlu": figures(3)}]
+    record = Record(rounds, tried=TRIED, encoders=21, days=["2026-01-02"])
+    write_record(tmp_path / "bench" / "assistant.json", SETTING, record, KINDS, ["a note"])
     return tmp_path / "bench" / "assistant.json"
 
 
@@ -25,7 +27,7 @@ def test_what_is_read_is_what_was_written_without_the_rivals_that_failed(file: P
     record = read_record(file, SETTING, KINDS)
 
     assert record.rounds == [{"nlu": figures(1), "bare": figures(2)}, {"nlu": figures(3)}]
-    assert (record.encoders, record.days) == (21, ["2026-01-02"])
+    assert (record.tried, record.encoders, record.days) == (TRIED, 21, ["2026-01-02"])
 
 
 @pytest.mark.parametrize(
