@@ -3,6 +3,8 @@
 `from espalier import Client` is the way in for programs; `main` is the command-line program `espalier`.
 """
 
+import atexit
+import gc
 import signal
 import sys
 import warnings
@@ -20,6 +22,10 @@ def main() -> None:
     What the user can mend is one sentence on stderr and exit code 1, never a traceback. A TrainingWarning is one
     sentence on stderr as well, and the program goes on.
     """
+    # To import torch and transformers makes a million objects, none of them garbage: looking through them again and
+    # again, and once more at the end, takes a third of a short command's time.
+    gc.set_threshold(100_000)
+    atexit.register(gc.freeze)
     # Here, so that a program that only asks loads none of it.
     import typer
 
