@@ -19,8 +19,10 @@ demo: install
 	rm -rf demo
 	PATH="$(BIN):$$PATH" bash demo.sh demo
 
+# Two at a time, but for the end-to-end tests: they put the machine under load, and measure what it still does.
 test: install
-	PATH="$(BIN):$$PATH" $(BIN)/pytest
+	PATH="$(BIN):$$PATH" $(BIN)/pytest --numprocesses 2 --dist loadfile tests/unit tests/integration
+	PATH="$(BIN):$$PATH" $(BIN)/pytest tests/e2e
 
 # All rivals of the paper's production shape, by turns; see docs/benchmarks.md. BENCH="--shape glue" measures another.
 bench: install

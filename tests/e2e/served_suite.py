@@ -24,10 +24,10 @@ SAMPLE_TASKS = {
     "coherence": (4, None, 300),
 }
 REAL_TASKS = {
-    "sst2": (3, 1, 1500),
-    "mrpc": (4, None, 600),
-    "stsb": (4, None, 800),
-    "snips": (3, 2, 1500),
+    "sst2": (3, 1, 600),
+    "mrpc": (4, None, 400),
+    "stsb": (4, None, 600),
+    "snips": (3, 2, 800),
 }
 
 
