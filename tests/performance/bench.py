@@ -36,6 +36,8 @@ from build_tools.serving.errors import ServeError
 from build_tools.serving.resources import choose_resources, usable_cores
 from clients.errors import EspalierError
 
+CHOICE_SECONDS = 2.0  # at least, for each layout and batch size that the bare rival tries
+
 
 def bench(
     shape: Annotated[str, typer.Option(help="glue, assistant, or the folder of a built repository.")] = "assistant",
@@ -93,7 +95,7 @@ def _measure(
     with tqdm(total=steps, file=sys.stderr, unit="load") as bar:
         if "bare" in rivals and not record.tried:
             bar.set_description("bare: layouts and batch sizes")
-            bare.choose(seconds / 4)
+            bare.choose(max(seconds / 4, CHOICE_SECONDS))
         for number in range(first, rounds):
             one: dict[str, dict[str, dict[str, float]]] = {}
             blocks = [name for name, wanted in (("bare", "bare" in rivals), ("served", served)) if wanted]

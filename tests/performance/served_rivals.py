@@ -29,39 +29,47 @@ class Single:
 
 
 def measure_suite(suite: Suite, presses: Mapping[str, Press], rivals: Sequence[str], bar: tqdm) -> dict[str, Figures]:
-    """One round of `nlu` and of the naive router, on one server, by turns: rival -> figures.
+    """One round of `nlu` and of the naive router, each on a server of its own: rival -> figures.
 
-    The naive router shares trunk and branches with `nlu`; each one's memory is told without the other's process. An
-    idle server takes no processor time, so the one task's own server may run beside.
+    Trunk and branches hold more, the more shapes they have seen: on one server the second would pay for the first. Both
+    routers are loaded; each one's memory is told without the other's process.
     """
-    found: dict[str, Figures] = {rival: {tokens: {} for tokens in presses} for rival in rivals}
-    repository, alone = suite.served(), suite.one_alone()
-    with TritonServer(repository, startup_timeout=START_SECONDS) as server:
-        for tokens, press in presses.items():
-            for rival in rivals:
-                model = NAIVE if rival == "naive" else "nlu"
+    found: dict[str, Figures] = {}
+    for rival in rivals:
+        model, others = (NAIVE, ("nlu", "nlu_stream")) if rival == "naive" else ("nlu", (NAIVE,))
+        with TritonServer(suite.served(), startup_timeout=START_SECONDS) as server:
+            found[rival] = {}
+            for tokens, press in presses.items():
                 bar.set_description(f"{rival}, {tokens} tokens")
                 before = token_counts(server, model)
                 figures = press.saturate(server, model)
                 after = token_counts(server, model)
                 if after[0] > before[0]:
                     figures["padding"] = (after[1] - before[1]) / (after[0] - before[0])
-                others = ("nlu", "nlu_stream") if rival == "naive" else (NAIVE,)
                 figures["pss"] = tree_pss(server.pid, others)
                 found[rival][tokens] = figures | press.one_caller(server, model)
                 bar.update()
-        if "nlu" in rivals:
-            with TritonServer(alone) as single:
-                for tokens, press in presses.items():
-                    bar.set_description(f"nlu, {tokens} tokens: one task, streams, 70 % load")
-                    figures = found["nlu"][tokens]
-                    figures |= press.stream(server)
-                    figures |= press.below_saturation(server, figures["texts_per_second"])
-                    one = [suite.one_task]
-                    figures["one_loaded_p50_ms"] = press.one_caller(server, "nlu", one)["p50_ms"]
-                    figures["one_alone_p50_ms"] = press.one_caller(single, "nlu", one)["p50_ms"]
-                    bar.update()
+            if rival == "nlu":
+                _add_what_only_nlu_has(suite, presses, server, found[rival], bar)
     return found
+
+
+def _add_what_only_nlu_has(
+    suite: Suite, presses: Mapping[str, Press], server: TritonServer, found: Figures, bar: tqdm
+) -> None:
+    """Streams, latency below saturation, and one task beside the others and alone.
+
+    An idle server takes no processor time, so the one task's own server may run beside.
+    """
+    with TritonServer(suite.one_alone()) as single:
+        for tokens, press in presses.items():
+            bar.set_description(f"nlu, {tokens} tokens: one task, streams, 70 % load")
+            figures, one = found[tokens], [suite.one_task]
+            figures |= press.stream(server)
+            figures |= press.below_saturation(server, figures["texts_per_second"])
+            figures["one_loaded_p50_ms"] = press.one_caller(server, "nlu", one)["p50_ms"]
+            figures["one_alone_p50_ms"] = press.one_caller(single, "nlu", one)["p50_ms"]
+            bar.update()
 
 
 def measure_single(suite: Suite, presses: Mapping[str, Press], encoders: int | None, bar: tqdm) -> Single:
