@@ -22,10 +22,7 @@ def main() -> None:
     What the user can mend is one sentence on stderr and exit code 1, never a traceback. A TrainingWarning is one
     sentence on stderr as well, and the program goes on.
     """
-    # To import torch and transformers makes a million objects, none of them garbage: looking through them again and
-    # again, and once more at the end, takes a third of a short command's time.
-    gc.set_threshold(100_000)
-    atexit.register(gc.freeze)
+    atexit.register(gc.freeze)  # at the end a last search for garbage among all of torch's objects would take a second
     # Here, so that a program that only asks loads none of it.
     import typer
 

@@ -4,8 +4,8 @@ Tracing a branch takes longer than all else that is done to publish it, and each
 """
 
 import hashlib
+import time
 from collections.abc import Callable, Hashable, Sequence
-from functools import cache
 from importlib.metadata import version
 from pathlib import Path
 
@@ -21,6 +21,7 @@ _ROOT = Path(__file__).parents[1]
 _SOURCES = ("build_tools", "training")  # whose code is traced
 _LIBRARIES = ("onnx", "onnx-ir", "onnxscript", "torch", "transformers")
 _DIGEST = hashlib.sha256().digest_size
+_KEPT_SECONDS = 90 * 24 * 3600  # a graph that is still used is traced again after that; all others go
 
 _graphs: dict[Structure, onnx_ir.Model] = {}
 
@@ -39,16 +40,18 @@ def traced(structure: Structure, inputs: Sequence[str], trace: Callable[[], onnx
 
 def cached_file(structure: Structure) -> Path:
     """Where a graph is kept: in another file for another structure, other code, or another version of a library."""
-    key = hashlib.sha256(f"{structure!r} {_code()}".encode()).hexdigest()
+    key = hashlib.sha256(f"{structure!r} {_CODE}".encode()).hexdigest()
     return user_cache_path("espalier", appauthor=False) / "traced_graphs" / f"{key}.onnx"
 
 
-@cache
 def _code() -> str:
     digest = hashlib.sha256()
-    for file in sorted(file for folder in _SOURCES for file in (_ROOT / folder).rglob("*.py")):
+    for file in sorted(file for folder in _SOURCES for file in (_ROOT / folder).rglob("*.py") if file.is_file()):
         digest.update(f"{file.relative_to(_ROOT)} {file.stat().st_size} ".encode() + file.read_bytes())
     return f"{digest.hexdigest()} {[version(name) for name in _LIBRARIES]}"
+
+
+_CODE = _code()  # now, when the code is loaded: the files may be others by the time of the first export
 
 
 def _read(structure: Structure, inputs: Sequence[str]) -> onnx_ir.Model | None:
@@ -79,9 +82,12 @@ def _keep(structure: Structure, traced: onnx_ir.Model) -> None:
             del graph.initializers[name]
             graph.inputs.append(weight)
     content = onnx_ir.to_proto(model).SerializeToString()
-    file = cached_file(structure)
     try:
+        file = cached_file(structure)
         file.parent.mkdir(parents=True, exist_ok=True)
         replace_file(file, hashlib.sha256(content).digest() + content, staged_in=file.parent)
+        for other in file.parent.iterdir():
+            if other.stat().st_mtime < time.time() - _KEPT_SECONDS:
+                other.unlink()
     except OSError:
         pass  # where no cache can be, the next export takes its time too

@@ -1,5 +1,6 @@
 """The verbs that change a repository, or ask after it. What needs torch is imported inside."""
 
+import gc
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -55,6 +56,8 @@ def publish(
     """Publish a task checkpoint as the new version of its task, on a running server or for the next one."""
     if canary is not None and shadow:
         raise BuildError("--canary and --shadow exclude each other: a shadow answers for no text.")
+    # The imports make a million objects, none of them garbage: to search them again and again takes seconds.
+    gc.set_threshold(100_000)
     from build_tools.publishing.publish import publish as publish_checkpoint
 
     terms = None

@@ -22,11 +22,11 @@ def switch(
     entry = after.tasks[task]
     _hold_also(repository, before, task, [entry.live], server)
     write_registry(repository, after)
-    log_action(repository, action, task, entry.live, **details)
     try:
+        log_action(repository, action, task, entry.live, **details)
         settle_ensemble(repository, after, task, server)
         _hold_also(repository, after, task, entry.wanted, server)  # the next previous one, before its time
-    except BuildError as error:
+    except (BuildError, OSError) as error:
         raise BuildError(f"version {entry.live} of {task} is live, but what follows failed: {error}") from error
     return entry.live
 

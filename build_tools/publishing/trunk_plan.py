@@ -100,6 +100,7 @@ def _next_version(
     name: str, trunk: TrunkEntry, record: BranchRecord, encoder: Encoder, fingerprints: list[str]
 ) -> TrunkPlan:
     changes = {
+        "encoder": encoder.name,  # from which the next version is to be made
         "version": trunk.version + 1,
         "taps": sorted({*trunk.taps, record.tap}),
         "fingerprints": fingerprints,

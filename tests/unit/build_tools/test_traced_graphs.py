@@ -1,3 +1,5 @@
+import os
+
 import numpy as np
 import onnx_ir
 import pytest
@@ -75,17 +77,15 @@ def test_a_graph_that_was_given_its_weights_leaves_the_next_without_any(export):
 @pytest.mark.parametrize("change", ["structure", "library", "code"])
 def test_what_another_graph_may_come_of_is_traced(export, change, monkeypatch, tmp_path):
     export()
-    traced_graphs._code.cache_clear()
     if change == "library":
         monkeypatch.setattr(traced_graphs, "version", lambda name: f"{name} of tomorrow")
     elif change == "code":
         (tmp_path / "training").mkdir()
         (tmp_path / "training" / "model.py").write_text("class Branch: ...")
+        (tmp_path / "training" / ".#model.py").symlink_to("nobody@nowhere.1")  # an editor's lock
         monkeypatch.setattr(traced_graphs, "_ROOT", tmp_path)
-    try:
-        _, was_traced = export(("openvino", 3, False) if change == "structure" else STRUCTURE)
-    finally:
-        traced_graphs._code.cache_clear()
+    monkeypatch.setattr(traced_graphs, "_CODE", traced_graphs._code())
+    _, was_traced = export(("openvino", 3, False) if change == "structure" else STRUCTURE)
 
     assert was_traced
 
@@ -114,6 +114,15 @@ def test_where_no_cache_can_be_there_is_a_graph_all_the_same(export, folder):
         graph, was_traced = export()
         assert was_traced
         assert _shape(graph) == _shape(_trace())
+
+
+def test_what_was_kept_long_ago_goes_when_another_is_kept(export, folder):
+    export()
+    old = cached_file(STRUCTURE)
+    os.utime(old, (0, 0))
+    export(("openvino", 3, False))
+
+    assert [path for path in folder.rglob("*") if path.is_file()] == [cached_file(("openvino", 3, False))]
 
 
 def test_nothing_but_the_graph_is_left_in_the_cache(export, folder):
