@@ -44,7 +44,7 @@ def load_test(
     from clients.load_test.measure import measure
     from clients.load_test.perf_analyzer import find_perf_analyzer
     from clients.load_test.probe import probe
-    from clients.load_test.protocol import MODELS
+    from clients.load_test.protocol import MODELS, address_for
     from clients.load_test.table import print_table
     from clients.load_test.texts import read_rows, shuffled
 
@@ -57,6 +57,8 @@ def load_test(
     names = read_tasks(tasks)
     loads = read_loads(concurrency, rate, distribution)
     urls = {name: http_url if name == "http" else url for name in read_protocols(protocol)}
+    for name, address in urls.items():
+        address_for(name, address)  # says what is wrong with it, before anything is asked there
     rows = shuffled(read_rows(file), seed)
     for name, address in urls.items():
         probe(address, name, rows[0], names)

@@ -54,6 +54,8 @@ def _notes(measurements: Sequence[Measurement]) -> list[str]:
             senders = "its sender" if measurement.failed == 1 else "their senders"
             failed = "1 request" if measurement.failed == 1 else f"{measurement.failed} requests"
             notes.append(f"{point}: {failed} failed and stopped {senders}: {measurement.failure}")
+        if not measurement.requests and not measurement.failed:
+            notes.append(f"{point}: no answer came within {measurement.seconds:g} s: measure for longer")
         if measurement.unanswered:
             notes.append(f"{point}: requests were still unanswered {DRAIN_SECONDS:g} s after the load had ended")
     with_errors = [measurement for measurement in measurements if measurement.task_errors]

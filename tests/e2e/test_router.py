@@ -100,6 +100,16 @@ def test_a_timeout_counts_the_time_in_the_queue(asker: Asker) -> None:
     assert set(_outcomes(busy)) == {""}
 
 
+def test_requests_of_many_callers_that_wait_together_are_one_batch(server: TritonServer, asker: Asker) -> None:
+    busy = asker.occupy()
+    before = executions(server)["nlu"]
+
+    waiting = [asker.send([text])[1] for text in _texts(32)]
+
+    assert set(_outcomes([*busy, *waiting])) == {""}
+    assert executions(server)["nlu"] - before < 4 + 8
+
+
 def _branch_executions(server: TritonServer) -> int:
     return sum(count for model, count in executions(server).items() if model.startswith("branch_"))
 

@@ -54,6 +54,7 @@ class TritonPythonModel:
             for index, span in intake.spans.items()
             for task in {task for row in span for task in intake.rows[row].tasks}
         }
+        sent: set[tuple[int, str]] = set()
         for task, by_row in self._router.answer(intake.rows, registry):
             for index, span in intake.spans.items():
                 own = {row: answer for row, answer in by_row.items() if row in span}
@@ -64,7 +65,8 @@ class TritonPythonModel:
                 # One response per task, also where a request's rows were computed in several length groups.
                 if len(rows) == expected[index, task]:
                     _send(senders[index], result_response([{task: rows[row]} if row in rows else {} for row in span]))
-        for index in intake.spans:
+                    sent.add((index, task))
+        for index in {index for index, _ in expected.keys() - sent}:
             if (response := intake.gone(index)) is not None:
                 last[index] = response
 

@@ -220,6 +220,33 @@ def test_a_failing_trunk_fails_the_run(start, models, output):
 
 
 @pytest.mark.parametrize("called", ["hidden_2", "hidden_6", "branch_shallow"])
+def test_a_panic_fails_the_run_and_keeps_nobody_waiting(start, models, called):
+    class PanicException(BaseException):  # that of Rust is none that one could catch by its name
+        pass
+
+    models.errors[called] = PanicException("index out of bounds")
+
+    with pytest.raises(RuntimeError, match="PanicException: index out of bounds"):
+        _collected(start(_row("a", "shallow", "deep")))
+
+
+@pytest.mark.parametrize("taken", range(4))
+def test_a_pool_that_takes_no_more_calls_fails_the_run_and_keeps_nobody_waiting(start, pool, taken, monkeypatch):
+    submit, submitted = pool.submit, []
+
+    def submit_some(*call):
+        if len(submitted) == taken:
+            raise RuntimeError("can't start new thread")
+        submitted.append(call)
+        return submit(*call)
+
+    monkeypatch.setattr(pool, "submit", submit_some)
+
+    with pytest.raises(RuntimeError, match="can't start new thread"):
+        _collected(start(_row("a", "shallow", "deep"), _row("b" * 40, "shallow")))
+
+
+@pytest.mark.parametrize("called", ["hidden_2", "hidden_6", "branch_shallow"])
 def test_that_the_server_stops_is_an_error_of_no_task_and_of_no_trial(start, models, run_module, called):
     canary = replace(REGISTRY.tasks["shallow"].live, version=4)
     trial = Task(REGISTRY.tasks["shallow"].live, Canary(canary, 1.0, 0.1, 50, 10))

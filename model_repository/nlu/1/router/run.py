@@ -61,9 +61,7 @@ class Run:
         Raises RuntimeError if the trunk fails, StoppingError if the server stops.
         """
         groups = [group for trunk in sorted(set(self._plan.trunks)) for group in self._groups(trunk)]
-        self._unfinished = len(groups)
-        for group in groups:
-            self._submit(self._start, group)
+        self._submit(self._begin, groups)
         result: tuple[str, TaskAnswers] | Exception | None = None
         try:
             while (result := self._results.get()) is not None:
@@ -82,6 +80,10 @@ class Run:
         own = [number for number, name in enumerate(self._plan.trunks) if name == trunk]
         for group in length_groups([self._lengths[number] for number in own]):
             yield [own[place] for place in group]
+
+    def _begin(self, groups: Sequence[Sequence[int]]) -> None:
+        for group in groups:
+            self._submit(self._start, group)
 
     def _start(self, group: Sequence[int]) -> None:
         encodings = [self._plan.encodings[sequence] for sequence in group]
@@ -108,7 +110,6 @@ class Run:
             self._give_up(error, {branch: rows for branch, rows in places.items() if branch.tap >= steps[0][0]})
             return
         reached = [branch for branch in places if branch.tap in steps[0]]
-        self._more(len(reached) + (len(steps) > 1))
         if len(steps) > 1:
             self._submit(self._climb, batch, places, states, steps[1:])
         # Those first that somebody waits for.
@@ -164,12 +165,15 @@ class Run:
     def _is_waiting(self, row: int) -> bool:
         return not self._rows[row].caller.is_gone
 
-    def _more(self, pieces: int) -> None:
-        with self._lock:
-            self._unfinished += pieces
-
     def _submit(self, work: Callable[..., None], *arguments: object) -> None:
-        self._calls.submit(self._do, work, *arguments)
+        """Called by a piece of work, which is itself unfinished until it has submitted all that follows it."""
+        with self._lock:
+            self._unfinished += 1
+        try:
+            self._calls.submit(self._do, work, *arguments)
+        except BaseException:
+            self._finish()
+            raise
 
     def _do(self, work: Callable[..., None], *arguments: object) -> None:
         try:
@@ -177,6 +181,12 @@ class Run:
                 work(*arguments)
         except Exception as error:
             self._results.put(error)
+        except BaseException as error:  # a panic of Rust; lost here, it would leave the batch waiting for ever
+            self._results.put(RuntimeError(f"{type(error).__name__}: {error}"))
+        finally:
+            self._finish()
+
+    def _finish(self) -> None:
         with self._lock:
             self._unfinished -= 1
             finished = self._unfinished == 0

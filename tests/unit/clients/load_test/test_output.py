@@ -53,11 +53,13 @@ def test_errors_are_said_below_the_table(point: Point) -> None:
     printed = _printed(
         point("http", Concurrency(4), failed=3, failure="the queue is full"),
         point("http", Rate(50.0), unanswered=True),
+        point("stream", Rate(0.5), requests=0),
         point(task_errors=5, task_error="needs [a] pair"),
         point(task_errors=7, task_error="needs [a] pair"),
     )
     assert "http, 4 callers: 3 requests failed and stopped their senders: the queue is full" in printed
     assert "http, 50/s: requests were still unanswered 30 s after the load had ended" in printed
+    assert "stream, 0.5/s: no answer came within 5 s: measure for longer" in printed
     assert "12 answers of single tasks are errors, most often: needs [a] pair" in printed
     assert "errors" not in _printed(point()).replace("task\nerrors", "").splitlines()[-1]
 
