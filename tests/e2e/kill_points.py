@@ -1,10 +1,11 @@
 """Changes of a repository that are killed: `python kill_points.py REPOSITORY URL VERB CHECKPOINT_OR_TASK`.
 
 Each line read from stdin is one: "before 0.5" is killed (SIGKILL) half way through what the verb does to files until
-registry.json is replaced, "after 0.5" half way through the rest. A line then says what it was about to do. The whole is
-counted on a copy of the repository that no server serves.
+registry.json is replaced, "before 1" right before that replace, "after 0.5" half way through the rest. A line then says
+at which step and operation it was. All operations are noted beforehand, on a copy of the repository without a server.
 """
 
+import json
 import os
 import shutil
 import signal
@@ -27,13 +28,15 @@ from training.checkpoint import load_checkpoint
 CHANGES = {"os.rename", "os.mkdir", "os.remove", "os.rmdir", "shutil.rmtree"}
 Verb = Callable[[Path, Server], object]
 
+steps = [""]  # of a publish, as it reports them
+
 
 def verb_of(name: str, given: str) -> Verb:
     """What changes a repository."""
     if name == "publish":
         _trace(Path(given))
     verbs: dict[str, Verb] = {
-        "publish": lambda repository, server: publish(Path(given), repository, server),
+        "publish": lambda repository, server: publish(Path(given), repository, server, report=steps.append),
         "rollback": lambda repository, server: rollback(given, repository, server),
         "retire": lambda repository, server: retire(given, repository, server),
     }
@@ -57,14 +60,15 @@ def replaces_registry(event: str, arguments: tuple[Any, ...]) -> bool:
     return event == "os.rename" and Path(arguments[1]).name == "registry.json"
 
 
-def count(repository: Path, verb: Verb) -> tuple[int, int]:
-    """How many changes are made up to the one that replaces registry.json, and after it."""
-    numbers = [0, 0]
+def operations(repository: Path, verb: Verb) -> dict[str, list[str]]:
+    """The step of each change up to the one that replaces registry.json, and of each after it."""
+    found: dict[str, list[str]] = {"before": [], "after": []}
     replaced = False
 
     def hook(event: str, arguments: tuple[Any, ...]) -> None:
         nonlocal replaced
-        numbers[replaced] += changes_files(event, arguments)
+        if changes_files(event, arguments):
+            found["after" if replaced else "before"].append(steps[-1])
         replaced = replaced or replaces_registry(event, arguments)
 
     with tempfile.TemporaryDirectory() as folder:
@@ -72,13 +76,14 @@ def count(repository: Path, verb: Verb) -> tuple[int, int]:
         shutil.copytree(repository, copy, ignore=shutil.ignore_patterns("*.lock"))
         sys.addaudithook(hook)
         verb(copy, NoServer())
-        return numbers[0], numbers[1]
+        return {part: list(noted) for part, noted in found.items()}  # before the copy's own removal is noted too
 
 
-def killed_at(number: int, after: bool, repository: Path, url: str, verb: Verb) -> None:
-    """Begins the change, and ends this process before the file operation of that number.
+def killed_at(step: str, number: int, after: bool, repository: Path, url: str, verb: Verb) -> None:
+    """Begins the change, and ends this process before the file operation of that number in that step.
 
-    after: counted from the one that replaces registry.json; else that one is the last before which it is ended.
+    Counted by steps, because a change begins with clearing away what those killed before it have left.
+    after: only what follows the replace of registry.json counts; else that one is the last before which it is ended.
     """
     seen = 0
     replaced = False
@@ -86,9 +91,9 @@ def killed_at(number: int, after: bool, repository: Path, url: str, verb: Verb) 
     def hook(event: str, arguments: tuple[Any, ...]) -> None:
         nonlocal seen, replaced
         if replaced == after and changes_files(event, arguments):
-            seen += 1
-            if seen == number or (not after and replaces_registry(event, arguments)):
-                print(f"{number}: {event} {arguments[0]}", flush=True)
+            seen += steps[-1] == step
+            if (steps[-1], seen) == (step, number) or (not after and replaces_registry(event, arguments)):
+                print(f"{steps[-1]}, {seen}: {event} {arguments[0]}", flush=True)
                 os.kill(os.getpid(), signal.SIGKILL)
         replaced = replaced or replaces_registry(event, arguments)
 
@@ -101,16 +106,17 @@ def main(repository: Path, url: str, verb: Verb) -> None:
     """Each change is a process of its own, forked off before anything has started a thread."""
     reading, writing = os.pipe()
     if os.fork() == 0:
-        os.write(writing, " ".join(map(str, count(repository, verb))).encode())
+        os.write(writing, json.dumps(operations(repository, verb)).encode())
         os._exit(0)
     os.wait()
-    before, after = map(int, os.read(reading, 100).split())
+    noted = json.loads(os.read(reading, 2**16))
     for line in sys.stdin:
         part, share = line.split()
-        number = 1 + int(float(share) * ((before if part == "before" else after) - 1))
+        place = int(float(share) * (len(noted[part]) - 1))
+        step = noted[part][place]
         child = os.fork()
         if child == 0:
-            killed_at(number, part == "after", repository, url, verb)
+            killed_at(step, 1 + noted[part][:place].count(step), part == "after", repository, url, verb)
             os._exit(0)
         _, status = os.waitpid(child, 0)
         if not os.WIFSIGNALED(status):
