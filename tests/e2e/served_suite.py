@@ -24,7 +24,7 @@ SAMPLE_TASKS = {
     "coherence": (4, None, 300),
 }
 REAL_TASKS = {
-    "sst2": (3, 1, 600),
+    "sst2": (3, 1, 1500),
     "mrpc": (4, None, 400),
     "stsb": (4, None, 600),
     "snips": (3, 2, 800),
