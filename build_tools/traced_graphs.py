@@ -73,9 +73,9 @@ def _read(structure: Structure, inputs: Sequence[str]) -> onnx_ir.Model | None:
     return model
 
 
-def _keep(structure: Structure, traced: onnx_ir.Model) -> None:
+def _keep(structure: Structure, known: onnx_ir.Model) -> None:
     """A file of ONNX cannot hold a weight without a value: there they are inputs, behind the module's own."""
-    model = traced.clone()
+    model = known.clone()
     graph = model.graph
     for name, weight in list(graph.initializers.items()):
         if weight.const_value is None:

@@ -35,9 +35,10 @@ def measure_suite(suite: Suite, presses: Mapping[str, Press], rivals: Sequence[s
     routers are loaded; each one's memory is told without the other's process.
     """
     found: dict[str, Figures] = {}
+    repository = suite.served()
     for rival in rivals:
         model, others = (NAIVE, ("nlu", "nlu_stream")) if rival == "naive" else ("nlu", (NAIVE,))
-        with TritonServer(suite.served(), startup_timeout=START_SECONDS) as server:
+        with TritonServer(repository, startup_timeout=START_SECONDS) as server:
             found[rival] = {}
             for tokens, press in presses.items():
                 bar.set_description(f"{rival}, {tokens} tokens")
