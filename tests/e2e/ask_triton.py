@@ -19,6 +19,11 @@ def executions(server: TritonServer) -> dict[str, int]:
     return counts
 
 
+def branch_executions(server: TritonServer) -> int:
+    """How often branches have been executed."""
+    return sum(count for model, count in executions(server).items() if model.startswith("branch_"))
+
+
 def outputs_computed(server: TritonServer) -> dict[tuple[str, str], int]:
     """(model, output) -> for how many requests it was computed, from Triton's metrics endpoint."""
     with urllib.request.urlopen(f"http://{server.metrics_url}/metrics") as answer:

@@ -1,6 +1,5 @@
 """Batches, queue, timeouts, cancellation and priorities of the router, and what happens when a branch is missing."""
 
-import random
 import time
 import urllib.error
 import urllib.request
@@ -9,9 +8,9 @@ from concurrent.futures import Future
 from contextlib import contextmanager
 from typing import Any
 
-import numpy as np
 import pytest
-from ask_triton import counter, executions
+from ask_triton import branch_executions, counter, executions
+from router_inputs import BATCH, different_texts, router_inputs
 from served_suite import Suite
 from tritonclient import grpc
 from tritonclient.utils import InferenceServerException
@@ -20,24 +19,7 @@ from build_tools.serving.resources import choose_resources
 from build_tools.serving.server import TritonServer
 from clients import Client
 
-WORDS = ("play", "wake", "me", "some jazz", "at", "seven", "tomorrow", "and", "what", "is", "the", "weather", "please")
-BATCH = 64
 PATIENCE = 120.0  # seconds
-
-
-def _texts(count: int, most: int = 50, seed: int = 0) -> list[str]:
-    """Different texts of mixed lengths."""
-    rng = random.Random(seed)
-    return [" ".join([*rng.choices(WORDS, k=rng.randint(2, most)), str(number)]) for number in range(count)]
-
-
-def _inputs(texts: Sequence[str], tasks: str | None) -> list[grpc.InferInput]:
-    inputs = []
-    for name, values in (("text", texts), ("tasks", None if tasks is None else [tasks] * len(texts))):
-        if values is not None:
-            inputs.append(grpc.InferInput(name, [len(values), 1], "BYTES"))
-            inputs[-1].set_data_from_numpy(np.array(values, dtype=np.object_).reshape(-1, 1))
-    return inputs
 
 
 class Asker:
@@ -60,11 +42,11 @@ class Asker:
             else:
                 future.set_result(len(result.as_numpy("result")))
 
-        return self._client.async_infer("nlu", _inputs(texts, tasks), answered, **terms), future
+        return self._client.async_infer("nlu", router_inputs(texts, tasks), answered, **terms), future
 
     def occupy(self, batches: int = 4) -> list["Future[int]"]:
         """Keeps both router processes busy for a while."""
-        return [self.send(_texts(BATCH, seed=number))[1] for number in range(batches)]
+        return [self.send(different_texts(BATCH, seed=number))[1] for number in range(batches)]
 
 
 @pytest.fixture
@@ -104,30 +86,26 @@ def test_requests_of_many_callers_that_wait_together_are_one_batch(server: Trito
     busy = asker.occupy()
     before = executions(server)["nlu"]
 
-    waiting = [asker.send([text])[1] for text in _texts(32)]
+    waiting = [asker.send([text])[1] for text in different_texts(32)]
 
     assert set(_outcomes([*busy, *waiting])) == {""}
     assert executions(server)["nlu"] - before < 4 + 8
 
 
-def _branch_executions(server: TritonServer) -> int:
-    return sum(count for model, count in executions(server).items() if model.startswith("branch_"))
-
-
 def test_a_cancelled_request_is_not_computed_to_its_end(server: TritonServer, asker: Asker) -> None:
-    texts = _texts(BATCH)
-    before, started = _branch_executions(server), time.monotonic()
+    texts = different_texts(BATCH)
+    before, started = branch_executions(server), time.monotonic()
     assert asker.send(texts)[1].result(PATIENCE) == BATCH
-    whole, seconds = _branch_executions(server) - before, time.monotonic() - started
+    whole, seconds = branch_executions(server) - before, time.monotonic() - started
 
-    before = _branch_executions(server)
+    before = branch_executions(server)
     call, future = asker.send(texts)
     time.sleep(seconds / 10)
     call.cancel()
 
     assert _outcomes([future]) == ["StatusCode.CANCELLED"]
     time.sleep(seconds)
-    assert _branch_executions(server) - before < whole / 2
+    assert branch_executions(server) - before < whole / 2
 
 
 def test_a_full_queue_refuses_at_once_and_the_server_works_afterwards(server: TritonServer, asker: Asker) -> None:
@@ -155,7 +133,7 @@ def _status_over_http(server: TritonServer) -> int:
 
 def test_an_interactive_request_overtakes_bulk_requests_in_the_queue(asker: Asker) -> None:
     busy = asker.occupy(2)
-    bulk = [asker.send(_texts(BATCH, 20, seed), name="bulk", priority=2)[1] for seed in range(12)]
+    bulk = [asker.send(different_texts(BATCH, 20, seed), name="bulk", priority=2)[1] for seed in range(12)]
     _, interactive = asker.send(["wake me"], tasks="intent", name="interactive", priority=1)
 
     assert set(_outcomes([*busy, *bulk, interactive])) == {""}
@@ -166,7 +144,7 @@ def test_an_interactive_request_overtakes_bulk_requests_in_the_queue(asker: Aske
 def test_mixed_lengths_in_one_batch_give_the_answers_of_each_text_alone_with_little_padding(
     server: TritonServer, grpc_client: Client
 ) -> None:
-    texts = _texts(BATCH)
+    texts = different_texts(BATCH)
     names = ("espalier_padding_tokens_total", "espalier_tokens_total")
     before = [counter(server, name) for name in names]
     together = grpc_client.predict_batch(texts, tasks=["intent", "domain", "slots"])

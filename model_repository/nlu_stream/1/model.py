@@ -1,6 +1,7 @@
 """The model `nlu_stream`: the router of `nlu`, sending each task's answer as soon as its branch is done."""
 
 import sys
+from collections import Counter
 from pathlib import Path
 from typing import Any
 
@@ -12,8 +13,6 @@ sys.path += [str(REPOSITORY / "nlu" / "1"), str(REPOSITORY / "tokenizer" / "1")]
 from router.intake import Intake
 from router.response import failure_response, result_response
 from router.router import Router
-
-FINAL = pb_utils.TRITONSERVER_RESPONSE_COMPLETE_FINAL
 
 
 class TritonPythonModel:
@@ -30,31 +29,30 @@ class TritonPythonModel:
         threads, such as two increments of one metric at the same moment. Batches are in flight side by side all the
         same, in the processes of this model's instances.
         """
-        last: dict[int, Any] = {}  # the response, if any, that goes with a request's final flag
-        senders: list[Any] = []
+        streams: list[_Stream] = []
         try:
-            senders += [request.get_response_sender() for request in requests]
-            self._stream(requests, senders, last)
+            streams += [_Stream(request.get_response_sender()) for request in requests]
+            self._answer(requests, streams)
         except BaseException as error:  # what fails here fails for all texts alike; a panic of Rust is no Exception
-            failed = set(range(len(requests))) - last.keys()
-            last |= {index: failure_response("nlu_stream", error) for index in failed}
+            for stream in streams:
+                stream.end(failure_response("nlu_stream", error))
             if not isinstance(error, Exception):
                 raise
-        finally:  # every request gets its final flag: one that does not keeps the server from stopping
-            for index, sender in enumerate(senders):
-                _send(sender, *([last[index]] if index in last else []), flags=FINAL)
+        finally:
+            for stream in streams:
+                stream.end()
 
-    def _stream(self, requests: list[Any], senders: list[Any], last: dict[int, Any]) -> None:
+    def _answer(self, requests: list[Any], streams: list["_Stream"]) -> None:
         registry = self._router.registry()
         intake = Intake(requests, registry)
-        last |= intake.refused
-        answered: dict[tuple[int, str], dict[int, str]] = {}  # (request, task): {row: answer}
-        expected = {
-            (index, task): sum(task in intake.rows[row].tasks for row in span)
+        for index, refusal in intake.refused.items():
+            streams[index].end(refusal)
+        # {request: {task: how many of its texts ask for it}}, without those tasks whose answers are sent.
+        unsent = {
+            index: Counter(task for row in span for task in intake.rows[row].tasks)
             for index, span in intake.spans.items()
-            for task in {task for row in span for task in intake.rows[row].tasks}
         }
-        sent: set[tuple[int, str]] = set()
+        answered: dict[tuple[int, str], dict[int, str]] = {}  # (request, task): {row: answer}
         for task, by_row in self._router.answer(intake.rows, registry):
             for index, span in intake.spans.items():
                 own = {row: answer for row, answer in by_row.items() if row in span}
@@ -63,16 +61,35 @@ class TritonPythonModel:
                 rows = answered.setdefault((index, task), {})
                 rows |= own
                 # One response per task, also where a request's rows were computed in several length groups.
-                if len(rows) == expected[index, task]:
-                    _send(senders[index], result_response([{task: rows[row]} if row in rows else {} for row in span]))
-                    sent.add((index, task))
-        for index in {index for index, _ in expected.keys() - sent}:
+                if len(rows) < unsent[index][task]:
+                    continue
+                del unsent[index][task]
+                response = result_response([{task: rows[row]} if row in rows else {} for row in span])
+                if unsent[index]:
+                    streams[index].send(response)
+                else:  # it need not wait for what other requests of the batch have asked for
+                    intake.settle(index)
+                    streams[index].end(response)
+        for index in (index for index, tasks in unsent.items() if tasks):
             if (response := intake.gone(index)) is not None:
-                last[index] = response
+                streams[index].end(response)
 
 
-def _send(sender: Any, *response: Any, flags: int = 0) -> None:
-    try:
-        sender.send(*response, flags=flags)
-    except Exception as error:  # one caller that is gone must not keep the others from their answers
-        pb_utils.Logger.log_warn(f"nlu_stream: a response could not be sent: {error}")
+class _Stream:
+    """The responses to one request. Without its end, the server could not stop."""
+
+    def __init__(self, sender: Any) -> None:
+        self._sender = sender
+        self._has_ended = False
+
+    def send(self, *response: Any, flags: int = 0) -> None:
+        try:
+            self._sender.send(*response, flags=flags)
+        except Exception as error:  # one caller that is gone must not keep the others from their answers
+            pb_utils.Logger.log_warn(f"nlu_stream: a response could not be sent: {error}")
+
+    def end(self, *response: Any) -> None:
+        """With a last response, or with none. Does nothing if it has ended."""
+        if not self._has_ended:
+            self._has_ended = True
+            self.send(*response, flags=pb_utils.TRITONSERVER_RESPONSE_COMPLETE_FINAL)

@@ -1,3 +1,4 @@
+import threading
 from types import SimpleNamespace
 
 import pytest
@@ -90,18 +91,53 @@ def test_once_cancelled_a_request_stays_so_though_triton_says_otherwise_later(cl
     assert caller.is_gone
 
 
-def test_a_slow_answer_of_triton_does_not_undo_what_a_later_question_found(clock):
+def test_no_two_threads_ask_triton_at_once(clock):
     request = Request()
     caller = Caller(request)
+    others = []
 
     def slow():
-        """Says no, but while it was on its way the request was cancelled, and another thread has learnt it."""
-        request.is_cancelled = lambda: True
+        """While the answer is on its way, 20 ms pass, and another thread wants to know."""
         clock.now += 0.03
-        assert caller.is_gone
+        others.append(threading.Thread(target=caller.check))
+        others[0].start()
+        others[0].join(0.1)
+        assert others[0].is_alive()
+        request.is_cancelled = lambda: True
         return False
 
     request.is_cancelled = slow
+    caller.check()
 
+    others[0].join(10)
     assert caller.is_gone
-    assert caller.is_gone
+
+
+def test_triton_is_not_asked_about_a_request_that_is_settled(clock):
+    request = Request(microseconds=1_000_000)
+    caller = Caller(request)
+    caller.check()
+
+    caller.settle()
+    clock.now += 0.5
+
+    assert not caller.is_gone
+    assert request.asked == 1
+
+
+def test_a_request_is_not_settled_while_triton_is_asked_about_it():
+    request = Request()
+    caller = Caller(request)
+    settling = threading.Thread(target=caller.settle)
+
+    def slow():
+        settling.start()
+        settling.join(0.1)
+        assert settling.is_alive()
+        return False
+
+    request.is_cancelled = slow
+    caller.check()
+
+    settling.join(10)
+    assert not settling.is_alive()

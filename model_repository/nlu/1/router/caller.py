@@ -1,6 +1,7 @@
 """Who waits for an answer, and whether anybody still does."""
 
 import math
+import threading
 import time
 from typing import Any
 
@@ -28,6 +29,12 @@ class Caller:
         self._deadline = time.monotonic() + self._seconds if self._seconds else math.inf
         self._asked = -math.inf
         self._cancelled = False
+        self._lock = threading.Lock()
+
+    def settle(self) -> None:
+        """Everything is answered. Triton frees the request then, and must not be asked about it any more."""
+        with self._lock:
+            self._asked = math.inf
 
     def check(self) -> None:
         """Raises GoneError once the request was cancelled or its timeout has passed."""
@@ -35,10 +42,10 @@ class Caller:
         if now > self._deadline:
             raise GoneError(f"the request's timeout of {self._seconds:g} s has passed.", cancelled=False)
         if now - self._asked > _ASK_AGAIN_SECONDS:
-            self._asked = now
-            # Never back to False: another thread may learn it while this one waits for Triton.
-            if self._request.is_cancelled():
-                self._cancelled = True
+            with self._lock:
+                if now - self._asked > _ASK_AGAIN_SECONDS:  # no other thread has asked, or settled, meanwhile
+                    self._asked = now
+                    self._cancelled = self._cancelled or self._request.is_cancelled()
         if self._cancelled:
             raise GoneError("the request was cancelled.", cancelled=True)
 

@@ -38,6 +38,10 @@ class Intake:
                 self.spans[index] = range(len(self.rows), len(self.rows) + len(rows))
                 self.rows += rows
 
+    def settle(self, index: int) -> None:
+        """To be called before the last response to a request is sent, if others of the batch still wait."""
+        self._callers[index].settle()
+
     def gone(self, index: int) -> Any | None:
         """The response to a request whose caller does not wait any more, or None."""
         try:
