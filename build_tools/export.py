@@ -3,7 +3,8 @@
 import copy
 import logging
 import warnings
-from collections.abc import Callable, Hashable
+from collections.abc import Hashable
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -11,8 +12,8 @@ import onnx_ir
 import torch
 from torch import nn
 from transformers import BertConfig
-from transformers.models.bert.modeling_bert import BertLayer
 
+from build_tools.exported_layers import ExportedLayer, ExportedLayers
 from build_tools.fusion import FusedLayer
 from build_tools.names import TRUNK_INPUTS, hidden_name
 from build_tools.runtime import Runtime
@@ -27,10 +28,14 @@ def export_trunk(encoder: Encoder, taps: list[int], path: Path, runtime: Runtime
     """Writes the trunk, cut at the deepest tap: int64 [B, T] each -> hidden_<tap>, float32 [B, T, H], for each tap."""
     trunk = Trunk(encoder, taps)
     structure = _structure(runtime, encoder.bert.config, trunk.taps)
-    trunk.layers = _layers_for(runtime, trunk.layers)
+    outputs = [hidden_name(tap) for tap in trunk.taps]
+    steps = [trunk.layers[below:tap] for below, tap in pairwise((0, *trunk.taps))]
+    # All layers up to the next tap stand for one, after which there is a tap.
+    trunk.layers = nn.ModuleList(ExportedLayers(step, _form(runtime), first_only=False) for step in steps)
+    trunk.taps = tuple(range(1, len(steps) + 1))
     # A tensor of its own for each input: the exporter takes one given twice for one input.
     inputs = {name: torch.ones(2, 8, dtype=torch.long) for name in TRUNK_INPUTS}
-    _export(structure, trunk, inputs, [hidden_name(tap) for tap in trunk.taps], path)
+    _export(structure, trunk, inputs, outputs, path)
 
 
 def export_branch(branch: Branch, path: Path, runtime: Runtime) -> None:
@@ -39,7 +44,7 @@ def export_branch(branch: Branch, path: Path, runtime: Runtime) -> None:
     layer: Any = branch.layers[0]
     head = (branch.classifier.out_features, branch.pooler is None)
     structure = _structure(runtime, layer.attention.self.config, len(branch.layers), *head)
-    branch.layers = _layers_for(runtime, branch.layers)
+    branch.layers = nn.ModuleList([ExportedLayers(branch.layers, _form(runtime), first_only=branch.pooler is not None)])
     hidden = torch.zeros(2, 8, branch.classifier.in_features)
     inputs = {"hidden": hidden, "attention_mask": torch.ones(2, 8, dtype=torch.long)}
     _export(structure, branch, inputs, ["logits"], path)
@@ -50,17 +55,8 @@ def _structure(runtime: Runtime, config: BertConfig, *shape: Hashable) -> Struct
     return (runtime, *computing_config(config).values(), *shape)
 
 
-def _layers_for(runtime: Runtime, layers: nn.ModuleList) -> nn.ModuleList:
-    """Layers that compute the same, in a form for export alone."""
-    make: Callable[[Any], nn.Module] = _plain_layer if runtime is Runtime.OPENVINO else FusedLayer
-    return nn.ModuleList(make(layer) for layer in layers)
-
-
-def _plain_layer(layer: BertLayer) -> BertLayer:
-    """A copy with attention written out: exported from `sdpa` it is cut into more operators."""
-    plain = copy.deepcopy(layer)
-    plain.attention.self.config._attn_implementation = "eager"
-    return plain
+def _form(runtime: Runtime) -> type[ExportedLayer]:
+    return ExportedLayer if runtime is Runtime.OPENVINO else FusedLayer
 
 
 def _export(

@@ -8,32 +8,23 @@ fuses what it can when it compiles the plain graph.
 from collections.abc import Sequence
 
 import torch
-from torch import nn
 from transformers.activations import GELUActivation
-from transformers.models.bert.modeling_bert import BertLayer, BertOutput, BertSelfOutput
+from transformers.models.bert.modeling_bert import BertOutput, BertSelfOutput
+
+from build_tools.exported_layers import ExportedLayer
 
 
-class FusedLayer(nn.Module):
-    """Stands for a BertLayer in an export: the same weights, in operators of ONNX Runtime's domain com.microsoft.
+class FusedLayer(ExportedLayer):
+    """The layer in operators of ONNX Runtime's domain com.microsoft.
 
     It can be exported, and not be run: PyTorch has no such operators.
     """
 
-    def __init__(self, layer: BertLayer) -> None:
-        super().__init__()
-        attention = layer.attention.self
-        projections = (attention.query, attention.key, attention.value)
-        self.heads = int(attention.num_attention_heads)
-        self.qkv_weight = nn.Parameter(torch.cat([one.weight.detach().T for one in projections], dim=1))
-        self.qkv_bias = nn.Parameter(torch.cat([one.bias.detach() for one in projections]))
-        self.attention_output = layer.attention.output
-        self.intermediate = layer.intermediate
-        self.output = layer.output
-
-    def forward(self, hidden: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
-        """hidden float32 [B, T, H], mask as `additive_mask` makes it, float32 [B, 1, 1, T] -> float32 [B, T, H]."""
+    def _attend(self, query: torch.Tensor, key: torch.Tensor, value: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
         seen = (mask[:, 0, 0, :] == 0).to(torch.int32)
-        context = _fused("Attention", (hidden, self.qkv_weight, self.qkv_bias, seen), hidden, num_heads=self.heads)
+        return _fused("MultiHeadAttention", (query, key, value, None, seen), query, num_heads=self.heads)
+
+    def _feed_forward(self, hidden: torch.Tensor, context: torch.Tensor) -> torch.Tensor:
         hidden = _add_and_normalize(self.attention_output, context, hidden)
         return _add_and_normalize(self.output, self._activated(hidden), hidden)
 
@@ -56,7 +47,7 @@ def _add_and_normalize(
 
 
 def _fused(
-    operator: str, inputs: Sequence[torch.Tensor], like: torch.Tensor, **attributes: int | float
+    operator: str, inputs: Sequence[torch.Tensor | None], like: torch.Tensor, **attributes: int | float
 ) -> torch.Tensor:
     """One operator of com.microsoft, its result of the type and shape of `like`."""
     return torch.onnx.ops.symbolic(

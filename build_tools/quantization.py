@@ -47,8 +47,6 @@ class _Int8Graph:
         for node in self._graph.node:
             if node.op_type == "MatMul" and node.input[1] in self._weights:
                 product(node.input[0], node.input[1], node.output[0])
-            elif node.op_type == "Attention" and node.domain == CONTRIBUTED:
-                self._open_attention(node, product)
             else:
                 self._nodes.append(node)
         del self._graph.node[:]
@@ -84,16 +82,6 @@ class _Int8Graph:
         inputs = [rounded, values, step, scales, middle]
         self._add("MatMulIntegerToFloat", inputs, f"{result}_unit", domain=CONTRIBUTED)
         self._add("Mul", [f"{result}_unit", greatest], result)
-
-    def _open_attention(self, node: onnx.NodeProto, product: Callable[[str, str, str], None]) -> None:
-        """Attention with its own matrices -> their product, and the attention that is computed from it."""
-        hidden, weight, bias, mask = node.input
-        (result,) = node.output
-        product(hidden, weight, f"{result}_qkv")
-        parts = [f"{result}_{part}" for part in ("query", "key", "value")]
-        self._nodes.append(helper.make_node("Split", [f"{result}_qkv"], parts, axis=-1, num_outputs=3))
-        attributes = {one.name: helper.get_attribute_value(one) for one in node.attribute}
-        self._add("MultiHeadAttention", [*parts, bias, mask], result, domain=CONTRIBUTED, **attributes)
 
     def _int8(self, weight: str) -> tuple[str, str]:
         """The names of a matrix in int8 [K, N] and of its scales float32 [N]."""

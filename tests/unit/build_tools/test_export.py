@@ -3,6 +3,7 @@ import logging
 
 import numpy as np
 import onnx
+import onnxruntime
 import pytest
 import torch
 
@@ -64,7 +65,8 @@ def _check_branch(branch, file, runtime, hidden, mask):
     computed = chain.run({"hidden": hidden.numpy(), "attention_mask": mask.numpy()}, ["logits"])["logits"]
 
     assert computed.shape == expected.shape
-    np.testing.assert_allclose(computed, expected, atol=1e-4)
+    seen = mask.numpy() > 0 if branch.pooler is None else slice(None)  # what stands at padding means nothing
+    np.testing.assert_allclose(computed[seen], expected[seen], atol=1e-4)
 
 
 @pytest.mark.parametrize("runtime", Runtime)
@@ -77,8 +79,10 @@ def test_the_exported_trunk_computes_every_tap_for_any_batch_and_length(encoder,
     computed = load_graph(trunk_file, HIDDEN, runtime).run({name: one.numpy() for name, one in tokens.items()}, HIDDEN)
 
     assert list(computed) == HIDDEN
+    seen = tokens["attention_mask"].numpy() > 0  # what stands at padding means nothing
     for name, hidden in zip(HIDDEN, expected, strict=True):
-        np.testing.assert_allclose(computed[name], hidden.numpy(), atol=1e-4)
+        assert computed[name].shape == hidden.shape
+        np.testing.assert_allclose(computed[name][seen], hidden.numpy()[seen], atol=1e-4)
 
 
 @pytest.mark.parametrize("runtime", Runtime)
@@ -104,6 +108,46 @@ def test_padding_changes_neither_hidden_states_nor_logits(trunk_file, branch_fil
     if branch.pooler is None:
         with_padding = with_padding[:, :5]
     np.testing.assert_allclose(with_padding, without, atol=1e-4)
+
+
+@pytest.mark.parametrize("runtime", Runtime)
+def test_masks_with_holes_and_rows_without_a_token_are_computed_too(encoder, runtime, tmp_path):
+    """No tokenizer makes them; whoever asks a model of its own over KServe may."""
+    torch.manual_seed(1)
+    branch = Branch(encoder.bert.config, 2, 3, per_token=True)
+    export_branch(branch, tmp_path / "model.onnx", runtime)
+    hidden = torch.randn(3, 4, 16, generator=torch.Generator().manual_seed(5))
+    _check_branch(branch, tmp_path / "model.onnx", runtime, hidden, torch.tensor([[1, 0, 1, 0], [1] * 4, [1, 0, 0, 1]]))
+
+    given = {"hidden": hidden.numpy(), "attention_mask": np.zeros((3, 4), np.int64)}
+    computed = load_graph(tmp_path / "model.onnx", ["logits"], runtime).run(given, ["logits"])["logits"]
+    assert computed.shape == (3, 4, 3)
+    assert np.isfinite(computed).all()
+
+
+def _rows_multiplied(file, given):
+    """How many rows each matrix product of a layer has, in the order of computation."""
+    model = onnx.load(file)
+    layers = {weight.name for weight in model.graph.initializer if len(weight.dims) == 2 and min(weight.dims) >= 16}
+    read = [node.input[0] for node in model.graph.node if node.op_type == "MatMul" and node.input[1] in layers]
+    model.graph.output.extend(onnx.helper.make_tensor_value_info(name, 1, None) for name in dict.fromkeys(read))
+    onnx.save(model, file.with_name("all.onnx"))
+    session = onnxruntime.InferenceSession(file.with_name("all.onnx"), providers=["CPUExecutionProvider"])
+    values = dict(zip(dict.fromkeys(read), session.run(list(dict.fromkeys(read)), given), strict=True))
+    return [values[name].shape[0] * values[name].shape[1] for name in read]
+
+
+@pytest.mark.parametrize("runtime", Runtime)
+def test_neither_padding_nor_what_the_pooler_does_not_read_is_multiplied(encoder, runtime, tmp_path):
+    mask = np.array([[1] * 8, [1] * 3 + [0] * 5, [1] * 2 + [0] * 6])
+    given = {"hidden": np.ones((3, 8, 16), np.float32), "attention_mask": mask}
+    rows = {}
+    for per_token in (True, False):
+        export_branch(Branch(encoder.bert.config, 2, 3, per_token), tmp_path / "model.onnx", runtime)
+        rows[per_token] = _rows_multiplied(tmp_path / "model.onnx", given)
+
+    assert rows[True] == [13] * 8  # tokens: 8 + 3 + 2; four products in each of two layers
+    assert rows[False] == [13] * 5 + [3] * 4  # of the last layer, all but keys and values for three texts alone
 
 
 def test_the_trunk_is_cut_at_its_deepest_tap(encoder, trunk_file, tmp_path):

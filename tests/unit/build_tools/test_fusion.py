@@ -8,7 +8,6 @@ from transformers import BertConfig
 from transformers.models.bert.modeling_bert import BertLayer
 
 from build_tools.export import export_branch
-from build_tools.fusion import FusedLayer
 from build_tools.proof import load_graph
 from build_tools.runtime import Runtime
 from training.model import Branch
@@ -27,8 +26,8 @@ def _exported(branch, runtime, file):
 def test_onnx_runtime_gets_one_operator_for_attention_gelu_and_each_residual_norm(config, tmp_path):
     operators = _exported(Branch(config, 2, 3, per_token=True), Runtime.ONNXRUNTIME, tmp_path / "model.onnx")
 
-    assert (operators["Attention"], operators["BiasGelu"], operators["SkipLayerNormalization"]) == (2, 2, 4)
-    assert not operators.keys() & {"Softmax", "Erf", "LayerNormalization", "Transpose", "Reshape"}
+    assert (operators["MultiHeadAttention"], operators["BiasGelu"], operators["SkipLayerNormalization"]) == (2, 2, 4)
+    assert not operators.keys() & {"Softmax", "Erf", "LayerNormalization"}
 
 
 def test_openvino_gets_no_operator_that_only_onnx_runtime_knows(config, tmp_path):
@@ -45,7 +44,7 @@ def test_an_activation_other_than_gelu_is_exported_as_it_is(config, tmp_path):
     torch.manual_seed(0)
     branch = Branch(other, 1, 3, per_token=True).eval()
     operators = _exported(branch, Runtime.ONNXRUNTIME, tmp_path / "model.onnx")
-    assert (operators["Relu"], operators["BiasGelu"], operators["Attention"]) == (1, 0, 1)
+    assert (operators["Relu"], operators["BiasGelu"], operators["MultiHeadAttention"]) == (1, 0, 1)
 
     given = {"hidden": torch.randn(2, 5, 16), "attention_mask": torch.tensor([[1] * 5, [1, 1, 0, 0, 0]])}
     chain = load_graph(tmp_path / "model.onnx", ["logits"], Runtime.ONNXRUNTIME)
@@ -68,15 +67,3 @@ def test_exporting_leaves_the_branch_as_it_was(config, tmp_path):
         assert branch.layers[0].attention.self.config._attn_implementation == "sdpa"
         assert branch.training
         assert all(torch.equal(tensor, before[name]) for name, tensor in branch.state_dict().items())
-
-
-def test_a_fused_layer_holds_the_layer_s_weights_and_shares_what_it_can(config):
-    layer = BertLayer(config)
-
-    fused = FusedLayer(layer)
-
-    hidden = torch.randn(1, 4, 16)
-    query, key, value = (hidden @ fused.qkv_weight + fused.qkv_bias).split(16, dim=-1)
-    for computed, projection in zip((query, key, value), ("query", "key", "value"), strict=True):
-        torch.testing.assert_close(computed, getattr(layer.attention.self, projection)(hidden))
-    assert fused.output is layer.output
