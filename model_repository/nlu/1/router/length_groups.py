@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 # What one more group costs, as a number of tokens: its way through the processes, and matrices of fewer rows.
-GROUP_COST = 40
+GROUP_COST = 25
 
 
 def length_groups(lengths: Sequence[int]) -> list[list[int]]:
