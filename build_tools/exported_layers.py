@@ -12,6 +12,11 @@ import torch
 from torch import nn
 
 
+def seen_places(mask: torch.Tensor) -> torch.Tensor:
+    """mask: as `additive_mask` makes it, float32 [B, 1, 1, T] -> bool [B, T], false at padding."""
+    return mask[:, 0, 0, :] == 0
+
+
 @dataclass(frozen=True)
 class Places:
     """Where the N tokens of a batch lie in its B rows of T.
@@ -26,7 +31,7 @@ class Places:
     @classmethod
     def of(cls, mask: torch.Tensor) -> "Places":
         """mask: as `additive_mask` makes it, float32 [B, 1, 1, T]."""
-        seen = mask[:, 0, 0, :] == 0
+        seen = seen_places(mask)
         # No row is without a token, whatever a caller says of it: what is looked up is there.
         is_token = (seen | (torch.arange(seen.shape[1]) == 0)).reshape(-1)
         numbers = is_token.to(torch.int64).cumsum(0) - 1
@@ -113,7 +118,7 @@ class ExportedLayer(nn.Module):
 def _joined(projections: Sequence[nn.Linear]) -> nn.Linear:
     """One product in place of several of the same tokens."""
     width = sum(one.out_features for one in projections)
-    joined = nn.Linear(projections[0].in_features, width)
+    joined = nn.utils.skip_init(nn.Linear, projections[0].in_features, width)  # no weights are drawn to be replaced
     joined.weight = nn.Parameter(torch.cat([one.weight.detach() for one in projections]))
     joined.bias = nn.Parameter(torch.cat([one.bias.detach() for one in projections]))
     return joined

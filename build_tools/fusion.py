@@ -11,7 +11,7 @@ import torch
 from transformers.activations import GELUActivation
 from transformers.models.bert.modeling_bert import BertOutput, BertSelfOutput
 
-from build_tools.exported_layers import ExportedLayer
+from build_tools.exported_layers import ExportedLayer, seen_places
 
 
 class FusedLayer(ExportedLayer):
@@ -21,7 +21,7 @@ class FusedLayer(ExportedLayer):
     """
 
     def _attend(self, query: torch.Tensor, key: torch.Tensor, value: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
-        seen = (mask[:, 0, 0, :] == 0).to(torch.int32)
+        seen = seen_places(mask).to(torch.int32)
         return _fused("MultiHeadAttention", (query, key, value, None, seen), query, num_heads=self.heads)
 
     def _feed_forward(self, hidden: torch.Tensor, context: torch.Tensor) -> torch.Tensor:

@@ -70,8 +70,8 @@ class TritonPythonModel:
                 else:  # it need not wait for what other requests of the batch have asked for
                     intake.settle(index)
                     streams[index].end(response)
-        for index in (index for index, tasks in unsent.items() if tasks):
-            if (response := intake.gone(index)) is not None:
+        for index, tasks in unsent.items():
+            if tasks and (response := intake.gone(index)) is not None:
                 streams[index].end(response)
 
 

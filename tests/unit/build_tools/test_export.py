@@ -130,10 +130,11 @@ def _rows_multiplied(file, given):
     model = onnx.load(file)
     layers = {weight.name for weight in model.graph.initializer if len(weight.dims) == 2 and min(weight.dims) >= 16}
     read = [node.input[0] for node in model.graph.node if node.op_type == "MatMul" and node.input[1] in layers]
-    model.graph.output.extend(onnx.helper.make_tensor_value_info(name, 1, None) for name in dict.fromkeys(read))
+    names = list(dict.fromkeys(read))
+    model.graph.output.extend(onnx.helper.make_tensor_value_info(name, 1, None) for name in names)
     onnx.save(model, file.with_name("all.onnx"))
     session = onnxruntime.InferenceSession(file.with_name("all.onnx"), providers=["CPUExecutionProvider"])
-    values = dict(zip(dict.fromkeys(read), session.run(list(dict.fromkeys(read)), given), strict=True))
+    values = dict(zip(names, session.run(names, given), strict=True))
     return [values[name].shape[0] * values[name].shape[1] for name in read]
 
 

@@ -8,6 +8,7 @@ from transformers import BertConfig
 from transformers.models.bert.modeling_bert import BertLayer
 
 from build_tools.export import export_branch
+from build_tools.fusion import FusedLayer
 from build_tools.proof import load_graph
 from build_tools.runtime import Runtime
 from training.model import Branch
@@ -67,3 +68,18 @@ def test_exporting_leaves_the_branch_as_it_was(config, tmp_path):
         assert branch.layers[0].attention.self.config._attn_implementation == "sdpa"
         assert branch.training
         assert all(torch.equal(tensor, before[name]) for name, tensor in branch.state_dict().items())
+
+
+@pytest.mark.parametrize("first_only", [False, True])
+def test_a_fused_layer_holds_the_layer_s_weights_and_shares_what_it_can(config, first_only):
+    layer = BertLayer(config)
+    own = layer.attention.self
+
+    fused = FusedLayer(layer, first_only)
+
+    hidden = torch.randn(1, 4, 16)
+    expected = [own.key, own.value] if first_only else [own.query, own.key, own.value]
+    for computed, projection in zip(fused.projections(hidden).split(16, dim=-1), expected, strict=True):
+        torch.testing.assert_close(computed, projection(hidden))
+    assert fused.output is layer.output
+    assert fused.query is (own.query if first_only else None)

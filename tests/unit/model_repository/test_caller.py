@@ -99,7 +99,7 @@ def test_no_two_threads_ask_triton_at_once(clock):
     def slow():
         """While the answer is on its way, 20 ms pass, and another thread wants to know."""
         clock.now += 0.03
-        others.append(threading.Thread(target=caller.check))
+        others.append(threading.Thread(target=lambda: caller.is_gone))
         others[0].start()
         others[0].join(0.1)
         assert others[0].is_alive()
