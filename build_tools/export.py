@@ -13,8 +13,8 @@ import torch
 from torch import nn
 from transformers import BertConfig
 
-from build_tools.exported_layers import ExportedLayer, ExportedLayers
-from build_tools.fusion import FusedLayer
+from build_tools.exported_layers import PLAIN, ExportedLayers, Form
+from build_tools.fusion import FUSED
 from build_tools.names import TRUNK_INPUTS, hidden_name
 from build_tools.runtime import Runtime
 from build_tools.traced_graphs import Structure, traced
@@ -55,8 +55,8 @@ def _structure(runtime: Runtime, config: BertConfig, *shape: Hashable) -> Struct
     return (runtime, *computing_config(config).values(), *shape)
 
 
-def _form(runtime: Runtime) -> type[ExportedLayer]:
-    return ExportedLayer if runtime is Runtime.OPENVINO else FusedLayer
+def _form(runtime: Runtime) -> Form:
+    return PLAIN if runtime is Runtime.OPENVINO else FUSED
 
 
 def _export(

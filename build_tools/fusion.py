@@ -3,6 +3,8 @@
 ONNX Runtime fuses neither attention nor GELU of an exported BERT by itself, and `onnxruntime.transformers` does not
 find the attention either (measured with 1.31: docs/benchmarks.md). So the exported layer says what is meant. OpenVINO
 fuses what it can when it compiles the plain graph.
+
+What is written so can be exported, and not be run: PyTorch has no operators of the domain com.microsoft.
 """
 
 from collections.abc import Sequence
@@ -11,20 +13,22 @@ import torch
 from transformers.activations import GELUActivation
 from transformers.models.bert.modeling_bert import BertOutput, BertSelfOutput
 
-from build_tools.exported_layers import ExportedLayer, seen_places
+from build_tools.exported_layers import Attention, FeedForward, Form
+from build_tools.places import seen_places
 
 
-class FusedLayer(ExportedLayer):
-    """The layer in operators of ONNX Runtime's domain com.microsoft.
-
-    It can be exported, and not be run: PyTorch has no such operators.
-    """
+class FusedAttention(Attention):
+    """Attention as one operator."""
 
     def _attend(self, query: torch.Tensor, key: torch.Tensor, value: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
         seen = seen_places(mask).to(torch.int32)
         return _fused("MultiHeadAttention", (query, key, value, None, seen), query, num_heads=self.heads)
 
-    def _feed_forward(self, hidden: torch.Tensor, context: torch.Tensor) -> torch.Tensor:
+
+class FusedFeedForward(FeedForward):
+    """Bias and GELU as one operator, and so residual and layer norm."""
+
+    def forward(self, hidden: torch.Tensor, context: torch.Tensor) -> torch.Tensor:
         hidden = _add_and_normalize(self.attention_output, context, hidden)
         return _add_and_normalize(self.output, self._activated(hidden), hidden)
 
@@ -34,6 +38,9 @@ class FusedLayer(ExportedLayer):
             return activate(dense(hidden))
         product = hidden @ dense.weight.T
         return _fused("BiasGelu", (product, dense.bias), product)
+
+
+FUSED = Form(FusedAttention, FusedFeedForward)
 
 
 def _add_and_normalize(

@@ -36,7 +36,7 @@ from build_tools.serving.errors import ServeError
 from build_tools.serving.resources import choose_resources, usable_cores
 from clients.errors import EspalierError
 
-CHOICE_SECONDS = 2.0  # at least, for each layout and batch size that the bare rival tries
+CHOICE_SECONDS = 1.0  # at least, for each layout and batch size that the bare rival tries
 
 
 def bench(

@@ -25,10 +25,10 @@ SATURATING_TOKENS = 1024
 # Single-task serving takes many seconds for as much: it gets half, lest answers come too late.
 SINGLE_SATURATING_TOKENS = 512
 # Batches of every size come up under many callers, and a runtime prepares its kernels for each when it first sees it.
-SATURATION_WARM_UP_SECONDS = 10.0
-MIXED_WARM_UP_SECONDS = 30.0  # the same for texts of many lengths, which come in many more shapes
-LATENCIES = 8  # of saturated texts, that a window is to hold; but it is no longer than this:
-MOST_SECONDS = 60.0
+SATURATION_WARM_UP_SECONDS = 5.0
+MIXED_WARM_UP_SECONDS = 10.0  # the same for texts of many lengths, which come in many more shapes
+LATENCIES = 5  # of saturated texts, that a window is to hold; but it is no longer than this:
+MOST_SECONDS = 30.0
 SHARE_OF_SATURATION = 0.7
 
 

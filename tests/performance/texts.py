@@ -7,7 +7,7 @@ from pathlib import Path
 from errors import BenchError
 from tokenizers import Tokenizer
 
-TEXTS = 512  # of each length
+TEXTS = 256  # of each length
 MIX = "mix"
 MIX_MEDIAN = 16
 MIX_SIGMA = 0.6

@@ -7,6 +7,8 @@ from pathlib import Path
 import numpy as np
 import openvino
 
+from .gelu import set_gelu_apart
+
 # Parameters of NVIDIA's C++ backend that mean the same to OpenVINO itself; it takes their values as strings.
 # The last two it leaves to OpenVINO's own choice.
 _TAKEN_OVER = (
@@ -41,7 +43,11 @@ class OpenVINOSegment:
     """A compiled ONNX file that computes `outputs`."""
 
     def __init__(self, file: Path, outputs: Sequence[str], parameters: Mapping[str, str]) -> None:
-        self._compiled = _core().compile_model(_core().read_model(file), "CPU", compile_options(parameters))
+        options = compile_options(parameters)
+        model = _core().read_model(file)
+        if options["INFERENCE_PRECISION_HINT"] == "f32":
+            set_gelu_apart(model)
+        self._compiled = _core().compile_model(model, "CPU", options)
         self._ports = {name: self._compiled.output(name) for name in outputs}
         self.outputs = tuple(outputs)
 

@@ -126,16 +126,16 @@ def test_masks_with_holes_and_rows_without_a_token_are_computed_too(encoder, run
 
 
 def _rows_multiplied(file, given):
-    """How many rows each matrix product of a layer has, in the order of computation."""
+    """How many rows each matrix of a layer is multiplied with, in the order of computation."""
     model = onnx.load(file)
-    layers = {weight.name for weight in model.graph.initializer if len(weight.dims) == 2 and min(weight.dims) >= 16}
+    layers = {weight.name for weight in model.graph.initializer if len(weight.dims) >= 2 and max(weight.dims) >= 16}
     read = [node.input[0] for node in model.graph.node if node.op_type == "MatMul" and node.input[1] in layers]
     names = list(dict.fromkeys(read))
     model.graph.output.extend(onnx.helper.make_tensor_value_info(name, 1, None) for name in names)
     onnx.save(model, file.with_name("all.onnx"))
     session = onnxruntime.InferenceSession(file.with_name("all.onnx"), providers=["CPUExecutionProvider"])
     values = dict(zip(names, session.run(names, given), strict=True))
-    return [values[name].shape[0] * values[name].shape[1] for name in read]
+    return [values[name].size // values[name].shape[-1] for name in read]
 
 
 @pytest.mark.parametrize("runtime", Runtime)
@@ -147,8 +147,9 @@ def test_neither_padding_nor_what_the_pooler_does_not_read_is_multiplied(encoder
         export_branch(Branch(encoder.bert.config, 2, 3, per_token), tmp_path / "model.onnx", runtime)
         rows[per_token] = _rows_multiplied(tmp_path / "model.onnx", given)
 
-    assert rows[True] == [13] * 8  # tokens: 8 + 3 + 2; four products in each of two layers
-    assert rows[False] == [13] * 5 + [3] * 4  # of the last layer, all but keys and values for three texts alone
+    assert rows[True] == [13] * 8 + [24]  # tokens: 8 + 3 + 2; four products in each of two layers, and the head
+    # The last layer for three texts alone: query, what stands for keys and values for two heads, and the rest.
+    assert rows[False] == [13] * 4 + [3] + [6, 6] + [3] * 3
 
 
 def test_the_trunk_is_cut_at_its_deepest_tap(encoder, trunk_file, tmp_path):

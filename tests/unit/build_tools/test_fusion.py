@@ -8,7 +8,7 @@ from transformers import BertConfig
 from transformers.models.bert.modeling_bert import BertLayer
 
 from build_tools.export import export_branch
-from build_tools.fusion import FusedLayer
+from build_tools.fusion import FUSED
 from build_tools.proof import load_graph
 from build_tools.runtime import Runtime
 from training.model import Branch
@@ -70,16 +70,14 @@ def test_exporting_leaves_the_branch_as_it_was(config, tmp_path):
         assert all(torch.equal(tensor, before[name]) for name, tensor in branch.state_dict().items())
 
 
-@pytest.mark.parametrize("first_only", [False, True])
-def test_a_fused_layer_holds_the_layer_s_weights_and_shares_what_it_can(config, first_only):
+def test_a_fused_layer_holds_the_layer_s_weights_and_shares_what_it_can(config):
     layer = BertLayer(config)
     own = layer.attention.self
 
-    fused = FusedLayer(layer, first_only)
+    attention, feed_forward = FUSED.attention(layer), FUSED.feed_forward(layer)
 
     hidden = torch.randn(1, 4, 16)
-    expected = [own.key, own.value] if first_only else [own.query, own.key, own.value]
-    for computed, projection in zip(fused.projections(hidden).split(16, dim=-1), expected, strict=True):
+    projected = attention.projections(hidden).split(16, dim=-1)
+    for computed, projection in zip(projected, [own.query, own.key, own.value], strict=True):
         torch.testing.assert_close(computed, projection(hidden))
-    assert fused.output is layer.output
-    assert fused.query is (own.query if first_only else None)
+    assert feed_forward.output is layer.output

@@ -3,9 +3,10 @@ import onnx
 import pytest
 import torch
 
+from build_tools.errors import BuildError
 from build_tools.export import export_branch, export_trunk
 from build_tools.names import TRUNK_INPUTS, hidden_name
-from build_tools.precision import Precision
+from build_tools.precision import Precision, candidates
 from build_tools.proof import load_graph
 from build_tools.quantization import quantize
 from build_tools.runtime import Runtime
@@ -47,10 +48,21 @@ def tokens():
     return {"input_ids": ids, "attention_mask": (ids > 0).astype(np.int64), "token_type_ids": np.zeros_like(ids)}
 
 
+@pytest.fixture
+def no_overflow(runtime):
+    """Without an 8-bit dot product ONNX Runtime's sums overflow, so that build refuses int8 there."""
+    if runtime is Runtime.ONNXRUNTIME:
+        try:
+            candidates(Precision.INT8, runtime)
+        except BuildError as refusal:
+            pytest.skip(str(refusal))
+
+
 def _hidden(file, runtime, precision, tokens):
     return load_graph(file, HIDDEN, runtime, precision).run(tokens, HIDDEN)
 
 
+@pytest.mark.usefixtures("no_overflow")
 def test_a_rounded_trunk_computes_nearly_what_the_exact_one_does_at_every_tap(trunk_files, runtime, tokens):
     exact, rounded = trunk_files
     expected = _hidden(exact, runtime, Precision.FP32, tokens)
@@ -65,6 +77,7 @@ def test_a_rounded_trunk_computes_nearly_what_the_exact_one_does_at_every_tap(tr
         assert np.abs(expected[name])[seen].mean() > 0.5
 
 
+@pytest.mark.usefixtures("no_overflow")
 def test_a_rounded_branch_computes_nearly_what_the_exact_one_does(branch_files, runtime):
     exact, rounded = branch_files
     generator = np.random.default_rng(0)
