@@ -8,6 +8,7 @@ Its one query meets the hidden states themselves, and neither keys nor values ar
 so that two products with each token of a row become two with each row.
 """
 
+from collections.abc import Iterable
 from typing import Any
 
 import torch
@@ -21,21 +22,29 @@ class FirstTokenAttention(nn.Module):
         super().__init__()
         own = layer.attention.self
         self.query = own.query
-        self.heads = int(own.num_attention_heads)
+        heads = int(own.num_attention_heads)
         # D = H / heads. What stands in W_k for a head, [D, H], takes a query to the hidden states' side.
-        self.key = nn.Parameter(own.key.weight.detach().unflatten(0, (self.heads, -1)))
-        self.value = nn.Parameter(own.value.weight.detach().unflatten(0, (self.heads, -1)).transpose(1, 2))
+        self.key = _parameters(own.key.weight.detach().chunk(heads))
+        self.value = _parameters(part.T for part in own.value.weight.detach().chunk(heads))
         self.value_bias = own.value.bias
 
     def forward(self, hidden: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
-        query = self.query(hidden[:, :1]).unflatten(2, (self.heads, -1)).squeeze(1)  # [B, heads, D]
-        asked = self._of_each_head(query, self.key)  # [B, heads, H]
-        scores = asked @ hidden.transpose(1, 2) * query.shape[-1] ** -0.5 + mask[:, 0]  # [B, heads, T]
-        weights = scores.softmax(dim=-1)
-        context = self._of_each_head(weights @ hidden, self.value)  # [B, heads, D]
+        query = self.query(hidden[:, :1])
+        width = query.shape[-1] // len(self.key)
+        asked = _of_each_head(query.split(width, dim=-1), self.key)  # [B, heads, H]
+        scores = asked @ hidden.transpose(1, 2) * width**-0.5 + mask[:, 0]  # [B, heads, T]
+        summed = scores.softmax(dim=-1) @ hidden  # [B, heads, H]
+        context = _of_each_head(summed.split(1, dim=1), self.value)  # [B, heads, D]
         return context.flatten(1).unsqueeze(1) + self.value_bias
 
-    @staticmethod
-    def _of_each_head(rows: torch.Tensor, matrices: torch.Tensor) -> torch.Tensor:
-        """rows [B, heads, I], of each head its own matrix [heads, I, O] -> [B, heads, O]."""
-        return (rows.transpose(0, 1) @ matrices).transpose(0, 1)
+
+def _of_each_head(rows: Iterable[torch.Tensor], matrices: Iterable[torch.Tensor]) -> torch.Tensor:
+    """Of each head rows [B, 1, I] and a matrix [I, O] -> [B, heads, O].
+
+    A product for each: of one in three dimensions OpenVINO packs the weights again for each B that it has not seen.
+    """
+    return torch.cat([row @ matrix for row, matrix in zip(rows, matrices, strict=True)], dim=1)
+
+
+def _parameters(tensors: Iterable[torch.Tensor]) -> nn.ParameterList:
+    return nn.ParameterList(nn.Parameter(tensor.contiguous()) for tensor in tensors)

@@ -148,8 +148,8 @@ def test_neither_padding_nor_what_the_pooler_does_not_read_is_multiplied(encoder
         rows[per_token] = _rows_multiplied(tmp_path / "model.onnx", given)
 
     assert rows[True] == [13] * 8 + [24]  # tokens: 8 + 3 + 2; four products in each of two layers, and the head
-    # The last layer for three texts alone: query, what stands for keys and values for two heads, and the rest.
-    assert rows[False] == [13] * 4 + [3] + [6, 6] + [3] * 3
+    # The last layer for three texts alone: query, what stands for keys and values for each of two heads, and the rest.
+    assert rows[False] == [13] * 4 + [3] + [3] * 4 + [3] * 3
 
 
 def test_the_trunk_is_cut_at_its_deepest_tap(encoder, trunk_file, tmp_path):
