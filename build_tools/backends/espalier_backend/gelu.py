@@ -6,33 +6,33 @@ small ones. Of many lengths that costs more than GELU's own way through memory (
 """
 
 import numpy as np
-from openvino import Model, Node, Output, opset13
+from openvino import Model, Node, opset13
 
 
 def set_gelu_apart(model: Model) -> None:
     """Writes each x * (0.5 * (1 + erf(x / sqrt(2)))) of a float product x in a form that is not known for GELU."""
     for erf in model.get_ordered_ops():
-        if erf.get_type_name() == "Erf":
-            x = erf.input_value(0).get_node().input_value(0)
-            end = _end(erf, x)
-            if end is not None and _is_product(x.get_node()):
-                half = opset13.constant(np.float32(0.5))
-                density = opset13.subtract(half, opset13.multiply(erf, opset13.constant(np.float32(-0.5))))
-                end.output(0).replace(opset13.multiply(x, density).output(0))
+        if erf.get_type_name() != "Erf":
+            continue
+        x = erf.input_value(0).get_node().input_value(0)
+        gelu = _only_reader(_only_reader(_only_reader(erf, "Add", 1.0), "Multiply", 0.5), "Multiply")
+        if gelu is not None and x in gelu.input_values() and _is_product(x.get_node()):
+            minus_half = opset13.multiply(erf, opset13.constant(np.float32(-0.5)))
+            share = opset13.subtract(opset13.constant(np.float32(0.5)), minus_half)
+            gelu.output(0).replace(opset13.multiply(x, share).output(0))
 
 
-def _end(erf: Node, x: Output) -> Node | None:
-    """The product with x in which GELU ends."""
-    node = erf
-    while True:
-        readers = node.output(0).get_target_inputs()
-        if len(readers) != 1:
-            return None
-        node = next(iter(readers)).get_node()
-        if node.get_type_name() == "Multiply" and x in node.input_values():
-            return node
-        if node.get_type_name() not in ("Add", "Multiply"):
-            return None
+def _only_reader(node: Node | None, operator: str, constant: float | None = None) -> Node | None:
+    """What alone reads the node, if it is that operator, with that constant."""
+    readers = [] if node is None else list(node.output(0).get_target_inputs())
+    if len(readers) != 1:
+        return None
+    reader = readers[0].get_node()
+    if reader.get_type_name() != operator:
+        return None
+    constants = [one.get_node() for one in reader.input_values() if one.get_node().get_type_name() == "Constant"]
+    is_it = constant is None or any(np.all(one.data == np.float32(constant)) for one in constants)
+    return reader if is_it else None
 
 
 def _is_product(node: Node) -> bool:
