@@ -5,6 +5,7 @@ import torch
 from openvino import opset13
 
 from build_tools.backends.espalier_backend.gelu import set_gelu_apart
+from build_tools.backends.espalier_backend.openvino_segment import _core
 from build_tools.export import export_branch
 from build_tools.quantization import quantize
 from build_tools.runtime import Runtime
@@ -22,11 +23,11 @@ def branch_file(encoder, tmp_path_factory):
 
 
 def _read(file):
-    return openvino.Core().read_model(file)
+    return _core().read_model(file)
 
 
 def _compiled(model):
-    return openvino.Core().compile_model(model, "CPU", {"INFERENCE_PRECISION_HINT": "f32"})
+    return _core().compile_model(model, "CPU", {"INFERENCE_PRECISION_HINT": "f32"})
 
 
 def _products_with_gelu(compiled):
