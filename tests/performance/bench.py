@@ -44,7 +44,7 @@ def bench(
     tokens: Annotated[str, typer.Option(help="Lengths of the texts, joined by commas.")] = "16,32,128,mix",
     rounds: Annotated[int, typer.Option(min=1, help="Of all rivals by turns.")] = 5,
     seconds: Annotated[float, typer.Option(min=0.5, help="Seconds of each load.")] = 10.0,
-    callers: Annotated[int, typer.Option(min=1, help="At saturation.")] = 32,
+    callers: Annotated[int, typer.Option(min=1, help="At saturation.")] = 64,
     rivals: Annotated[str, typer.Option(help="Some of bare, nlu, single, naive, joined by commas.")] = ",".join(TITLES),
     runtime: Annotated[Runtime, typer.Option(help="What runs the graphs of a shape.")] = Runtime.OPENVINO,
     precision: Annotated[Precision, typer.Option(help="What the graphs of a shape compute in.")] = Precision.FP32,

@@ -18,15 +18,15 @@ from clients.load_test.measure import measure
 from clients.load_test.measurement import Latency, Measurement
 from clients.load_test.protocol import Protocol
 
-WARM_UP_SECONDS = 2.0
+WARM_UP_SECONDS = 1.0
 # What all callers together send at a time is no more than so many tokens: that keeps all cores busy, and with more of
 # the longest texts the slowest rival would take minutes for a batch.
 SATURATING_TOKENS = 1024
 # Single-task serving takes many seconds for as much: it gets half, lest answers come too late.
 SINGLE_SATURATING_TOKENS = 512
 # Batches of every size come up under many callers, and a runtime prepares its kernels for each when it first sees it.
-SATURATION_WARM_UP_SECONDS = 10.0
-MIXED_WARM_UP_SECONDS = 15.0  # the same for texts of many lengths, which come in many more shapes
+SATURATION_WARM_UP_SECONDS = 4.0
+MIXED_WARM_UP_SECONDS = 5.0  # the same for texts of many lengths, which come in many more shapes
 LATENCIES = 4  # of saturated texts, that a window is to hold; but it is no longer than this:
 MOST_SECONDS = 25.0
 NEARLY = 1.5  # a window is not repeated to be less than so many times as long
