@@ -1,5 +1,5 @@
 """Build tools: task checkpoints -> a model repository, live on Triton.
 
-It checks checkpoints, exports them (`export`), proves every graph equal to its golden examples (`proof`) and lays
-out the repository (`builder`, `triton_config`, `registry`); `serving` runs tritonserver on it with `backends`.
+Each room imports only from rooms above it: `repository` (formats on disk) and `backends` (what runs a graph), then
+`export` and `golden` (parity checks), `precision`, then `build` and `publishing`, then `serving`.
 """

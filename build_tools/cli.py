@@ -1,49 +1,11 @@
-"""The verbs of build_tools. What needs torch is imported inside the verbs."""
-
-from pathlib import Path
-from typing import Annotated
+"""The verbs of build_tools."""
 
 import typer
 
-from build_tools.precision import Precision
+from build_tools.build.command import build
 from build_tools.publishing.commands import promote, publish, retire, rollback, status, verify
-from build_tools.runtime import Runtime
 from build_tools.serving.command import serve
 
 app = typer.Typer()
-for verb in (serve, publish, promote, rollback, retire, status, verify):
+for verb in (build, serve, publish, promote, rollback, retire, status, verify):
     app.command()(verb)
-
-
-@app.command()
-def build(
-    checkpoints: Annotated[list[Path], typer.Argument(help="Task checkpoints, one per task, or suite files.")],
-    repository: Annotated[Path, typer.Option(help="Where the model repository goes.")] = Path("model_repository"),
-    encoder: Annotated[str | None, typer.Option(help="The checkpoints' own, if not given.")] = None,
-    runtime: Annotated[Runtime, typer.Option(help="What runs trunk and branches.")] = Runtime.OPENVINO,
-    precision: Annotated[
-        Precision, typer.Option(help="What they compute in; auto: the fastest that gives the golden answers.")
-    ] = Precision.FP32,
-    data: Annotated[
-        Path | None, typer.Option(help="Holds the tasks' data folders, to check their dev metric as well.")
-    ] = None,
-    router_instances: Annotated[
-        int | None,
-        typer.Option(help="Processes of each router, one batch in flight each; as the cores allow if not given."),
-    ] = None,
-) -> None:
-    """Build a model repository for Triton from task checkpoints, or from what `espalier select` chose."""
-    from build_tools.builder import build as build_repository
-    from build_tools.suite import checkpoint_folders
-
-    registry = build_repository(
-        checkpoint_folders(checkpoints),
-        repository,
-        encoder,
-        runtime,
-        precision,
-        data,
-        router_instances,
-        report=typer.echo,
-    )
-    typer.echo(f"{len(registry.tasks)} tasks -> {repository}")

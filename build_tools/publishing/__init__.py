@@ -1,1 +1,1 @@
-"""Changing a repository that serves: publish, promote, rollback, retire; and asking after it: status, verify."""
+"""A new version -> a running server: publish, promote, rollback, retire, status, verify."""

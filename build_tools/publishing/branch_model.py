@@ -3,9 +3,9 @@
 from itertools import chain, count
 from pathlib import Path
 
-from build_tools.names import branch_name
-from build_tools.registry import Registry, VersionEntry
-from build_tools.triton_config import branch_config, read_config, with_versions
+from build_tools.repository.names import branch_name
+from build_tools.repository.registry import Registry, VersionEntry
+from build_tools.repository.triton_config import branch_config, read_config, with_versions
 
 
 def model_for(repository: Path, registry: Registry, task: str, version: VersionEntry, hidden_size: int) -> VersionEntry:

@@ -2,10 +2,6 @@
 
 from pathlib import Path
 
-from build_tools.atomic_write import rename_folder
-from build_tools.manifest import add_to_manifest, hashes_of
-from build_tools.names import branch_name, examples_file
-from build_tools.publishing.audit import log_action
 from build_tools.publishing.branch_model import model_for
 from build_tools.publishing.prepared import Prepared
 from build_tools.publishing.progress import Progress
@@ -20,8 +16,19 @@ from build_tools.publishing.reconcile import (
 from build_tools.publishing.served_golden import check_served
 from build_tools.publishing.server import Server
 from build_tools.publishing.transitions import next_version, published
-from build_tools.registry import CanaryTerms, Registry, VersionEntry, read_registry, version_entry, write_registry
-from build_tools.triton_config import branch_config, ensemble_config, read_config, write_config
+from build_tools.repository.atomic_write import rename_folder
+from build_tools.repository.audit import log_action
+from build_tools.repository.manifest import add_to_manifest, hashes_of
+from build_tools.repository.names import branch_name, examples_file
+from build_tools.repository.registry import (
+    CanaryTerms,
+    Registry,
+    VersionEntry,
+    read_registry,
+    version_entry,
+    write_registry,
+)
+from build_tools.repository.triton_config import branch_config, ensemble_config, read_config, write_config
 from training.checkpoint import Checkpoint
 
 

@@ -9,13 +9,13 @@ from typing import Annotated
 import typer
 
 from build_tools.errors import BuildError
-from build_tools.identity import ROUTER, identity_of
-from build_tools.precision import Precision
 from build_tools.publishing.server import NoServer, RunningServer, Server
 from build_tools.publishing.transitions import KEPT
-from build_tools.registry import CanaryTerms, read_registry
-from build_tools.serving_lock import is_open, not_served
-from build_tools.triton_config import read_config
+from build_tools.repository.identity import ROUTER, identity_of
+from build_tools.repository.precision import Precision
+from build_tools.repository.registry import CanaryTerms, read_registry
+from build_tools.repository.serving_lock import is_open, not_served
+from build_tools.repository.triton_config import read_config
 
 RepositoryFolder = Annotated[Path, typer.Option(help="The model repository.", metavar="DIR")]
 Url = Annotated[

@@ -7,20 +7,20 @@ import numpy as np
 from tokenizers import Tokenizer
 
 from build_tools.errors import BuildError
-from build_tools.export import export_branch, export_trunk
-from build_tools.golden_batch import GoldenBatch, Runnable
-from build_tools.graph import Graph
-from build_tools.names import hidden_name
-from build_tools.precision import Precision
-from build_tools.proof import TOLERANCE, load_graph
-from build_tools.publishing.branch_precision import choose_branch_precision
-from build_tools.publishing.golden_check import check_golden
+from build_tools.export.exporter import export_branch, export_trunk
+from build_tools.export.tokenizer_models import make_tokenizer
+from build_tools.golden.golden_batch import GoldenBatch, Runnable
+from build_tools.golden.logit_parity import TOLERANCE
+from build_tools.golden.parity import check_golden
+from build_tools.precision.branch_choice import choose_branch_precision
+from build_tools.precision.graph import Graph, load_graph
 from build_tools.publishing.progress import Progress
 from build_tools.publishing.trunk_plan import TrunkPlan
-from build_tools.registry import Registry
-from build_tools.runtime import Runtime
-from build_tools.tokenizer_models import make_tokenizer
-from build_tools.triton_config import GRAPH_FILE, trunk_config, write_trunk_configs
+from build_tools.repository.names import hidden_name
+from build_tools.repository.precision import Precision
+from build_tools.repository.registry import Registry
+from build_tools.repository.runtime import Runtime
+from build_tools.repository.triton_config import GRAPH_FILE, trunk_config, write_trunk_configs
 from training.checkpoint import RECORD, Checkpoint
 from training.checkpoint import TOKENIZER as TOKENIZER_FILE
 from training.encoder import Encoder, tokenizer_json

@@ -3,11 +3,11 @@
 from collections.abc import Callable
 from pathlib import Path
 
-from build_tools.publishing.locking import repository_lock
 from build_tools.publishing.server import Server
 from build_tools.publishing.switch import switch
 from build_tools.publishing.transitions import promoted
-from build_tools.registry import read_registry
+from build_tools.repository.locking import repository_lock
+from build_tools.repository.registry import read_registry
 
 
 def promote(task: str, repository: Path, server: Server, report: Callable[[str], None] = lambda _: None) -> int:

@@ -5,17 +5,17 @@ from contextlib import ExitStack
 from pathlib import Path
 
 from build_tools.errors import BuildError
-from build_tools.precision import Precision
 from build_tools.publishing.change import Change
-from build_tools.publishing.locking import repository_lock
 from build_tools.publishing.prepared import prepare
 from build_tools.publishing.progress import Progress
 from build_tools.publishing.reconciled import reconciled
 from build_tools.publishing.server import Server
-from build_tools.publishing.staging import staging_folder
 from build_tools.publishing.transitions import KEPT, check_no_trial
 from build_tools.publishing.trunk_plan import plan_trunk
-from build_tools.registry import CanaryTerms, Registry, read_registry
+from build_tools.repository.locking import repository_lock
+from build_tools.repository.precision import Precision
+from build_tools.repository.registry import CanaryTerms, Registry, read_registry
+from build_tools.repository.staging import staging_folder
 from training.checkpoint import load_checkpoint
 
 _ATTEMPTS = 10

@@ -5,12 +5,12 @@ from pathlib import Path
 from tritonclient.grpc import model_config_pb2 as pb
 
 from build_tools.errors import BuildError
-from build_tools.manifest import add_to_manifest, forget_missing, read_manifest
-from build_tools.names import BRANCH_PREFIX, TOKENIZER, TRUNK
 from build_tools.publishing.server import Server
-from build_tools.publishing.staging import staging_folder
-from build_tools.registry import Registry, TrunkEntry
-from build_tools.triton_config import (
+from build_tools.repository.manifest import add_to_manifest, forget_missing, read_manifest
+from build_tools.repository.names import BRANCH_PREFIX, TOKENIZER, TRUNK
+from build_tools.repository.registry import Registry, TrunkEntry
+from build_tools.repository.staging import staging_folder
+from build_tools.repository.triton_config import (
     config_sha256,
     ensemble_config,
     is_config,

@@ -4,13 +4,13 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from build_tools.names import examples_file
-from build_tools.publishing.audit import log_action
-from build_tools.publishing.locking import repository_lock
 from build_tools.publishing.reconciled import reconciled
 from build_tools.publishing.server import Server
 from build_tools.publishing.transitions import retired
-from build_tools.registry import DRAIN_SECONDS, read_registry, write_registry
+from build_tools.repository.audit import log_action
+from build_tools.repository.locking import repository_lock
+from build_tools.repository.names import examples_file
+from build_tools.repository.registry import DRAIN_SECONDS, read_registry, write_registry
 
 
 def retire(task: str, repository: Path, server: Server, report: Callable[[str], None] = lambda _: None) -> None:

@@ -6,11 +6,11 @@ from typing import Any, Literal
 
 from pydantic import BaseModel
 
-from build_tools.names import examples_file
-from build_tools.publishing.audit import last_withdrawal, read_lines
 from build_tools.publishing.server import Calls, RunningServer
 from build_tools.publishing.trial_counts import trial_counts
-from build_tools.registry import Registry, TaskEntry
+from build_tools.repository.audit import last_withdrawal, read_lines
+from build_tools.repository.names import examples_file
+from build_tools.repository.registry import Registry, TaskEntry
 
 _MOST_EXAMPLES = 10
 

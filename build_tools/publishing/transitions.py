@@ -6,7 +6,15 @@ now: of the change, on a running server; None if none runs, so that nothing is i
 from datetime import UTC, datetime
 
 from build_tools.errors import BuildError
-from build_tools.registry import CanaryEntry, CanaryTerms, Registry, RetiredEntry, TaskEntry, TrunkEntry, VersionEntry
+from build_tools.repository.registry import (
+    CanaryEntry,
+    CanaryTerms,
+    Registry,
+    RetiredEntry,
+    TaskEntry,
+    TrunkEntry,
+    VersionEntry,
+)
 
 KEPT = 5  # versions of a task that stay on disk
 _LONG_AGO = datetime.fromtimestamp(0, UTC)

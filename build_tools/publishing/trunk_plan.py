@@ -3,10 +3,10 @@
 from dataclasses import dataclass
 
 from build_tools.errors import BuildError
-from build_tools.names import TRUNK
-from build_tools.precision import Precision
-from build_tools.registry import Registry, TrunkEntry
-from build_tools.tokenizer_models import tokenizer_name
+from build_tools.export.tokenizer_models import tokenizer_name
+from build_tools.repository.names import TRUNK
+from build_tools.repository.precision import Precision
+from build_tools.repository.registry import Registry, TrunkEntry
 from training.checkpoint import BranchRecord
 from training.encoder import Encoder, load_encoder
 from training.fingerprint import trunk_fingerprints

@@ -4,8 +4,8 @@ import time
 from contextlib import suppress
 from pathlib import Path
 
-from build_tools.manifest import MANIFEST, hashes_of, read_manifest, served_files
-from build_tools.registry import missing_versions, read_registry
+from build_tools.repository.manifest import MANIFEST, hashes_of, read_manifest, served_files
+from build_tools.repository.registry import missing_versions, read_registry
 
 _SETTLE_SECONDS = 1.0
 

@@ -3,7 +3,7 @@
 import shutil
 from pathlib import Path
 
-from build_tools.runtime import Runtime
+from build_tools.repository.runtime import Runtime
 from build_tools.serving.distribution import Distribution
 
 _SOURCES = Path(__file__).parent.parent / "backends"

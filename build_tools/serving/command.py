@@ -12,10 +12,10 @@ import typer
 
 from build_tools.publishing.reconciled import reconciled
 from build_tools.publishing.server import NoServer
-from build_tools.registry import check_versions, read_registry
+from build_tools.repository.registry import check_versions, read_registry
+from build_tools.repository.serving_lock import held_to_serve
 from build_tools.serving.resources import choose_resources
 from build_tools.serving.server import TritonServer
-from build_tools.serving_lock import held_to_serve
 
 # The last: its terminal was closed.
 STOPPING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)

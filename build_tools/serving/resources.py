@@ -1,13 +1,11 @@
 """What of the machine the models may use: cores and memory."""
 
-import os
 from dataclasses import dataclass
-from pathlib import Path
 
-from build_tools.names import COMPUTE
+from build_tools.cores import usable_cores
+from build_tools.repository.names import COMPUTE
 from build_tools.serving.errors import ServeError
 
-_CGROUP_QUOTA = Path("/sys/fs/cgroup/cpu.max")  # of a container: "<microseconds> <period>" or "max <period>"
 _CORES_PER_THREAD = 8
 _MOST_TRUNK_THREADS = 8
 _MEGABYTE = 10**6
@@ -70,13 +68,3 @@ def choose_resources(
     if trunk_threads is None:
         trunk_threads = max(threads, min(cores, _MOST_TRUNK_THREADS))
     return Resources(threads, trunk_threads, at_once, result_cache)
-
-
-def usable_cores(quota: Path = _CGROUP_QUOTA) -> int:
-    """The cores that this process may run on, and no more than its container's quota of processor time."""
-    cores = len(os.sched_getaffinity(0))
-    try:
-        allowed, period = quota.read_text().split()
-    except OSError:
-        return cores
-    return cores if allowed == "max" else max(1, min(cores, round(int(allowed) / int(period))))

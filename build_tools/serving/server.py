@@ -16,7 +16,7 @@ from py_compile import PycInvalidationMode
 from types import TracebackType
 from typing import Self
 
-from build_tools.names import EMBEDDED_CONFIG, TRUNK, embedded_config
+from build_tools.repository.names import EMBEDDED_CONFIG, TRUNK, embedded_config
 from build_tools.serving import launch_tied
 from build_tools.serving.backend_directory import assemble_backends
 from build_tools.serving.distribution import find_distribution, server_environment

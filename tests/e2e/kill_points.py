@@ -17,12 +17,12 @@ from typing import Any
 
 import torch
 
-from build_tools.export import export_branch
+from build_tools.export.exporter import export_branch
 from build_tools.publishing.publish import publish
 from build_tools.publishing.retire import retire
 from build_tools.publishing.rollback import rollback
 from build_tools.publishing.server import NoServer, RunningServer, Server
-from build_tools.runtime import Runtime
+from build_tools.repository.runtime import Runtime
 from training.checkpoint import load_checkpoint
 
 CHANGES = {"os.rename", "os.mkdir", "os.remove", "os.rmdir", "shutil.rmtree"}

@@ -4,7 +4,7 @@ import os
 from dataclasses import dataclass
 from pathlib import Path
 
-from build_tools.builder import build
+from build_tools.build.builder import build
 from training.checkpoint import Checkpoint, load_checkpoint, save_checkpoint
 from training.data import load_task
 from training.encoder import Encoder, load_encoder

@@ -16,7 +16,7 @@ from damages import DAMAGES
 from sentences import TEXTS
 from untrained import save_untrained, tiny_encoder
 
-from build_tools.builder import build
+from build_tools.build.builder import build
 from build_tools.errors import BuildError
 from build_tools.publishing.promote import promote
 from build_tools.publishing.publish import publish
@@ -26,7 +26,7 @@ from build_tools.publishing.rollback import rollback
 from build_tools.publishing.server import RunningServer
 from build_tools.publishing.status import TaskStatus, read_status
 from build_tools.publishing.verify import verify
-from build_tools.registry import DRAIN_SECONDS, CanaryTerms, read_registry
+from build_tools.repository.registry import DRAIN_SECONDS, CanaryTerms, read_registry
 from build_tools.serving.server import TritonServer
 from clients import Client
 from clients.errors import RequestRejected

@@ -3,7 +3,7 @@
 from ask_triton import ensemble_over_grpc, executions, outputs_computed
 from served_suite import Suite
 
-from build_tools.registry import read_registry
+from build_tools.repository.registry import read_registry
 from build_tools.serving.server import TritonServer
 from clients import Client
 

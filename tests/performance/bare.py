@@ -20,10 +20,10 @@ from memory import process_pss
 from tritonclient.grpc import model_config_pb2 as pb
 
 from build_tools.backends.espalier_backend.load_chain import Compile, load_chain
-from build_tools.names import TRUNK, hidden_name
-from build_tools.registry import read_registry
-from build_tools.runtime import Runtime
-from build_tools.serving.resources import usable_cores
+from build_tools.cores import usable_cores
+from build_tools.repository.names import TRUNK, hidden_name
+from build_tools.repository.registry import read_registry
+from build_tools.repository.runtime import Runtime
 
 SAMPLED_BATCHES = 6
 

@@ -29,11 +29,12 @@ from suite import Suite, open_suite
 from texts import lengths_of, make_texts, plain_tokenizer
 from tqdm import tqdm
 
+from build_tools.cores import usable_cores
 from build_tools.errors import BuildError
-from build_tools.precision import Precision
-from build_tools.runtime import Runtime
+from build_tools.repository.precision import Precision
+from build_tools.repository.runtime import Runtime
 from build_tools.serving.errors import ServeError
-from build_tools.serving.resources import choose_resources, usable_cores
+from build_tools.serving.resources import choose_resources
 from clients.errors import EspalierError
 
 CHOICE_SECONDS = 1.0  # at least, for each layout and batch size that the bare rival tries

@@ -6,10 +6,10 @@ import shutil
 from collections.abc import Sequence
 from pathlib import Path
 
-from build_tools.hand_written import HAND_WRITTEN
-from build_tools.names import branch_name
-from build_tools.registry import REGISTRY
-from build_tools.router_instances import ROUTERS, choose_instances, set_instances
+from build_tools.build.router_instances import choose_instances, set_instances
+from build_tools.export.hand_written import HAND_WRITTEN
+from build_tools.repository.names import ROUTERS, branch_name
+from build_tools.repository.registry import REGISTRY
 
 RIVAL_ROUTERS = Path(__file__).resolve().parent / "routers"
 NAIVE = "nlu_naive"

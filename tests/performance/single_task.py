@@ -12,11 +12,11 @@ from random_suite import random_checkpoints
 from shapes import Shape
 from tritonclient.grpc import model_config_pb2 as pb
 
-from build_tools.builder import build
-from build_tools.names import branch_name, hidden_name
-from build_tools.precision import Precision
-from build_tools.registry import read_registry
-from build_tools.triton_config import GRAPH_FILE, read_config, write_config
+from build_tools.build.builder import build
+from build_tools.repository.names import branch_name, hidden_name
+from build_tools.repository.precision import Precision
+from build_tools.repository.registry import read_registry
+from build_tools.repository.triton_config import GRAPH_FILE, read_config, write_config
 from training.encoder import load_encoder
 
 

@@ -7,11 +7,11 @@ from errors import BenchError
 from repositories import copy_encoders, copy_tasks, copy_with_naive_router
 from shapes import SHAPES, BranchShape, Shape
 
-from build_tools.builder import build
-from build_tools.names import TRUNK
-from build_tools.precision import Precision
-from build_tools.registry import Registry, read_registry
-from build_tools.runtime import Runtime
+from build_tools.build.builder import build
+from build_tools.repository.names import TRUNK
+from build_tools.repository.precision import Precision
+from build_tools.repository.registry import Registry, read_registry
+from build_tools.repository.runtime import Runtime
 from training.encoder import load_encoder
 
 

@@ -7,8 +7,8 @@ import onnx
 import pytest
 from onnx import TensorProto, helper, numpy_helper
 
-from build_tools.registry import Registry, TrunkEntry, write_registry
-from build_tools.runtime import Runtime
+from build_tools.repository.registry import Registry, TrunkEntry, write_registry
+from build_tools.repository.runtime import Runtime
 
 WIDTH = 8
 

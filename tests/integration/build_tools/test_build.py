@@ -10,13 +10,13 @@ from google.protobuf import text_format
 from tokenizers import Tokenizer
 from tritonclient.grpc import model_config_pb2 as pb
 
-from build_tools import builder
-from build_tools.builder import build
+from build_tools.build import builder
+from build_tools.build.builder import build
 from build_tools.errors import BuildError
 from build_tools.publishing.verify import verify
-from build_tools.registry import read_registry
-from build_tools.router_instances import ROUTERS
-from build_tools.runtime import Runtime
+from build_tools.repository.names import ROUTERS
+from build_tools.repository.registry import read_registry
+from build_tools.repository.runtime import Runtime
 from training.checkpoint import load_checkpoint, load_record, save_checkpoint
 from training.data import TaskData
 from training.data.rows import to_example

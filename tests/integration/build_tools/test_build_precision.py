@@ -8,13 +8,15 @@ import pytest
 from google.protobuf import text_format
 from tritonclient.grpc import model_config_pb2 as pb
 
-from build_tools import golden_timing, same_answers
-from build_tools.builder import build
+from build_tools.build.builder import build
 from build_tools.errors import BuildError
-from build_tools.precision import Precision, candidates, parameters
-from build_tools.proof import load_graph
-from build_tools.registry import read_registry
-from build_tools.runtime import Runtime
+from build_tools.golden import answer_parity
+from build_tools.precision import golden_timing
+from build_tools.precision.candidates import candidates
+from build_tools.precision.graph import load_graph
+from build_tools.repository.precision import Precision, parameters
+from build_tools.repository.registry import read_registry
+from build_tools.repository.runtime import Runtime
 from training.checkpoint import load_checkpoint, save_checkpoint
 from training.data import TaskData
 from training.data.rows import to_example
@@ -151,7 +153,7 @@ def test_the_precision_asked_for_is_that_of_all_graphs_and_gives_the_golden_answ
 def test_a_precision_that_changes_an_answer_is_refused_and_leaves_nothing_behind(
     train, tmp_path, runtime, precision, monkeypatch
 ):
-    monkeypatch.setattr(same_answers, "REGRESSION_TOLERANCE", 0.0)
+    monkeypatch.setattr(answer_parity, "REGRESSION_TOLERANCE", 0.0)
 
     with pytest.raises(BuildError, match=rf"alike does not pass in {precision}: golden example \d .*--precision auto"):
         build([train("intent"), train("alike")], tmp_path / "repository", runtime=runtime, precision=precision)
@@ -161,7 +163,7 @@ def test_a_precision_that_changes_an_answer_is_refused_and_leaves_nothing_behind
 
 @pytest.mark.usefixtures("lower_is_faster")
 def test_auto_leaves_a_task_that_only_passes_in_fp32_there(train, tmp_path, monkeypatch):
-    monkeypatch.setattr(same_answers, "REGRESSION_TOLERANCE", 0.0)
+    monkeypatch.setattr(answer_parity, "REGRESSION_TOLERANCE", 0.0)
 
     registry = build([train("intent"), train("alike")], tmp_path / "repository", precision=Precision.AUTO)
 

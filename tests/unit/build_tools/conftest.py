@@ -9,7 +9,7 @@ import pytest
 from tiny_bert import tiny_bert
 from tiny_tokenizer import tiny_tokenizer
 
-from build_tools.registry import VersionEntry, version_entry
+from build_tools.repository.registry import VersionEntry, version_entry
 from training.checkpoint import BranchRecord, EncoderRecord, TrainingRecord
 from training.encoder import Encoder
 from training.kinds import Kind

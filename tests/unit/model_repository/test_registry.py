@@ -4,7 +4,7 @@ import os
 import pytest
 from router.registry import RegistryFile, parse
 
-from build_tools.registry import (
+from build_tools.repository.registry import (
     CanaryEntry,
     Origin,
     Registry,

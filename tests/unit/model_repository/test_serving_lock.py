@@ -3,7 +3,7 @@ import fcntl
 import pytest
 from router.serving_lock import hold_serving_lock
 
-from build_tools.serving_lock import SERVING_LOCK
+from build_tools.repository.serving_lock import SERVING_LOCK
 
 
 def test_routers_share_the_lock_and_keep_commands_from_it_for_as_long_as_they_live(tmp_path):

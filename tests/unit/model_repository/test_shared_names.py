@@ -3,11 +3,10 @@
 from router import serving_lock, withdrawal
 from router.shadow_examples import ShadowExamples
 
-from build_tools import registry
-from build_tools.manifest import MANIFEST
-from build_tools.names import examples_file
-from build_tools.publishing import audit, locking
-from build_tools.serving_lock import SERVING_LOCK
+from build_tools.repository import audit, locking, registry
+from build_tools.repository.manifest import MANIFEST
+from build_tools.repository.names import examples_file
+from build_tools.repository.serving_lock import SERVING_LOCK
 
 
 def test_routers_and_build_tools_lock_and_write_the_same_files():

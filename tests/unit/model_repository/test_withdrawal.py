@@ -9,7 +9,7 @@ from filelock import FileLock, Timeout
 from router.registry import Branch, Canary, RegistryFile
 from router.withdrawal import withdraw
 
-from build_tools.registry import (
+from build_tools.repository.registry import (
     CanaryEntry,
     Origin,
     Registry,

@@ -22,7 +22,7 @@ from router.sequences import Plan
 from router.trials import Trials
 from router.trunk import States, Trunk, hidden_name
 
-Places = Mapping[int, int]  # row -> its sequence's place in a batch
+Packing = Mapping[int, int]  # row -> its sequence's place in a batch
 
 
 class Run:
@@ -96,7 +96,7 @@ class Run:
         self._climb(batch, places, {}, self._trunk.steps(list(taps)))
 
     def _climb(
-        self, batch: Batch, places: Mapping[Branch, Places], below: States, steps: Sequence[Sequence[int]]
+        self, batch: Batch, places: Mapping[Branch, Packing], below: States, steps: Sequence[Sequence[int]]
     ) -> None:
         """One step of the trunk, then the next one beside the branches that the step has reached."""
         if not any(self._is_waiting(row) for by_row in places.values() for row in by_row):
@@ -116,7 +116,7 @@ class Run:
         for branch in sorted(self._durations.longest_first(reached), key=self._trials.is_shadow):
             self._submit(self._answer, branch, places[branch], batch, states[hidden_name(branch.tap)])
 
-    def _answer(self, branch: Branch, places: Places, batch: Batch, hidden: np.ndarray) -> None:
+    def _answer(self, branch: Branch, places: Packing, batch: Batch, hidden: np.ndarray) -> None:
         places = {row: place for row, place in places.items() if self._is_waiting(row)}
         if not places:
             return
@@ -137,7 +137,7 @@ class Run:
         if not self._trials.is_shadow(branch):
             self._results.put((branch.task, texts))
 
-    def _give_up(self, error: Exception, unreached: Mapping[Branch, Places]) -> None:
+    def _give_up(self, error: Exception, unreached: Mapping[Branch, Packing]) -> None:
         """What a trunk's failure means: no more than the loss of its branches, if others can be answered."""
         alone = len(set(self._plan.trunks)) == 1
         if alone and not all(self._trials.is_on_trial(branch) for branch in unreached):
@@ -145,12 +145,12 @@ class Run:
         for branch, places in unreached.items():
             self._fail(branch, places, f"the trunk of {branch.task} failed: {error}", None)
 
-    def _fail(self, branch: Branch, places: Places, sentence: str, seconds: float | None) -> None:
+    def _fail(self, branch: Branch, places: Packing, sentence: str, seconds: float | None) -> None:
         self._trials.add(branch, {}, errors=len(places), seconds=seconds)
         if not self._trials.is_shadow(branch):
             self._results.put((branch.task, error_answers(dict.fromkeys(places, sentence))))
 
-    def _compute(self, branch: Branch, places: Places, batch: Batch, hidden: np.ndarray) -> dict[int, Answer]:
+    def _compute(self, branch: Branch, places: Packing, batch: Batch, hidden: np.ndarray) -> dict[int, Answer]:
         """The branch's answers by row. Raises RuntimeError if it fails."""
         chosen = sorted(set(places.values()))
         logits = infer(branch.model, branch.version, batch.branch_inputs(hidden, chosen), ["logits"])["logits"]

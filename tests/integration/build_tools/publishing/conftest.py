@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from untrained import save_untrained, tiny_encoder
 
-from build_tools.builder import build
+from build_tools.build.builder import build
 from build_tools.publishing.publish import publish
 from build_tools.publishing.server import NoServer
 from training.encoder import Encoder

@@ -6,16 +6,17 @@ import pytest
 from untrained import tiny_encoder
 
 from build_tools.errors import BuildError
-from build_tools.names import hidden_name
-from build_tools.proof import load_graph, prove_equal
+from build_tools.golden.logit_parity import check_logits
+from build_tools.precision.graph import load_graph
 from build_tools.publishing import change, prepared, publish
 from build_tools.publishing.promote import promote
 from build_tools.publishing.retire import retire
 from build_tools.publishing.rollback import rollback
 from build_tools.publishing.server import NoServer
 from build_tools.publishing.verify import verify
-from build_tools.registry import CanaryTerms, read_registry
-from build_tools.triton_config import read_config
+from build_tools.repository.names import hidden_name
+from build_tools.repository.registry import CanaryTerms, read_registry
+from build_tools.repository.triton_config import read_config
 from training.checkpoint import load_checkpoint
 from training.kinds import Kind
 
@@ -50,7 +51,7 @@ def _prove_live(repository, registry, task, checkpoint):
     outputs = [hidden_name(tap) for tap in trunk.taps]
     loaded = load_graph(repository / version.trunk / str(trunk.version) / "model.onnx", outputs, registry.runtime)
     branch = repository / version.model / str(entry.live) / "model.onnx"
-    prove_equal(checkpoint, loaded, load_graph(branch, ["logits"], registry.runtime))
+    check_logits(checkpoint, loaded, load_graph(branch, ["logits"], registry.runtime))
 
 
 def _bytes(folder):

@@ -4,7 +4,7 @@ import json
 import pytest
 
 from build_tools.backends.espalier_backend.damage import damage
-from build_tools.manifest import write_manifest
+from build_tools.repository.manifest import write_manifest
 
 
 @pytest.fixture

@@ -1,8 +1,8 @@
 import pytest
 
-from build_tools.precision import Precision
 from build_tools.publishing.branch_model import model_for
-from build_tools.registry import TaskEntry
+from build_tools.repository.precision import Precision
+from build_tools.repository.registry import TaskEntry
 from training.kinds import Kind
 
 

@@ -7,8 +7,6 @@ from types import SimpleNamespace
 import pytest
 
 from build_tools.errors import BuildError
-from build_tools.names import examples_file
-from build_tools.precision import Precision
 from build_tools.publishing import change
 from build_tools.publishing.change import Change
 from build_tools.publishing.prepared import Prepared
@@ -17,7 +15,9 @@ from build_tools.publishing.server import NoServer
 from build_tools.publishing.transitions import retired
 from build_tools.publishing.trunk_plan import TrunkPlan
 from build_tools.publishing.verify import verify
-from build_tools.registry import CanaryTerms, read_registry, write_registry
+from build_tools.repository.names import examples_file
+from build_tools.repository.precision import Precision
+from build_tools.repository.registry import CanaryTerms, read_registry, write_registry
 
 
 @pytest.fixture

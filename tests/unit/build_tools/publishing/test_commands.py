@@ -8,14 +8,14 @@ from typer.testing import CliRunner
 
 from build_tools.cli import app
 from build_tools.errors import BuildError
-from build_tools.identity import stamp
-from build_tools.precision import Precision
 from build_tools.publishing import commands
 from build_tools.publishing.server import NoServer
 from build_tools.publishing.status import TaskStatus
-from build_tools.registry import CanaryTerms
-from build_tools.serving_lock import SERVING_LOCK
-from build_tools.triton_config import read_config
+from build_tools.repository.identity import stamp
+from build_tools.repository.precision import Precision
+from build_tools.repository.registry import CanaryTerms
+from build_tools.repository.serving_lock import SERVING_LOCK
+from build_tools.repository.triton_config import read_config
 
 PLACE = Path("model_repository")  # what the verbs work on if nothing else is said
 

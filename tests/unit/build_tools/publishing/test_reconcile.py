@@ -8,8 +8,6 @@ import pytest
 from tritonclient.grpc import model_config_pb2 as pb
 
 from build_tools.errors import BuildError
-from build_tools.manifest import add_to_manifest, read_manifest, write_manifest
-from build_tools.names import embedded_config
 from build_tools.publishing.reconcile import (
     held_versions,
     hold_versions,
@@ -21,8 +19,10 @@ from build_tools.publishing.reconcile import (
 from build_tools.publishing.server import NoServer
 from build_tools.publishing.transitions import next_version, promoted, published, retired, rolled_back, tidied
 from build_tools.publishing.verify import verify
-from build_tools.registry import CanaryTerms, TrunkEntry, write_registry
-from build_tools.triton_config import ensemble_config, read_config, trunk_config, write_config
+from build_tools.repository.manifest import add_to_manifest, read_manifest, write_manifest
+from build_tools.repository.names import embedded_config
+from build_tools.repository.registry import CanaryTerms, TrunkEntry, write_registry
+from build_tools.repository.triton_config import ensemble_config, read_config, trunk_config, write_config
 from training.kinds import Kind
 
 HIDDEN_SIZE = 16

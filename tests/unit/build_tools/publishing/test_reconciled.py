@@ -3,11 +3,11 @@ import fcntl
 import pytest
 
 from build_tools.errors import BuildError
-from build_tools.publishing.locking import LOCK
 from build_tools.publishing.reconciled import reconciled
 from build_tools.publishing.server import NoServer
 from build_tools.publishing.verify import verify
-from build_tools.registry import TaskEntry, read_registry, write_registry
+from build_tools.repository.locking import LOCK
+from build_tools.repository.registry import TaskEntry, read_registry, write_registry
 
 
 def test_a_change_begins_with_a_repository_in_order_and_holds_it(repository, registry, triton):

@@ -2,15 +2,15 @@ import json
 
 import pytest
 
-from build_tools import registry as registry_module
 from build_tools.errors import BuildError
-from build_tools.names import examples_file
 from build_tools.publishing import retire as retire_module
 from build_tools.publishing.reconciled import reconciled
 from build_tools.publishing.retire import retire
 from build_tools.publishing.server import NoServer
 from build_tools.publishing.verify import verify
-from build_tools.registry import read_registry
+from build_tools.repository import registry as registry_module
+from build_tools.repository.names import examples_file
+from build_tools.repository.registry import read_registry
 
 
 @pytest.fixture

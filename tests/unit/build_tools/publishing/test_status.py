@@ -2,11 +2,11 @@ import json
 
 import pytest
 
-from build_tools.names import examples_file
 from build_tools.publishing import status
 from build_tools.publishing.server import Calls
 from build_tools.publishing.status import read_status
-from build_tools.registry import CanaryEntry
+from build_tools.repository.names import examples_file
+from build_tools.repository.registry import CanaryEntry
 
 CANARY = CanaryEntry(version=3, share=0.1, max_error_rate=0.01, max_milliseconds=100, minimum=50)
 

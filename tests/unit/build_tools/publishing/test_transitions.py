@@ -14,7 +14,7 @@ from build_tools.publishing.transitions import (
     task_entry,
     tidied,
 )
-from build_tools.registry import CanaryTerms
+from build_tools.repository.registry import CanaryTerms
 
 TERMS = CanaryTerms(share=0.1, max_error_rate=0.02, max_milliseconds=50.0, minimum=20)
 LABELS = {"model": "branch_intent.2", "labels": ["a", "b", "c"]}

@@ -4,10 +4,10 @@ import pytest
 import torch
 
 from build_tools.errors import BuildError
-from build_tools.precision import Precision
 from build_tools.publishing import trunk_plan
 from build_tools.publishing.trunk_plan import plan_trunk
-from build_tools.registry import TrunkEntry
+from build_tools.repository.precision import Precision
+from build_tools.repository.registry import TrunkEntry
 from training.encoder import Encoder
 from training.errors import TrainingError
 from training.fingerprint import trunk_fingerprints

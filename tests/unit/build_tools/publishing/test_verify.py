@@ -1,8 +1,8 @@
 import pytest
 
-from build_tools.manifest import MANIFEST, served_files
 from build_tools.publishing import verify as module
 from build_tools.publishing.verify import verify
+from build_tools.repository.manifest import MANIFEST, served_files
 
 
 @pytest.fixture(autouse=True)

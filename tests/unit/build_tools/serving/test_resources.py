@@ -1,10 +1,8 @@
-from pathlib import Path
-
 import pytest
 
 from build_tools.serving import resources
 from build_tools.serving.errors import ServeError
-from build_tools.serving.resources import Resources, choose_resources, usable_cores
+from build_tools.serving.resources import Resources, choose_resources
 
 
 def test_many_threads_are_chosen_only_where_there_are_many_cores(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -44,17 +42,3 @@ def test_the_cache_is_told_in_bytes_and_the_limit_to_the_rate_limiter() -> None:
         "ESPALIER_RESULT_CACHE_BYTES": "5000000",
     }
     assert "--rate-limit-resource=compute:3" in share.arguments()
-
-
-@pytest.mark.parametrize(
-    ("quota", "cores"), [("max 100000", 4), ("150000 100000", 2), ("10000 100000", 1), ("900000 100000", 4)]
-)
-def test_a_container_s_quota_counts_and_not_only_the_machine_s_cores(
-    quota: str, cores: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(resources.os, "sched_getaffinity", lambda _: {0, 1, 2, 3})
-    file = tmp_path / "cpu.max"
-    file.write_text(quota)
-
-    assert usable_cores(file) == cores
-    assert usable_cores(tmp_path / "missing") == 4

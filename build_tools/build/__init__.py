@@ -1,0 +1,1 @@
+"""Task checkpoints -> a new model repository."""

@@ -1,0 +1,1 @@
+"""PyTorch modules -> ONNX graphs, and the hand-written models -> a repository."""

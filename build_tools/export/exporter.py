@@ -1,0 +1,97 @@
+"""PyTorch modules -> ONNX graphs with dynamic batch and length, in the form that the runtime computes fastest."""
+
+import copy
+import logging
+import warnings
+from collections.abc import Hashable
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import onnx_ir
+import torch
+from torch import nn
+from transformers import BertConfig
+
+from build_tools.export.exported_layers import PLAIN, ExportedLayers, Form
+from build_tools.export.fusion import FUSED
+from build_tools.export.traced_graphs import Structure, traced
+from build_tools.repository.names import TRUNK_INPUTS, hidden_name
+from build_tools.repository.runtime import Runtime
+from training.encoder import Encoder, computing_config
+from training.model import Branch, Trunk
+
+OPSET = 18
+
+
+def export_trunk(encoder: Encoder, taps: list[int], path: Path, runtime: Runtime) -> None:
+    """Writes the trunk, cut at the deepest tap: int64 [B, T] each -> hidden_<tap>, float32 [B, T, H], for each tap."""
+    trunk = Trunk(encoder, taps)
+    structure = _structure(runtime, encoder.bert.config, trunk.taps)
+    outputs = [hidden_name(tap) for tap in trunk.taps]
+    steps = [trunk.layers[below:tap] for below, tap in pairwise((0, *trunk.taps))]
+    # All layers up to the next tap stand for one, after which there is a tap.
+    trunk.layers = nn.ModuleList(ExportedLayers(step, _form(runtime), first_only=False) for step in steps)
+    trunk.taps = tuple(range(1, len(steps) + 1))
+    # A tensor of its own for each input: the exporter takes one given twice for one input.
+    inputs = {name: torch.ones(2, 8, dtype=torch.long) for name in TRUNK_INPUTS}
+    _export(structure, trunk, inputs, outputs, path)
+
+
+def export_branch(branch: Branch, path: Path, runtime: Runtime) -> None:
+    """Writes a branch: hidden float32 [B, T, H], attention_mask int64 [B, T] -> logits [B, C] or [B, T, C]."""
+    branch = copy.deepcopy(branch).cpu().eval()
+    layer: Any = branch.layers[0]
+    head = (branch.classifier.out_features, branch.pooler is None)
+    structure = _structure(runtime, layer.attention.self.config, len(branch.layers), *head)
+    branch.layers = nn.ModuleList([ExportedLayers(branch.layers, _form(runtime), first_only=branch.pooler is not None)])
+    hidden = torch.zeros(2, 8, branch.classifier.in_features)
+    inputs = {"hidden": hidden, "attention_mask": torch.ones(2, 8, dtype=torch.long)}
+    _export(structure, branch, inputs, ["logits"], path)
+
+
+def _structure(runtime: Runtime, config: BertConfig, *shape: Hashable) -> Structure:
+    """What alone decides a module's graph, but for the weights."""
+    return (runtime, *computing_config(config).values(), *shape)
+
+
+def _form(runtime: Runtime) -> Form:
+    return PLAIN if runtime is Runtime.OPENVINO else FUSED
+
+
+def _export(
+    structure: Structure, module: nn.Module, inputs: dict[str, torch.Tensor], outputs: list[str], path: Path
+) -> None:
+    graph = traced(structure, list(inputs), lambda: _trace(module, inputs, outputs))
+    program = torch.onnx.ONNXProgram(graph, None)
+    program.apply_weights(module.state_dict())
+    program.optimize()
+    program.save(path, external_data=False)  # one file per version: what is published is one thing
+
+
+def _trace(module: nn.Module, inputs: dict[str, torch.Tensor], outputs: list[str]) -> onnx_ir.Model:
+    """The graph with no weights yet, under the module's own names for them."""
+    batch, length = torch.export.Dim("batch"), torch.export.Dim("length")
+    exporter_log = logging.getLogger("torch.onnx")
+    level = exporter_log.level
+    exporter_log.setLevel(logging.ERROR)  # it warns of torchvision's operators, which no BERT has
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            program = torch.onnx.export(
+                module,
+                tuple(inputs.values()),
+                input_names=list(inputs),
+                output_names=outputs,
+                opset_version=OPSET,
+                dynamic_shapes={name: {0: batch, 1: length} for name in inputs},
+                dynamo=True,
+                optimize=False,  # it would fold weights into constants of other names
+                verbose=False,
+            )
+    finally:
+        exporter_log.setLevel(level)
+    assert program is not None
+    for name in module.state_dict():
+        program.model.graph.initializers[name].const_value = None
+    return program.model

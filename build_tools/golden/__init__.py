@@ -1,0 +1,1 @@
+"""Parity checks: a checkpoint's golden examples through exported graphs."""

@@ -1,0 +1,63 @@
+"""A checkpoint's golden examples as one padded batch, and their way through the built graphs."""
+
+import re
+from collections.abc import Iterable, Mapping
+from typing import Protocol
+
+import numpy as np
+
+from build_tools.repository.names import hidden_name
+from training.batches import pad_tokens
+from training.checkpoint import Checkpoint
+from training.data import Example
+from training.kinds import Kind
+from training.tokenization import tokenize
+
+_WORD = re.compile(r"\S+")  # in training data the words are joined by blanks
+
+
+class Runnable(Protocol):
+    """A graph: loaded in this process, or on a server."""
+
+    def run(self, inputs: Mapping[str, np.ndarray], asked: Iterable[str]) -> dict[str, np.ndarray]:
+        """The outputs in `asked`, and maybe others, by name."""
+
+
+class GoldenBatch:
+    """B golden examples.
+
+    tokens: with the positions of the words' first sub-words, for tagging.
+    expected: for each example PyTorch's logits, float32 [C], or [T, C] over its own T tokens for tagging.
+    inputs: the trunk's inputs, int64 [B, longest T] each.
+    """
+
+    def __init__(self, checkpoint: Checkpoint) -> None:
+        record = checkpoint.record
+        self._per_token = record.kind is Kind.TAGGING
+        self._tapped = hidden_name(record.tap)
+        self.examples = [
+            Example(row["text"], "", row.get("text_pair"), _words(row["text"]) if self._per_token else ())
+            for row in checkpoint.golden
+        ]
+        self.tokens = tokenize(checkpoint.tokenizer, self.examples, record.max_length)
+        self.expected = [np.array(row["logits"], dtype=np.float32) for row in checkpoint.golden]
+        self.inputs = {name: tensor.numpy() for name, tensor in pad_tokens(self.tokens).items()}
+
+    def hidden(self, trunk: Runnable, rows: int | None = None) -> np.ndarray:
+        """The hidden states that the branch reads, float32 [rows, T, H], of the first examples (None: of all)."""
+        return trunk.run({name: array[:rows] for name, array in self.inputs.items()}, [self._tapped])[self._tapped]
+
+    def branch_inputs(self, hidden: np.ndarray) -> dict[str, np.ndarray]:
+        """What a branch reads, for as many examples as `hidden` has."""
+        return {"hidden": hidden, "attention_mask": self.inputs["attention_mask"][: len(hidden)]}
+
+    def logits(self, hidden: np.ndarray, branch: Runnable) -> list[np.ndarray]:
+        """For each example its logits, of the shape of `expected` if the graph is right."""
+        computed = branch.run(self.branch_inputs(hidden), ["logits"])["logits"]
+        if not self._per_token:
+            return list(computed)
+        return [one[: len(tokens.ids)] for one, tokens in zip(computed, self.tokens, strict=True)]
+
+
+def _words(text: str) -> tuple[tuple[int, int], ...]:
+    return tuple(word.span() for word in _WORD.finditer(text))

@@ -1,0 +1,55 @@
+"""An exported graph in its version folder, in every precision that can be made of it."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from build_tools.backends.espalier_backend.chain import Chain
+from build_tools.backends.espalier_backend.load_chain import Compile, load_chain
+from build_tools.backends.espalier_backend.onnxruntime_segment import OnnxRuntimeSegment
+from build_tools.backends.espalier_backend.openvino_segment import OpenVINOSegment
+from build_tools.precision.quantization import quantize
+from build_tools.repository.precision import Precision, parameters
+from build_tools.repository.runtime import Runtime
+from training.checkpoint import Checkpoint
+
+_COMPILE: dict[Runtime, Compile] = {Runtime.OPENVINO: OpenVINOSegment, Runtime.ONNXRUNTIME: OnnxRuntimeSegment}
+
+
+def load_graph(path: Path, outputs: list[str], runtime: Runtime, precision: Precision = Precision.FP32) -> Chain:
+    """The graph as our backend of that runtime loads it: cut at its outputs, with the config's parameters."""
+    return load_chain(path, outputs, parameters(runtime, precision), _COMPILE[runtime])
+
+
+class Graph:
+    """An exported file: fp32 and bf16 are one file run in two ways, int8 is a file of its own."""
+
+    def __init__(self, file: Path, outputs: list[str], runtime: Runtime, hidden_size: int) -> None:
+        self.file, self.runtime = file, runtime
+        self._outputs, self._hidden_size = outputs, hidden_size
+        self._int8 = file.with_name("int8.onnx")
+
+    def load(self, precision: Precision = Precision.FP32) -> Chain:
+        """The graph, ready to run in that precision."""
+        return load_graph(self._file_of(precision), self._outputs, self.runtime, precision)
+
+    def settle(self, precision: Precision) -> None:
+        """Leaves the file of that precision, and no other, under the exported file's name."""
+        self._file_of(precision).replace(self.file)
+        self._int8.unlink(missing_ok=True)
+
+    def _file_of(self, precision: Precision) -> Path:
+        if precision is not Precision.INT8:
+            return self.file
+        if not self._int8.exists():
+            quantize(self.file, self._int8, self.runtime, self._hidden_size)
+        return self._int8
+
+
+@dataclass(frozen=True)
+class Graphs:
+    """All that a build exported, proved in fp32: the trunk with its taps, and each checkpoint's branch."""
+
+    trunk: Graph
+    taps: list[int]
+    branches: Sequence[tuple[Checkpoint, Graph]]

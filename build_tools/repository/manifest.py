@@ -1,0 +1,69 @@
+"""manifest.json: the SHA-256 of every file that Triton serves from a repository."""
+
+import hashlib
+import json
+from collections.abc import Iterable, Iterator, Mapping
+from pathlib import Path
+
+from build_tools.errors import BuildError
+from build_tools.repository.atomic_write import replace_file
+
+MANIFEST = "manifest.json"  # our backends read it too, when they load a model
+_NOT_SERVED = {"__pycache__"}
+
+
+def write_manifest(repository: Path) -> None:
+    """Writes it anew, of all files that stand there now."""
+    _write(repository, hashes_of(served_files(repository), repository))
+
+
+def served_files(repository: Path) -> Iterator[Path]:
+    """All files that Triton may read: those in models' folders."""
+    for folder in sorted(path for path in repository.iterdir() if path.is_dir()):
+        for file in sorted(folder.rglob("*")):
+            if file.is_file() and not _NOT_SERVED & set(file.parts):
+                yield file
+
+
+def add_to_manifest(repository: Path, hashes: dict[str, str]) -> None:
+    """Adds files by their path in the repository, or replaces them. Called before a file is put in place.
+
+    Raises BuildError if there is none: one that names a part of the files would keep the others from being served.
+    """
+    if not (repository / MANIFEST).is_file():
+        raise BuildError(f"{repository} has no {MANIFEST}: build it again.")
+    _write(repository, read_manifest(repository) | hashes)
+
+
+def forget_missing(repository: Path) -> None:
+    """Takes out the files that are no more."""
+    hashes = read_manifest(repository)
+    there = {path: digest for path, digest in hashes.items() if (repository / path).is_file()}
+    if there != hashes:
+        _write(repository, there)
+
+
+def hashes_of(files: Iterable[Path], root: Path) -> dict[str, str]:
+    """{path below root: SHA-256} of files."""
+    return {file.relative_to(root).as_posix(): _sha256(file) for file in files}
+
+
+def read_manifest(repository: Path) -> dict[str, str]:
+    """{path: SHA-256}; empty if there is none. Raises BuildError if it is damaged."""
+    file = repository / MANIFEST
+    if not file.is_file():
+        return {}
+    try:
+        return dict(json.loads(file.read_text(encoding="utf-8"))["files"])
+    except (ValueError, KeyError, TypeError) as error:
+        raise BuildError(f"{file} is damaged: build the repository again.") from error
+
+
+def _sha256(file: Path) -> str:
+    with file.open("rb") as opened:
+        return hashlib.file_digest(opened, "sha256").hexdigest()
+
+
+def _write(repository: Path, hashes: Mapping[str, str]) -> None:
+    text = json.dumps({"files": dict(sorted(hashes.items()))}, indent=1) + "\n"
+    replace_file(repository / MANIFEST, text, staged_in=repository)
