@@ -11,7 +11,8 @@ import warnings
 from collections.abc import Callable
 from typing import Any
 
-from clients import Answer, AsyncClient, Client, EspalierError
+from clients import Answer, AsyncClient, Client
+from espalier_errors import EspalierError
 
 __all__ = ["Answer", "AsyncClient", "Client", "EspalierError", "main"]
 
@@ -29,8 +30,7 @@ def main() -> None:
     import build_tools.cli
     import clients.cli
     import training.cli
-    from build_tools.errors import BuildError
-    from training.errors import TrainingError, TrainingWarning
+    from training.errors import TrainingWarning
 
     app = typer.Typer(
         help="One frozen BERT trunk, many task branches, served on NVIDIA Triton.",
@@ -46,7 +46,7 @@ def main() -> None:
         app.add_typer(package.cli.app)
     try:
         app()
-    except (TrainingError, BuildError, EspalierError, OSError) as error:
+    except (EspalierError, OSError) as error:
         sys.exit(f"espalier: {error}")
     except ModuleNotFoundError as error:
         sys.exit(

@@ -6,7 +6,8 @@ Needs neither torch nor anything of the training and build side.
 from clients.answer import Answer, ScoredLabel, Span, Word
 from clients.async_client import AsyncClient
 from clients.client import Client
-from clients.errors import EspalierError, RequestRejected, ServerFailed, ServerUnavailable
+from clients.errors import RequestRejected, ServerFailed, ServerUnavailable
+from espalier_errors import EspalierError
 
 __all__ = [
     "Answer",

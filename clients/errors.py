@@ -1,8 +1,6 @@
-"""What asking a server can raise; every message is one sentence for a person."""
+"""The errors of asking a server."""
 
-
-class EspalierError(Exception):
-    """Base of all errors that the client raises on purpose."""
+from espalier_errors import EspalierError
 
 
 class RequestRejected(EspalierError, ValueError):  # noqa: N818 (says what happened, as the other two do)

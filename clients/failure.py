@@ -2,7 +2,8 @@
 
 import re
 
-from clients.errors import EspalierError, RequestRejected, ServerFailed, ServerUnavailable
+from clients.errors import RequestRejected, ServerFailed, ServerUnavailable
+from espalier_errors import EspalierError
 
 # Triton words both cases (never loaded, loaded but without a usable version) in this way over both
 # transports, with status codes that differ between them: the sentence is the one reliable sign.

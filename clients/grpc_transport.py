@@ -13,9 +13,9 @@ from tritonclient.utils import deserialize_bytes_tensor, serialize_byte_tensor
 
 from clients import failure
 from clients.address import Address
-from clients.errors import EspalierError
 from clients.request import Column, Request
 from clients.terms import Terms
+from espalier_errors import EspalierError
 
 # Like tritonclient: the 4 MB that gRPC allows by default is less than 64 long texts with all scores.
 _OPTIONS = [("grpc.max_receive_message_length", -1), ("grpc.max_send_message_length", -1)]

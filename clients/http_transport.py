@@ -14,11 +14,11 @@ from tritonclient.http.aio import aiohttp  # tritonclient's own aiohttp, whose v
 
 from clients import failure
 from clients.address import Address
-from clients.errors import EspalierError
 from clients.http_connections import HttpConnections
 from clients.request import Request
 from clients.server_sent_events import EventReader
 from clients.terms import Terms
+from espalier_errors import EspalierError
 
 _CHUNK = 65536  # bytes; the most read at once from a stream
 _NOT_NOW = (502, 503, 504)

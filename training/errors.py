@@ -1,7 +1,9 @@
 """The errors that training raises for input it cannot use, and its warning."""
 
+from espalier_errors import EspalierError
 
-class TrainingError(ValueError):
+
+class TrainingError(EspalierError, ValueError):
     """Bad data, a bad option or a bad checkpoint: one sentence that names the thing and what to do."""
 
 

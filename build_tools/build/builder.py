@@ -11,8 +11,8 @@ from build_tools.export.hand_written import HAND_WRITTEN, HAND_WRITTEN_MODELS, c
 from build_tools.export.tokenizer_models import make_tokenizer, tokenizer_name
 from build_tools.golden.dev_check import dev_folders
 from build_tools.golden.logit_parity import check_logits
+from build_tools.precision.available import available_precisions
 from build_tools.precision.build_choice import choose_precisions
-from build_tools.precision.candidates import candidates
 from build_tools.precision.fastest import Precisions
 from build_tools.precision.graph import Graph, Graphs
 from build_tools.repository.identity import stamp
@@ -67,7 +67,7 @@ def build(
     instances = choose_instances(router_instances)
     if not folders:
         raise BuildError("give at least one task checkpoint to build from.")
-    candidates(precision, runtime)  # what cannot be had is refused before minutes of exports
+    available_precisions(precision, runtime)  # what cannot be had is refused before minutes of exports
     checkpoints = [load_checkpoint(folder) for folder in folders]
     dev = _dev_folders(data, [checkpoint.record.task for checkpoint in checkpoints], report)
     encoder = _common_encoder(checkpoints, encoder_name)

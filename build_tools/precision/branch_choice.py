@@ -5,7 +5,7 @@ from collections.abc import Callable
 from build_tools.errors import BuildError
 from build_tools.golden.golden_batch import Runnable
 from build_tools.golden.parity import check_golden
-from build_tools.precision.candidates import candidates, weighed
+from build_tools.precision.available import available_precisions, weighed
 from build_tools.precision.golden_timing import branch_ms
 from build_tools.precision.graph import Graph
 from build_tools.repository.precision import Precision
@@ -25,7 +25,7 @@ def choose_branch_precision(
     fp32 on a trunk of fp32 is taken to have been proved. Raises BuildError if what is asked for does not give them,
     naming example and answers.
     """
-    tried = candidates(wanted, graph.runtime)
+    tried = available_precisions(wanted, graph.runtime)
     if wanted is not Precision.AUTO:
         if (wanted, trunk_precision) != (Precision.FP32, Precision.FP32):
             check_golden(checkpoint, trunk, graph.load(wanted), exact=False)

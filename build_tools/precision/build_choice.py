@@ -5,7 +5,7 @@ from pathlib import Path
 
 from build_tools.errors import BuildError
 from build_tools.precision.attempt import Attempt
-from build_tools.precision.candidates import candidates
+from build_tools.precision.available import available_precisions
 from build_tools.precision.fastest import Precisions, fastest_precisions
 from build_tools.precision.graph import Graphs
 from build_tools.repository.precision import Precision
@@ -19,7 +19,7 @@ def choose_precisions(
     To pass is to give the golden answers, and with a folder in `data` to keep the task's dev metric.
     Raises BuildError if the precision that is asked for does not pass, naming task, example and answers.
     """
-    tried = candidates(wanted, graphs.trunk.runtime)
+    tried = available_precisions(wanted, graphs.trunk.runtime)
     if wanted is Precision.AUTO:
         return fastest_precisions(tried, graphs, data, report)
     if wanted is not Precision.FP32 or data:  # in fp32 there is nothing to check but what data adds

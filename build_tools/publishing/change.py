@@ -76,7 +76,7 @@ class Change:
         origin = version.origin
         details = {"checkpoint": origin.checkpoint, "data": origin.data, "data_sha256": origin.data_sha256}
         log_action(self._repository, "publish", task, number, state=state, **details)
-        (self._repository / examples_file(task)).unlink(missing_ok=True)  # they are of an earlier trial
+        (self._repository / examples_file(task)).unlink(missing_ok=True)  # they are of an earlier candidate
         at("ensemble")
         settle_ensemble(self._repository, after, task, self._server)
         return number

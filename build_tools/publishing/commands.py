@@ -85,15 +85,15 @@ def promote(
     url: Url = None,
 ) -> None:
     """Make a task's canary or shadow live."""
-    from build_tools.publishing.promote import promote as promote_trial
+    from build_tools.publishing.promote import promote as promote_candidate
 
     with _server(url, repository) as server:
-        version = promote_trial(task, repository, server, report=typer.echo)
+        version = promote_candidate(task, repository, server, report=typer.echo)
     typer.echo(f"{task}: version {version} is live")
 
 
 def rollback(
-    task: Annotated[str, typer.Argument(help="Its trial ends; or if there is none, its previous version is live.")],
+    task: Annotated[str, typer.Argument(help="Its candidate ends; or if there is none, its previous version is live.")],
     repository: RepositoryFolder = REPOSITORY,
     url: Url = None,
     live: Annotated[

@@ -1,4 +1,4 @@
-"""What is on trial goes live."""
+"""What is a candidate goes live."""
 
 from collections.abc import Callable
 from pathlib import Path

@@ -10,7 +10,7 @@ from build_tools.publishing.prepared import prepare
 from build_tools.publishing.progress import Progress
 from build_tools.publishing.reconciled import reconciled
 from build_tools.publishing.server import Server
-from build_tools.publishing.transitions import KEPT, check_no_trial
+from build_tools.publishing.transitions import KEPT, check_no_candidate
 from build_tools.publishing.trunk_plan import plan_trunk
 from build_tools.repository.locking import repository_lock
 from build_tools.repository.precision import Precision
@@ -47,7 +47,7 @@ def publish(
         checkpoint = load_checkpoint(folder)
         task = checkpoint.record.task
         registry = read_registry(repository)
-        check_no_trial(registry, task)  # before the work; asked again when it is done
+        check_no_candidate(registry, task)  # before the work; asked again when it is done
         with repository_lock(repository, report):
             staging = stack.enter_context(staging_folder(repository))
         for attempt in range(_ATTEMPTS):

@@ -1,4 +1,4 @@
-"""The version before is live again; or what is on trial is not any more."""
+"""The version before is live again; or what is a candidate is not any more."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -19,12 +19,12 @@ def rollback(
     also_after_withdrawal: bool = False,
     report: Callable[[str], None] = lambda _: None,
 ) -> tuple[int, int]:
-    """Takes back a trial, or else the live version. Returns (the version that no longer answers, the live one).
+    """Takes back a candidate, or else the live version. Returns (the version that no longer answers, the live one).
 
     The previous version is loaded all the time, so that nothing has to be loaded before it answers; what earlier
     commands have left is not looked after here, because somebody waits.
     Raises BuildError if nothing is left to go back to, or if it is live and what follows failed; and, unless
-    also_after_withdrawal, if what was on trial has been withdrawn by a router: whoever meant that must not take back
+    also_after_withdrawal, if what was a candidate has been withdrawn by a router: whoever meant that must not take back
     the live version.
     """
     with repository_lock(repository, report):
@@ -32,10 +32,10 @@ def rollback(
         before = task_entry(registry, task)
         after = rolled_back(registry, task, server.now())
         withdrawal = last_withdrawal(repository, task)
-        if before.on_trial is None and withdrawal and not also_after_withdrawal:
+        if before.candidate is None and withdrawal and not also_after_withdrawal:
             raise BuildError(
                 f"canary {withdrawal['version']} of {task} was withdrawn by itself at {withdrawal['at']}, and version "
                 f"{before.live} is live: to take that back too, say --live."
             )
-        dropped = before.live if before.on_trial is None else before.on_trial
+        dropped = before.live if before.candidate is None else before.candidate
         return dropped, switch(repository, registry, after, task, server, "rollback", dropped=dropped)

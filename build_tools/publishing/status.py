@@ -6,8 +6,8 @@ from typing import Any, Literal
 
 from pydantic import BaseModel
 
+from build_tools.publishing.candidate_counts import candidate_counts
 from build_tools.publishing.server import Calls, RunningServer
-from build_tools.publishing.trial_counts import trial_counts
 from build_tools.repository.audit import last_withdrawal, read_lines
 from build_tools.repository.names import examples_file
 from build_tools.repository.registry import Registry, TaskEntry
@@ -15,8 +15,8 @@ from build_tools.repository.registry import Registry, TaskEntry
 _MOST_EXAMPLES = 10
 
 
-class TrialStatus(BaseModel):
-    """A version on trial. Counts are None where no server was asked.
+class CandidateStatus(BaseModel):
+    """A candidate. Counts are None where no server was asked.
 
     compared, differing: of a shadow, texts that the live version has answered too, and for which the two differ;
     examples: some of them, as shadow_<task>.jsonl has them.
@@ -38,7 +38,7 @@ class TaskStatus(BaseModel):
     task: str
     live: int
     previous: int | None
-    trial: TrialStatus | None
+    candidate: CandidateStatus | None
     versions: list[int]
     loaded: list[int] | None
     published_at: datetime
@@ -57,7 +57,7 @@ def read_status(repository: Path, registry: Registry, url: str | None, metrics_u
     if url:
         with RunningServer(url) as server:
             calls, loaded = server.calls(), server.ready_versions()
-    trials = trial_counts(metrics_url) if metrics_url else None
+    candidates = candidate_counts(metrics_url) if metrics_url else None
     found = []
     for task, entry in sorted(registry.tasks.items()):
         live = entry.live_version
@@ -67,7 +67,7 @@ def read_status(repository: Path, registry: Registry, url: str | None, metrics_u
                 task=task,
                 live=entry.live,
                 previous=entry.previous,
-                trial=_trial(repository, task, entry, trials),
+                candidate=_candidate(repository, task, entry, candidates),
                 versions=sorted(map(int, entry.versions)),
                 loaded=None if loaded is None else _loaded(entry, loaded),
                 published_at=live.origin.published_at,
@@ -82,27 +82,27 @@ def read_status(repository: Path, registry: Registry, url: str | None, metrics_u
     return found
 
 
-def _trial(
-    repository: Path, task: str, entry: TaskEntry, trials: dict[tuple[str, int], dict[str, int]] | None
-) -> TrialStatus | None:
-    if entry.on_trial is None:
+def _candidate(
+    repository: Path, task: str, entry: TaskEntry, candidates: dict[tuple[str, int], dict[str, int]] | None
+) -> CandidateStatus | None:
+    if entry.candidate is None:
         return None
-    counts = None if trials is None else trials.get((task, entry.on_trial), {})
+    counts = None if candidates is None else candidates.get((task, entry.candidate), {})
 
     def count(name: str) -> int | None:
         return None if counts is None else counts.get(name, 0)
 
-    trial = TrialStatus(
-        version=entry.on_trial,
+    candidate = CandidateStatus(
+        version=entry.candidate,
         kind="canary" if entry.canary else "shadow",
         share=entry.canary.share if entry.canary else None,
-        answers=count("trial_answers"),
-        errors=count("trial_errors"),
+        answers=count("candidate_answers"),
+        errors=count("candidate_errors"),
     )
-    if trial.kind == "shadow":
-        trial.compared, trial.differing = count("shadow_compared"), count("shadow_differing")
-        trial.examples = _examples(repository, task, entry.on_trial)
-    return trial
+    if candidate.kind == "shadow":
+        candidate.compared, candidate.differing = count("shadow_compared"), count("shadow_differing")
+        candidate.examples = _examples(repository, task, entry.candidate)
+    return candidate
 
 
 def _examples(repository: Path, task: str, version: int) -> list[dict[str, Any]]:

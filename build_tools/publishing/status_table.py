@@ -9,14 +9,14 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from build_tools.publishing.status import TaskStatus, TrialStatus
+from build_tools.publishing.status import CandidateStatus, TaskStatus
 
-_TITLES = ("task", "live", "previous", "on trial", "loaded", "requests", "errors", "since", "by", "data")
+_TITLES = ("task", "live", "previous", "a candidate", "loaded", "requests", "errors", "since", "by", "data")
 _NUMBERS = ("live", "previous", "requests", "errors")
 
 
 def print_status(tasks: Sequence[TaskStatus], console: Console) -> None:
-    """One line a task; below it what trials tell."""
+    """One line a task; below it what candidates tell."""
     table = Table(box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0), pad_edge=False)
     for title in _TITLES:
         table.add_column(title, justify="right" if title in _NUMBERS else "left", no_wrap=True)
@@ -29,13 +29,15 @@ def print_status(tasks: Sequence[TaskStatus], console: Console) -> None:
 
 
 def _cells(task: TaskStatus) -> list[str]:
-    trial = task.trial
-    on_trial = "" if trial is None else f"{trial.version} {trial.kind}" + (f" {trial.share:.0%}" if trial.share else "")
+    candidate = task.candidate
+    shown = ""
+    if candidate is not None:
+        shown = f"{candidate.version} {candidate.kind}" + (f" {candidate.share:.0%}" if candidate.share else "")
     return [
         task.task,
         str(task.live),
         _shown(task.previous),
-        on_trial,
+        shown,
         "-" if task.loaded is None else ", ".join(map(str, task.loaded)),
         _shown(task.requests),
         _shown(task.errors),
@@ -47,18 +49,19 @@ def _cells(task: TaskStatus) -> list[str]:
 
 def _notes(task: TaskStatus) -> list[str]:
     notes = [f"{task.task}: {task.withdrawn}"] if task.withdrawn else []
-    if task.trial is not None and task.trial.answers is not None:
-        notes += _trial_notes(task.task, task.trial)
+    if task.candidate is not None and task.candidate.answers is not None:
+        notes += _candidate_notes(task.task, task.candidate)
     return notes
 
 
-def _trial_notes(task: str, trial: TrialStatus) -> list[str]:
-    notes = [f"{task}: {trial.kind} {trial.version} has answered {trial.answers} texts and failed for {trial.errors}"]
-    if trial.compared:
-        differing = trial.differing or 0
-        share = differing / trial.compared
-        notes.append(f"{task}: it differs from the live version for {differing} of {trial.compared} ({share:.1%})")
-    for example in trial.examples:
+def _candidate_notes(task: str, candidate: CandidateStatus) -> list[str]:
+    answered = f"has answered {candidate.answers} texts and failed for {candidate.errors}"
+    notes = [f"{task}: {candidate.kind} {candidate.version} {answered}"]
+    if candidate.compared:
+        differing = candidate.differing or 0
+        share = differing / candidate.compared
+        notes.append(f"{task}: it differs from the live version for {differing} of {candidate.compared} ({share:.1%})")
+    for example in candidate.examples:
         pair = f" / {example['pair']!r}" if example["pair"] else ""
         live, shadow = (json.dumps(example[side], ensure_ascii=False) for side in ("live", "shadow"))
         notes.append(f"  {example['text']!r}{pair}\n    live    {live}\n    shadow  {shadow}")

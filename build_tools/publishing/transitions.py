@@ -39,14 +39,14 @@ def published(
     keep: int,
     now: datetime | None,
 ) -> Registry:
-    """With a new version, live or on trial, and no more than `keep` versions of the task."""
+    """With a new version, live or a candidate, and no more than `keep` versions of the task."""
     entry = registry.tasks.get(task)
     if entry is None:
         if canary or shadow:
             raise BuildError(f"{task} is a new task, with no live version to try this one beside: publish it as it is.")
         changed = TaskEntry(live=number, newest=number, versions={str(number): version})
     else:
-        check_no_trial(registry, task)
+        check_no_candidate(registry, task)
         changed = entry.model_copy(update={"newest": number, "versions": entry.versions | {str(number): version}})
         if canary:
             changed.canary = CanaryEntry(version=number, **canary.model_dump())
@@ -61,17 +61,17 @@ def published(
 
 
 def promoted(registry: Registry, task: str, now: datetime | None) -> Registry:
-    """With the version on trial live. Raises BuildError if there is none."""
+    """With the candidate live. Raises BuildError if there is none."""
     entry = task_entry(registry, task)
-    if entry.on_trial is None:
-        raise BuildError(f"{task} has no version on trial to promote; version {entry.live} is live.")
-    return _with_task(registry, task, _made_live(entry, entry.on_trial), now)
+    if entry.candidate is None:
+        raise BuildError(f"{task} has no candidate to promote; version {entry.live} is live.")
+    return _with_task(registry, task, _made_live(entry, entry.candidate), now)
 
 
 def rolled_back(registry: Registry, task: str, now: datetime | None) -> Registry:
-    """Without the version on trial, or if there is none with the previous version live. Raises BuildError without."""
+    """Without the candidate, or if there is none with the previous version live. Raises BuildError without."""
     entry = task_entry(registry, task)
-    if entry.on_trial is not None:
+    if entry.candidate is not None:
         return _with_task(registry, task, entry.model_copy(update={"canary": None, "shadow": None}), now)
     if entry.previous is None:
         raise BuildError(
@@ -110,13 +110,13 @@ def tidied(registry: Registry) -> Registry:
     return registry.model_copy(update={"tasks": tasks, "trunks": trunks})
 
 
-def check_no_trial(registry: Registry, task: str) -> None:
-    """Raises BuildError if a version of the task is on trial."""
+def check_no_candidate(registry: Registry, task: str) -> None:
+    """Raises BuildError if a version of the task is a candidate."""
     entry = registry.tasks.get(task)
-    if entry is not None and entry.on_trial is not None:
+    if entry is not None and entry.candidate is not None:
         raise BuildError(
-            f"version {entry.on_trial} of {task} is on trial: run espalier promote {task} or espalier rollback {task} "
-            "first."
+            f"version {entry.candidate} of {task} is a candidate: run espalier promote {task} or "
+            f"espalier rollback {task} first."
         )
 
 

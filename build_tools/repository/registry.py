@@ -77,7 +77,7 @@ class CanaryEntry(CanaryTerms):
 
 
 class TaskEntry(_Entry):
-    """A task: the version that answers now, those that did before it (the last one last), and one on trial, if any.
+    """A task: the version that answers now, those that did before it (the last one last), and one a candidate, if any.
 
     shadow: a version that computes beside the live one, for comparison alone. leaving: {version that was asked until
     then: when it was not any more}. newest: the last number that was given.
@@ -97,14 +97,14 @@ class TaskEntry(_Entry):
         return self.earlier[-1] if self.earlier else None
 
     @property
-    def on_trial(self) -> int | None:
+    def candidate(self) -> int | None:
         """The canary or the shadow."""
         return self.canary.version if self.canary else self.shadow
 
     @property
     def wanted(self) -> list[int]:
-        """The versions that Triton has to hold: live, previous and on trial."""
-        return sorted({version for version in (self.live, self.previous, self.on_trial) if version is not None})
+        """The versions that Triton has to hold: live, previous and a candidate."""
+        return sorted({version for version in (self.live, self.previous, self.candidate) if version is not None})
 
     @property
     def held(self) -> list[int]:
@@ -120,14 +120,14 @@ class TaskEntry(_Entry):
 
     @model_validator(mode="after")
     def _is_consistent(self) -> Self:
-        for version in (self.live, *self.earlier, self.on_trial, *map(int, self.leaving)):
+        for version in (self.live, *self.earlier, self.candidate, *map(int, self.leaving)):
             if version is not None and str(version) not in self.versions:
                 raise ValueError(f"version {version} is named but not among the versions {sorted(self.versions)}")
         self.newest = max(self.newest, *map(int, self.versions))
-        if self.on_trial == self.live:
-            raise ValueError(f"version {self.live} is live and on trial at once")
+        if self.candidate == self.live:
+            raise ValueError(f"version {self.live} is live and a candidate at once")
         if self.canary and self.shadow is not None:
-            raise ValueError("there is a canary and a shadow: one version at a time is on trial")
+            raise ValueError("there is a canary and a shadow: one version at a time is a candidate")
         return self
 
 

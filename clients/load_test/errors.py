@@ -1,6 +1,6 @@
 """What a load test lacks on this machine."""
 
-from clients.errors import EspalierError
+from espalier_errors import EspalierError
 
 EXTRA = "build"  # the extra of pyproject.toml that brings all a load test needs
 

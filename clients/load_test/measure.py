@@ -9,7 +9,7 @@ from pathlib import Path
 
 from clients import failure
 from clients.address import Address
-from clients.errors import EspalierError, RequestRejected, ServerFailed
+from clients.errors import RequestRejected, ServerFailed
 from clients.load_test.errors import LoadTestUnavailable
 from clients.load_test.load import Load, Rate
 from clients.load_test.measurement import Measurement, latency_of
@@ -18,6 +18,7 @@ from clients.load_test.process import SLACK_SECONDS, Ended, run_bounded
 from clients.load_test.profile import read_profile
 from clients.load_test.protocol import Protocol, address_for
 from clients.load_test.schedule import write_schedule
+from espalier_errors import EspalierError
 
 _LIBRARY_MISSING = re.compile(r"error while loading shared libraries: ([^:]+):")
 _NO_METADATA = re.compile(r"failed to get model metadata: (.*)")

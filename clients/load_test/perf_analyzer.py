@@ -68,5 +68,5 @@ def window_arguments(seconds: float) -> list[str]:
 
     Left alone, perf_analyzer takes one window after another until three agree, for as long as it takes.
     """
-    # A window lasts 1.2 times what is asked for. The trials bound the run even if nobody ends it.
-    return ["--measurement-interval", str(round(seconds / 1.2 * 1000)), "--max-trials", "3"]
+    # A window lasts 1.2 times what is asked for. The candidates bound the run even if nobody ends it.
+    return ["--measurement-interval", str(round(seconds / 1.2 * 1000)), "--max-candidates", "3"]

@@ -266,8 +266,12 @@ def test_a_shadow_never_answers_and_the_status_tells_how_often_it_differs_with_e
 
     assert {answer["slots"].version for answer in answers} == {live}
     (status,) = [one for one in _status(site) if one.task == "slots"]
-    assert (status.trial.version, status.trial.kind, status.trial.compared) == (version, "shadow", len(TEXTS))
-    assert 0 < status.trial.differing == len(status.trial.examples)
+    assert (status.candidate.version, status.candidate.kind, status.candidate.compared) == (
+        version,
+        "shadow",
+        len(TEXTS),
+    )
+    assert 0 < status.candidate.differing == len(status.candidate.examples)
     assert {live, version} <= set(status.loaded)
     site.change(rollback, "slots")
 

@@ -30,12 +30,10 @@ from texts import lengths_of, make_texts, plain_tokenizer
 from tqdm import tqdm
 
 from build_tools.cores import usable_cores
-from build_tools.errors import BuildError
 from build_tools.repository.precision import Precision
 from build_tools.repository.runtime import Runtime
-from build_tools.serving.errors import ServeError
 from build_tools.serving.resources import choose_resources
-from clients.errors import EspalierError
+from espalier_errors import EspalierError
 
 CHOICE_SECONDS = 1.0  # at least, for each layout and batch size that the bare rival tries
 
@@ -74,7 +72,7 @@ def bench(
             write_record(file, of, record, list(kinds), notes)
             text = markdown(suite.shape, record.by_kind(list(kinds)), notes)
             file.with_suffix(".md").write_text(text, encoding="utf-8")
-    except (BenchError, BuildError, ServeError, EspalierError) as error:
+    except EspalierError as error:
         typer.echo(str(error), err=True)
         raise typer.Exit(1) from None
     typer.echo(text)

@@ -12,7 +12,7 @@ from build_tools.build.builder import build
 from build_tools.errors import BuildError
 from build_tools.golden import answer_parity
 from build_tools.precision import golden_timing
-from build_tools.precision.candidates import candidates
+from build_tools.precision.available import available_precisions
 from build_tools.precision.graph import load_graph
 from build_tools.repository.precision import Precision, parameters
 from build_tools.repository.registry import read_registry
@@ -46,7 +46,7 @@ TASKS = {
 LOWER = [
     pytest.param(runtime, precision, id=f"{runtime}-{precision}")
     for runtime in Runtime
-    for precision in candidates(Precision.AUTO, runtime)
+    for precision in available_precisions(Precision.AUTO, runtime)
     if precision is not Precision.FP32
 ]
 
@@ -111,7 +111,7 @@ def test_what_auto_chose_stands_in_registry_configs_and_graphs(train, tmp_path, 
     assert read_registry(repository) == registry
     chosen = {task: entry.versions["1"].precision for task, entry in registry.tasks.items()}
     assert Precision.AUTO not in {registry.trunks["trunk"].precision, *chosen.values()}
-    if len(candidates(Precision.AUTO, runtime)) > 1:
+    if len(available_precisions(Precision.AUTO, runtime)) > 1:
         assert {registry.trunks["trunk"].precision, *chosen.values()} != {Precision.FP32}
     _check_model(repository / "trunk", runtime, registry.trunks["trunk"].precision)
     for task, precision in chosen.items():

@@ -6,8 +6,9 @@ from typing import Any
 import pytest
 from typer.testing import CliRunner
 
-from clients import Answer, EspalierError, RequestRejected, ServerUnavailable, cli
+from clients import Answer, RequestRejected, ServerUnavailable, cli
 from clients.answer import read_row
+from espalier_errors import EspalierError
 
 _ANSWERS = (
     '{"tasks": {"intent": {"label": "alarm", "score": 0.9, "version": 2, "truncated": true},'

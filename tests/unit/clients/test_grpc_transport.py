@@ -4,10 +4,11 @@ from tritonclient.grpc import service_pb2
 from tritonclient.utils import deserialize_bytes_tensor, serialize_byte_tensor
 
 from clients.address import parse_address
-from clients.errors import EspalierError, RequestRejected, ServerFailed, ServerUnavailable
+from clients.errors import RequestRejected, ServerFailed, ServerUnavailable
 from clients.grpc_transport import _Calls, _Events
 from clients.request import split_requests
 from clients.terms import Terms
+from espalier_errors import EspalierError
 
 
 def _answer(row: bytes) -> service_pb2.ModelStreamInferResponse:

@@ -52,7 +52,7 @@ class _TritonError(SimpleNamespace):
 
 
 # Those of the router's modules that import Triton's own, and so must be imported anew beside each stand-in.
-_BOUND_TO_TRITON = ("request", "response", "inference", "metrics", "trunk", "run", "trial_watch", "router")
+_BOUND_TO_TRITON = ("request", "response", "inference", "metrics", "trunk", "run", "candidate_watch", "router")
 
 
 class _MetricFamilies:
@@ -127,9 +127,9 @@ def metrics_module(triton: None) -> ModuleType:  # noqa: ARG001
 
 
 @pytest.fixture
-def trial_watch_module(triton: None) -> ModuleType:  # noqa: ARG001
-    """router.trial_watch."""
-    return importlib.import_module("router.trial_watch")
+def candidate_watch_module(triton: None) -> ModuleType:  # noqa: ARG001
+    """router.candidate_watch."""
+    return importlib.import_module("router.candidate_watch")
 
 
 @pytest.fixture

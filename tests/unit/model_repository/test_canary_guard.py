@@ -2,8 +2,8 @@ from dataclasses import replace
 
 import pytest
 from router.canary_guard import CanaryGuard
+from router.candidates import Outcome
 from router.registry import Branch, Canary
-from router.trials import Outcome
 
 BRANCH = Branch("intent", 2, "classification", ("a", "b"), 2, 16, "branch_intent", "trunk")
 CANARY = Canary(BRANCH, share=0.1, max_error_rate=0.1, max_milliseconds=50, minimum=20)

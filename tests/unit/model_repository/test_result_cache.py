@@ -77,15 +77,15 @@ def test_a_new_version_of_one_task_is_computed_anew_and_the_others_stay_known(ca
 
 def test_a_canary_s_answers_are_found_for_its_own_texts_alone_and_no_more_once_it_is_gone(cache):
     canary = Canary(replace(INTENT, version=2), share=0.5, max_error_rate=0.1, max_milliseconds=50, minimum=10)
-    on_trial = Registry({"intent": Task(INTENT, canary=canary)})
+    candidate = Registry({"intent": Task(INTENT, canary=canary)})
     rows = [_row(f"text {number}") for number in range(20)]
     for row in rows:
-        branch = on_trial.branch_for("intent", row.text, None)
+        branch = candidate.branch_for("intent", row.text, None)
         cache.keep(row, branch, f"of version {branch.version}")
     canaries = [number for number, row in enumerate(rows) if canary.answers_for(row.text, None)]
     assert 0 < len(canaries) < 20
 
-    _, known = cache.look_up(rows, on_trial)
+    _, known = cache.look_up(rows, candidate)
     assert [number for number in range(20) if known["intent"][number] == "of version 2"] == canaries
 
     remaining, known = cache.look_up(rows, _registry())

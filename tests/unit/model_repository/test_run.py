@@ -7,12 +7,12 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
+from router.candidates import Candidates
 from router.durations import Durations
 from router.registry import Branch, Canary, Registry, Task
 from router.result_cache import ResultCache
 from router.row import Row
 from router.sequences import SequencePlanner
-from router.trials import Trials
 
 HERE = SimpleNamespace(is_gone=False)
 GONE = SimpleNamespace(is_gone=True)
@@ -107,10 +107,10 @@ def start(run_module, trunk_module, repository, pool, cache, durations):
     """(rows, ...) -> a Run of them."""
     planner = SequencePlanner(repository)
 
-    def start(*rows, resumes=True, registry=REGISTRY, trials=None):
+    def start(*rows, resumes=True, registry=REGISTRY, candidates=None):
         plan = planner.plan(rows, registry)
-        trials = trials or Trials(registry)
-        return run_module.Run(rows, plan, trunk_module.Trunk(resumes), pool, cache, durations, trials)
+        candidates = candidates or Candidates(registry)
+        return run_module.Run(rows, plan, trunk_module.Trunk(resumes), pool, cache, durations, candidates)
 
     return start
 
@@ -247,17 +247,17 @@ def test_a_pool_that_takes_no_more_calls_fails_the_run_and_keeps_nobody_waiting(
 
 
 @pytest.mark.parametrize("called", ["hidden_2", "hidden_6", "branch_shallow"])
-def test_that_the_server_stops_is_an_error_of_no_task_and_of_no_trial(start, models, run_module, called):
+def test_that_the_server_stops_is_an_error_of_no_task_and_of_no_candidate(start, models, run_module, called):
     canary = replace(REGISTRY.tasks["shallow"].live, version=4)
-    trial = Task(REGISTRY.tasks["shallow"].live, Canary(canary, 1.0, 0.1, 50, 10))
-    registry = Registry({**REGISTRY.tasks, "shallow": trial})
-    trials = Trials(registry)
+    candidate = Task(REGISTRY.tasks["shallow"].live, Canary(canary, 1.0, 0.1, 50, 10))
+    registry = Registry({**REGISTRY.tasks, "shallow": candidate})
+    candidates = Candidates(registry)
     models.errors[called] = run_module.StoppingError("Server is stopping")
 
     with pytest.raises(run_module.StoppingError):
-        _collected(start(_row("a", "shallow", "deep"), registry=registry, trials=trials))
+        _collected(start(_row("a", "shallow", "deep"), registry=registry, candidates=candidates))
 
-    assert all(outcome.errors == 0 for outcome in trials.outcomes.values())
+    assert all(outcome.errors == 0 for outcome in candidates.outcomes.values())
 
 
 def test_rows_whose_callers_are_gone_are_not_computed(start, models):
@@ -362,9 +362,9 @@ SHALLOW, DEEP = (REGISTRY.tasks[task].live for task in ("shallow", "deep"))
 TEXTS = list("abcdefghijklmnopqrst")
 
 
-def _on_trial(**trial):
-    """The registry, with a version of `shallow` on trial."""
-    return Registry(REGISTRY.tasks | {"shallow": Task(SHALLOW, **trial)}, dict.fromkeys(TRUNKS, "tokenizer"))
+def _candidate(**candidate):
+    """The registry, with a version of `shallow` a candidate."""
+    return Registry(REGISTRY.tasks | {"shallow": Task(SHALLOW, **candidate)}, dict.fromkeys(TRUNKS, "tokenizer"))
 
 
 def _canary(**difference):
@@ -389,7 +389,7 @@ def test_a_canary_answers_for_its_share_of_the_texts_and_the_live_version_for_th
     canary = _canary(**difference)
 
     found = _collected(
-        start(*(_row(text, "shallow") for text in TEXTS), registry=_on_trial(canary=canary), resumes=resumes)
+        start(*(_row(text, "shallow") for text in TEXTS), registry=_candidate(canary=canary), resumes=resumes)
     )
 
     assert sorted(found["shallow"]) == list(range(len(TEXTS)))
@@ -402,16 +402,18 @@ def test_a_canary_answers_for_its_share_of_the_texts_and_the_live_version_for_th
 @pytest.mark.parametrize("failure", ["branch_new", "branch_new nan"])
 def test_a_failing_canary_is_an_error_of_its_own_texts_alone(start, models, failure):
     canary = _canary()
-    registry = _on_trial(canary=canary)
-    trials = Trials(registry)
+    registry = _candidate(canary=canary)
+    candidates = Candidates(registry)
     models.failing.add(failure)
 
-    found = _collected(start(*(_row(text, "shallow", "deep") for text in TEXTS), registry=registry, trials=trials))
+    found = _collected(
+        start(*(_row(text, "shallow", "deep") for text in TEXTS), registry=registry, candidates=candidates)
+    )
 
     assert [row for row in sorted(found["shallow"]) if "error" in found["shallow"][row]] == _share(canary)
     assert sorted(found["shallow"]) == list(range(len(TEXTS)))
     assert all("label" in answer for answer in found["deep"].values())
-    outcome = trials.outcomes[canary.branch]
+    outcome = candidates.outcomes[canary.branch]
     assert (outcome.answers, outcome.errors) == (0, len(_share(canary)))
 
 
@@ -422,17 +424,17 @@ def test_where_the_trunk_fails_for_a_canary_alone_it_is_an_error_of_its_own_text
     canary = _canary(**difference)
     models.failing.add(failure)
 
-    found = _collected(start(*(_row(text, "shallow", "deep") for text in TEXTS), registry=_on_trial(canary=canary)))
+    found = _collected(start(*(_row(text, "shallow", "deep") for text in TEXTS), registry=_candidate(canary=canary)))
 
     assert [row for row in sorted(found["shallow"]) if "error" in found["shallow"][row]] == _share(canary)
     assert all("label" in answer for answer in found["deep"].values())
 
 
 def test_the_time_of_a_canary_s_calls_is_that_which_they_took(start, models):
-    registry = _on_trial(canary=_canary())
-    trials = Trials(registry)
+    registry = _candidate(canary=_canary())
+    candidates = Candidates(registry)
     models.held["branch_new"] = threading.Event()
-    run = start(*(_row(text, "shallow") for text in TEXTS), registry=registry, trials=trials)
+    run = start(*(_row(text, "shallow") for text in TEXTS), registry=registry, candidates=candidates)
     with ThreadPoolExecutor(1) as reader:
         found = reader.submit(list, run.answers())
         models.wait_for("branch_new")
@@ -440,19 +442,19 @@ def test_the_time_of_a_canary_s_calls_is_that_which_they_took(start, models):
         models.held["branch_new"].set()
         found.result(PATIENCE)
 
-    outcome = trials.outcomes[_canary().branch]
+    outcome = candidates.outcomes[_canary().branch]
     assert outcome.calls == 1
     assert 0.05 <= outcome.seconds < PATIENCE
 
 
 def test_rows_whose_callers_are_gone_are_not_held_against_a_canary(start, models):
-    registry = _on_trial(canary=_canary())
-    trials = Trials(registry)
+    registry = _candidate(canary=_canary())
+    candidates = Candidates(registry)
     models.failing.add("branch_new")
 
-    _collected(start(*(_row(text, "shallow", caller=GONE) for text in TEXTS), registry=registry, trials=trials))
+    _collected(start(*(_row(text, "shallow", caller=GONE) for text in TEXTS), registry=registry, candidates=candidates))
 
-    assert trials.outcomes == {}
+    assert candidates.outcomes == {}
 
 
 @pytest.mark.parametrize(
@@ -471,24 +473,24 @@ def test_rows_whose_callers_are_gone_are_not_held_against_a_canary(start, models
 @pytest.mark.parametrize("resumes", [True, False])
 def test_a_shadow_is_computed_beside_the_live_version_and_changes_no_answer(start, models, difference, resumes):
     shadow = _shadow(**difference)
-    registry = _on_trial(shadow=shadow)
-    trials = Trials(registry)
+    registry = _candidate(shadow=shadow)
+    candidates = Candidates(registry)
     rows = [_row("a", "shallow", "deep", pair="z"), _row("c" * 20, "shallow", pair="z"), _row("b", "deep", pair="z")]
     expected = _collected(start(*rows, resumes=resumes))
     models.calls.clear()
 
-    found = _collected(start(*rows, registry=registry, trials=trials, resumes=resumes))
+    found = _collected(start(*rows, registry=registry, candidates=candidates, resumes=resumes))
 
     assert found == expected
     assert "branch_new" in models.branches()
-    assert list(trials.outcomes) == [shadow]
-    assert (trials.outcomes[shadow].answers, trials.outcomes[shadow].errors) == (2, 0)
-    assert trials.outcomes[shadow].compared == 2
-    assert sorted(trials.outcomes[shadow].differing) == ([0, 1] if shadow.kind == "multi_label" else [])
+    assert list(candidates.outcomes) == [shadow]
+    assert (candidates.outcomes[shadow].answers, candidates.outcomes[shadow].errors) == (2, 0)
+    assert candidates.outcomes[shadow].compared == 2
+    assert sorted(candidates.outcomes[shadow].differing) == ([0, 1] if shadow.kind == "multi_label" else [])
 
 
 def test_a_shadow_reads_the_hidden_states_of_its_own_trunk(start, models):
-    _collected(start(_row("a", "shallow"), registry=_on_trial(shadow=_shadow(trunk="trunk.2", tap=6))))
+    _collected(start(_row("a", "shallow"), registry=_candidate(shadow=_shadow(trunk="trunk.2", tap=6))))
 
     read = {call.model: call.inputs["hidden"][0, 1, 0] for call in models.calls if call.model not in TRUNKS}
     assert read == {"branch_shallow": 4, "branch_new": 5}
@@ -501,15 +503,15 @@ def test_a_shadow_reads_the_hidden_states_of_its_own_trunk(start, models):
 @pytest.mark.parametrize("failure", ["branch_new", "branch_new nan"])
 def test_a_failing_shadow_reaches_no_answer(start, models, failure):
     shadow = _shadow()
-    registry = _on_trial(shadow=shadow)
-    trials = Trials(registry)
+    registry = _candidate(shadow=shadow)
+    candidates = Candidates(registry)
     rows = [_row(text, "shallow", "deep") for text in TEXTS]
     expected = _collected(start(*rows))
     models.failing.add(failure)
 
-    assert _collected(start(*rows, registry=registry, trials=trials)) == expected
+    assert _collected(start(*rows, registry=registry, candidates=candidates)) == expected
 
-    outcome = trials.outcomes[shadow]
+    outcome = candidates.outcomes[shadow]
     assert (outcome.answers, outcome.errors, outcome.compared) == (0, len(TEXTS), 0)
 
 
@@ -519,13 +521,13 @@ def test_a_trunk_that_fails_for_a_shadow_alone_reaches_no_answer(start, models, 
     expected = _collected(start(*rows))
     models.failing.add(failure)
 
-    assert _collected(start(*rows, registry=_on_trial(shadow=_shadow(**difference)))) == expected
+    assert _collected(start(*rows, registry=_candidate(shadow=_shadow(**difference)))) == expected
 
 
 @pytest.mark.parametrize("difference", [{}, {"tap": 7}, {"trunk": "trunk.2"}])
 def test_every_answer_is_there_while_the_shadow_is_still_computed(start, models, difference):
     models.held["branch_new"] = threading.Event()
-    answers = start(_row("a", "shallow", "deep"), registry=_on_trial(shadow=_shadow(**difference))).answers()
+    answers = start(_row("a", "shallow", "deep"), registry=_candidate(shadow=_shadow(**difference))).answers()
 
     assert {next(answers)[0], next(answers)[0]} == {"shallow", "deep"}
 
@@ -538,7 +540,7 @@ def test_every_answer_is_there_while_the_shadow_is_still_computed(start, models,
 def test_every_answer_is_there_while_the_trunk_is_still_computed_for_a_shadow_alone(start, models, output):
     difference = {"tap": 7} if output == "hidden_7" else {"trunk": "trunk.2"}
     models.held[output] = threading.Event()
-    answers = start(_row("a", "shallow", "deep"), registry=_on_trial(shadow=_shadow(**difference))).answers()
+    answers = start(_row("a", "shallow", "deep"), registry=_candidate(shadow=_shadow(**difference))).answers()
 
     assert {next(answers)[0], next(answers)[0]} == {"shallow", "deep"}
 
@@ -548,14 +550,14 @@ def test_every_answer_is_there_while_the_trunk_is_still_computed_for_a_shadow_al
 
 def test_a_live_version_that_fails_is_not_answered_for_by_its_shadow(start, models):
     shadow = _shadow()
-    registry = _on_trial(shadow=shadow)
-    trials = Trials(registry)
+    registry = _candidate(shadow=shadow)
+    candidates = Candidates(registry)
     models.failing.add("branch_shallow")
 
-    found = _collected(start(_row("a", "shallow"), registry=registry, trials=trials))
+    found = _collected(start(_row("a", "shallow"), registry=registry, candidates=candidates))
 
     assert "branch of shallow failed" in found["shallow"][0]["error"]
-    assert (trials.outcomes[shadow].answers, trials.outcomes[shadow].compared) == (1, 0)
+    assert (candidates.outcomes[shadow].answers, candidates.outcomes[shadow].compared) == (1, 0)
 
 
 def test_tasks_on_two_trunks_are_answered_each_from_its_own(start, models):

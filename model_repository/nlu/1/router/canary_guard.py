@@ -2,8 +2,8 @@
 
 from dataclasses import dataclass
 
+from router.candidates import Outcome
 from router.registry import Branch, Canary
-from router.trials import Outcome
 
 _KEPT = 10  # times the minimum: of so many answers at most is judged, so that a late failure shows too
 

@@ -4,8 +4,8 @@ from typing import Any
 
 import triton_python_backend_utils as pb_utils
 
+from router.candidates import Outcome
 from router.registry import Branch
-from router.trials import Outcome
 
 _DESCRIPTIONS = {
     "espalier_tokens_total": "Number of tokens that went through the trunk, padding included",
@@ -13,16 +13,16 @@ _DESCRIPTIONS = {
     "espalier_result_cache_hits_total": "Number of answers found in the result cache",
     "espalier_result_cache_misses_total": "Number of answers looked for in the result cache and not found",
 }
-_TRIAL_DESCRIPTIONS = {
-    "espalier_trial_answers_total": "Number of texts that a canary or shadow has answered",
-    "espalier_trial_errors_total": "Number of texts for which a canary or shadow has failed",
+_CANDIDATE_DESCRIPTIONS = {
+    "espalier_candidate_answers_total": "Number of texts that a canary or shadow has answered",
+    "espalier_candidate_errors_total": "Number of texts for which a canary or shadow has failed",
     "espalier_shadow_compared_total": "Number of texts that both a shadow and the live version have answered",
     "espalier_shadow_differing_total": "Number of them for which the two did not say the same",
 }
 
 
 class RouterMetrics:
-    """Counters by name, each with the label `model`: which of the two routers; those of trials by task and version too.
+    """Counters by name, each with the label `model`: which of the two routers; a candidate's by task and version too.
 
     For one thread: Triton 2.51 dies (signal 11, libtriton_python) of two increments of one metric at the same time. The
     second replaces the message in shared memory that the server is reading.
@@ -31,11 +31,11 @@ class RouterMetrics:
     def __init__(self, model: str) -> None:
         self._families = {
             name: pb_utils.MetricFamily(name=name, description=text, kind=pb_utils.MetricFamily.COUNTER)
-            for name, text in (_DESCRIPTIONS | _TRIAL_DESCRIPTIONS).items()
+            for name, text in (_DESCRIPTIONS | _CANDIDATE_DESCRIPTIONS).items()
         }
         self._model = model
         self._counters = {name: self._families[name].Metric(labels={"model": model}) for name in _DESCRIPTIONS}
-        self._trial_counters: dict[tuple[str, Branch], Any] = {}
+        self._candidate_counters: dict[tuple[str, Branch], Any] = {}
         self._told: dict[str, int] = {}
 
     def count_tokens(self, tokens: int, padding: int) -> None:
@@ -49,15 +49,15 @@ class RouterMetrics:
             self._add(name, total - self._told.get(name, 0))
             self._told[name] = total
 
-    def count_trial(self, branch: Branch, outcome: Outcome) -> None:
-        """Adds what a batch tells of a version on trial."""
+    def count_candidate(self, branch: Branch, outcome: Outcome) -> None:
+        """Adds what a batch tells of a candidate."""
         numbers = (outcome.answers, outcome.errors, outcome.compared, len(outcome.differing))
-        for name, number in zip(_TRIAL_DESCRIPTIONS, numbers, strict=True):
-            if (name, branch) not in self._trial_counters:
+        for name, number in zip(_CANDIDATE_DESCRIPTIONS, numbers, strict=True):
+            if (name, branch) not in self._candidate_counters:
                 labels = {"model": self._model, "task": branch.task, "version": str(branch.version)}
-                self._trial_counters[name, branch] = self._families[name].Metric(labels=labels)
+                self._candidate_counters[name, branch] = self._families[name].Metric(labels=labels)
             if number:
-                self._trial_counters[name, branch].increment(number)
+                self._candidate_counters[name, branch].increment(number)
 
     def _add(self, name: str, number: int) -> None:
         if number:  # each increment is a call to another process

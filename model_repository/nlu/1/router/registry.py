@@ -32,7 +32,7 @@ class Branch:
 
 @dataclass(frozen=True)
 class Canary:
-    """A version on trial, which answers for a share (0..1) of the texts, unless it leaves these bounds.
+    """A candidate, which answers for a share (0..1) of the texts, unless it leaves these bounds.
 
     max_error_rate: of its answers, 0..1. max_milliseconds: of its calls on average. minimum: of answers, before which
     neither is judged.
@@ -52,7 +52,7 @@ class Canary:
 
 @dataclass(frozen=True)
 class Task:
-    """The live version, and what is on trial beside it: a canary, or a shadow that computes and does not answer."""
+    """The live version, and what is a candidate beside it: a canary, or a shadow that computes and does not answer."""
 
     live: Branch
     canary: Canary | None = None

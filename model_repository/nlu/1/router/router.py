@@ -5,6 +5,8 @@ from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+from router.candidate_watch import CandidateWatch
+from router.candidates import Candidates
 from router.durations import Durations
 from router.metrics import RouterMetrics
 from router.registry import Registry, RegistryFile
@@ -13,8 +15,6 @@ from router.row import Row, TaskAnswers, error_answers
 from router.run import Run
 from router.sequences import SequencePlanner
 from router.serving_lock import hold_serving_lock
-from router.trial_watch import TrialWatch
-from router.trials import Trials
 from router.trunk import Trunk
 
 # What `espalier serve` on two cores lets compute at once; it says so of the machine it runs on.
@@ -33,7 +33,7 @@ class Router:
         self._cache = ResultCache(int(os.environ.get("ESPALIER_RESULT_CACHE_BYTES", "0")))
         self._durations = Durations()
         self._metrics = RouterMetrics(model)
-        self._watch = TrialWatch(repository, self._registry, self._metrics)
+        self._watch = CandidateWatch(repository, self._registry, self._metrics)
         # Triton's rate limiter says which calls compute; one more is out, to begin when one of them has ended.
         at_once = int(os.environ.get("ESPALIER_AT_ONCE", _AT_ONCE)) + 1
         self._calls = ThreadPoolExecutor(at_once, thread_name_prefix="call")
@@ -51,14 +51,14 @@ class Router:
         asked, known = self._cache.look_up(rows, registry)
         yield from known.items()
         plan = self._planner.plan(asked, registry)
-        trials = Trials(registry)
+        candidates = Candidates(registry)
         for branch, errors in plan.errors.items():
             if not registry.tasks[branch.task].live.is_pair:  # else the live version could not have answered either
-                trials.add(branch, {}, errors=len(errors), seconds=None)
+                candidates.add(branch, {}, errors=len(errors), seconds=None)
             yield branch.task, error_answers(errors)
         if plan.encodings:
-            run = Run(asked, plan, self._trunk, self._calls, self._cache, self._durations, trials)
+            run = Run(asked, plan, self._trunk, self._calls, self._cache, self._durations, candidates)
             yield from run.answers()
             self._metrics.count_tokens(run.tokens, run.padding)
-        self._watch.take(trials, asked, registry)
+        self._watch.take(candidates, asked, registry)
         self._metrics.tell_cache(self._cache.hits, self._cache.misses)

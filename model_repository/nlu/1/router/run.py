@@ -11,6 +11,7 @@ import numpy as np
 
 from router.answer import Answer, read_answer
 from router.batch import Batch
+from router.candidates import Candidates
 from router.durations import Durations
 from router.inference import StoppingError, infer
 from router.length_groups import length_groups
@@ -19,7 +20,6 @@ from router.registry import Branch
 from router.result_cache import ResultCache
 from router.row import Row, TaskAnswers, error_answers
 from router.sequences import Plan
-from router.trials import Trials
 from router.trunk import States, Trunk, hidden_name
 
 Packing = Mapping[int, int]  # row -> its sequence's place in a batch
@@ -39,7 +39,7 @@ class Run:
         calls: ThreadPoolExecutor,
         cache: ResultCache,
         durations: Durations,
-        trials: Trials,
+        candidates: Candidates,
     ) -> None:
         self.tokens = self.padding = 0
         self._rows = rows
@@ -48,7 +48,7 @@ class Run:
         self._calls = calls
         self._cache = cache
         self._durations = durations
-        self._trials = trials
+        self._candidates = candidates
         self._lengths = _lengths(plan)
         self._results: queue.SimpleQueue[tuple[str, TaskAnswers] | Exception | None] = queue.SimpleQueue()
         self._lock = threading.Lock()
@@ -113,7 +113,7 @@ class Run:
         if len(steps) > 1:
             self._submit(self._climb, batch, places, states, steps[1:])
         # Those first that somebody waits for.
-        for branch in sorted(self._durations.longest_first(reached), key=self._trials.is_shadow):
+        for branch in sorted(self._durations.longest_first(reached), key=self._candidates.is_shadow):
             self._submit(self._answer, branch, places[branch], batch, states[hidden_name(branch.tap)])
 
     def _answer(self, branch: Branch, places: Packing, batch: Batch, hidden: np.ndarray) -> None:
@@ -130,24 +130,24 @@ class Run:
             return
         seconds = time.perf_counter() - begun
         self._durations.add(branch, seconds)
-        self._trials.add(branch, answers, errors=0, seconds=seconds)
+        self._candidates.add(branch, answers, errors=0, seconds=seconds)
         texts = {row: json.dumps(answer, ensure_ascii=False) for row, answer in answers.items()}
         for row, text in texts.items():
             self._cache.keep(self._rows[row], branch, text)
-        if not self._trials.is_shadow(branch):
+        if not self._candidates.is_shadow(branch):
             self._results.put((branch.task, texts))
 
     def _give_up(self, error: Exception, unreached: Mapping[Branch, Packing]) -> None:
         """What a trunk's failure means: no more than the loss of its branches, if others can be answered."""
         alone = len(set(self._plan.trunks)) == 1
-        if alone and not all(self._trials.is_on_trial(branch) for branch in unreached):
+        if alone and not all(self._candidates.is_candidate(branch) for branch in unreached):
             raise error
         for branch, places in unreached.items():
             self._fail(branch, places, f"the trunk of {branch.task} failed: {error}", None)
 
     def _fail(self, branch: Branch, places: Packing, sentence: str, seconds: float | None) -> None:
-        self._trials.add(branch, {}, errors=len(places), seconds=seconds)
-        if not self._trials.is_shadow(branch):
+        self._candidates.add(branch, {}, errors=len(places), seconds=seconds)
+        if not self._candidates.is_shadow(branch):
             self._results.put((branch.task, error_answers(dict.fromkeys(places, sentence))))
 
     def _compute(self, branch: Branch, places: Packing, batch: Batch, hidden: np.ndarray) -> dict[int, Answer]:

@@ -207,19 +207,19 @@ def test_no_more_versions_stay_than_are_kept_and_no_number_comes_twice(repositor
     is_whole()
 
 
-def test_a_canary_is_promoted_or_rolled_back_and_only_one_is_on_trial(repository, checkpoints, publish_to, is_whole):
+def test_a_canary_is_promoted_or_rolled_back_and_only_one_is_candidate(repository, checkpoints, publish_to, is_whole):
     publish_to(checkpoints("intent", seed=1), canary=CanaryTerms(share=0.1))
     entry = read_registry(repository).tasks["intent"]
     assert (entry.live, entry.canary.version, entry.canary.share) == (1, 2, 0.1)
     assert _loaded(repository, "branch_intent") == [1, 2]
-    with pytest.raises(BuildError, match="version 2 of intent is on trial: run espalier promote intent"):
+    with pytest.raises(BuildError, match="version 2 of intent is a candidate: run espalier promote intent"):
         publish_to(checkpoints("intent", seed=2))
 
     assert rollback("intent", repository, NoServer()) == (2, 1)
     assert publish_to(checkpoints("intent", seed=2), shadow=True) == ("intent", 3)
     assert promote("intent", repository, NoServer()) == 3
     entry = read_registry(repository).tasks["intent"]
-    assert (entry.live, entry.previous, entry.on_trial) == (3, 1, None)
+    assert (entry.live, entry.previous, entry.candidate) == (3, 1, None)
     is_whole(intent=checkpoints("intent", seed=2))
 
 

@@ -31,7 +31,7 @@ def choose(monkeypatch, loaded):
             if branch in wrong:
                 raise BuildError("example 3 is a in place of b")
 
-        monkeypatch.setattr(branch_choice, "candidates", lambda one, _: list(ms or [one]))
+        monkeypatch.setattr(branch_choice, "available_precisions", lambda one, _: list(ms or [one]))
         monkeypatch.setattr(branch_choice, "check_golden", check_golden)
         monkeypatch.setattr(branch_choice, "branch_ms", lambda *_: ms)
         graph = SimpleNamespace(runtime=Runtime.OPENVINO, load=load)

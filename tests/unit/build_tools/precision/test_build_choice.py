@@ -4,7 +4,7 @@ import torch
 
 from build_tools.backends.espalier_backend.chain import Chain
 from build_tools.errors import BuildError
-from build_tools.precision import candidates, golden_timing
+from build_tools.precision import available, golden_timing
 from build_tools.precision.build_choice import choose_precisions
 from build_tools.precision.graph import Graphs
 from build_tools.repository.precision import Precision
@@ -66,8 +66,8 @@ class Graph:
 
 @pytest.fixture(autouse=True)
 def _processor(monkeypatch):
-    monkeypatch.setattr(candidates, "_has_bf16", lambda: True)
-    monkeypatch.setattr(candidates, "_has_int8", lambda: True)
+    monkeypatch.setattr(available, "_has_bf16", lambda: True)
+    monkeypatch.setattr(available, "_has_int8", lambda: True)
 
 
 @pytest.fixture

@@ -5,7 +5,7 @@ import torch
 
 from build_tools.errors import BuildError
 from build_tools.export.exporter import export_branch, export_trunk
-from build_tools.precision.candidates import candidates
+from build_tools.precision.available import available_precisions
 from build_tools.precision.graph import load_graph
 from build_tools.precision.quantization import quantize
 from build_tools.repository.names import TRUNK_INPUTS, hidden_name
@@ -54,7 +54,7 @@ def no_overflow(runtime):
     """Without an 8-bit dot product ONNX Runtime's sums overflow, so that build refuses int8 there."""
     if runtime is Runtime.ONNXRUNTIME:
         try:
-            candidates(Precision.INT8, runtime)
+            available_precisions(Precision.INT8, runtime)
         except BuildError as refusal:
             pytest.skip(str(refusal))
 

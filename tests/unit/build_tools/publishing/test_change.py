@@ -68,16 +68,16 @@ def test_a_publish_loads_its_version_and_nothing_else_anew(publish, repository, 
 
 @pytest.mark.usefixtures("asked")
 @pytest.mark.parametrize(
-    ("trial", "state"), [({}, "live"), ({"canary": CanaryTerms(share=0.1)}, "canary"), ({"shadow": True}, "shadow")]
+    ("candidate", "state"), [({}, "live"), ({"canary": CanaryTerms(share=0.1)}, "canary"), ({"shadow": True}, "shadow")]
 )
-def test_the_audit_log_says_what_was_published_and_how(publish, repository, triton, trial, state):
-    publish(triton(repository), **trial)
+def test_the_audit_log_says_what_was_published_and_how(publish, repository, triton, candidate, state):
+    publish(triton(repository), **candidate)
 
     line = json.loads((repository / "audit.jsonl").read_text())
     assert (line["action"], line["task"], line["version"], line["state"]) == ("publish", "intent", 4, state)
     assert line["data"] == "none"
     live = read_registry(repository).tasks["intent"].live
-    assert live == (3 if trial else 4)
+    assert live == (3 if candidate else 4)
 
 
 @pytest.mark.usefixtures("asked")

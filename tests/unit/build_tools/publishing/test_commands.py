@@ -241,7 +241,7 @@ def asked(monkeypatch):
         task="intent",
         live=7,
         previous=None,
-        trial=None,
+        candidate=None,
         versions=[7],
         loaded=None,
         published_at=datetime(2026, 1, 2, tzinfo=UTC),

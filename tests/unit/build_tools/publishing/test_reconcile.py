@@ -52,13 +52,13 @@ def after(registry, make_version, encoder):
         fingerprints=["o0", "o1", "o2"],
         tokenizers={"tokenizer_trunk.2_16": 16},
     )
-    on_trial = publish(registry, canary=CanaryTerms(share=0.1))
+    candidate = publish(registry, canary=CanaryTerms(share=0.1))
     labels = publish(registry, model="branch_intent.2", labels=["a", "b", "c"])
     return {
         "none": registry,
         "publish": publish(registry),
-        "canary": on_trial,
-        "promote": promoted(on_trial, "intent", None),
+        "canary": candidate,
+        "promote": promoted(candidate, "intent", None),
         "new labels": labels,
         "new labels rolled back": tidied(rolled_back(labels, "intent", None)),
         "new task": publish(registry, "topic", kind=Kind.TAGGING),

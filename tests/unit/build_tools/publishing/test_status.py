@@ -35,21 +35,21 @@ class _Server:
 @pytest.fixture
 def counted(monkeypatch):
     """What the server has counted, to be filled in."""
-    calls, trials = {}, {}
-    monkeypatch.setattr(status, "trial_counts", lambda _: trials)
+    calls, candidates = {}, {}
+    monkeypatch.setattr(status, "candidate_counts", lambda _: candidates)
     monkeypatch.setattr(status, "RunningServer", type("_Counting", (_Server,), {"counted": calls}))
-    return calls, trials
+    return calls, candidates
 
 
 @pytest.fixture
-def on_trial(registry):
+def with_candidate(registry):
     """With version 2 of intent live, and what is given."""
 
-    def on_trial(**given):
+    def with_candidate(**given):
         entry = registry.tasks["intent"].model_copy(update={"live": 2, "earlier": [1]} | given)
         return registry.model_copy(update={"tasks": registry.tasks | {"intent": entry}})
 
-    return on_trial
+    return with_candidate
 
 
 def _asked(repository, registry):
@@ -65,7 +65,7 @@ def test_without_a_server_there_is_what_the_registry_says_and_no_counts(tmp_path
     assert (intent.published_by, intent.data) == (origin.published_by, "none")
     assert (mood.task, mood.live, mood.previous) == ("mood", 1, None)
     for task in (intent, mood):
-        assert (task.trial, task.loaded, task.requests, task.errors, task.withdrawn) == (None,) * 5
+        assert (task.candidate, task.loaded, task.requests, task.errors, task.withdrawn) == (None,) * 5
 
 
 def test_versions_are_in_the_order_of_their_numbers(tmp_path, registry):
@@ -79,40 +79,48 @@ def test_versions_are_in_the_order_of_their_numbers(tmp_path, registry):
 
 
 def test_requests_and_errors_are_those_of_the_live_version_and_loaded_is_what_the_server_holds(
-    tmp_path, on_trial, counted
+    tmp_path, with_candidate, counted
 ):
     counted[0].update({("branch_intent", 2): Calls(70, 4), ("branch_intent", 1): Calls(5, 5)})
 
-    intent, mood = _asked(tmp_path, on_trial())
+    intent, mood = _asked(tmp_path, with_candidate())
 
     assert (intent.requests, intent.errors, intent.loaded) == (70, 4, [1, 2, 3])
     assert (mood.requests, mood.errors, mood.loaded) == (0, 0, [])
 
 
-def test_a_canary_is_told_with_its_share_and_what_it_has_answered(tmp_path, on_trial, counted):
-    counted[1].update({("intent", 3): {"trial_answers": 40, "trial_errors": 2}, ("intent", 2): {"trial_answers": 9}})
+def test_a_canary_is_told_with_its_share_and_what_it_has_answered(tmp_path, with_candidate, counted):
+    counted[1].update(
+        {("intent", 3): {"candidate_answers": 40, "candidate_errors": 2}, ("intent", 2): {"candidate_answers": 9}}
+    )
 
-    trial = _asked(tmp_path, on_trial(canary=CANARY))[0].trial
+    candidate = _asked(tmp_path, with_candidate(canary=CANARY))[0].candidate
 
-    assert (trial.version, trial.kind, trial.share, trial.answers, trial.errors) == (3, "canary", 0.1, 40, 2)
-    assert (trial.compared, trial.differing, trial.examples) == (None, None, [])
+    assert (candidate.version, candidate.kind, candidate.share, candidate.answers, candidate.errors) == (
+        3,
+        "canary",
+        0.1,
+        40,
+        2,
+    )
+    assert (candidate.compared, candidate.differing, candidate.examples) == (None, None, [])
 
 
 @pytest.mark.usefixtures("counted")
-def test_a_trial_that_nobody_has_asked_yet_has_counts_of_0_and_without_a_server_none(tmp_path, on_trial):
-    registry = on_trial(shadow=3)
+def test_a_candidate_that_nobody_has_asked_yet_has_counts_of_0_and_without_a_server_none(tmp_path, with_candidate):
+    registry = with_candidate(shadow=3)
 
-    asked = _asked(tmp_path, registry)[0].trial
+    asked = _asked(tmp_path, registry)[0].candidate
     assert (asked.answers, asked.errors, asked.compared, asked.differing) == (0, 0, 0, 0)
 
-    unasked = read_status(tmp_path, registry, None, None)[0].trial
+    unasked = read_status(tmp_path, registry, None, None)[0].candidate
     assert (unasked.version, unasked.kind, unasked.share) == (3, "shadow", None)
     assert (unasked.answers, unasked.errors, unasked.compared, unasked.differing) == (None,) * 4
 
 
-def test_a_shadow_is_told_with_how_often_it_differs_and_a_few_examples_of_its_own(tmp_path, on_trial, counted):
-    counted[1].update({("intent", 3): {"trial_answers": 40, "shadow_compared": 38, "shadow_differing": 12}})
-    texts = ["of an earlier trial", *(f"a\u2028b {number}" for number in range(12))]
+def test_a_shadow_is_told_with_how_often_it_differs_and_a_few_examples_of_its_own(tmp_path, with_candidate, counted):
+    counted[1].update({("intent", 3): {"candidate_answers": 40, "shadow_compared": 38, "shadow_differing": 12}})
+    texts = ["of an earlier candidate", *(f"a\u2028b {number}" for number in range(12))]
     lines = [
         {"version": 3 if "a" in text[:1] else 2, "text": text, "pair": None, "live": {"label": "x"}, "shadow": {}}
         for text in texts
@@ -120,11 +128,13 @@ def test_a_shadow_is_told_with_how_often_it_differs_and_a_few_examples_of_its_ow
     text = "".join(json.dumps(line, ensure_ascii=False) + "\n" for line in lines)
     (tmp_path / examples_file("intent")).write_text(text, encoding="utf-8")
 
-    trial = _asked(tmp_path, on_trial(shadow=3))[0].trial
+    candidate = _asked(tmp_path, with_candidate(shadow=3))[0].candidate
 
-    assert (trial.compared, trial.differing) == (38, 12)
-    assert trial.examples == [line for line in lines if line["version"] == 3][:10]
-    assert _asked(tmp_path, on_trial(canary=CANARY))[0].trial.examples == []  # those of a canary are no disagreement
+    assert (candidate.compared, candidate.differing) == (38, 12)
+    assert candidate.examples == [line for line in lines if line["version"] == 3][:10]
+    assert (
+        _asked(tmp_path, with_candidate(canary=CANARY))[0].candidate.examples == []
+    )  # those of a canary are no disagreement
 
 
 def test_a_canary_that_was_withdrawn_is_told_with_the_reason(tmp_path, registry):

@@ -4,7 +4,7 @@ from datetime import UTC, datetime
 import pytest
 from rich.console import Console
 
-from build_tools.publishing.status import TaskStatus, TrialStatus
+from build_tools.publishing.status import CandidateStatus, TaskStatus
 from build_tools.publishing.status_table import print_status
 
 
@@ -17,7 +17,7 @@ def printed():
             "task": "intent",
             "live": 7,
             "previous": 6,
-            "trial": None,
+            "candidate": None,
             "versions": [5, 6, 7],
             "loaded": [6, 7],
             "published_at": datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC),
@@ -44,7 +44,7 @@ def test_a_task_is_one_line_under_titles(printed):
     lines = printed()
 
     titles = next(line for line in lines if line.strip().startswith("task"))
-    assert " ".join(titles.split()) == "task live previous on trial loaded requests errors since by data"
+    assert " ".join(titles.split()) == "task live previous a candidate loaded requests errors since by data"
     assert " ".join(_row(lines)) == "intent 7 6 6, 7 1234 56 2026-01-02 03:04 somebody rows_of_may"
 
 
@@ -59,7 +59,7 @@ def test_a_server_that_has_loaded_nothing_is_told_from_one_that_was_not_asked(pr
 
 
 def test_a_canary_has_its_share_in_the_line_and_its_answers_below(printed):
-    lines = printed(trial=TrialStatus(version=8, kind="canary", share=0.1, answers=40, errors=2))
+    lines = printed(candidate=CandidateStatus(version=8, kind="canary", share=0.1, answers=40, errors=2))
 
     assert _row(lines)[3:6] == ["8", "canary", "10%"]
     assert lines[-1] == "intent: canary 8 has answered 40 texts and failed for 2"
@@ -71,7 +71,9 @@ def test_a_shadow_is_told_with_how_often_it_differs_and_with_both_answers(printe
         {"version": 8, "text": "one", "pair": "two", "live": {"score": 0.5}, "shadow": {"score": 0.75}},
     ]
     lines = printed(
-        trial=TrialStatus(version=8, kind="shadow", answers=40, errors=0, compared=38, differing=19, examples=examples)
+        candidate=CandidateStatus(
+            version=8, kind="shadow", answers=40, errors=0, compared=38, differing=19, examples=examples
+        )
     )
 
     assert "8 shadow" in " ".join(_row(lines))
@@ -87,13 +89,13 @@ def test_a_shadow_is_told_with_how_often_it_differs_and_with_both_answers(printe
 
 
 def test_a_shadow_that_has_been_compared_with_nothing_has_no_share_of_differences(printed):
-    lines = printed(trial=TrialStatus(version=8, kind="shadow", answers=0, errors=0, compared=0, differing=0))
+    lines = printed(candidate=CandidateStatus(version=8, kind="shadow", answers=0, errors=0, compared=0, differing=0))
 
     assert lines[-1] == "intent: shadow 8 has answered 0 texts and failed for 0"
 
 
-def test_where_no_server_was_asked_nothing_is_said_of_a_trial_s_answers(printed):
-    lines = printed(trial=TrialStatus(version=8, kind="canary", share=0.5))
+def test_where_no_server_was_asked_nothing_is_said_of_a_candidate_s_answers(printed):
+    lines = printed(candidate=CandidateStatus(version=8, kind="canary", share=0.5))
 
     assert _row(lines)[3:6] == ["8", "canary", "50%"]
     assert not any(line.startswith("intent:") for line in lines)

@@ -106,7 +106,7 @@ def test_rolling_back_to_another_model_turns_the_ensemble_to_it(repository, regi
     assert server.ready_versions()["branch_intent.2"] == [4]
 
 
-def test_a_trial_is_rolled_back_without_a_load_and_promoted_with_one_of_the_ensemble(
+def test_a_candidate_is_rolled_back_without_a_load_and_promoted_with_one_of_the_ensemble(
     repository, registry, lay_out, triton
 ):
     entry = registry.tasks["intent"].model_copy(update={"live": 2, "earlier": [1], "shadow": 3})

@@ -5,7 +5,7 @@ from pydantic import ValidationError
 
 from build_tools.errors import BuildError
 from build_tools.publishing.transitions import (
-    check_no_trial,
+    check_no_candidate,
     next_version,
     promoted,
     published,
@@ -35,8 +35,8 @@ def publish(make_version):
 
 
 @pytest.fixture
-def on_trial(registry, publish):
-    """With version 4 of intent on trial."""
+def with_candidate(registry, publish):
+    """With version 4 of intent a candidate."""
     return {"canary": publish(registry, canary=TERMS), "shadow": publish(registry, shadow=True)}
 
 
@@ -59,11 +59,11 @@ def test_a_number_is_never_given_twice_though_its_version_was_rolled_back_or_its
     assert retired(publish(gone), "intent", None).retired["intent"].version == 4
 
 
-@pytest.mark.parametrize("trial", [{}, {"canary": TERMS}, {"shadow": True}])
+@pytest.mark.parametrize("candidate", [{}, {"canary": TERMS}, {"shadow": True}])
 def test_a_number_is_not_given_again_when_its_version_had_a_model_of_its_own_and_was_rolled_back(
-    registry, publish, trial
+    registry, publish, candidate
 ):
-    back = tidied(rolled_back(publish(registry, **trial, **LABELS), "intent", None))
+    back = tidied(rolled_back(publish(registry, **candidate, **LABELS), "intent", None))
 
     assert sorted(back.tasks["intent"].versions) == ["1", "2", "3"]
     assert next_version(back, "intent") == 5
@@ -76,21 +76,21 @@ def test_a_published_version_is_live_and_the_one_before_is_the_previous(registry
     after = publish(registry, labels=["c", "d"])
 
     entry = after.tasks["intent"]
-    assert (entry.live, entry.previous, entry.earlier, entry.on_trial) == (4, 3, [1, 2, 3], None)
+    assert (entry.live, entry.previous, entry.earlier, entry.candidate) == (4, 3, [1, 2, 3], None)
     assert entry.live_version.labels == ["c", "d"]
     assert after.tasks["mood"] == registry.tasks["mood"]
     assert registry.model_dump() == before  # what was read is not changed
 
 
-def test_a_canary_gets_its_terms_and_the_live_version_stays(on_trial):
-    entry = on_trial["canary"].tasks["intent"]
+def test_a_canary_gets_its_terms_and_the_live_version_stays(with_candidate):
+    entry = with_candidate["canary"].tasks["intent"]
 
     assert (entry.live, entry.earlier, entry.shadow, entry.wanted) == (3, [1, 2], None, [2, 3, 4])
     assert entry.canary.model_dump() == TERMS.model_dump() | {"version": 4}
 
 
-def test_a_shadow_is_no_canary_and_the_live_version_stays(on_trial):
-    entry = on_trial["shadow"].tasks["intent"]
+def test_a_shadow_is_no_canary_and_the_live_version_stays(with_candidate):
+    entry = with_candidate["shadow"].tasks["intent"]
 
     assert (entry.live, entry.earlier, entry.canary, entry.shadow) == (3, [1, 2], None, 4)
 
@@ -101,27 +101,29 @@ def test_the_first_version_of_a_new_task_is_live(registry, publish):
     assert (entry.live, entry.earlier, list(entry.versions), entry.leaving) == (1, [], ["1"], {})
 
 
-@pytest.mark.parametrize("trial", [{"canary": TERMS}, {"shadow": True}])
-def test_a_new_task_has_nothing_to_be_tried_beside(registry, publish, trial):
+@pytest.mark.parametrize("candidate", [{"canary": TERMS}, {"shadow": True}])
+def test_a_new_task_has_nothing_to_be_tried_beside(registry, publish, candidate):
     with pytest.raises(BuildError, match="topic is a new task, with no live version to try this one beside"):
-        publish(registry, "topic", **trial)
+        publish(registry, "topic", **candidate)
 
 
 @pytest.mark.parametrize("kind", ["canary", "shadow"])
-@pytest.mark.parametrize("trial", [{}, {"canary": TERMS}, {"shadow": True}])
-def test_nothing_is_published_over_a_trial_but_other_tasks_are(on_trial, publish, kind, trial):
-    with pytest.raises(BuildError, match="version 4 of intent is on trial: run espalier promote intent or espalier r"):
-        publish(on_trial[kind], **trial)
+@pytest.mark.parametrize("candidate", [{}, {"canary": TERMS}, {"shadow": True}])
+def test_nothing_is_published_over_a_candidate_but_other_tasks_are(with_candidate, publish, kind, candidate):
+    with pytest.raises(
+        BuildError, match="version 4 of intent is a candidate: run espalier promote intent or espalier r"
+    ):
+        publish(with_candidate[kind], **candidate)
 
-    assert publish(on_trial[kind], "mood", **trial).tasks["intent"] == on_trial[kind].tasks["intent"]
+    assert publish(with_candidate[kind], "mood", **candidate).tasks["intent"] == with_candidate[kind].tasks["intent"]
 
 
-def test_a_trial_is_what_check_no_trial_looks_for(registry, on_trial):
-    check_no_trial(registry, "intent")
-    check_no_trial(registry, "topic")
-    check_no_trial(on_trial["canary"], "mood")
-    with pytest.raises(BuildError, match="version 4 of intent is on trial"):
-        check_no_trial(on_trial["shadow"], "intent")
+def test_a_candidate_is_what_check_no_candidate_looks_for(registry, with_candidate):
+    check_no_candidate(registry, "intent")
+    check_no_candidate(registry, "topic")
+    check_no_candidate(with_candidate["canary"], "mood")
+    with pytest.raises(BuildError, match="version 4 of intent is a candidate"):
+        check_no_candidate(with_candidate["shadow"], "intent")
 
 
 @pytest.mark.parametrize(
@@ -143,9 +145,9 @@ def test_the_newest_versions_stay_beside_those_that_are_wanted(
     assert (entry.live, entry.earlier) == (4, then_earlier)
 
 
-@pytest.mark.parametrize("trial", [{"canary": TERMS}, {"shadow": True}])
-def test_a_trial_counts_among_the_versions_that_stay(registry, publish, trial):
-    entry = publish(registry, keep=3, **trial).tasks["intent"]
+@pytest.mark.parametrize("candidate", [{"canary": TERMS}, {"shadow": True}])
+def test_a_candidate_counts_among_the_versions_that_stay(registry, publish, candidate):
+    entry = publish(registry, keep=3, **candidate).tasks["intent"]
 
     assert sorted(entry.versions) == ["2", "3", "4"]
     assert (entry.live, entry.earlier) == (3, [2])
@@ -164,18 +166,18 @@ def test_what_batches_in_flight_may_still_ask_for_stays_for_so_long(registry, pu
 
 
 def test_without_a_server_nothing_is_in_flight(registry, publish):
-    on_trial = publish(registry, shadow=True)
-    for change in (publish(registry), rolled_back(registry, "intent", None), promoted(on_trial, "intent", None)):
+    with_candidate = publish(registry, shadow=True)
+    for change in (publish(registry), rolled_back(registry, "intent", None), promoted(with_candidate, "intent", None)):
         assert change.tasks["intent"].leaving == {}
         assert change.tasks["intent"].held == change.tasks["intent"].wanted
 
 
-def test_what_a_rollback_and_a_promotion_take_out_of_use_is_held_for_batches_in_flight(registry, on_trial):
+def test_what_a_rollback_and_a_promotion_take_out_of_use_is_held_for_batches_in_flight(registry, with_candidate):
     now = datetime.now(UTC)
 
     assert rolled_back(registry, "intent", now).tasks["intent"].leaving == {"3": now}
-    assert rolled_back(on_trial["canary"], "intent", now).tasks["intent"].leaving == {"4": now}
-    entry = promoted(on_trial["shadow"], "intent", now).tasks["intent"]
+    assert rolled_back(with_candidate["canary"], "intent", now).tasks["intent"].leaving == {"4": now}
+    entry = promoted(with_candidate["shadow"], "intent", now).tasks["intent"]
     assert (entry.leaving, entry.held) == ({"2": now}, [2, 3, 4])
 
 
@@ -218,8 +220,8 @@ def test_a_trunk_stays_as_long_as_a_version_on_disk_reads_it(registry, publish):
     assert settled.trunks_made == 2
 
 
-def test_a_registry_in_order_is_tidy(registry, on_trial):
-    for one in (registry, *on_trial.values()):
+def test_a_registry_in_order_is_tidy(registry, with_candidate):
+    for one in (registry, *with_candidate.values()):
         assert tidied(one) == one
 
 
@@ -233,30 +235,30 @@ def test_the_trunk_that_the_version_reads_is_as_it_is_given(registry, make_versi
 
 
 def test_a_registry_that_contradicts_itself_is_not_handed_on(registry, make_version):
-    with pytest.raises(ValidationError, match="version 3 is live and on trial at once"):
+    with pytest.raises(ValidationError, match="version 3 is live and a candidate at once"):
         published(registry, "intent", 3, make_version(), registry.trunks["trunk"], None, True, 5, None)
 
 
 @pytest.mark.parametrize("kind", ["canary", "shadow"])
-def test_what_is_promoted_is_live_and_can_be_rolled_back(on_trial, kind):
-    after = promoted(on_trial[kind], "intent", None)
+def test_what_is_promoted_is_live_and_can_be_rolled_back(with_candidate, kind):
+    after = promoted(with_candidate[kind], "intent", None)
 
     entry = after.tasks["intent"]
     assert (entry.live, entry.previous, entry.canary, entry.shadow) == (4, 3, None, None)
     assert rolled_back(after, "intent", None).tasks["intent"].live == 3
 
 
-def test_without_a_trial_there_is_nothing_to_promote(registry):
-    with pytest.raises(BuildError, match="intent has no version on trial to promote; version 3 is live"):
+def test_without_a_candidate_there_is_nothing_to_promote(registry):
+    with pytest.raises(BuildError, match="intent has no candidate to promote; version 3 is live"):
         promoted(registry, "intent", None)
 
 
 @pytest.mark.parametrize("kind", ["canary", "shadow"])
-def test_rolling_back_a_trial_leaves_the_live_version_and_its_past(registry, on_trial, kind):
-    entry = rolled_back(on_trial[kind], "intent", None).tasks["intent"]
+def test_rolling_back_a_candidate_leaves_the_live_version_and_its_past(registry, with_candidate, kind):
+    entry = rolled_back(with_candidate[kind], "intent", None).tasks["intent"]
 
     before = registry.tasks["intent"]
-    assert (entry.live, entry.earlier, entry.on_trial) == (before.live, before.earlier, None)
+    assert (entry.live, entry.earlier, entry.candidate) == (before.live, before.earlier, None)
     assert (sorted(entry.versions), entry.newest) == (["1", "2", "3", "4"], 4)
 
 

@@ -45,7 +45,7 @@ def _version(labels=("a", "b")):
     )
 
 
-def _registry(live=1, labels=("a", "b"), **trial):
+def _registry(live=1, labels=("a", "b"), **candidate):
     versions = {number: _version(labels) for number in ("1", "2", "3")}
     return Registry(
         runtime="openvino",
@@ -58,7 +58,7 @@ def _registry(live=1, labels=("a", "b"), **trial):
                 tokenizers={"tokenizer": 16, "tokenizer_8": 8},
             )
         },
-        tasks={"intent": TaskEntry(live=live, versions=versions, **trial)},
+        tasks={"intent": TaskEntry(live=live, versions=versions, **candidate)},
     )
 
 
@@ -116,12 +116,12 @@ def test_with_them_it_holds_for_a_while_what_was_asked_until_lately():
     assert _task(live=3).held == [3]
 
 
-def test_what_is_live_previous_and_on_trial_is_read_off_an_entry():
+def test_what_is_live_previous_and_candidate_is_read_off_an_entry():
     entry = _task(live=3, earlier=[2, 1], shadow=2)
 
-    assert (entry.live_version, entry.previous, entry.on_trial) == (entry.versions["3"], 1, 2)
-    assert (_task(live=3).previous, _task(live=3).on_trial) == (None, None)
-    assert _task(live=3, canary=_canary()).on_trial == 2
+    assert (entry.live_version, entry.previous, entry.candidate) == (entry.versions["3"], 1, 2)
+    assert (_task(live=3).previous, _task(live=3).candidate) == (None, None)
+    assert _task(live=3, canary=_canary()).candidate == 2
 
 
 def test_a_retired_task_s_models_leave_when_nothing_is_in_flight_any_more():
@@ -145,14 +145,14 @@ def test_a_version_that_is_not_there_cannot_be_named(given):
 
 
 @pytest.mark.parametrize("given", [{"shadow": 2}, {"canary": "2"}])
-def test_a_version_is_not_live_and_on_trial_at_once(given):
+def test_a_version_is_not_live_and_candidate_at_once(given):
     given = {"canary": _canary()} if "canary" in given else given
 
-    with pytest.raises(ValidationError, match="version 2 is live and on trial at once"):
+    with pytest.raises(ValidationError, match="version 2 is live and a candidate at once"):
         _registry(live=2, **given)
 
 
-def test_one_version_at_a_time_is_on_trial():
+def test_one_version_at_a_time_is_candidate():
     with pytest.raises(ValidationError, match="one version at a time"):
         _registry(canary=_canary(), shadow=3)
 

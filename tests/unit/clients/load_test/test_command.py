@@ -8,10 +8,11 @@ import pytest
 from typer.testing import CliRunner
 
 from clients import cli
-from clients.errors import EspalierError, ServerUnavailable
+from clients.errors import ServerUnavailable
 from clients.load_test import measure, perf_analyzer, probe
 from clients.load_test.load import Concurrency, Rate
 from clients.load_test.measurement import Measurement
+from espalier_errors import EspalierError
 
 
 @pytest.fixture

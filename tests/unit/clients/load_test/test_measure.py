@@ -4,13 +4,14 @@ from pathlib import Path
 
 import pytest
 
-from clients.errors import EspalierError, RequestRejected, ServerFailed, ServerUnavailable
+from clients.errors import RequestRejected, ServerFailed, ServerUnavailable
 from clients.load_test import measure as module
 from clients.load_test.errors import LoadTestUnavailable
 from clients.load_test.load import Concurrency, Load, Rate
 from clients.load_test.measure import measure
 from clients.load_test.measurement import Measurement
 from clients.load_test.protocol import Protocol
+from espalier_errors import EspalierError
 
 _BEGIN = "echo '  Using synchronous calls for inference'"
 # Writes the record of requests that are sent so many milliseconds after the load began, and answered 7 ms later.

@@ -1,4 +1,4 @@
-"""What a batch tells of the versions on trial: canaries and shadows."""
+"""What a batch tells of the candidates: canaries and shadows."""
 
 import threading
 from collections.abc import Mapping
@@ -27,7 +27,7 @@ class Outcome:
     differing: dict[int, tuple[Answer, Answer]] = field(default_factory=dict)
 
 
-class Trials:
+class Candidates:
     """Collects the outcomes of one batch. Safe to share between threads."""
 
     def __init__(self, registry: Registry) -> None:
@@ -43,7 +43,7 @@ class Trials:
         """Whether its answers are for nobody."""
         return branch in self._live_of
 
-    def is_on_trial(self, branch: Branch) -> bool:
+    def is_candidate(self, branch: Branch) -> bool:
         """Whether it is a canary or a shadow."""
         return branch in self._canaries or branch in self._live_of
 
@@ -52,11 +52,11 @@ class Trials:
 
         seconds: of its call; None if it was not called at all.
         """
-        on_trial = self.is_on_trial(branch)
-        if not on_trial and branch not in self._shadow_of:
+        candidate = self.is_candidate(branch)
+        if not candidate and branch not in self._shadow_of:
             return
         with self._lock:
-            if on_trial:
+            if candidate:
                 outcome = self.outcomes.setdefault(branch, Outcome())
                 outcome.answers += len(answers)
                 outcome.errors += errors

@@ -1,4 +1,4 @@
-"""What becomes of the outcomes of trials: counters, canaries withdrawn, examples of where shadows differ."""
+"""What becomes of the outcomes of candidates: counters, canaries withdrawn, examples of where shadows differ."""
 
 import logging
 import threading
@@ -6,15 +6,15 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from router.canary_guard import CanaryGuard
+from router.candidates import Candidates
 from router.metrics import RouterMetrics
 from router.registry import Canary, Registry, RegistryFile
 from router.row import Row
 from router.shadow_examples import ShadowExamples
-from router.trials import Trials
 from router.withdrawal import withdraw
 
 
-class TrialWatch:
+class CandidateWatch:
     """Takes the outcomes of one batch after the other."""
 
     def __init__(self, repository: Path, registry: RegistryFile, metrics: RouterMetrics) -> None:
@@ -24,10 +24,10 @@ class TrialWatch:
         self._guard = CanaryGuard()
         self._examples = ShadowExamples(repository)
 
-    def take(self, trials: Trials, rows: Sequence[Row], registry: Registry) -> None:
+    def take(self, candidates: Candidates, rows: Sequence[Row], registry: Registry) -> None:
         """rows: of the batch. registry: the state it was answered in."""
-        for branch, outcome in trials.outcomes.items():
-            self._metrics.count_trial(branch, outcome)
+        for branch, outcome in candidates.outcomes.items():
+            self._metrics.count_candidate(branch, outcome)
             self._examples.keep(branch, [(rows[row], *answers) for row, answers in outcome.differing.items()])
             canary = registry.tasks[branch.task].canary
             if canary is not None and canary.branch == branch:

@@ -1,8 +1,8 @@
 import pytest
 
 from build_tools.errors import BuildError
-from build_tools.precision import candidates as module
-from build_tools.precision.candidates import candidates
+from build_tools.precision import available as module
+from build_tools.precision.available import available_precisions
 from build_tools.repository.precision import Precision
 from build_tools.repository.runtime import Runtime
 
@@ -21,19 +21,19 @@ def processor(monkeypatch):
 def test_auto_tries_what_runtime_and_processor_can_do_and_fp32_always(processor):
     fp32, bf16, int8 = Precision.FP32, Precision.BF16, Precision.INT8
     processor("bf16", "int8")
-    assert candidates(Precision.AUTO, Runtime.OPENVINO) == [fp32, bf16, int8]
-    assert candidates(Precision.AUTO, Runtime.ONNXRUNTIME) == [fp32, int8]
+    assert available_precisions(Precision.AUTO, Runtime.OPENVINO) == [fp32, bf16, int8]
+    assert available_precisions(Precision.AUTO, Runtime.ONNXRUNTIME) == [fp32, int8]
     processor("bf16")
-    assert candidates(Precision.AUTO, Runtime.OPENVINO) == [fp32, bf16]
+    assert available_precisions(Precision.AUTO, Runtime.OPENVINO) == [fp32, bf16]
     processor()
-    assert candidates(Precision.AUTO, Runtime.OPENVINO) == [fp32]
+    assert available_precisions(Precision.AUTO, Runtime.OPENVINO) == [fp32]
 
 
 @pytest.mark.parametrize("wanted", [Precision.FP32, Precision.BF16, Precision.INT8])
 def test_a_precision_that_is_named_is_the_only_one_tried(processor, wanted):
     processor("bf16", "int8")
 
-    assert candidates(wanted, Runtime.OPENVINO) == [wanted]
+    assert available_precisions(wanted, Runtime.OPENVINO) == [wanted]
 
 
 @pytest.mark.parametrize(
@@ -49,7 +49,7 @@ def test_what_cannot_be_had_is_refused_in_one_sentence_that_names_what_can(proce
     processor()
 
     with pytest.raises(BuildError, match=f"^{reason}.*use --precision") as caught:
-        candidates(wanted, runtime)
+        available_precisions(wanted, runtime)
 
     assert "\n" not in str(caught.value)
 

@@ -1,4 +1,4 @@
-"""What the routers of a running server count of versions on trial."""
+"""What the routers of a running server count of candidates."""
 
 import re
 import urllib.request
@@ -10,8 +10,8 @@ _SAMPLE = re.compile(r"espalier_(\w+)_total\{([^}]*)\} (\S+)")
 _TIMEOUT_SECONDS = 5.0
 
 
-def trial_counts(metrics_url: str) -> dict[tuple[str, int], dict[str, int]]:
-    """{(task, version): {"trial_answers", "trial_errors", "shadow_compared", "shadow_differing"}}, over both routers.
+def candidate_counts(metrics_url: str) -> dict[tuple[str, int], dict[str, int]]:
+    """{(task, version): {"candidate_answers", "candidate_errors", "shadow_compared", "shadow_differing"}}.
 
     Raises BuildError if no metrics are served at metrics_url (host:port).
     """

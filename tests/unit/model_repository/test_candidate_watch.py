@@ -5,9 +5,9 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
+from router.candidates import Candidates
 from router.registry import RegistryFile
 from router.row import Row
-from router.trials import Trials
 
 PATIENCE = 10.0  # seconds that no test ever waits, unless something hangs
 CALLER = SimpleNamespace(is_gone=False)
@@ -15,7 +15,7 @@ CANARY = {"version": 2, "share": 0.5, "max_error_rate": 0.1, "max_milliseconds":
 
 
 def _content(canary=None, shadow=None, kind="classification"):
-    """A task with two versions, and one that has nothing on trial. kind: of intent's version 2."""
+    """A task with two versions, and one that has nothing a candidate. kind: of intent's version 2."""
     version = {"kind": "classification", "labels": ["a", "b"], "tap": 2, "max_length": 16, "trunk": "trunk"}
     intent = {"1": version | {"model": "branch_intent"}, "2": version | {"model": "branch_intent", "kind": kind}}
     slots = {"1": version | {"model": "branch_slots"}}
@@ -59,25 +59,27 @@ def wait_for_withdrawals():
 
 
 class Watched:
-    """A TrialWatch with its registry; `take` hands it one batch."""
+    """A CandidateWatch with its registry; `take` hands it one batch."""
 
     def __init__(self, module, repository):
         self.counted = []
         self.registry = RegistryFile(repository / "registry.json")
-        metrics = SimpleNamespace(count_trial=lambda branch, outcome: self.counted.append((branch.version, outcome)))
-        self._watch = module.TrialWatch(repository, self.registry, metrics)
+        metrics = SimpleNamespace(
+            count_candidate=lambda branch, outcome: self.counted.append((branch.version, outcome))
+        )
+        self._watch = module.CandidateWatch(repository, self.registry, metrics)
 
     def take(self, *calls, rows=(), registry=None):
         """calls: (task and version, labels by row, errors). registry: the present one unless given."""
         registry = registry or self.registry.read()
-        trials = Trials(registry)
+        candidates = Candidates(registry)
         for (name, version), labels, errors in calls:
             task = registry.tasks[name]
             known = [task.live, task.shadow, task.canary and task.canary.branch]
             branch = next(branch for branch in known if branch is not None and branch.version == version)
             answers = {row: {"label": label, "score": 0.9} for row, label in labels.items()}
-            trials.add(branch, answers, errors, seconds=0.001)
-        self._watch.take(trials, rows, registry)
+            candidates.add(branch, answers, errors, seconds=0.001)
+        self._watch.take(candidates, rows, registry)
 
     @property
     def canary(self):
@@ -85,10 +87,10 @@ class Watched:
 
 
 @pytest.fixture
-def watched(trial_watch_module, repository):
-    def watched(**trial):
-        _write(repository, _content(**trial))
-        return Watched(trial_watch_module, repository)
+def watched(candidate_watch_module, repository):
+    def watched(**candidate):
+        _write(repository, _content(**candidate))
+        return Watched(candidate_watch_module, repository)
 
     return watched
 
@@ -97,7 +99,7 @@ def _row(text, *tasks, pair=None):
     return Row(text, pair, tasks or ("intent",), False, CALLER)
 
 
-def test_a_batch_without_trials_counts_nothing_and_writes_nothing(watched, repository):
+def test_a_batch_without_candidates_counts_nothing_and_writes_nothing(watched, repository):
     watch = watched()
     before = sorted(repository.iterdir())
 
@@ -136,16 +138,16 @@ def test_a_canary_out_of_bounds_gets_no_more_texts_at_once_and_is_taken_out_of_t
 
 
 def test_while_somebody_else_holds_the_repository_callers_do_not_wait_and_the_canary_is_dropped_all_the_same(
-    watched, repository, wait_for_withdrawals, trial_watch_module, monkeypatch
+    watched, repository, wait_for_withdrawals, candidate_watch_module, monkeypatch
 ):
     released = threading.Event()
-    withdraw = trial_watch_module.withdraw
+    withdraw = candidate_watch_module.withdraw
 
     def withdraw_later(*arguments):
         assert released.wait(PATIENCE)
         withdraw(*arguments)
 
-    monkeypatch.setattr(trial_watch_module, "withdraw", withdraw_later)
+    monkeypatch.setattr(candidate_watch_module, "withdraw", withdraw_later)
     watch = watched(canary=CANARY)
 
     watch.take((("intent", 2), {}, 4))  # returns
@@ -174,10 +176,10 @@ def test_a_repository_that_cannot_be_changed_is_a_warning_and_the_canary_is_drop
 
 
 def test_a_canary_is_withdrawn_once_whatever_else_it_did(
-    watched, wait_for_withdrawals, trial_watch_module, monkeypatch
+    watched, wait_for_withdrawals, candidate_watch_module, monkeypatch
 ):
     withdrawn = []
-    monkeypatch.setattr(trial_watch_module, "withdraw", lambda *arguments: withdrawn.append(arguments))
+    monkeypatch.setattr(candidate_watch_module, "withdraw", lambda *arguments: withdrawn.append(arguments))
     watch = watched(canary=CANARY)
     registry = watch.registry.read()
 
@@ -246,8 +248,8 @@ class Served:
 def served(router_module, run_module, trunk_module, repository, monkeypatch):
     monkeypatch.setenv("ESPALIER_RESULT_CACHE_BYTES", str(2**20))
 
-    def served(**trial):
-        _write(repository, _content(**trial))
+    def served(**candidate):
+        _write(repository, _content(**candidate))
         served = Served(router_module.Router(repository, "nlu"))
         monkeypatch.setattr(run_module, "infer", served.infer)
         monkeypatch.setattr(trunk_module, "infer", served.infer)
@@ -272,7 +274,7 @@ def test_a_router_s_texts_go_back_to_the_live_version_once_the_canary_fails(
     assert all(answer["version"] == 1 for answer in first["slots"].values())
     assert {answer["version"] for answer in second["intent"].values()} == {1}
     assert _canary_in_file(repository) is None
-    assert counters["espalier_trial_errors_total", "nlu", "intent", "2"] == [len(failed)]
+    assert counters["espalier_candidate_errors_total", "nlu", "intent", "2"] == [len(failed)]
 
 
 def test_a_canary_that_cannot_be_asked_what_callers_ask_is_withdrawn(served, wait_for_withdrawals):
@@ -298,7 +300,7 @@ def test_a_text_that_was_answered_before_is_not_compared_again(served, counters)
     assert counters["espalier_shadow_differing_total", "nlu", "intent", "2"] == [2]
 
 
-def test_without_trials_a_router_makes_no_counters_of_them(served, counters):
+def test_without_candidates_a_router_makes_no_counters_of_them(served, counters):
     served().answers(_row("one", "intent", "slots"))
 
-    assert not [key for key in counters if "trial" in key[0] or "shadow" in key[0]]
+    assert not [key for key in counters if "candidate" in key[0] or "shadow" in key[0]]

@@ -2,8 +2,8 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 
 import pytest
+from router.candidates import Candidates, same_answer
 from router.registry import Branch, Canary, Registry, Task
-from router.trials import Trials, same_answer
 
 LIVE = Branch("intent", 1, "classification", ("a", "b"), 2, 16, "branch_intent", "trunk")
 NEW = replace(LIVE, version=2)
@@ -17,22 +17,22 @@ def _answer(label, score=0.9):
 
 @pytest.fixture
 def canary():
-    """The trials of a batch with a canary of intent."""
-    return Trials(Registry({"intent": Task(LIVE, canary=Canary(NEW, 0.5, 0.1, 50, 10)), "slots": Task(OTHER)}))
+    """The candidates of a batch with a canary of intent."""
+    return Candidates(Registry({"intent": Task(LIVE, canary=Canary(NEW, 0.5, 0.1, 50, 10)), "slots": Task(OTHER)}))
 
 
 @pytest.fixture
 def shadow():
-    """The trials of a batch with a shadow of intent and one of slots."""
-    return Trials(Registry({"intent": Task(LIVE, shadow=NEW), "slots": Task(OTHER, shadow=OTHER_NEW)}))
+    """The candidates of a batch with a shadow of intent and one of slots."""
+    return Candidates(Registry({"intent": Task(LIVE, shadow=NEW), "slots": Task(OTHER, shadow=OTHER_NEW)}))
 
 
-def test_where_nothing_is_on_trial_there_are_no_outcomes():
-    trials = Trials(Registry({"intent": Task(LIVE)}))
+def test_where_nothing_is_candidate_there_are_no_outcomes():
+    candidates = Candidates(Registry({"intent": Task(LIVE)}))
 
-    trials.add(LIVE, {0: _answer("a")}, errors=1, seconds=1.0)
+    candidates.add(LIVE, {0: _answer("a")}, errors=1, seconds=1.0)
 
-    assert trials.outcomes == {}
+    assert candidates.outcomes == {}
 
 
 def test_the_calls_of_a_canary_are_summed_up_and_those_of_live_versions_are_not(canary):

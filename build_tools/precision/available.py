@@ -9,7 +9,7 @@ from build_tools.repository.runtime import Runtime
 _WORTH = 1.1  # minimum speed-up over fp32; less is noise, and not worth its rounding
 
 
-def candidates(wanted: Precision, runtime: Runtime) -> list[Precision]:
+def available_precisions(wanted: Precision, runtime: Runtime) -> list[Precision]:
     """The precisions to try, fp32 among them only if it is asked for or `auto` is.
 
     Raises BuildError if the runtime or this processor cannot do what is asked for.

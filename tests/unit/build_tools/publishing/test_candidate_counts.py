@@ -6,16 +6,16 @@ from http.server import BaseHTTPRequestHandler, HTTPServer
 import pytest
 
 from build_tools.errors import BuildError
-from build_tools.publishing.trial_counts import trial_counts
+from build_tools.publishing.candidate_counts import candidate_counts
 
 METRICS = """\
-# HELP espalier_trial_answers_total Number of texts that a canary or shadow has answered
-# TYPE espalier_trial_answers_total counter
-espalier_trial_answers_total{model="nlu",task="intent",version="4"} 120.000000
-espalier_trial_answers_total{model="nlu_stream",task="intent",version="4"} 30.000000
-espalier_trial_answers_total{task="mood",model="nlu",version="2"} 1.5e+06
-espalier_trial_answers_total{model="nlu",task="intent",version="5"} 7
-espalier_trial_errors_total{model="nlu",task="intent",version="4"} 2.000000
+# HELP espalier_candidate_answers_total Number of texts that a canary or shadow has answered
+# TYPE espalier_candidate_answers_total counter
+espalier_candidate_answers_total{model="nlu",task="intent",version="4"} 120.000000
+espalier_candidate_answers_total{model="nlu_stream",task="intent",version="4"} 30.000000
+espalier_candidate_answers_total{task="mood",model="nlu",version="2"} 1.5e+06
+espalier_candidate_answers_total{model="nlu",task="intent",version="5"} 7
+espalier_candidate_errors_total{model="nlu",task="intent",version="4"} 2.000000
 espalier_shadow_compared_total{model="nlu",task="intent",version="5"} 6.000000
 espalier_shadow_differing_total{model="nlu",task="intent",version="5"} 3.000000
 espalier_tokens_total{model="nlu"} 99.000000
@@ -60,10 +60,10 @@ def other_url():
 
 
 def test_counts_are_added_over_both_routers_by_task_and_version(metrics_url):
-    assert trial_counts(metrics_url) == {
-        ("intent", 4): {"trial_answers": 150, "trial_errors": 2},
-        ("mood", 2): {"trial_answers": 1_500_000},
-        ("intent", 5): {"trial_answers": 7, "shadow_compared": 6, "shadow_differing": 3},
+    assert candidate_counts(metrics_url) == {
+        ("intent", 4): {"candidate_answers": 150, "candidate_errors": 2},
+        ("mood", 2): {"candidate_answers": 1_500_000},
+        ("intent", 5): {"candidate_answers": 7, "shadow_compared": 6, "shadow_differing": 3},
     }
 
 
@@ -72,14 +72,14 @@ def test_a_port_where_nobody_listens_is_told_with_the_option_that_names_it():
         free.bind(("127.0.0.1", 0))
         url = f"127.0.0.1:{free.getsockname()[1]}"
         with pytest.raises(BuildError, match=rf"no metrics are served at {url} .* as --metrics-port"):
-            trial_counts(url)
+            candidate_counts(url)
 
 
 def test_a_port_that_serves_something_else_is_told(metrics_url):
     with pytest.raises(BuildError, match=r"no metrics are served at .*404"):
-        trial_counts(f"{metrics_url}/elsewhere")
+        candidate_counts(f"{metrics_url}/elsewhere")
 
 
 def test_a_port_that_speaks_no_http_is_told(other_url):
     with pytest.raises(BuildError, match="no metrics are served at"):
-        trial_counts(other_url)
+        candidate_counts(other_url)
