@@ -13,7 +13,7 @@ import onnx
 import onnx_ir
 from platformdirs import user_cache_path
 
-from build_tools.repository.atomic_write import replace_file
+from training.atomic_write import replace_file
 
 Structure = tuple[Hashable, ...]
 

@@ -16,7 +16,6 @@ from build_tools.publishing.reconcile import (
 from build_tools.publishing.served_golden import check_served
 from build_tools.publishing.server import Server
 from build_tools.publishing.transitions import next_version, published
-from build_tools.repository.atomic_write import rename_folder
 from build_tools.repository.audit import log_action
 from build_tools.repository.manifest import add_to_manifest, hashes_of
 from build_tools.repository.names import branch_name, examples_file
@@ -29,6 +28,7 @@ from build_tools.repository.registry import (
     write_registry,
 )
 from build_tools.repository.triton_config import branch_config, ensemble_config, read_config, write_config
+from training.atomic_write import rename_folder
 from training.checkpoint import Checkpoint
 
 

@@ -7,10 +7,10 @@ from pathlib import Path
 from build_tools.publishing.reconcile import reconcile
 from build_tools.publishing.server import Server
 from build_tools.publishing.transitions import tidied
-from build_tools.repository.atomic_write import remove_staged_files
 from build_tools.repository.locking import repository_lock
 from build_tools.repository.registry import Registry, read_registry, write_registry
 from build_tools.repository.staging import remove_dead_staging
+from training.atomic_write import remove_staged_files
 
 
 @contextmanager

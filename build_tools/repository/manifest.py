@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 
 from build_tools.errors import BuildError
-from build_tools.repository.atomic_write import replace_file
+from training.atomic_write import replace_file
 
 MANIFEST = "manifest.json"  # our backends read it too, when they load a model
 _NOT_SERVED = {"__pycache__"}

@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Any, Literal, Self
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from build_tools.errors import BuildError
-from build_tools.repository.atomic_write import replace_file
 from build_tools.repository.precision import Precision
 from build_tools.repository.runtime import Runtime
+from training.atomic_write import replace_file
 from training.kinds import Kind
 
 if TYPE_CHECKING:

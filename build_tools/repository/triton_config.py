@@ -11,11 +11,11 @@ from google.protobuf import text_format
 from tritonclient.grpc import model_config_pb2 as pb
 
 from build_tools.errors import BuildError
-from build_tools.repository.atomic_write import replace_file
 from build_tools.repository.names import COMPUTE, TRUNK, TRUNK_INPUTS, embedded_config, hidden_name
 from build_tools.repository.precision import Precision, parameters
 from build_tools.repository.registry import VersionEntry
 from build_tools.repository.runtime import Runtime
+from training.atomic_write import replace_file
 from training.kinds import Kind
 
 GRAPH_FILE = "model.onnx"

@@ -3,7 +3,7 @@ from pathlib import Path
 
 import pytest
 
-from build_tools.repository.atomic_write import remove_staged_files, rename_folder, replace_file
+from training.atomic_write import remove_staged_files, rename_folder, replace_file
 
 
 @pytest.fixture
