@@ -92,7 +92,7 @@ def distilled(results: Results) -> list[Column]:
             option = teacher if teacher.layers <= layers else task.options.students.get(layers)
             if option is not None:
                 chosen[task.name] = option
-        columns.append(_column(f"KD-{layers}", chosen, {name for name in chosen if chosen[name].kind == "teacher"}))
+        columns.append(_column(f"KD-{layers}", chosen, {name for name in chosen if chosen[name].role == "teacher"}))
     return columns
 
 
@@ -115,4 +115,4 @@ def _column(name: str, chosen: dict[str, Option], marked: set[str]) -> Column:
 
 def mark_of(option: Option) -> str:
     """'T5' for a teacher of 5 layers, 's2' for a student of 2."""
-    return f"{'T' if option.kind == 'teacher' else 's'}{option.layers}"
+    return f"{'T' if option.role == 'teacher' else 's'}{option.layers}"

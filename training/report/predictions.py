@@ -46,7 +46,7 @@ def predict_dev(task: SearchedTask, option: Option, encoder: Encoder, fingerprin
     Raises TrainingError if the checkpoint or the data cannot be read or are not those of the search.
     """
     if option.checkpoint is None:
-        raise TrainingError(f"{task.folder}: the {option.kind} of {option.layers} layers kept no checkpoint.")
+        raise TrainingError(f"{task.folder}: the {option.role} of {option.layers} layers kept no checkpoint.")
     checkpoint = load_checkpoint(option.checkpoint)
     record = checkpoint.record
     check_fingerprint(record, encoder.name, fingerprints)

@@ -36,7 +36,7 @@ class SearchedTask:
 
     def trial_of(self, option: Option) -> Trial:
         """The training that made one of the task's branches."""
-        return self.teacher if option.kind == "teacher" else self.result.best("student")[option.layers]
+        return self.teacher if option.role == "teacher" else self.result.best("student")[option.layers]
 
     @property
     def full_score(self) -> float | None:

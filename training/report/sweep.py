@@ -16,5 +16,5 @@ def sweep_thresholds(options: Options, thresholds: Sequence[float]) -> list[Suit
     different: dict[tuple[tuple[str, int], ...], Suite] = {}
     for threshold in grid:
         suite = mixed(options, threshold)
-        different.setdefault(tuple((option.kind, option.layers) for option in suite.tasks.values()), suite)
+        different.setdefault(tuple((option.role, option.layers) for option in suite.tasks.values()), suite)
     return list(different.values())

@@ -35,7 +35,7 @@ def make_task_section(task: SearchedTask, option: Option, predicted: Predicted |
     )
     trial = task.trial_of(option)
     scores = ", ".join(f"{metric_name(metric)} {points(score)}" for metric, score in trial.scores.items())
-    chosen = f"{option.kind} of {option.layers} {'layer' if option.layers == 1 else 'layers'} on tap {option.tap}" + (
+    chosen = f"{option.role} of {option.layers} {'layer' if option.layers == 1 else 'layers'} on tap {option.tap}" + (
         f": {scores}" if scores else ""
     )
     failed = [

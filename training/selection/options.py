@@ -7,14 +7,14 @@ from typing import Literal
 
 from training.errors import TrainingError
 
-OptionKind = Literal["student", "teacher", "full"]
+OptionRole = Literal["student", "teacher", "full"]
 
 
 @dataclass(frozen=True)
 class Option:
     """One branch that a task can have; `full` is the whole encoder fine-tuned, which shares no trunk (tap 0)."""
 
-    kind: OptionKind
+    role: OptionRole
     layers: int
     tap: int
     score: float  # dev metric in points

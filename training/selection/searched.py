@@ -5,7 +5,7 @@ from pathlib import Path
 
 from training.errors import TrainingError
 from training.search.result import FILE, SearchResult, Trial, read_result
-from training.selection.options import Option, OptionKind, Options, TaskOptions
+from training.selection.options import Option, OptionRole, Options, TaskOptions
 
 
 def find_searched(paths: Iterable[Path]) -> tuple[list[Path], list[Path]]:
@@ -95,8 +95,8 @@ def _unfinished(folder: Path, result: SearchResult, role: str) -> TrainingError:
     )
 
 
-def _option(kind: OptionKind, trial: Trial, tap: int, folder: Path) -> Option:
+def _option(role: OptionRole, trial: Trial, tap: int, folder: Path) -> Option:
     if trial.score is None:
-        raise TrainingError(f"{folder / FILE}: a finished {kind} of {trial.layers} layers has no score: search again.")
+        raise TrainingError(f"{folder / FILE}: a finished {role} of {trial.layers} layers has no score: search again.")
     checkpoint = None if trial.checkpoint is None else folder / trial.checkpoint
-    return Option(kind, trial.layers, tap, trial.score, checkpoint)
+    return Option(role, trial.layers, tap, trial.score, checkpoint)

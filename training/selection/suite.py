@@ -43,7 +43,7 @@ class Suite:
             "name": self.name,
             "threshold": self.threshold,
             "tasks": {
-                task: {"kind": option.kind, "layers": option.layers, "tap": option.tap, "score": option.score}
+                task: {"role": option.role, "layers": option.layers, "tap": option.tap, "score": option.score}
                 for task, option in self.tasks.items()
             },
             "trunk_depth": self.trunk_depth,

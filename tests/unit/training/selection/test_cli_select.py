@@ -35,8 +35,8 @@ def test_json_has_one_row_per_threshold_in_the_order_given(paper_file: Path) -> 
 def test_json_says_all_of_a_row_and_the_threshold_is_1_if_not_given(paper_file: Path) -> None:
     (row,) = json.loads(invoke("--scores", paper_file, "--json").stdout)["rows"]
     tasks = row.pop("tasks")
-    assert tasks["rte"] == {"kind": "teacher", "layers": 5, "tap": 7, "score": 71.5}
-    assert tasks["sst2"] == {"kind": "student", "layers": 2, "tap": 6, "score": 92.7}
+    assert tasks["rte"] == {"role": "teacher", "layers": 5, "tap": 7, "score": 71.5}
+    assert tasks["sst2"] == {"role": "student", "layers": 2, "tap": 6, "score": 92.7}
     assert row.pop("average_score") == pytest.approx(82.475)
     assert row == {
         "name": "mixed (c = 1)",

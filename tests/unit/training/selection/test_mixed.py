@@ -64,7 +64,7 @@ def test_a_threshold_that_is_no_number_of_points_is_refused(threshold: float) ->
 
 def test_kd_takes_the_teacher_where_it_has_no_more_layers() -> None:
     choice = distilled(options({1: 80.0}, (2, 81.0)), 3).tasks["task"]
-    assert (choice.kind, choice.layers) == ("teacher", 2)
+    assert (choice.role, choice.layers) == ("teacher", 2)
 
 
 def test_kd_without_that_student_names_the_task() -> None:

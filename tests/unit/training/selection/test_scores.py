@@ -36,7 +36,7 @@ def test_options_are_students_at_the_teachers_tap_and_full_fine_tuning_where_giv
     scores = {"encoder_layers": 12, "tasks": {"rte": RTE, "cola": {**RTE, "teachers": {"5": 50, "12": 54.7}}}}
     tasks = read_scores(file_of(tmp_path, scores)).options().tasks
     rte, cola = tasks["rte"], tasks["cola"]
-    assert [(one.kind, one.layers, one.tap, one.score) for one in (*rte.students.values(), rte.teacher)] == [
+    assert [(one.role, one.layers, one.tap, one.score) for one in (*rte.students.values(), rte.teacher)] == [
         ("student", 1, 7, 66.1),
         ("student", 2, 7, 64.6),
         ("student", 3, 7, 66.8),
