@@ -9,10 +9,12 @@ from filelock import FileLock, Timeout
 
 from training.baselines.joint_head import train_head
 from training.baselines.joint_result import FILE, JointResult, read_joint_result, write_joint_result
-from training.baselines.joint_settings import JointSettings, check_joint_settings, write_joint_settings
+from training.baselines.joint_settings import FILE as SETTINGS_FILE
+from training.baselines.joint_settings import JointSettings
 from training.baselines.joint_training import train_jointly
 from training.errors import NotFiniteError, TrainingError
 from training.prepared_task import PreparedTask
+from training.recorded_settings import check_recorded_settings, record_settings
 
 # Beside joint.json and hidden, so that what reads a folder of results takes it for none.
 HOME: Final = ".joint"
@@ -37,9 +39,9 @@ def train_joint_baseline(
     try:
         with FileLock(home / "lock", blocking=False):
             if (folder / FILE).exists():
-                check_joint_settings(home, settings)
-            else:  # nothing was finished that other settings could spoil
-                write_joint_settings(home, settings)
+                check_recorded_settings(home / SETTINGS_FILE, settings, "a joint training")
+            else:  # no training has finished, so other settings spoil nothing
+                record_settings(home / SETTINGS_FILE, settings)
             return _train_missing(folder, tasks, settings, left_out, report)
     except Timeout:
         raise TrainingError(
