@@ -1,5 +1,6 @@
 """The search for L and l of one task (paper, section 3), resumable and shared by processes."""
 
+import io
 import statistics
 import time
 from collections.abc import Callable, Sequence
@@ -9,6 +10,7 @@ import numpy as np
 import optuna
 from filelock import FileLock
 
+from training.atomic_write import replace_file
 from training.checkpoint import load_checkpoint
 from training.errors import TrainingError
 from training.prepared_task import PreparedTask
@@ -116,13 +118,12 @@ class Search:
                 start = time.perf_counter()
                 logits = all_logits(self.task, checkpoint.branch, checkpoint.record.tap)
                 self.teachers.add_seconds("teacher_logits", time.perf_counter() - start)
-                staged = file.with_suffix(".part.npy")
+                content = io.BytesIO()
+                np.save(content, logits)
                 try:
                     file.parent.mkdir(exist_ok=True)
-                    np.save(staged, logits)
-                    staged.replace(file)
-                except OSError:  # a full disk: every process then computes its own
-                    staged.unlink(missing_ok=True)
+                    replace_file(file, content.getvalue(), staged_in=file.parent)
+                except OSError:  # the disk is full: each process computes its own
                     return Teacher(checkpoint, TeacherLogitsOnTrain(self.task, logits))
         return Teacher(checkpoint, TeacherLogitsOnTrain(self.task, np.load(file, mmap_mode="r")))
 
