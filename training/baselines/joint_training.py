@@ -34,11 +34,11 @@ def train_jointly(
         scores = {task.name: task.scores(own)[task.metric] for task, own in pairs}
         return {**scores, MEAN: sum(scores.values()) / len(scores)}
 
-    result = fit(model, mixed(losses, batches, hyper.seed), sum(batches), evaluate, MEAN, hyper, title)
+    result = fit(model, mix_batches(losses, batches, hyper.seed), sum(batches), evaluate, MEAN, hyper, title)
     return model.encoder, {task.name: result.scores[task.name] for task in tasks}
 
 
-def mixed(losses: Sequence[Losses], batches: Sequence[int], seed: int) -> Losses:
+def mix_batches(losses: Sequence[Losses], batches: Sequence[int], seed: int) -> Losses:
     """One epoch of all tasks: every batch of each once, in random order, so each task in proportion to its size.
 
     batches: how many each of `losses` yields.

@@ -1,13 +1,13 @@
 """What each search cost, in seconds and in full fine-tunings."""
 
+from training.report.collected_results import CollectedResults
 from training.report.numbers import MISSING, seconds
 from training.report.plain_table import PlainTable
-from training.report.results import Results
 
 _HEADINGS = ["task", "hidden states", "teachers", "teacher logits", "students", "search", "full fine-tuning", "ratio"]
 
 
-def make_cost_table(results: Results) -> PlainTable:
+def make_cost_table(results: CollectedResults) -> PlainTable:
     """One line per task: wall seconds, and last how many full fine-tunings the search is worth."""
     rows = []
     for task in results.tasks:

@@ -8,12 +8,12 @@ from training.report.analysis.confusion import confusion_matrix, most_confused
 from training.report.analysis.labels import label_errors
 from training.report.analysis.predicted import Predicted
 from training.report.analysis.spans import SpanErrors, span_errors, sum_of_span_errors
+from training.report.collected_results import SearchedTask
 from training.report.figures.confusion_matrix import draw_confusion_matrix
 from training.report.figures.regression_scatter import draw_regression_scatter
 from training.report.image import Image, image_of
 from training.report.numbers import percent, points
 from training.report.plain_table import PlainTable
-from training.report.results import SearchedTask
 
 MOST = 20  # classes in a matrix, lines in a table
 

@@ -6,20 +6,27 @@ from pathlib import Path
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
-from training.report import columns
 from training.report.analysis.predicted import Predicted
-from training.report.columns import Column, column_of
+from training.report.collected_results import CollectedResults
+from training.report.comparison_columns import (
+    Column,
+    distilled_columns,
+    full_fine_tuning_column,
+    joint_columns,
+    suite_column,
+    vanilla_columns,
+    without_distillation_column,
+)
+from training.report.comparison_table import make_comparison_table
 from training.report.cost_table import make_cost_table
 from training.report.figures.search_cost import draw_search_cost
 from training.report.figures.student_layers import draw_student_layers, with_both_starts
 from training.report.figures.teacher_layers import draw_teacher_layers
 from training.report.figures.trade_off import Point, draw_trade_off
+from training.report.headline import make_headline
 from training.report.image import Image, image_of
-from training.report.results import Results
-from training.report.summary import summarize
-from training.report.sweep import sweep_thresholds
-from training.report.table import make_table
 from training.report.task_section import make_task_section
+from training.report.threshold_sweep import sweep_thresholds
 from training.selection.suite import Suite
 
 # Stands in the page's head; by it an earlier report is known.
@@ -34,15 +41,15 @@ class Page:
     images: list[Image]
 
 
-def make_page(results: Results, suites: Sequence[Suite], predicted: Mapping[str, Predicted | str]) -> Page:
+def make_page(results: CollectedResults, suites: Sequence[Suite], predicted: Mapping[str, Predicted | str]) -> Page:
     """suites: the mixed selections, at least one; the first one's branches are those whose errors are shown.
 
     predicted: for each task the answers of its branch on dev, or a sentence that says why there are none.
     """
-    full = columns.full_fine_tuning(results)
-    fixed = [*columns.distilled(results), columns.without_distillation(results)]
-    chosen = [column_of(suite) for suite in suites]
-    compared = [full, *columns.joint_training(results), *columns.vanilla(results), *fixed, *chosen]
+    full = full_fine_tuning_column(results)
+    fixed = [*distilled_columns(results), without_distillation_column(results)]
+    chosen = [suite_column(suite) for suite in suites]
+    compared = [full, *joint_columns(results), *vanilla_columns(results), *fixed, *chosen]
     both_starts = with_both_starts(results.tasks)
     with_cost_unit = [task for task in results.tasks if task.result.cost.full_fine_tuning]
 
@@ -79,8 +86,8 @@ def make_page(results: Results, suites: Sequence[Suite], predicted: Mapping[str,
         tasks=results.names,
         left_out=results.left_out,
         threshold=f"{suites[0].threshold:g}",
-        summary=summarize(results, chosen[0], full),
-        table=make_table(results, compared, full),
+        summary=make_headline(results, chosen[0], full),
+        table=make_comparison_table(results, compared, full),
         highlighted=chosen[0].name,
         teacher_layers=teacher_layers,
         student_layers=student_layers,
@@ -95,18 +102,18 @@ def make_page(results: Results, suites: Sequence[Suite], predicted: Mapping[str,
     return Page(html, [image for image in shown if image is not None])
 
 
-def _trade_off(results: Results, suites: Sequence[Suite], fixed: Sequence[Column], full: Column) -> Image:
+def _trade_off(results: CollectedResults, suites: Sequence[Suite], fixed: Sequence[Column], full: Column) -> Image:
     sweep = sweep_thresholds(results.options, [suite.threshold for suite in suites if suite.threshold is not None])
     figure = draw_trade_off(
-        sweep=_points(results, [column_of(suite) for suite in sweep], full),
-        marked=_name_thresholds(suites, _points(results, [column_of(suite) for suite in suites], full)),
+        sweep=_points(results, [suite_column(suite) for suite in sweep], full),
+        marked=_name_thresholds(suites, _points(results, [suite_column(suite) for suite in suites], full)),
         fixed=_points(results, fixed, full),
         full_average=full.average(results.names),
     )
     return image_of(figure, "trade_off.png", "average score against overhead for all thresholds c")
 
 
-def _points(results: Results, some: Sequence[Column], full: Column) -> list[Point]:
+def _points(results: CollectedResults, some: Sequence[Column], full: Column) -> list[Point]:
     """Those of the columns that are complete."""
     points = []
     for column in some:

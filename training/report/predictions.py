@@ -11,7 +11,7 @@ from training.fingerprint import trunk_fingerprints
 from training.model import Trunk
 from training.precision import training_device
 from training.report.analysis.predicted import Predicted
-from training.report.results import Results, SearchedTask
+from training.report.collected_results import CollectedResults, SearchedTask
 from training.selection.options import Option
 from training.selection.suite import Suite
 from training.task_model import ComputedStates, TaskModel
@@ -19,7 +19,7 @@ from training.tokenization import tokenize
 from training.trunk_fit import check_fingerprint
 
 
-def predict_all(results: Results, suite: Suite, tell: Callable[[str], None]) -> dict[str, Predicted | str]:
+def predict_all(results: CollectedResults, suite: Suite, tell: Callable[[str], None]) -> dict[str, Predicted | str]:
     """For each task the answers of the branch that `suite` chose, or a sentence that says why there are none.
 
     tell: told of each task as it begins.

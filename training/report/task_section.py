@@ -4,12 +4,12 @@ from dataclasses import dataclass
 
 from training.kinds import Kind
 from training.report.analysis.predicted import Predicted
+from training.report.collected_results import SearchedTask
 from training.report.error_section import ErrorSection, make_error_section
 from training.report.figures.learning_curves import draw_learning_curves
 from training.report.image import Image, image_of
 from training.report.metric_names import metric_name
 from training.report.numbers import points
-from training.report.results import SearchedTask
 from training.selection.options import Option
 
 

@@ -5,8 +5,8 @@ from collections.abc import Sequence
 import numpy as np
 from matplotlib.figure import Figure
 
+from training.report.collected_results import SearchedTask
 from training.report.figures.style import BASELINE, MIXED, PARTS, WIDTH, new_figure, style
-from training.report.results import SearchedTask
 
 GOAL = 3.0
 PAPER = 10.0  # appendix B: seven teachers and three students

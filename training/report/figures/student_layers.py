@@ -5,10 +5,10 @@ from collections.abc import Sequence
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from training.report.collected_results import SearchedTask
 from training.report.figures.panels import add_legend, new_panels
 from training.report.figures.style import STUDENT, TEACHER, VANILLA, pad_score_axis, style
 from training.report.metric_names import metric_name
-from training.report.results import SearchedTask
 from training.search.result import Role
 
 _STARTS: tuple[tuple[Role, str, str, str], ...] = (

@@ -5,10 +5,10 @@ from collections.abc import Sequence
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from training.report.collected_results import SearchedTask
 from training.report.figures.panels import add_legend, new_panels
 from training.report.figures.style import BASELINE, TEACHER, pad_score_axis, style
 from training.report.metric_names import metric_name
-from training.report.results import SearchedTask
 
 
 def draw_teacher_layers(tasks: Sequence[SearchedTask]) -> Figure:

@@ -8,7 +8,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import PercentFormatter
 
-from training.report.columns import WITHOUT_KD
+from training.report.comparison_columns import WITHOUT_KD
 from training.report.figures.panels import add_legend
 from training.report.figures.style import BASELINE, MIXED, STUDENT, TEACHER, WIDTH, new_figure, style
 

@@ -10,11 +10,11 @@ from training.baselines.joint_result import JointResult, write_joint_result
 from training.checkpoint import Checkpoint, save_checkpoint
 from training.data import TaskData
 from training.kinds import Kind
+from training.report.collected_results import CollectedResults, collect_results
 from training.report.page import Page, make_page
-from training.report.results import Results, find_results
 from training.search.result import Cost, Role, SearchResult, State, Trial, write_result
 from training.selection.mixed import mixed
-from training.selection.teacher import choose_teacher
+from training.selection.teacher_choice import choose_teacher
 
 PAPER = Path(__file__).parents[1] / "selection" / "paper_scores.json"
 
@@ -133,12 +133,12 @@ def searched(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="session")
-def results(searched: Path) -> Results:
-    return find_results([searched])
+def results(searched: Path) -> CollectedResults:
+    return collect_results([searched])
 
 
 @pytest.fixture(scope="session")
-def paper(tmp_path_factory: pytest.TempPathFactory) -> Results:
+def paper(tmp_path_factory: pytest.TempPathFactory) -> CollectedResults:
     """The paper's Tables 1 and 2 as the search would have left them, and two tasks more."""
     tasks: Mapping[str, dict[str, dict[str, float]]] = json.loads(PAPER.read_text())["tasks"]
     found = []
@@ -150,7 +150,7 @@ def paper(tmp_path_factory: pytest.TempPathFactory) -> Results:
         found.append(result(task, trials, 0, encoder_layers=12))
     trials = [trial("teacher", 4, 90.0), *(trial("student", layers, 89.9) for layers in (1, 2, 3))]
     found += [result(task, trials, 0, encoder_layers=12) for task in ("emotion", "domain")]
-    return find_results([write_searches(tmp_path_factory.mktemp("paper"), found)])
+    return collect_results([write_searches(tmp_path_factory.mktemp("paper"), found)])
 
 
 @pytest.fixture(scope="session")
@@ -180,7 +180,7 @@ def trained(
 
 
 @pytest.fixture(scope="session")
-def page(results: Results) -> Page:
+def page(results: CollectedResults) -> Page:
     """The page of the four tasks, without the errors of their branches."""
     suites = [mixed(results.options, threshold) for threshold in (1.0, 2.0)]
     return make_page(results, suites, dict.fromkeys(results.names, "No model was <loaded>."))

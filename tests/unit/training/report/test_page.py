@@ -6,10 +6,10 @@ import pytest
 from matplotlib.figure import Figure
 
 from training.report import page as page_module
+from training.report.collected_results import CollectedResults
 from training.report.figures.style import new_figure
 from training.report.figures.trade_off import Point
 from training.report.page import Page, make_page
-from training.report.results import Results
 from training.selection.mixed import mixed
 
 
@@ -101,7 +101,7 @@ def test_chosen_branches_are_described(reader: Reader) -> None:
     assert "Pair regression; 2,490 train rows and 277 dev rows. Chosen: student of 1 layer on tap 4" in reader.text
 
 
-def test_what_is_missing_is_said_and_not_drawn(results: Results) -> None:
+def test_what_is_missing_is_said_and_not_drawn(results: CollectedResults) -> None:
     slots = replace(results, tasks=[task for task in results.tasks if task.name == "slots"], joint=None)
     page = make_page(slots, [mixed(slots.options, 1)], {"slots": "none"})
     text = Reader(page.html).text
@@ -111,7 +111,9 @@ def test_what_is_missing_is_said_and_not_drawn(results: Results) -> None:
     assert not {"student_layers.png", "search_cost.png"} & {image.file for image in page.images}
 
 
-def test_thresholds_that_choose_the_same_share_a_name(results: Results, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_thresholds_that_choose_the_same_share_a_name(
+    results: CollectedResults, monkeypatch: pytest.MonkeyPatch
+) -> None:
     names: list[str] = []
 
     def spy(marked: list[Point], **_: object) -> Figure:

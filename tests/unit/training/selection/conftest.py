@@ -8,7 +8,7 @@ import pytest
 from training.kinds import Kind
 from training.search.result import Cost, Role, SearchResult, State, Trial, write_result
 from training.selection.options import Options
-from training.selection.scores import read_scores
+from training.selection.options_from_scores import read_scores
 
 PAPER = Path(__file__).with_name("paper_scores.json")
 

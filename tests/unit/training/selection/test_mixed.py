@@ -5,7 +5,7 @@ import pytest
 from training.errors import TrainingError
 from training.selection.mixed import distilled, full_fine_tuning, mixed, without_distillation
 from training.selection.options import Option, Options, TaskOptions
-from training.selection.teacher import choose_teacher
+from training.selection.teacher_choice import choose_teacher
 
 
 def options(students: dict[int, float], teacher: tuple[int, float], full: float | None = None) -> Options:

@@ -7,7 +7,7 @@ import pytest
 from training.errors import TrainingError
 from training.selection.mixed import mixed
 from training.selection.options import Options
-from training.selection.searched import read_searched
+from training.selection.options_from_search import read_searched
 from training.selection.suite_file import read_suite, write_suite
 
 WriteSearch = Callable[..., Path]

@@ -3,10 +3,10 @@
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from training.report.columns import Column
+from training.report.collected_results import CollectedResults
+from training.report.comparison_columns import Column
 from training.report.metric_names import metric_name
 from training.report.numbers import MISSING, percent, points
-from training.report.results import Results
 
 
 @dataclass(frozen=True)
@@ -43,14 +43,14 @@ class Heading:
 
 
 @dataclass(frozen=True)
-class Table:
+class ComparisonTable:
     """The groups in order, each cell in the column of its place."""
 
     columns: list[Heading]
     groups: list[Group]
 
 
-def make_table(results: Results, columns: Sequence[Column], full: Column) -> Table:
+def make_comparison_table(results: CollectedResults, columns: Sequence[Column], full: Column) -> ComparisonTable:
     """The GLUE tasks with averages of their own, if all eight are there, then the others and the averages of all."""
     others = [task for task in results.names if task not in results.glue]
     groups = []
@@ -58,11 +58,16 @@ def make_table(results: Results, columns: Sequence[Column], full: Column) -> Tab
         groups.append(_group(results, "GLUE", results.glue, results.glue, columns, full))
     if others:
         groups.append(_group(results, "all tasks", others, results.names, columns, full))
-    return Table([Heading(column.name, bool(column.marks)) for column in columns], groups)
+    return ComparisonTable([Heading(column.name, bool(column.marks)) for column in columns], groups)
 
 
 def _group(
-    results: Results, title: str, shown: list[str], averaged: list[str], columns: Sequence[Column], full: Column
+    results: CollectedResults,
+    title: str,
+    shown: list[str],
+    averaged: list[str],
+    columns: Sequence[Column],
+    full: Column,
 ) -> Group:
     metrics = {task.name: metric_name(task.result.metric) for task in results.tasks}
     rows = [

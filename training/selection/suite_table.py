@@ -12,7 +12,7 @@ from training.selection.suite import Suite
 _NO_LIMIT = 100_000  # columns
 
 
-def print_table(suites: Sequence[Suite], console: Console) -> None:
+def print_suites(suites: Sequence[Suite], console: Console) -> None:
     """One row per suite; on a terminal too narrow for that, one column per suite. All are of the same tasks.
 
     A cell is the score in points, with the branch's layers in brackets.

@@ -2,12 +2,12 @@
 
 from collections.abc import Sequence
 
-from training.report.columns import Column
+from training.report.collected_results import CollectedResults
+from training.report.comparison_columns import Column
 from training.report.numbers import percent, points
-from training.report.results import Results
 
 
-def summarize(results: Results, chosen: Column, full: Column) -> list[str]:
+def make_headline(results: CollectedResults, chosen: Column, full: Column) -> list[str]:
     """One sentence for the eight GLUE tasks, if they are there, and one for all tasks."""
     sentences = []
     if results.glue:
@@ -20,7 +20,7 @@ def summarize(results: Results, chosen: Column, full: Column) -> list[str]:
     return sentences
 
 
-def _sentence(results: Results, chosen: Column, full: Column, tasks: Sequence[str]) -> str:
+def _sentence(results: CollectedResults, chosen: Column, full: Column, tasks: Sequence[str]) -> str:
     both = [task for task in tasks if task in full.scores]
     compared = ""
     if len(both) == len(tasks):

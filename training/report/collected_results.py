@@ -11,7 +11,7 @@ from training.errors import TrainingError
 from training.search import result as search_result
 from training.search.result import SearchResult, Trial, read_result
 from training.selection.options import Option, Options, TaskOptions
-from training.selection.searched import find_searched, read_searched
+from training.selection.options_from_search import find_searched, read_searched
 
 GLUE = ("cola", "sst2", "mrpc", "stsb", "rte", "qnli", "qqp", "mnli")
 
@@ -45,7 +45,7 @@ class SearchedTask:
 
 
 @dataclass(frozen=True)
-class Results:
+class CollectedResults:
     """What the report is about.
 
     tasks: those whose search has finished; the GLUE tasks first, in the order of GLUE, if all eight are there.
@@ -80,7 +80,7 @@ class Results:
         return Options(self.encoder_layers, {task.name: task.options for task in self.tasks})
 
 
-def find_results(paths: Sequence[Path]) -> Results:
+def collect_results(paths: Sequence[Path]) -> CollectedResults:
     """Reads the searched task folders among `paths`, and those that lie in a folder of `paths`, with its joint.json.
 
     Raises TrainingError if a path holds no result, one is damaged, no search has finished, two are of one task, or
@@ -105,7 +105,7 @@ def find_results(paths: Sequence[Path]) -> Results:
     _check_one_encoder(tasks.values(), joints)
     first = GLUE if set(GLUE) <= set(tasks) else ()
     in_order = [tasks[name] for name in dict.fromkeys([*first, *sorted(tasks)])]
-    return Results(in_order, left_out, joints[0] if joints else None)
+    return CollectedResults(in_order, left_out, joints[0] if joints else None)
 
 
 def _look_into(paths: Sequence[Path]) -> tuple[list[Path], list[JointResult], list[str]]:

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from training.errors import TrainingError
-from training.selection.scores import Scores, read_scores
+from training.selection.options_from_scores import Scores, read_scores
 
 RTE = {"students": {"1": 66.1, "2": 64.6, "3": 66.8}, "teachers": {"4": 69.0, "5": 71.5}}
 

@@ -5,7 +5,7 @@ import pytest
 
 from training.errors import TrainingError
 from training.search.result import FILE, Trial
-from training.selection.searched import find_searched, read_searched
+from training.selection.options_from_search import find_searched, read_searched
 
 WriteSearch = Callable[..., Path]
 MakeTrial = Callable[..., Trial]

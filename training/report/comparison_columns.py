@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from training.report.results import Results
+from training.report.collected_results import CollectedResults
 from training.selection.options import Option
 from training.selection.suite import Suite
 
@@ -48,14 +48,14 @@ class Column:
         return sum(self.scores[task] for task in both) / total if total else None
 
 
-def full_fine_tuning(results: Results) -> Column:
+def full_fine_tuning_column(results: CollectedResults) -> Column:
     """One whole encoder per task."""
     scores = {task.name: task.full_score for task in results.tasks}
     found = {name: score for name, score in scores.items() if score is not None}
     return Column("full fine-tuning", found, dict.fromkeys(found, (0, results.encoder_layers)))
 
 
-def joint_training(results: Results) -> list[Column]:
+def joint_columns(results: CollectedResults) -> list[Column]:
     """MT-DNN on all tasks, one encoder for all of them, and on all but one (which nobody would serve)."""
     if results.joint is None:
         return []
@@ -67,7 +67,7 @@ def joint_training(results: Results) -> list[Column]:
     return [Column("MT-DNN (full)", full, shapes), Column("MT-DNN (LOO)", left_out, {})]
 
 
-def vanilla(results: Results) -> list[Column]:
+def vanilla_columns(results: CollectedResults) -> list[Column]:
     """One column for each l that any task has: students started from the pretrained encoder."""
     best = {task.name: task.result.best("vanilla") for task in results.tasks}
     columns = []
@@ -82,7 +82,7 @@ def vanilla(results: Results) -> list[Column]:
     return columns
 
 
-def distilled(results: Results) -> list[Column]:
+def distilled_columns(results: CollectedResults) -> list[Column]:
     """KD-l for each l that any task has. A task whose teacher has no more layers than l keeps the teacher."""
     columns = []
     for layers in sorted({layers for task in results.tasks for layers in task.options.students}):
@@ -96,13 +96,13 @@ def distilled(results: Results) -> list[Column]:
     return columns
 
 
-def without_distillation(results: Results) -> Column:
+def without_distillation_column(results: CollectedResults) -> Column:
     """w/o KD: every task with its chosen teacher."""
     chosen = {task.name: task.options.teacher for task in results.tasks}
     return _column(WITHOUT_KD, chosen, set(chosen))
 
 
-def column_of(suite: Suite) -> Column:
+def suite_column(suite: Suite) -> Column:
     """A choice of branches, each marked."""
     return _column(suite.name, dict(suite.tasks), set(suite.tasks))
 

@@ -10,7 +10,7 @@ from training.errors import TrainingError
 from training.search.layer_range import check_range, default_range
 from training.selection.json_file import read_json_file
 from training.selection.options import Option, Options, TaskOptions
-from training.selection.teacher import choose_teacher
+from training.selection.teacher_choice import choose_teacher
 
 
 def _plain_number(key: Any) -> Any:
