@@ -1,10 +1,10 @@
 #!/bin/sh
-# The searches behind docs/results.md: sh docs/results.sh DATA RESULTS
+# Runs the searches of docs/results.md: sh docs/results.sh DATA RESULTS
 #
-# About 20,000 training tokens a task and epoch, at least 800 rows, so that two CPU cores need little more than an hour.
-# Two searches side by side with one thread each do more than one with two threads (docs/benchmarks.md).
-# Full fine-tuning wants 1e-4 where classes are few (3e-4: trec 90.7 against 92.5, mrpc 71.6 against 73.8, stsb 29.3 against
-# 73.7); for tagging and for many classes 1e-4 is far too low for so few steps (snips 68.8 against 84.9, hwu64 64.2 against 85.0).
+# Each task trains on about 20,000 tokens per epoch and at least 800 rows, so two CPU cores need little more than an hour.
+# Two searches side by side with one thread each do more than one search with two threads (docs/benchmarks.md).
+# Full fine-tuning needs 1e-4 where classes are few; 1e-4 is far too low for tagging and for many classes. The figures are in
+# docs/experiments_training.md.
 set -eu
 data=$1 results=$2
 export OMP_NUM_THREADS=1
@@ -21,22 +21,22 @@ $results trec 1500 --baseline vanilla $both
 $results mrpc 800 --baseline vanilla $both
 $results snips 1500 --baseline vanilla $both
 $results hwu64 2000 --baseline vanilla
-$results cola 1800 -L 2-4 --metric matthews $both
-$results rte 800 -L 2-4 --max-length 64 $low
-$results qnli 800 -L 2-4 --max-length 64 $low
-$results mnli 800 -L 2-4 --max-length 64 $both
-$results qqp 800 -L 2-4 --max-length 64 $low
-$results stsb 800 -L 2-4 --max-length 64 $both
-$results sst2 1600 -L 2-4 $low
-$results clinc150 2000 -L 2-4
-$results banking77 1500 -L 2-4
-$results atis 1400 -L 2-4
-$results clinc150_domain 1600 -L 2-4
-$results hwu64_domain 2000 -L 2-4
-$results emotion 1000 -L 2-4
-$results subj 800 -L 2-4 $low
-$results sst5 900 -L 2-4 $low
-$results goemotions_ekman 1200 -L 2-4 --metric f1_macro
-$results wnut17 900 -L 2-4
+$results cola 1800 --teacher-layers 2-4 --metric matthews $both
+$results rte 800 --teacher-layers 2-4 --max-length 64 $low
+$results qnli 800 --teacher-layers 2-4 --max-length 64 $low
+$results mnli 800 --teacher-layers 2-4 --max-length 64 $both
+$results qqp 800 --teacher-layers 2-4 --max-length 64 $low
+$results stsb 800 --teacher-layers 2-4 --max-length 64 $both
+$results sst2 1600 --teacher-layers 2-4 $low
+$results clinc150 2000 --teacher-layers 2-4
+$results banking77 1500 --teacher-layers 2-4
+$results atis 1400 --teacher-layers 2-4
+$results clinc150_domain 1600 --teacher-layers 2-4
+$results hwu64_domain 2000 --teacher-layers 2-4
+$results emotion 1000 --teacher-layers 2-4
+$results subj 800 --teacher-layers 2-4 $low
+$results sst5 900 --teacher-layers 2-4 $low
+$results goemotions_ekman 1200 --teacher-layers 2-4 --metric f1_macro
+$results wnut17 900 --teacher-layers 2-4
 $results-exhaustive trec 1500 --no-prune $low
 END
