@@ -79,7 +79,7 @@ def test_a_damaged_suite_or_checkpoint_is_named(save, write, tmp_path):
         checkpoint_folders([write({"intent": "../results/a"})])
 
     (tmp_path / "notes.txt").write_text("notes")
-    with pytest.raises(TrainingError, match=r"notes\.txt is no suite file"):
+    with pytest.raises(TrainingError, match=r"notes\.txt is not a suite file"):
         checkpoint_folders([tmp_path / "notes.txt"])
 
 

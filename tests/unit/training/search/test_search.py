@@ -140,9 +140,7 @@ def test_loss_that_is_no_number_ends_the_trial_and_not_the_search(run: Run, monk
 
 
 def test_search_in_which_no_teacher_learns_says_why(run: Run) -> None:
-    with pytest.raises(
-        TrainingError, match=r"no teacher of mood could be trained; the last one: .*lower learning rate"
-    ):
+    with pytest.raises(TrainingError, match=r"all teachers of mood failed; the last one: .*lower learning rate"):
         run(grid=GRID.model_copy(update={"learning_rates": [1e30]}))
 
 

@@ -106,7 +106,7 @@ def test_what_to_choose_from_is_either_folders_or_scores(tmp_path: Path, paper_f
     [
         ("--threshold", "-1", "threshold must be 0 or more"),
         ("--threshold", "nan", "threshold must be 0 or more"),
-        ("--teacher-layers", "4..10", "'4..10' is no range"),
+        ("--teacher-layers", "4..10", "'4..10' is not a range"),
         ("--teacher-layers", "4-12", "tap 0 would leave no trunk"),
     ],
 )
