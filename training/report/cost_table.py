@@ -1,4 +1,4 @@
-"""What each search cost, in seconds and in full fine-tunings."""
+"""The table of what each search cost, in seconds and in full fine-tunings."""
 
 from training.report.collected_results import CollectedResults
 from training.report.numbers import MISSING, seconds
@@ -8,7 +8,7 @@ _HEADINGS = ["task", "hidden states", "teachers", "teacher logits", "students", 
 
 
 def make_cost_table(results: CollectedResults) -> PlainTable:
-    """One line per task: wall seconds, and last how many full fine-tunings the search is worth."""
+    """Returns one row per task: wall seconds, and the cost of the search in full fine-tunings."""
     rows = []
     for task in results.tasks:
         cost = task.result.cost

@@ -1,4 +1,4 @@
-"""The first words of the page: what the mixed selection reaches."""
+"""The headline of the page: the score and overhead of the mixed selection."""
 
 from collections.abc import Sequence
 
@@ -8,7 +8,7 @@ from training.report.numbers import percent, points
 
 
 def make_headline(results: CollectedResults, chosen: Column, full: Column) -> list[str]:
-    """One sentence for the eight GLUE tasks, if they are there, and one for all tasks."""
+    """Returns one sentence for the eight GLUE tasks, if all are there, and one for all tasks."""
     sentences = []
     if results.glue:
         sentences.append("The eight GLUE tasks: " + _sentence(results, chosen, full, results.glue))
@@ -28,7 +28,7 @@ def _sentence(results: CollectedResults, chosen: Column, full: Column, tasks: Se
     elif both:
         compared = (
             f" ({percent(chosen.share_of(full, tasks))} of full fine-tuning over the {len(both)} "
-            f"{'task' if len(both) == 1 else 'tasks'} where both are there)"
+            f"{'task' if len(both) == 1 else 'tasks'} with both scores)"
         )
     layers, overhead = chosen.layers(tasks), chosen.overhead(tasks, results.encoder_layers)
     return (

@@ -1,4 +1,4 @@
-"""report.html: all that the report says, in one file."""
+"""report.html: the whole report in one file."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -29,22 +29,23 @@ from training.report.task_section import make_task_section
 from training.report.threshold_sweep import sweep_thresholds
 from training.selection.suite import Suite
 
-# Stands in the page's head; by it an earlier report is known.
+# In the page's head; identifies the page of an earlier report.
 GENERATOR = "espalier report"
 
 
 @dataclass(frozen=True)
 class Page:
-    """images: the plots of the page once more, for use elsewhere."""
+    """images: the plots in the page, to be saved as files too."""
 
     html: str
     images: list[Image]
 
 
 def make_page(results: CollectedResults, suites: Sequence[Suite], predicted: Mapping[str, Predicted | str]) -> Page:
-    """suites: the mixed selections, at least one; the first one's branches are those whose errors are shown.
+    """Builds the page.
 
-    predicted: for each task the answers of its branch on dev, or a sentence that says why there are none.
+    suites: the mixed selections, at least one; the page shows the errors of the first one's branches.
+    predicted: for each task the answers of its branch on dev, or a sentence that says why they are missing.
     """
     full = full_fine_tuning_column(results)
     fixed = [*distilled_columns(results), without_distillation_column(results)]
@@ -54,13 +55,13 @@ def make_page(results: CollectedResults, suites: Sequence[Suite], predicted: Map
     with_cost_unit = [task for task in results.tasks if task.result.cost.full_fine_tuning]
 
     teacher_layers = image_of(
-        draw_teacher_layers(results.tasks), "teacher_layers.png", "score against L, one panel per task"
+        draw_teacher_layers(results.tasks), "teacher_layers.png", "score by L, one panel per task"
     )
     student_layers = (
         image_of(
             draw_student_layers(both_starts),
             "student_layers.png",
-            "score against l for both starts, one panel per task",
+            "score by l for both starts, one panel per task",
         )
         if both_starts
         else None
@@ -110,11 +111,11 @@ def _trade_off(results: CollectedResults, suites: Sequence[Suite], fixed: Sequen
         fixed=_points(results, fixed, full),
         full_average=full.average(results.names),
     )
-    return image_of(figure, "trade_off.png", "average score against overhead for all thresholds c")
+    return image_of(figure, "trade_off.png", "average score by overhead for all thresholds c")
 
 
 def _points(results: CollectedResults, some: Sequence[Column], full: Column) -> list[Point]:
-    """Those of the columns that are complete."""
+    """Returns the points of the columns that have all tasks."""
     points = []
     for column in some:
         average, overhead = column.average(results.names), column.overhead(results.names, results.encoder_layers)
@@ -124,7 +125,7 @@ def _points(results: CollectedResults, some: Sequence[Column], full: Column) -> 
 
 
 def _name_thresholds(suites: Sequence[Suite], points: Sequence[Point]) -> list[Point]:
-    """The points named by their thresholds, those that fall together by all of theirs: 'c = 2, 3'."""
+    """Names each point after its threshold, and points that coincide after all of theirs: 'c = 2, 3'."""
     names: dict[Point, list[str]] = {}
     for suite, point in zip(suites, points, strict=True):
         names.setdefault(replace(point, name=""), []).append(f"{suite.threshold:g}")

@@ -1,4 +1,4 @@
-"""What the page says of one task."""
+"""The section of the page on one task."""
 
 from dataclasses import dataclass
 
@@ -15,7 +15,7 @@ from training.selection.options import Option
 
 @dataclass(frozen=True)
 class TaskSection:
-    """facts: what the task is. chosen: its branch. failed: trials that did not finish, and why."""
+    """facts: kind and size of the task. chosen: its branch. failed: the trials that failed, with the reason."""
 
     name: str
     facts: str
@@ -26,7 +26,7 @@ class TaskSection:
 
 
 def make_task_section(task: SearchedTask, option: Option, predicted: Predicted | str) -> TaskSection:
-    """option: the chosen branch. predicted: its answers, or why there are none."""
+    """Builds the section. option: the chosen branch. predicted: its answers, or the reason why they are missing."""
     result = task.result
     labels = "" if result.kind is Kind.PAIR_REGRESSION else f", {len(result.labels)} labels"
     facts = (
@@ -40,7 +40,7 @@ def make_task_section(task: SearchedTask, option: Option, predicted: Predicted |
     )
     failed = [
         f"{trial.role} of {trial.layers} layers, learning rate {trial.learning_rate:g}, seed {trial.seed}: "
-        f"{trial.message or 'no reason was kept'}"
+        f"{trial.message or 'no reason was recorded'}"
         for trial in result.trials
         if trial.state == "failed"
     ]

@@ -27,7 +27,7 @@ def check_place(folder: Path) -> None:
                 f"{folder} holds other things than an earlier report ({min(others)} is there): choose another --output."
             )
     elif os.path.lexists(folder):
-        raise TrainingError(f"{folder} is no folder: choose another --output.")
+        raise TrainingError(f"{folder} is not a folder: choose another --output.")
     home = next(place for place in (folder, *folder.absolute().parents) if place.is_dir())
     if not os.access(home, os.W_OK):
         raise TrainingError(f"{home} cannot be written to: choose another --output.")

@@ -1,4 +1,4 @@
-"""Score against L: one panel per task, as the paper's Table 1."""
+"""The score by L: one panel per task, the figures of the paper's Table 1."""
 
 from collections.abc import Sequence
 
@@ -12,7 +12,7 @@ from training.report.metric_names import metric_name
 
 
 def draw_teacher_layers(tasks: Sequence[SearchedTask]) -> Figure:
-    """Finished teachers, the best of each L joined by a line; pruned ones hollow; full fine-tuning dashed."""
+    """Draws finished teachers, the best of each L joined by a line, pruned ones hollow, full fine-tuning dashed."""
     with style():
         titles = [(task.name, metric_name(task.result.metric)) for task in tasks]
         figure, panels = new_panels(titles, "L, layers fine-tuned", "score in points")

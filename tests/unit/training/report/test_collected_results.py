@@ -61,7 +61,7 @@ def test_no_results_name_the_path(tmp_path: Path) -> None:
     with pytest.raises(TrainingError, match=f"{tmp_path} holds no searched task"):
         collect_results([tmp_path])
     missing = tmp_path / "missing"
-    with pytest.raises(TrainingError, match=f"{missing} is no folder"):
+    with pytest.raises(TrainingError, match=f"{missing} is not a folder"):
         collect_results([missing])
 
 
@@ -83,7 +83,7 @@ def test_a_task_name_that_leads_out_of_the_folder_is_refused(
     write_all(tmp_path / "a", [one])
     path = tmp_path / "a" / "rte" / FILE
     path.write_text(path.read_text().replace('"rte"', '"../rte"'))
-    with pytest.raises(TrainingError, match=r"'\.\./rte' is no name of a task"):
+    with pytest.raises(TrainingError, match=r"'\.\./rte' is not a task name"):
         collect_results([tmp_path / "a"])
 
 

@@ -79,7 +79,7 @@ def test_more_than_twenty_types_are_cut_and_said(results: CollectedResults) -> N
     assert section.table is not None
     assert len(section.table.rows) == 20 + 1
     assert section.table.rows[-1][:2] == ["all types", "21"]
-    assert section.sentences[-1] == "Of its 21 types the 20 with the most errors."
+    assert section.sentences[-1] == "The table has the 20 of its 21 types with the most errors."
 
 
 def test_multi_label_has_a_line_per_label(results: CollectedResults) -> None:

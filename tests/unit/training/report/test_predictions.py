@@ -45,7 +45,7 @@ def test_the_answers_of_each_kind_are_those_that_the_search_scored(trained: Path
 
 def test_other_data_than_was_searched_is_a_reason(copied: Path) -> None:
     write_result(copied, read_result(copied).model_copy(update={"data_sha256": "other"}))
-    assert "is no longer the data that was searched" in reason(copied)
+    assert "has changed since the search" in reason(copied)
 
 
 def test_data_that_is_gone_is_a_reason(copied: Path) -> None:
@@ -64,7 +64,7 @@ def test_a_branch_without_a_checkpoint_is_a_reason(copied: Path) -> None:
     result = read_result(copied)
     result.trials[0].checkpoint = None
     write_result(copied, result)
-    assert "the teacher of 3 layers kept no checkpoint" in reason(copied)
+    assert "the teacher of 3 layers has no checkpoint" in reason(copied)
 
 
 def test_an_encoder_that_is_gone_is_a_reason(copied: Path) -> None:

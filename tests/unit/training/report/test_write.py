@@ -55,7 +55,7 @@ def test_an_empty_folder_will_do_and_a_file_will_not(tmp_path: Path) -> None:
     check_place(tmp_path)
     file = tmp_path / "file"
     file.write_text("")
-    with pytest.raises(TrainingError, match="is no folder"):
+    with pytest.raises(TrainingError, match="is not a folder"):
         check_place(file)
 
 
