@@ -2,9 +2,9 @@
 # Runs the searches of docs/results.md: sh docs/results.sh DATA RESULTS
 #
 # Each task trains on about 20,000 tokens per epoch and at least 800 rows, so two CPU cores need little more than an hour.
-# Two searches side by side with one thread each do more than one search with two threads (docs/benchmarks.md).
+# Two searches side by side with one thread each do more than one search with two threads (docs/experiments.md).
 # Full fine-tuning needs 1e-4 where classes are few; 1e-4 is far too low for tagging and for many classes. The figures are in
-# docs/experiments_training.md.
+# docs/experiments.md.
 set -eu
 data=$1 results=$2
 export OMP_NUM_THREADS=1
