@@ -1,4 +1,4 @@
-"""Search results with all that a report must cope with: a pruned trial, a failed one, baselines here and not there."""
+"""Search results for reports: with a pruned and a failed trial, and with baselines for some tasks only."""
 
 import json
 from collections.abc import Callable, Mapping
@@ -20,7 +20,7 @@ PAPER = Path(__file__).parents[1] / "selection" / "paper_scores.json"
 
 
 def trial(role: Role, layers: int, score: float, state: State = "finished", seed: int = 0, message: str = "") -> Trial:
-    """Its third epoch of three has the score; a pruned trial has only the two before, a failed one none."""
+    """A trial whose third and last epoch has the score; a pruned trial has two epochs, a failed one none."""
     epochs = {1: score - 4, 2: score - 1, 3: score}
     done = state == "finished"
     return Trial(
@@ -46,7 +46,7 @@ def result(
     full_seconds: float | None = 100.0,
     encoder_layers: int = 6,
 ) -> SearchResult:
-    """`trials` with the index of the chosen teacher; the search cost 250 s."""
+    """A search that cost 250 s. teacher: the index of the chosen one in `trials`."""
     labels = {Kind.PAIR_REGRESSION: [], Kind.TAGGING: ["O", "B-city", "I-city", "B-genre", "I-genre"]}
     return SearchResult(
         task=task,
@@ -128,7 +128,7 @@ def write_all() -> Callable[..., Path]:
 
 @pytest.fixture(scope="session")
 def searched(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The four tasks with MT-DNN, whose LOO lacks rte. Not to be changed."""
+    """The four tasks with MT-DNN, whose LOO lacks rte. Tests must not change it."""
     return write_searches(tmp_path_factory.mktemp("searched"), four_tasks(), joint=True)
 
 
@@ -139,7 +139,7 @@ def results(searched: Path) -> CollectedResults:
 
 @pytest.fixture(scope="session")
 def paper(tmp_path_factory: pytest.TempPathFactory) -> CollectedResults:
-    """The paper's Tables 1 and 2 as the search would have left them, and two tasks more."""
+    """The paper's Tables 1 and 2 as results of searches, and two more tasks."""
     tasks: Mapping[str, dict[str, dict[str, float]]] = json.loads(PAPER.read_text())["tasks"]
     found = []
     for task, scores in tasks.items():
@@ -160,7 +160,7 @@ def trained(
     tasks: dict[Kind, TaskData],
     encoder_folder: Path,
 ) -> Path:
-    """A search of each kind with the checkpoint of its teacher and its data still there. Not to be changed."""
+    """A search of each kind with its data and its teacher's checkpoint. Tests must not change it."""
     root = tmp_path_factory.mktemp("trained")
     for kind, checkpoint in teachers.items():
         record, data = checkpoint.record, tasks[kind]

@@ -15,7 +15,7 @@ from training.selection.mixed import mixed
 
 
 def test_the_papers_rows_come_out(paper: CollectedResults) -> None:
-    """Table 2 and Appendix D; where they misprint (KD-1's average, two overheads) what follows from their scores."""
+    """Table 2 and Appendix D; their three misprints (KD-1's average, two overheads) as their scores give them."""
     columns = [full_fine_tuning_column(paper), *distilled_columns(paper), without_distillation_column(paper)]
     columns += [suite_column(mixed(paper.options, c)) for c in (1, 2, 3)]
     printed = {

@@ -17,7 +17,7 @@ def of_classes(
     make_trial: Callable[..., Trial],
     write_all: Callable[..., Path],
 ) -> Callable[[int], SearchedTask]:
-    """A classification task of so many classes."""
+    """of_classes(count) is a classification task with `count` classes."""
 
     def of_classes(count: int) -> SearchedTask:
         trials = [make_trial("teacher", 2, 70.0), make_trial("student", 1, 69.0)]

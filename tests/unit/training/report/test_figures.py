@@ -19,7 +19,7 @@ def panels_of(figure: Figure) -> dict[str, Axes]:
 
 
 def drawn(axes: Axes) -> dict[str, list[tuple[float, float]]]:
-    """Label -> the points of what was drawn under it."""
+    """Label -> the points drawn with that label."""
     return {
         str(line.get_label()): [(float(x), float(y)) for x, y in np.asarray(line.get_xydata())]
         for line in axes.get_lines()

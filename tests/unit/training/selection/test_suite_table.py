@@ -8,7 +8,7 @@ from training.selection.suite_table import print_suites
 
 
 def printed(options: Options, width: int, terminal: bool) -> list[list[str]]:
-    """The cells of each line, the rule under the heading left out."""
+    """The cells of each line, without the rule under the heading."""
     file = io.StringIO()
     console = Console(file=file, width=width, force_terminal=terminal, color_system=None, _environ={})
     print_suites([mixed(options, 1.0), without_distillation(options)], console)
