@@ -37,7 +37,7 @@ def search(start: Start, mood: Path, encoder_folder: Path, tmp_path: Path) -> Ca
 
 
 def ended(folder: Path) -> list[Trial]:
-    """All trainings that ended, each as often as it ended."""
+    """All trainings that came to an end, each as often as it did."""
     url = f"sqlite:///{folder / 'trials.db'}"
     studies = [optuna.load_study(study_name=one, storage=url) for one in optuna.get_all_study_names(url)]
     trials = [trial.user_attrs.get("result") for study in studies for trial in study.trials]
@@ -45,7 +45,7 @@ def ended(folder: Path) -> list[Trial]:
 
 
 def written(folder: Path, trials: list[Trial]) -> dict[str, int]:
-    """The time at which each trial's checkpoint was written."""
+    """When each trial's checkpoint was written."""
     return {trial.checkpoint: (folder / trial.checkpoint / "branch.json").stat().st_mtime_ns for trial in trials}
 
 
@@ -53,7 +53,7 @@ def test_search_killed_again_and_again_goes_on_and_repeats_no_finished_trial(
     search: Callable[[], Popen[str]], tmp_path: Path
 ) -> None:
     folder = tmp_path / "mood"
-    for lines in (1, 2, 1):  # killed in the middle of a trial, after this many finished trials
+    for lines in (1, 2, 1):  # killed in the middle of a trial, after so many that were finished
         process = search()
         for _ in range(lines):
             assert "seed" in process.stdout.readline()
