@@ -26,16 +26,16 @@ class NaiveRouter(Router):
         if not plan.encodings:
             return
         batch = Batch.of(plan.encodings, max(len(encoding.ids) for encoding in plan.encodings))
-        taps = sorted({branch.tap for branch in plan.places})
+        taps = sorted({version.tap for version in plan.places})
         states = infer(plan.trunks[0], NEWEST, batch.arrays, [hidden_name(tap) for tap in taps])
         everything = range(len(plan.encodings))
-        for branch, places in plan.places.items():
-            inputs = batch.branch_inputs(states[hidden_name(branch.tap)], everything)
-            logits = infer(branch.model, branch.version, inputs, ["logits"])["logits"]
+        for version, places in plan.places.items():
+            inputs = batch.branch_inputs(states[hidden_name(version.tap)], everything)
+            logits = infer(version.model, version.number, inputs, ["logits"])["logits"]
             yield (
-                branch.task,
+                version.task,
                 {
-                    row: json.dumps(read_answer(branch, rows[row], batch.encodings[place], logits[place]))
+                    row: json.dumps(read_answer(version, rows[row], batch.encodings[place], logits[place]))
                     for row, place in places.items()
                 },
             )

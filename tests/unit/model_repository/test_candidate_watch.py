@@ -65,20 +65,20 @@ class Watched:
         self.counted = []
         self.registry = RegistryFile(repository / "registry.json")
         metrics = SimpleNamespace(
-            count_candidate=lambda branch, outcome: self.counted.append((branch.version, outcome))
+            count_candidate=lambda version, outcome: self.counted.append((version.number, outcome))
         )
         self._watch = module.CandidateWatch(repository, self.registry, metrics)
 
     def take(self, *calls, rows=(), registry=None):
-        """calls: (task and version, labels by row, errors). registry: the present one unless given."""
+        """calls: (task and version number, labels by row, errors). registry: the present one unless given."""
         registry = registry or self.registry.read()
         candidates = Candidates(registry)
-        for (name, version), labels, errors in calls:
+        for (name, number), labels, errors in calls:
             task = registry.tasks[name]
-            known = [task.live, task.shadow, task.canary and task.canary.branch]
-            branch = next(branch for branch in known if branch is not None and branch.version == version)
+            known = [task.live, task.shadow, task.canary and task.canary.version]
+            version = next(version for version in known if version is not None and version.number == number)
             answers = {row: {"label": label, "score": 0.9} for row, label in labels.items()}
-            candidates.add(branch, answers, errors, seconds=0.001)
+            candidates.add(version, answers, errors, seconds=0.001)
         self._watch.take(candidates, rows, registry)
 
     @property

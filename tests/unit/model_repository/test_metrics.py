@@ -1,9 +1,9 @@
 import pytest
 from router.candidates import Outcome
-from router.registry import Branch
+from router.registry import Version
 
-CANARY = Branch("intent", 2, "classification", ("a", "b"), 2, 16, "branch_intent", "trunk")
-SHADOW = Branch("slots", 7, "tagging", ("O", "B-x"), 2, 16, "branch_slots", "trunk")
+CANARY = Version("intent", 2, "classification", ("a", "b"), 2, 16, "branch_intent", "trunk")
+SHADOW = Version("slots", 7, "tagging", ("O", "B-x"), 2, 16, "branch_slots", "trunk")
 
 
 @pytest.fixture

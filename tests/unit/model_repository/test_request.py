@@ -1,11 +1,11 @@
 import numpy as np
 import pytest
-from router.registry import Branch, Registry, Task
+from router.registry import Registry, Task, Version
 
 CALLER = object()
 REGISTRY = Registry(
     {
-        task: Task(Branch(task, 1, "classification", ("a", "b"), 2, 16, f"branch_{task}", "trunk"))
+        task: Task(Version(task, 1, "classification", ("a", "b"), 2, 16, f"branch_{task}", "trunk"))
         for task in ("slots", "intent", "emotion")
     },
     retired=frozenset({"weather"}),

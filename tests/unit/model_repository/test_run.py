@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from router.candidates import Candidates
 from router.durations import Durations
-from router.registry import Branch, Canary, Registry, Task
+from router.registry import Canary, Registry, Task, Version
 from router.result_cache import ResultCache
 from router.row import Row
 from router.sequences import SequencePlanner
@@ -21,12 +21,12 @@ TRUNKS = ["trunk", "trunk.2"]
 
 REGISTRY = Registry(
     {
-        branch.task: Task(branch)
-        for branch in (
-            Branch("shallow", 3, "classification", ("a", "b"), 2, 64, "branch_shallow", "trunk"),
-            Branch("middle", 1, "classification", ("a", "b"), 4, 64, "branch_middle", "trunk"),
-            Branch("deep", 1, "classification", ("a", "b"), 6, 64, "branch_deep", "trunk"),
-            Branch("same", 1, "pair_classification", ("0", "1"), 2, 64, "branch_same", "trunk"),
+        version.task: Task(version)
+        for version in (
+            Version("shallow", 3, "classification", ("a", "b"), 2, 64, "branch_shallow", "trunk"),
+            Version("middle", 1, "classification", ("a", "b"), 4, 64, "branch_middle", "trunk"),
+            Version("deep", 1, "classification", ("a", "b"), 6, 64, "branch_deep", "trunk"),
+            Version("same", 1, "pair_classification", ("0", "1"), 2, 64, "branch_same", "trunk"),
         )
     }
 )
@@ -248,7 +248,7 @@ def test_a_pool_that_takes_no_more_calls_fails_the_run_and_keeps_nobody_waiting(
 
 @pytest.mark.parametrize("called", ["hidden_2", "hidden_6", "branch_shallow"])
 def test_that_the_server_stops_is_an_error_of_no_task_and_of_no_candidate(start, models, run_module, called):
-    canary = replace(REGISTRY.tasks["shallow"].live, version=4)
+    canary = replace(REGISTRY.tasks["shallow"].live, number=4)
     candidate = Task(REGISTRY.tasks["shallow"].live, Canary(canary, 1.0, 0.1, 50, 10))
     registry = Registry({**REGISTRY.tasks, "shallow": candidate})
     candidates = Candidates(registry)
@@ -331,7 +331,7 @@ def test_tokens_and_padding_are_those_of_all_groups(start):
 
 
 def test_a_text_as_long_as_a_task_reads_is_not_padded_beyond_what_the_encoder_has_positions_for(start, models):
-    registry = Registry({"odd": Task(Branch("odd", 1, "classification", ("a", "b"), 2, 61, "branch_odd", "trunk"))})
+    registry = Registry({"odd": Task(Version("odd", 1, "classification", ("a", "b"), 2, 61, "branch_odd", "trunk"))})
 
     _collected(start(_row("a" * 70, "odd"), registry=registry))
 
@@ -368,12 +368,12 @@ def _candidate(**candidate):
 
 
 def _canary(**difference):
-    version = replace(SHALLOW, **{"version": 4, "model": "branch_new"} | difference)
+    version = replace(SHALLOW, **{"number": 4, "model": "branch_new"} | difference)
     return Canary(version, share=0.5, max_error_rate=0.1, max_milliseconds=50, minimum=10)
 
 
 def _shadow(**difference):
-    return _canary(**difference).branch
+    return _canary(**difference).version
 
 
 def _share(canary):
@@ -395,7 +395,7 @@ def test_a_canary_answers_for_its_share_of_the_texts_and_the_live_version_for_th
     assert sorted(found["shallow"]) == list(range(len(TEXTS)))
     assert [row for row in sorted(found["shallow"]) if found["shallow"][row]["version"] == 4] == _share(canary)
     for row, text in enumerate(TEXTS):
-        is_moved = row in _share(canary) and canary.branch.trunk == "trunk.2"
+        is_moved = row in _share(canary) and canary.version.trunk == "trunk.2"
         assert found["shallow"][row]["score"] == _score(chr(ord(text) + is_moved)), text
 
 
@@ -413,7 +413,7 @@ def test_a_failing_canary_is_an_error_of_its_own_texts_alone(start, models, fail
     assert [row for row in sorted(found["shallow"]) if "error" in found["shallow"][row]] == _share(canary)
     assert sorted(found["shallow"]) == list(range(len(TEXTS)))
     assert all("label" in answer for answer in found["deep"].values())
-    outcome = candidates.outcomes[canary.branch]
+    outcome = candidates.outcomes[canary.version]
     assert (outcome.answers, outcome.errors) == (0, len(_share(canary)))
 
 
@@ -442,7 +442,7 @@ def test_the_time_of_a_canary_s_calls_is_that_which_they_took(start, models):
         models.held["branch_new"].set()
         found.result(PATIENCE)
 
-    outcome = candidates.outcomes[_canary().branch]
+    outcome = candidates.outcomes[_canary().version]
     assert outcome.calls == 1
     assert 0.05 <= outcome.seconds < PATIENCE
 

@@ -3,7 +3,7 @@ from dataclasses import replace
 from types import SimpleNamespace
 
 import pytest
-from router.registry import Branch, Canary, Registry, Task
+from router.registry import Canary, Registry, Task, Version
 from router.sequences import SequencePlanner
 from text_tokenizer import is_truncated
 from tokenizers import Tokenizer, processors
@@ -13,14 +13,14 @@ SHORT, LONG = 8, 16
 
 def _registry():
     """intent and slots read one text of up to 16 tokens, brief one of up to 8; same and alike read two."""
-    branches = [
-        Branch("intent", 1, "classification", ("a", "b"), 2, LONG, "branch_intent", "trunk"),
-        Branch("slots", 1, "tagging", ("O", "B-x", "I-x"), 3, LONG, "branch_slots", "trunk"),
-        Branch("brief", 1, "multi_label", ("a", "b"), 2, SHORT, "branch_brief", "trunk"),
-        Branch("same", 1, "pair_classification", ("0", "1"), 2, LONG, "branch_same", "trunk"),
-        Branch("alike", 1, "pair_regression", (), 2, LONG, "branch_alike", "trunk"),
+    versions = [
+        Version("intent", 1, "classification", ("a", "b"), 2, LONG, "branch_intent", "trunk"),
+        Version("slots", 1, "tagging", ("O", "B-x", "I-x"), 3, LONG, "branch_slots", "trunk"),
+        Version("brief", 1, "multi_label", ("a", "b"), 2, SHORT, "branch_brief", "trunk"),
+        Version("same", 1, "pair_classification", ("0", "1"), 2, LONG, "branch_same", "trunk"),
+        Version("alike", 1, "pair_regression", (), 2, LONG, "branch_alike", "trunk"),
     ]
-    return Registry({branch.task: Task(branch) for branch in branches})
+    return Registry({version.task: Task(version) for version in versions})
 
 
 def _row(text, *tasks, pair=None):
@@ -34,7 +34,7 @@ def plan(repository):
 
 
 def _by_task(places):
-    return {branch.task: by_row for branch, by_row in places.items()}
+    return {version.task: by_row for version, by_row in places.items()}
 
 
 def _lengths(plan):
@@ -165,8 +165,8 @@ def test_tasks_on_two_trunks_read_a_text_as_each_trunk_s_own_tokenizer_cuts_it(p
     result = _planned(planner, _row("ab", "intent", "moved"), _row("cd", "moved"), intent=intent, moved=moved)
 
     read = {
-        (branch.task, row): (result.trunks[index], result.encodings[index].tokens)
-        for branch, places in result.places.items()
+        (version.task, row): (result.trunks[index], result.encodings[index].tokens)
+        for version, places in result.places.items()
         for row, index in places.items()
     }
     assert read == {
@@ -186,14 +186,14 @@ def test_equal_tokens_on_two_trunks_are_two_sequences(planner):
     assert result.encodings[0].tokens == result.encodings[1].tokens
 
 
-def _read_by(result, branch):
+def _read_by(result, version):
     """(trunk, tokens) of what a version reads, by row."""
-    places = result.places.get(branch, {})
+    places = result.places.get(version, {})
     return {row: (result.trunks[index], result.encodings[index].tokens) for row, index in places.items()}
 
 
 def test_a_shadow_like_the_live_version_reads_the_same_sequence(planner):
-    shadow = replace(INTENT, version=2, tap=5)
+    shadow = replace(INTENT, number=2, tap=5)
 
     result = _planned(planner, _row("ab", "intent"), intent=Task(INTENT, shadow=shadow))
 
@@ -212,7 +212,7 @@ def test_a_shadow_like_the_live_version_reads_the_same_sequence(planner):
 def test_a_shadow_reads_what_it_was_trained_to_see_and_the_live_version_still_its_own(
     planner, difference, trunk, tokens
 ):
-    shadow = replace(INTENT, version=2, **difference)
+    shadow = replace(INTENT, number=2, **difference)
 
     result = _planned(planner, _row(" ".join("abcdefghi"), "intent", pair="z"), intent=Task(INTENT, shadow=shadow))
 
@@ -221,7 +221,7 @@ def test_a_shadow_reads_what_it_was_trained_to_see_and_the_live_version_still_it
 
 
 def test_a_shadow_that_needs_a_pair_is_no_error_where_there_is_none(planner):
-    shadow = replace(INTENT, version=2, kind="pair_classification")
+    shadow = replace(INTENT, number=2, kind="pair_classification")
 
     result = _planned(
         planner, _row("ab", "intent"), _row("cd", "intent", pair="ef"), intent=Task(INTENT, shadow=shadow)
@@ -233,7 +233,7 @@ def test_a_shadow_that_needs_a_pair_is_no_error_where_there_is_none(planner):
 
 
 def test_a_shadow_reads_nothing_for_rows_that_do_not_ask_for_its_task(planner):
-    shadow = replace(INTENT, version=2)
+    shadow = replace(INTENT, number=2)
     slots = Task(replace(INTENT, task="slots"))
 
     result = _planned(planner, _row("ab", "slots"), _row("cd"), intent=Task(INTENT, shadow=shadow), slots=slots)
@@ -242,19 +242,19 @@ def test_a_shadow_reads_nothing_for_rows_that_do_not_ask_for_its_task(planner):
 
 
 def test_each_text_is_read_by_the_canary_or_by_the_live_version_and_never_by_both(planner):
-    canary = Canary(replace(INTENT, version=2, max_length=SHORT), 0.5, 0.1, 50, 10)
+    canary = Canary(replace(INTENT, number=2, max_length=SHORT), 0.5, 0.1, 50, 10)
     texts = [f"{first} {second}" for first in "abcdef" for second in "abcdef"]
 
     result = _planned(planner, *(_row(text, "intent") for text in texts), intent=Task(INTENT, canary=canary))
 
     ours = [row for row, text in enumerate(texts) if canary.answers_for(text, None)]
     assert 0 < len(ours) < len(texts)
-    assert list(result.places[canary.branch]) == ours
+    assert list(result.places[canary.version]) == ours
     assert sorted([*ours, *result.places[INTENT]]) == list(range(len(texts)))
 
 
 def test_only_the_share_of_a_canary_that_needs_a_pair_gets_an_error_for_want_of_one(planner):
-    canary = Canary(replace(INTENT, version=2, kind="pair_classification"), 0.5, 0.1, 50, 10)
+    canary = Canary(replace(INTENT, number=2, kind="pair_classification"), 0.5, 0.1, 50, 10)
     texts = [f"{first} {second}" for first in "abcdef" for second in "abcdef"]
 
     result = _planned(planner, *(_row(text, "intent") for text in texts), intent=Task(INTENT, canary=canary))

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 from filelock import FileLock, Timeout
-from router.registry import Branch, Canary, RegistryFile
+from router.registry import Canary, RegistryFile, Version
 from router.withdrawal import withdraw
 
 from build_tools.repository.registry import (
@@ -22,8 +22,8 @@ from build_tools.repository.registry import (
 from training.kinds import Kind
 
 PATIENCE = 10.0  # seconds that no test ever waits, unless something hangs
-CANARY = Canary(Branch("intent", 2, "classification", ("ä", "b"), 2, 16, "branch_intent", "trunk"), 0.1, 0.1, 50, 10)
-OTHER = replace(CANARY, branch=replace(CANARY.branch, task="slots"))
+CANARY = Canary(Version("intent", 2, "classification", ("ä", "b"), 2, 16, "branch_intent", "trunk"), 0.1, 0.1, 50, 10)
+OTHER = replace(CANARY, version=replace(CANARY.version, task="slots"))
 
 
 def _content():

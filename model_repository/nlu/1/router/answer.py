@@ -7,7 +7,7 @@ import numpy as np
 from text_tokenizer import is_truncated
 from tokenizers import Encoding
 
-from router.registry import Branch
+from router.registry import Version
 from router.row import Row
 from router.spans import word_offsets, words_to_spans
 
@@ -17,11 +17,11 @@ MULTI_LABEL_THRESHOLD = 0.5
 DECIMALS = 6  # of a score; more than float32 holds near 1 says nothing
 
 
-def read_answer(branch: Branch, row: Row, encoding: Encoding, logits: np.ndarray) -> Answer:
+def read_answer(version: Version, row: Row, encoding: Encoding, logits: np.ndarray) -> Answer:
     """logits: float32 [C], or [T, C] for tagging. The keys are those of the README's table of answers."""
     return {
-        **_READ[branch.kind](branch.labels, row, encoding, logits),
-        "version": branch.version,
+        **_READ[version.kind](version.labels, row, encoding, logits),
+        "version": version.number,
         "truncated": is_truncated(encoding),
     }
 

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from router.candidates import Outcome
-from router.registry import Branch, Canary
+from router.registry import Canary, Version
 
 _KEPT = 10  # times the minimum: of so many answers at most is judged, so that a late failure shows too
 
@@ -22,11 +22,11 @@ class CanaryGuard:
     """Judges each canary by its answers of late, as this process has seen them."""
 
     def __init__(self) -> None:
-        self._seen: dict[Branch, _Seen] = {}
+        self._seen: dict[Version, _Seen] = {}
 
     def judge(self, canary: Canary, outcome: Outcome) -> str | None:
         """Adds a batch's outcome. Returns which bound the canary has left, or None."""
-        seen = self._seen.setdefault(canary.branch, _Seen())
+        seen = self._seen.setdefault(canary.version, _Seen())
         seen.texts += outcome.answers + outcome.errors
         seen.errors += outcome.errors
         seen.calls += outcome.calls
@@ -37,7 +37,7 @@ class CanaryGuard:
         milliseconds = 1000 * seen.seconds / seen.calls if seen.calls else 0.0
         texts = seen.texts
         if texts > _KEPT * canary.minimum:
-            self._seen[canary.branch] = _Seen(texts / 2, seen.errors / 2, seen.calls / 2, seen.seconds / 2)
+            self._seen[canary.version] = _Seen(texts / 2, seen.errors / 2, seen.calls / 2, seen.seconds / 2)
         if errors > canary.max_error_rate:
             return f"{errors:.1%} of its last {texts:.0f} answers were errors, allowed are {canary.max_error_rate:.1%}"
         if milliseconds > canary.max_milliseconds:

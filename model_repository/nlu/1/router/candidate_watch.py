@@ -26,21 +26,21 @@ class CandidateWatch:
 
     def take(self, candidates: Candidates, rows: Sequence[Row], registry: Registry) -> None:
         """rows: of the batch. registry: the state it was answered in."""
-        for branch, outcome in candidates.outcomes.items():
-            self._metrics.count_candidate(branch, outcome)
-            self._examples.keep(branch, [(rows[row], *answers) for row, answers in outcome.differing.items()])
-            canary = registry.tasks[branch.task].canary
-            if canary is not None and canary.branch == branch:
+        for version, outcome in candidates.outcomes.items():
+            self._metrics.count_candidate(version, outcome)
+            self._examples.keep(version, [(rows[row], *answers) for row, answers in outcome.differing.items()])
+            canary = registry.tasks[version.task].canary
+            if canary is not None and canary.version == version:
                 reason = self._guard.judge(canary, outcome)
-                if reason is not None and self._registry.drop_canary(branch):
+                if reason is not None and self._registry.drop_canary(version):
                     # In a thread: who changes the repository just now may take seconds, and no caller waits for that.
                     threading.Thread(target=_drop, args=(self._repository, canary, reason), daemon=True).start()
 
 
 def _drop(repository: Path, canary: Canary, reason: str) -> None:
-    branch = canary.branch
+    version = canary.version
     log = logging.getLogger(__name__)
-    log.warning("canary %d of %s gets no more requests: %s", branch.version, branch.task, reason)
+    log.warning("canary %d of %s gets no more requests: %s", version.number, version.task, reason)
     try:
         withdraw(repository, canary, reason)
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from router.answer import Answer
-from router.registry import Branch, Registry
+from router.registry import Registry, Version
 
 # A shadow's value may differ from the live one by this share of it, or of 1 if that is more.
 _VALUE_TOLERANCE = 0.05
@@ -15,7 +15,7 @@ _VALUE_TOLERANCE = 0.05
 class Outcome:
     """Of one version in one batch.
 
-    answers, errors: texts. calls, seconds: of the branch. compared: texts that the live version has answered as well;
+    answers, errors: texts. calls, seconds: of the version. compared: texts that the live version has answered as well;
     differing: of these {row: (live answer, shadow's answer)} where the two do not say the same.
     """
 
@@ -32,49 +32,49 @@ class Candidates:
 
     def __init__(self, registry: Registry) -> None:
         tasks = registry.tasks.values()
-        self.outcomes: dict[Branch, Outcome] = {}
-        self._canaries = {task.canary.branch for task in tasks if task.canary}
+        self.outcomes: dict[Version, Outcome] = {}
+        self._canaries = {task.canary.version for task in tasks if task.canary}
         self._shadow_of = {task.live: task.shadow for task in tasks if task.shadow}
         self._live_of = {shadow: live for live, shadow in self._shadow_of.items()}
-        self._answers: dict[tuple[Branch, int], Answer] = {}  # by version and row, until the other version's is there
+        self._answers: dict[tuple[Version, int], Answer] = {}  # by version and row, until the other version's is there
         self._lock = threading.Lock()
 
-    def is_shadow(self, branch: Branch) -> bool:
+    def is_shadow(self, version: Version) -> bool:
         """Whether its answers are for nobody."""
-        return branch in self._live_of
+        return version in self._live_of
 
-    def is_candidate(self, branch: Branch) -> bool:
+    def is_candidate(self, version: Version) -> bool:
         """Whether it is a canary or a shadow."""
-        return branch in self._canaries or branch in self._live_of
+        return version in self._canaries or version in self._live_of
 
-    def add(self, branch: Branch, answers: Mapping[int, Answer], errors: int, seconds: float | None) -> None:
+    def add(self, version: Version, answers: Mapping[int, Answer], errors: int, seconds: float | None) -> None:
         """The answers of a branch by row, and how many texts have none because it failed.
 
         seconds: of its call; None if it was not called at all.
         """
-        candidate = self.is_candidate(branch)
-        if not candidate and branch not in self._shadow_of:
+        candidate = self.is_candidate(version)
+        if not candidate and version not in self._shadow_of:
             return
         with self._lock:
             if candidate:
-                outcome = self.outcomes.setdefault(branch, Outcome())
+                outcome = self.outcomes.setdefault(version, Outcome())
                 outcome.answers += len(answers)
                 outcome.errors += errors
                 if seconds is not None:
                     outcome.calls += 1
                     outcome.seconds += seconds
-            if branch not in self._canaries:
+            if version not in self._canaries:
                 for row, answer in answers.items():
-                    self._compare(branch, row, answer)
+                    self._compare(version, row, answer)
 
-    def _compare(self, branch: Branch, row: int, answer: Answer) -> None:
-        is_shadow = branch in self._live_of
-        other = self._answers.pop((self._live_of[branch] if is_shadow else self._shadow_of[branch], row), None)
+    def _compare(self, version: Version, row: int, answer: Answer) -> None:
+        is_shadow = version in self._live_of
+        other = self._answers.pop((self._live_of[version] if is_shadow else self._shadow_of[version], row), None)
         if other is None:
-            self._answers[branch, row] = answer
+            self._answers[version, row] = answer
             return
         live, shadow = (other, answer) if is_shadow else (answer, other)
-        outcome = self.outcomes.setdefault(branch if is_shadow else self._shadow_of[branch], Outcome())
+        outcome = self.outcomes.setdefault(version if is_shadow else self._shadow_of[version], Outcome())
         outcome.compared += 1
         if not same_answer(live, shadow):
             outcome.differing[row] = (live, shadow)

@@ -1,6 +1,6 @@
 """How long each branch takes, so that the longest begin first and no core waits alone for the last of them."""
 
-from router.registry import Branch
+from router.registry import Version
 
 _KEPT = 0.9  # of what was known, at each new measurement
 
@@ -11,10 +11,10 @@ class Durations:
     def __init__(self) -> None:
         self._seconds: dict[str, float] = {}  # of a task's versions together: a new one is much like the last
 
-    def add(self, branch: Branch, seconds: float) -> None:
+    def add(self, version: Version, seconds: float) -> None:
         """One more call."""
-        self._seconds[branch.task] = _KEPT * self._seconds.get(branch.task, seconds) + (1 - _KEPT) * seconds
+        self._seconds[version.task] = _KEPT * self._seconds.get(version.task, seconds) + (1 - _KEPT) * seconds
 
-    def longest_first(self, branches: list[Branch]) -> list[Branch]:
+    def longest_first(self, versions: list[Version]) -> list[Version]:
         """The branches in order; those of tasks that were never called come last."""
-        return sorted(branches, key=lambda branch: -self._seconds.get(branch.task, 0.0))
+        return sorted(versions, key=lambda version: -self._seconds.get(version.task, 0.0))

@@ -5,7 +5,7 @@ from typing import Any
 import triton_python_backend_utils as pb_utils
 
 from router.candidates import Outcome
-from router.registry import Branch
+from router.registry import Version
 
 _DESCRIPTIONS = {
     "espalier_tokens_total": "Number of tokens that went through the trunk, padding included",
@@ -35,7 +35,7 @@ class RouterMetrics:
         }
         self._model = model
         self._counters = {name: self._families[name].Metric(labels={"model": model}) for name in _DESCRIPTIONS}
-        self._candidate_counters: dict[tuple[str, Branch], Any] = {}
+        self._candidate_counters: dict[tuple[str, Version], Any] = {}
         self._told: dict[str, int] = {}
 
     def count_tokens(self, tokens: int, padding: int) -> None:
@@ -49,15 +49,15 @@ class RouterMetrics:
             self._add(name, total - self._told.get(name, 0))
             self._told[name] = total
 
-    def count_candidate(self, branch: Branch, outcome: Outcome) -> None:
+    def count_candidate(self, version: Version, outcome: Outcome) -> None:
         """Adds what a batch tells of a candidate."""
         numbers = (outcome.answers, outcome.errors, outcome.compared, len(outcome.differing))
         for name, number in zip(_CANDIDATE_DESCRIPTIONS, numbers, strict=True):
-            if (name, branch) not in self._candidate_counters:
-                labels = {"model": self._model, "task": branch.task, "version": str(branch.version)}
-                self._candidate_counters[name, branch] = self._families[name].Metric(labels=labels)
+            if (name, version) not in self._candidate_counters:
+                labels = {"model": self._model, "task": version.task, "version": str(version.number)}
+                self._candidate_counters[name, version] = self._families[name].Metric(labels=labels)
             if number:
-                self._candidate_counters[name, branch].increment(number)
+                self._candidate_counters[name, version].increment(number)
 
     def _add(self, name: str, number: int) -> None:
         if number:  # each increment is a call to another process

@@ -12,11 +12,11 @@ _HASHES = 2**32  # of zlib.crc32
 
 
 @dataclass(frozen=True)
-class Branch:
+class Version:
     """One version of a task. model, trunk: the Triton models that hold it, and whose hidden states it reads."""
 
     task: str
-    version: int
+    number: int
     kind: str
     labels: tuple[str, ...] = field(hash=False)  # many, and versions are looked up for each text and task
     tap: int
@@ -38,7 +38,7 @@ class Canary:
     neither is judged.
     """
 
-    branch: Branch
+    version: Version
     share: float
     max_error_rate: float
     max_milliseconds: float
@@ -46,7 +46,7 @@ class Canary:
 
     def answers_for(self, text: str, pair: str | None) -> bool:
         """Whether this text is of the share: always the same for what the task reads, and others for another task."""
-        key = "\0".join((self.branch.task, text, (pair or "") if self.branch.is_pair else ""))
+        key = "\0".join((self.version.task, text, (pair or "") if self.version.is_pair else ""))
         return zlib.crc32(key.encode()) < self.share * _HASHES
 
 
@@ -54,13 +54,13 @@ class Canary:
 class Task:
     """The live version, and what is a candidate beside it: a canary, or a shadow that computes and does not answer."""
 
-    live: Branch
+    live: Version
     canary: Canary | None = None
-    shadow: Branch | None = None
+    shadow: Version | None = None
 
-    def branch_for(self, text: str, pair: str | None) -> Branch:
+    def version_for(self, text: str, pair: str | None) -> Version:
         """The version that answers."""
-        return self.canary.branch if self.canary and self.canary.answers_for(text, pair) else self.live
+        return self.canary.version if self.canary and self.canary.answers_for(text, pair) else self.live
 
 
 @dataclass(frozen=True)
@@ -74,9 +74,9 @@ class Registry:
     tokenizers: Mapping[str, str] = field(default_factory=lambda: {"trunk": "tokenizer"})
     retired: frozenset[str] = frozenset()
 
-    def branch_for(self, task: str, text: str, pair: str | None) -> Branch:
+    def version_for(self, task: str, text: str, pair: str | None) -> Version:
         """The version of the task that answers for this text."""
-        return self.tasks[task].branch_for(text, pair)
+        return self.tasks[task].version_for(text, pair)
 
 
 class RegistryFile:
@@ -85,7 +85,7 @@ class RegistryFile:
     def __init__(self, file: Path) -> None:
         self._file = file
         self._seen = self._state()  # before the reading: a replace in between is then seen by the next call
-        self._dropped: set[Branch] = set()
+        self._dropped: set[Version] = set()
         self._registry = self._parsed()
 
     def read(self) -> Registry:
@@ -99,11 +99,11 @@ class RegistryFile:
             logging.getLogger(__name__).warning("%s cannot be read, the last state stays: %r", self._file, error)
         return self._registry
 
-    def drop_canary(self, branch: Branch) -> bool:
+    def drop_canary(self, version: Version) -> bool:
         """From now on its task has no canary for this process, whatever the file says. False if that was so before."""
-        if branch in self._dropped:
+        if version in self._dropped:
             return False
-        self._dropped.add(branch)
+        self._dropped.add(version)
         self._registry = _without(self._registry, self._dropped)
         return True
 
@@ -120,46 +120,46 @@ def parse(content: Any) -> Registry:
     tokenizers = {name: next(iter(trunk["tokenizers"])) for name, trunk in content["trunks"].items()}
     tasks = {task: _task(task, entry) for task, entry in content["tasks"].items()}
     for task in tasks.values():
-        for branch in (task.live, task.canary.branch if task.canary else None, task.shadow):
-            if branch is not None and branch.trunk not in tokenizers:
+        for version in (task.live, task.canary.version if task.canary else None, task.shadow):
+            if version is not None and version.trunk not in tokenizers:
                 raise ValueError(
-                    f"{branch.task} reads the trunk {branch.trunk}, which is not among {sorted(tokenizers)}"
+                    f"{version.task} reads the trunk {version.trunk}, which is not among {sorted(tokenizers)}"
                 )
     return Registry(tasks, tokenizers, frozenset(content["retired"]) - tasks.keys())
 
 
-def _without(registry: Registry, canaries: set[Branch]) -> Registry:
+def _without(registry: Registry, canaries: set[Version]) -> Registry:
     tasks = {
-        name: replace(task, canary=None) if task.canary and task.canary.branch in canaries else task
+        name: replace(task, canary=None) if task.canary and task.canary.version in canaries else task
         for name, task in registry.tasks.items()
     }
     return replace(registry, tasks=tasks)
 
 
 def _task(name: str, entry: Any) -> Task:
-    def branch(number: int) -> Branch:
-        version = entry["versions"][str(number)]
-        return Branch(
+    def version(number: int) -> Version:
+        described = entry["versions"][str(number)]
+        return Version(
             task=name,
-            version=number,
-            kind=version["kind"],
-            labels=tuple(version["labels"]),
-            tap=version["tap"],
-            max_length=version["max_length"],
-            model=version["model"],
-            trunk=version["trunk"],
+            number=number,
+            kind=described["kind"],
+            labels=tuple(described["labels"]),
+            tap=described["tap"],
+            max_length=described["max_length"],
+            model=described["model"],
+            trunk=described["trunk"],
         )
 
     canary = entry["canary"]
     return Task(
-        live=branch(entry["live"]),
+        live=version(entry["live"]),
         canary=canary
         and Canary(
-            branch(canary["version"]),
+            version(canary["version"]),
             canary["share"],
             canary["max_error_rate"],
             canary["max_milliseconds"],
             canary["minimum"],
         ),
-        shadow=None if entry["shadow"] is None else branch(entry["shadow"]),
+        shadow=None if entry["shadow"] is None else version(entry["shadow"]),
     )

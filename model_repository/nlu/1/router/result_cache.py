@@ -5,7 +5,7 @@ from collections import OrderedDict
 from collections.abc import Sequence
 from dataclasses import replace
 
-from router.registry import Branch, Registry
+from router.registry import Registry, Version
 from router.row import Row, TaskAnswers
 
 Key = tuple[str, str | None, str, int, bool]  # text, pair, task, version, all_scores
@@ -15,7 +15,7 @@ _ENTRY_BYTES = 400  # what Python's objects of one entry take beside its texts
 class ResultCache:
     """The answers used last, per text, pair, task and version, in at most `limit` bytes; 0 keeps none.
 
-    A new version of one branch leaves the entries of all others as they are. Its own old ones are asked for no more,
+    A new version of one task leaves the entries of all others as they are. Its own old ones are asked for no more,
     and so are the first to go.
 
     hits, misses: answers that were found, and that were not.
@@ -38,7 +38,7 @@ class ResultCache:
             for number, row in enumerate(rows):
                 missing = []
                 for task in row.tasks:
-                    key = _key(row, registry.branch_for(task, row.text, row.pair))
+                    key = _key(row, registry.version_for(task, row.text, row.pair))
                     if key in self._entries:
                         self._entries.move_to_end(key)
                         known.setdefault(task, {})[number] = self._entries[key]
@@ -49,9 +49,9 @@ class ResultCache:
                 remaining.append(replace(row, tasks=tuple(missing)))
         return remaining, known
 
-    def keep(self, row: Row, branch: Branch, answer: str) -> None:
+    def keep(self, row: Row, version: Version, answer: str) -> None:
         """Remembers an answer, and forgets those used longest ago that are beyond the limit."""
-        key = _key(row, branch)
+        key = _key(row, version)
         size = _size(key, answer)
         with self._lock:
             if size > self._limit or key in self._entries:
@@ -63,9 +63,9 @@ class ResultCache:
                 self._bytes -= _size(oldest, forgotten)
 
 
-def _key(row: Row, branch: Branch) -> Key:
+def _key(row: Row, version: Version) -> Key:
     # Single-text tasks do not read the pair: another one does not change their answer.
-    return row.text, row.pair if branch.is_pair else None, branch.task, branch.version, row.all_scores
+    return row.text, row.pair if version.is_pair else None, version.task, version.number, row.all_scores
 
 
 def _size(key: Key, answer: str) -> int:

@@ -52,10 +52,10 @@ class Router:
         yield from known.items()
         plan = self._planner.plan(asked, registry)
         candidates = Candidates(registry)
-        for branch, errors in plan.errors.items():
-            if not registry.tasks[branch.task].live.is_pair:  # else the live version could not have answered either
-                candidates.add(branch, {}, errors=len(errors), seconds=None)
-            yield branch.task, error_answers(errors)
+        for version, errors in plan.errors.items():
+            if not registry.tasks[version.task].live.is_pair:  # else the live version could not have answered either
+                candidates.add(version, {}, errors=len(errors), seconds=None)
+            yield version.task, error_answers(errors)
         if plan.encodings:
             run = Run(asked, plan, self._trunk, self._calls, self._cache, self._durations, candidates)
             yield from run.answers()

@@ -16,7 +16,7 @@ from router.durations import Durations
 from router.inference import StoppingError, infer
 from router.length_groups import length_groups
 from router.padded_length import padded_length
-from router.registry import Branch
+from router.registry import Version
 from router.result_cache import ResultCache
 from router.row import Row, TaskAnswers, error_answers
 from router.sequences import Plan
@@ -92,11 +92,11 @@ class Run:
         with self._lock:
             self.tokens += batch.tokens
             self.padding += batch.padding
-        taps = {branch.tap for branch in places}
+        taps = {version.tap for version in places}
         self._climb(batch, places, {}, self._trunk.steps(list(taps)))
 
     def _climb(
-        self, batch: Batch, places: Mapping[Branch, Packing], below: States, steps: Sequence[Sequence[int]]
+        self, batch: Batch, places: Mapping[Version, Packing], below: States, steps: Sequence[Sequence[int]]
     ) -> None:
         """One step of the trunk, then the next one beside the branches that the step has reached."""
         if not any(self._is_waiting(row) for by_row in places.values() for row in by_row):
@@ -107,58 +107,58 @@ class Run:
         except StoppingError:
             raise
         except Exception as error:
-            self._give_up(error, {branch: rows for branch, rows in places.items() if branch.tap >= steps[0][0]})
+            self._give_up(error, {version: rows for version, rows in places.items() if version.tap >= steps[0][0]})
             return
-        reached = [branch for branch in places if branch.tap in steps[0]]
+        reached = [version for version in places if version.tap in steps[0]]
         if len(steps) > 1:
             self._submit(self._climb, batch, places, states, steps[1:])
         # Those first that somebody waits for.
-        for branch in sorted(self._durations.longest_first(reached), key=self._candidates.is_shadow):
-            self._submit(self._answer, branch, places[branch], batch, states[hidden_name(branch.tap)])
+        for version in sorted(self._durations.longest_first(reached), key=self._candidates.is_shadow):
+            self._submit(self._answer, version, places[version], batch, states[hidden_name(version.tap)])
 
-    def _answer(self, branch: Branch, places: Packing, batch: Batch, hidden: np.ndarray) -> None:
+    def _answer(self, version: Version, places: Packing, batch: Batch, hidden: np.ndarray) -> None:
         places = {row: place for row, place in places.items() if self._is_waiting(row)}
         if not places:
             return
         begun = time.perf_counter()
         try:
-            answers = self._compute(branch, places, batch, hidden)
+            answers = self._compute(version, places, batch, hidden)
         except StoppingError:  # says nothing about the branch
             raise
         except Exception as error:  # whatever is wrong with one branch must not take the other tasks' answers along
-            self._fail(branch, places, f"the branch of {branch.task} failed: {error}", time.perf_counter() - begun)
+            self._fail(version, places, f"the branch of {version.task} failed: {error}", time.perf_counter() - begun)
             return
         seconds = time.perf_counter() - begun
-        self._durations.add(branch, seconds)
-        self._candidates.add(branch, answers, errors=0, seconds=seconds)
+        self._durations.add(version, seconds)
+        self._candidates.add(version, answers, errors=0, seconds=seconds)
         texts = {row: json.dumps(answer, ensure_ascii=False) for row, answer in answers.items()}
         for row, text in texts.items():
-            self._cache.keep(self._rows[row], branch, text)
-        if not self._candidates.is_shadow(branch):
-            self._results.put((branch.task, texts))
+            self._cache.keep(self._rows[row], version, text)
+        if not self._candidates.is_shadow(version):
+            self._results.put((version.task, texts))
 
-    def _give_up(self, error: Exception, unreached: Mapping[Branch, Packing]) -> None:
+    def _give_up(self, error: Exception, unreached: Mapping[Version, Packing]) -> None:
         """What a trunk's failure means: no more than the loss of its branches, if others can be answered."""
         alone = len(set(self._plan.trunks)) == 1
-        if alone and not all(self._candidates.is_candidate(branch) for branch in unreached):
+        if alone and not all(self._candidates.is_candidate(version) for version in unreached):
             raise error
-        for branch, places in unreached.items():
-            self._fail(branch, places, f"the trunk of {branch.task} failed: {error}", None)
+        for version, places in unreached.items():
+            self._fail(version, places, f"the trunk of {version.task} failed: {error}", None)
 
-    def _fail(self, branch: Branch, places: Packing, sentence: str, seconds: float | None) -> None:
-        self._candidates.add(branch, {}, errors=len(places), seconds=seconds)
-        if not self._candidates.is_shadow(branch):
-            self._results.put((branch.task, error_answers(dict.fromkeys(places, sentence))))
+    def _fail(self, version: Version, places: Packing, sentence: str, seconds: float | None) -> None:
+        self._candidates.add(version, {}, errors=len(places), seconds=seconds)
+        if not self._candidates.is_shadow(version):
+            self._results.put((version.task, error_answers(dict.fromkeys(places, sentence))))
 
-    def _compute(self, branch: Branch, places: Packing, batch: Batch, hidden: np.ndarray) -> dict[int, Answer]:
+    def _compute(self, version: Version, places: Packing, batch: Batch, hidden: np.ndarray) -> dict[int, Answer]:
         """The branch's answers by row. Raises RuntimeError if it fails."""
         chosen = sorted(set(places.values()))
-        logits = infer(branch.model, branch.version, batch.branch_inputs(hidden, chosen), ["logits"])["logits"]
+        logits = infer(version.model, version.number, batch.branch_inputs(hidden, chosen), ["logits"])["logits"]
         if not np.isfinite(logits).all():
             raise RuntimeError("its logits are no finite numbers")
         of = dict(zip(chosen, logits, strict=True))
         return {
-            row: read_answer(branch, self._rows[row], batch.encodings[place], of[place])
+            row: read_answer(version, self._rows[row], batch.encodings[place], of[place])
             for row, place in places.items()
         }
 
@@ -197,8 +197,8 @@ class Run:
 def _lengths(plan: Plan) -> list[int]:
     """Of each sequence, padded; no more than some task of its trunk reads, for so many positions the encoder has."""
     most: dict[str, int] = {}
-    for branch in plan.places:
-        most[branch.trunk] = max(most.get(branch.trunk, 0), branch.max_length)
+    for version in plan.places:
+        most[version.trunk] = max(most.get(version.trunk, 0), version.max_length)
     return [
         padded_length(len(encoding.ids), most[trunk])
         for encoding, trunk in zip(plan.encodings, plan.trunks, strict=True)

@@ -13,7 +13,7 @@ from typing import NamedTuple
 from text_tokenizer import TextTokenizer
 from tokenizers import Encoding
 
-from router.registry import Branch, Registry
+from router.registry import Registry, Version
 from router.row import Row
 
 
@@ -28,17 +28,17 @@ class Plan:
 
     encodings: list[Encoding] = field(default_factory=list)
     trunks: list[str] = field(default_factory=list)
-    places: dict[Branch, dict[int, int]] = field(default_factory=dict)
-    errors: dict[Branch, dict[int, str]] = field(default_factory=dict)
+    places: dict[Version, dict[int, int]] = field(default_factory=dict)
+    errors: dict[Version, dict[int, str]] = field(default_factory=dict)
 
-    def places_in(self, group: Sequence[int]) -> dict[Branch, dict[int, int]]:
+    def places_in(self, group: Sequence[int]) -> dict[Version, dict[int, int]]:
         """For each version that is asked of the group, {row: its sequence's place in the group}."""
         place_of = {index: place for place, index in enumerate(group)}
         found = {
-            branch: {row: place_of[index] for row, index in places.items() if index in place_of}
-            for branch, places in self.places.items()
+            version: {row: place_of[index] for row, index in places.items() if index in place_of}
+            for version, places in self.places.items()
         }
-        return {branch: places for branch, places in found.items() if places}
+        return {version: places for version, places in found.items() if places}
 
 
 class Key(NamedTuple):
@@ -60,14 +60,14 @@ class SequencePlanner:
     def plan(self, rows: Sequence[Row], registry: Registry) -> Plan:
         """The sequences of all rows and tasks."""
         plan = Plan()
-        wanted: dict[Key, list[tuple[Branch, int]]] = {}
+        wanted: dict[Key, list[tuple[Version, int]]] = {}
         for number, row in enumerate(rows):
             for task in row.tasks:
-                branch = registry.branch_for(task, row.text, row.pair)
-                if branch.is_pair and row.pair is None:
-                    plan.errors.setdefault(branch, {})[number] = f"the task {task} compares two texts: give a pair."
+                version = registry.version_for(task, row.text, row.pair)
+                if version.is_pair and row.pair is None:
+                    plan.errors.setdefault(version, {})[number] = f"the task {task} compares two texts: give a pair."
                 else:
-                    wanted.setdefault(_key(row, branch), []).append((branch, number))
+                    wanted.setdefault(_key(row, version), []).append((version, number))
                 shadow = registry.tasks[task].shadow
                 if shadow is not None and not (shadow.is_pair and row.pair is None):
                     wanted.setdefault(_key(row, shadow), []).append((shadow, number))
@@ -83,8 +83,8 @@ class SequencePlanner:
                 if index == len(plan.encodings):
                     plan.encodings.append(encoding)
                     plan.trunks.append(trunk)
-                for branch, number in wanted[key]:
-                    plan.places.setdefault(branch, {})[number] = index
+                for version, number in wanted[key]:
+                    plan.places.setdefault(version, {})[number] = index
         return plan
 
     def _tokenizer(self, model: str, max_length: int) -> TextTokenizer:
@@ -94,5 +94,5 @@ class SequencePlanner:
         return self._tokenizers[model, max_length]
 
 
-def _key(row: Row, branch: Branch) -> Key:
-    return Key(row.text, row.pair if branch.is_pair else None, branch.trunk, branch.max_length)
+def _key(row: Row, version: Version) -> Key:
+    return Key(row.text, row.pair if version.is_pair else None, version.trunk, version.max_length)

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from router.answer import Answer
-from router.registry import Branch
+from router.registry import Version
 from router.row import Row
 
 _MOST_BYTES = 64 * 1024  # of a task's file: some hundred examples
@@ -17,22 +17,22 @@ class ShadowExamples:
 
     def __init__(self, repository: Path) -> None:
         self._repository = repository
-        self._full: set[Branch] = set()
+        self._full: set[Version] = set()
 
-    def keep(self, branch: Branch, examples: Sequence[tuple[Row, Answer, Answer]]) -> None:
+    def keep(self, version: Version, examples: Sequence[tuple[Row, Answer, Answer]]) -> None:
         """examples: (what was asked, the live answer, the shadow's)."""
-        if not examples or branch in self._full:
+        if not examples or version in self._full:
             return
-        file = self._repository / f"shadow_{branch.task}.jsonl"
+        file = self._repository / f"shadow_{version.task}.jsonl"
         try:
             with file.open("a", encoding="utf-8") as out:
                 for row, live, shadow in examples:
                     if out.tell() > _MOST_BYTES:
-                        self._full.add(branch)
+                        self._full.add(version)
                         return
-                    entry = {"version": branch.version, "text": row.text, "pair": row.pair, "live": live}
+                    entry = {"version": version.number, "text": row.text, "pair": row.pair, "live": live}
                     out.write(json.dumps(entry | {"shadow": shadow}, ensure_ascii=False) + "\n")
                     out.flush()  # a line is one write, so that lines of several processes do not mix
         except OSError as error:
-            self._full.add(branch)
+            self._full.add(version)
             logging.getLogger(__name__).warning("examples of differing answers are not kept: %s", error)

@@ -18,7 +18,7 @@ def withdraw(repository: Path, canary: Canary, reason: str) -> None:
 
     Waits for whoever changes the repository at this moment. Raises OSError if it cannot be written to.
     """
-    task, version = canary.branch.task, canary.branch.version
+    task, version = canary.version.task, canary.version.number
     with (repository / _LOCK).open("a") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         content = json.loads((repository / _REGISTRY).read_text(encoding="utf-8"))
