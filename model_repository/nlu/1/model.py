@@ -7,7 +7,7 @@ from typing import Any
 # The router tokenizes in its own process, with the tokenizer model's code.
 sys.path.append(str(Path(__file__).resolve().parents[2] / "tokenizer" / "1"))
 
-from router.intake import Intake
+from router.request_batch import RequestBatch
 from router.response import failure_response, result_response
 from router.router import Router
 
@@ -22,7 +22,7 @@ class TritonPythonModel:
     def execute(self, requests: list[Any]) -> list[Any]:
         """Texts of all requests, which may come from many callers, go through trunk and branches together."""
         registry = self._router.registry()
-        intake = Intake(requests, registry)
+        intake = RequestBatch(requests, registry)
         responses = dict(intake.refused)
         # In the order asked for, whichever branch is done first.
         answers: list[dict[str, Any]] = [dict.fromkeys(row.tasks) for row in intake.rows]

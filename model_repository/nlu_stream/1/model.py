@@ -10,7 +10,7 @@ import triton_python_backend_utils as pb_utils
 REPOSITORY = Path(__file__).resolve().parents[2]
 sys.path += [str(REPOSITORY / "nlu" / "1"), str(REPOSITORY / "tokenizer" / "1")]
 
-from router.intake import Intake
+from router.request_batch import RequestBatch
 from router.response import failure_response, result_response
 from router.router import Router
 
@@ -44,7 +44,7 @@ class TritonPythonModel:
 
     def _answer(self, requests: list[Any], streams: list["_Stream"]) -> None:
         registry = self._router.registry()
-        intake = Intake(requests, registry)
+        intake = RequestBatch(requests, registry)
         for index, refusal in intake.refused.items():
             streams[index].end(refusal)
         # {request: {task: how many of its texts ask for it}}, without those tasks whose answers are sent.

@@ -8,9 +8,9 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import nlu_model
-from router.answer import read_answer
-from router.batch import Batch
-from router.inference import NEWEST, infer
+from router.answer_from_logits import read_answer
+from router.bls import NEWEST, infer
+from router.padded_group import PaddedGroup
 from router.registry import Registry
 from router.router import Router
 from router.row import Row, TaskAnswers
@@ -25,7 +25,7 @@ class NaiveRouter(Router):
         plan = self._planner.plan(rows, registry)
         if not plan.encodings:
             return
-        batch = Batch.of(plan.encodings, max(len(encoding.ids) for encoding in plan.encodings))
+        batch = PaddedGroup.of(plan.encodings, max(len(encoding.ids) for encoding in plan.encodings))
         taps = sorted({version.tap for version in plan.places})
         states = infer(plan.trunks[0], NEWEST, batch.arrays, [hidden_name(tap) for tap in taps])
         everything = range(len(plan.encodings))

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import nlu_model
 import numpy as np
-import router.run
-from router.batch import Batch
+import router.climb
+from router.padded_group import PaddedGroup
 from router.router import Router
 from router.trunk import States, Trunk, hidden_name
 
@@ -24,7 +24,7 @@ class NoTrunk(Trunk):
         return {hidden_name(tap): arrays["input_ids"] for tap in taps}
 
 
-class TokenBatch(Batch):
+class TokenGroup(PaddedGroup):
     """Hands out tokens where a branch would read hidden states."""
 
     def branch_inputs(self, hidden: np.ndarray, places: Sequence[int]) -> dict[str, np.ndarray]:
@@ -35,7 +35,7 @@ class TokenBatch(Batch):
         return {name: array[places] for name, array in self.arrays.items()}
 
 
-router.run.Batch = TokenBatch
+router.climb.PaddedGroup = TokenGroup
 
 
 class TritonPythonModel(nlu_model.TritonPythonModel):

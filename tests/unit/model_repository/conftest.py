@@ -52,7 +52,7 @@ class _TritonError(SimpleNamespace):
 
 
 # Those of the router's modules that import Triton's own, and so must be imported anew beside each stand-in.
-_BOUND_TO_TRITON = ("request", "response", "inference", "metrics", "trunk", "run", "candidate_watch", "router")
+_BOUND_TO_TRITON = ("request_rows", "response", "bls", "metrics", "trunk", "climb", "candidate_watch", "router")
 
 
 class _MetricFamilies:
@@ -97,9 +97,9 @@ def triton(monkeypatch: pytest.MonkeyPatch, counters: dict[tuple[str, ...], list
 
 
 @pytest.fixture
-def request_module(triton: None) -> ModuleType:  # noqa: ARG001
-    """router.request; a request is a dict of arrays."""
-    return importlib.import_module("router.request")
+def request_rows_module(triton: None) -> ModuleType:  # noqa: ARG001
+    """router.request_rows; a request is a dict of arrays."""
+    return importlib.import_module("router.request_rows")
 
 
 @pytest.fixture
@@ -115,9 +115,9 @@ def trunk_module(triton: None) -> ModuleType:  # noqa: ARG001
 
 
 @pytest.fixture
-def run_module(triton: None) -> ModuleType:  # noqa: ARG001
-    """router.run; a test sets its `infer`."""
-    return importlib.import_module("router.run")
+def climb_module(triton: None) -> ModuleType:  # noqa: ARG001
+    """router.climb; a test sets its `infer`."""
+    return importlib.import_module("router.climb")
 
 
 @pytest.fixture
@@ -134,5 +134,5 @@ def candidate_watch_module(triton: None) -> ModuleType:  # noqa: ARG001
 
 @pytest.fixture
 def router_module(triton: None) -> ModuleType:  # noqa: ARG001
-    """router.router; a test sets the `infer` of run_module and trunk_module."""
+    """router.router; a test sets the `infer` of climb_module and trunk_module."""
     return importlib.import_module("router.router")

@@ -245,13 +245,13 @@ class Served:
 
 
 @pytest.fixture
-def served(router_module, run_module, trunk_module, repository, monkeypatch):
+def served(router_module, climb_module, trunk_module, repository, monkeypatch):
     monkeypatch.setenv("ESPALIER_RESULT_CACHE_BYTES", str(2**20))
 
     def served(**candidate):
         _write(repository, _content(**candidate))
         served = Served(router_module.Router(repository, "nlu"))
-        monkeypatch.setattr(run_module, "infer", served.infer)
+        monkeypatch.setattr(climb_module, "infer", served.infer)
         monkeypatch.setattr(trunk_module, "infer", served.infer)
         return served
 

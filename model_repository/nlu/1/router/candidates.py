@@ -4,7 +4,7 @@ import threading
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from router.answer import Answer
+from router.answer_from_logits import Answer
 from router.registry import Registry, Version
 
 # A shadow's value may differ from the live one by this share of it, or of 1 if that is more.

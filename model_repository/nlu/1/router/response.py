@@ -6,8 +6,8 @@ from typing import Any
 import numpy as np
 import triton_python_backend_utils as pb_utils
 
+from router.bls import StoppingError
 from router.caller import GoneError
-from router.inference import StoppingError
 
 Answers = dict[str, str]  # task -> answer, as JSON
 

@@ -7,13 +7,13 @@ from pathlib import Path
 
 from router.candidate_watch import CandidateWatch
 from router.candidates import Candidates
+from router.climb import Climb
 from router.durations import Durations
 from router.metrics import RouterMetrics
 from router.registry import Registry, RegistryFile
 from router.result_cache import ResultCache
 from router.row import Row, TaskAnswers, error_answers
-from router.run import Run
-from router.sequences import SequencePlanner
+from router.sequence_plan import SequencePlanner
 from router.serving_lock import hold_serving_lock
 from router.trunk import Trunk
 
@@ -57,7 +57,7 @@ class Router:
                 candidates.add(version, {}, errors=len(errors), seconds=None)
             yield version.task, error_answers(errors)
         if plan.encodings:
-            run = Run(asked, plan, self._trunk, self._calls, self._cache, self._durations, candidates)
+            run = Climb(asked, plan, self._trunk, self._calls, self._cache, self._durations, candidates)
             yield from run.answers()
             self._metrics.count_tokens(run.tokens, run.padding)
         self._watch.take(candidates, asked, registry)

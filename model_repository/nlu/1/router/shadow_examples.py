@@ -5,7 +5,7 @@ import logging
 from collections.abc import Sequence
 from pathlib import Path
 
-from router.answer import Answer
+from router.answer_from_logits import Answer
 from router.registry import Version
 from router.row import Row
 

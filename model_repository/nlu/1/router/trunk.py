@@ -5,7 +5,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from router.inference import NEWEST, infer
+from router.bls import NEWEST, infer
 
 States = dict[str, np.ndarray]  # hidden_<tap>: float32 [S, T, H]
 

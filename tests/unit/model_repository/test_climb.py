@@ -12,7 +12,7 @@ from router.durations import Durations
 from router.registry import Canary, Registry, Task, Version
 from router.result_cache import ResultCache
 from router.row import Row
-from router.sequences import SequencePlanner
+from router.sequence_plan import SequencePlanner
 
 HERE = SimpleNamespace(is_gone=False)
 GONE = SimpleNamespace(is_gone=True)
@@ -77,9 +77,9 @@ class Models:
 
 
 @pytest.fixture
-def models(run_module, trunk_module, monkeypatch):
+def models(climb_module, trunk_module, monkeypatch):
     models = Models()
-    monkeypatch.setattr(run_module, "infer", models.infer)
+    monkeypatch.setattr(climb_module, "infer", models.infer)
     monkeypatch.setattr(trunk_module, "infer", models.infer)
     yield models
     for event in models.held.values():
@@ -103,14 +103,14 @@ def durations():
 
 
 @pytest.fixture
-def start(run_module, trunk_module, repository, pool, cache, durations):
-    """(rows, ...) -> a Run of them."""
+def start(climb_module, trunk_module, repository, pool, cache, durations):
+    """(rows, ...) -> a Climb of them."""
     planner = SequencePlanner(repository)
 
     def start(*rows, resumes=True, registry=REGISTRY, candidates=None):
         plan = planner.plan(rows, registry)
         candidates = candidates or Candidates(registry)
-        return run_module.Run(rows, plan, trunk_module.Trunk(resumes), pool, cache, durations, candidates)
+        return climb_module.Climb(rows, plan, trunk_module.Trunk(resumes), pool, cache, durations, candidates)
 
     return start
 
@@ -247,14 +247,14 @@ def test_a_pool_that_takes_no_more_calls_fails_the_run_and_keeps_nobody_waiting(
 
 
 @pytest.mark.parametrize("called", ["hidden_2", "hidden_6", "branch_shallow"])
-def test_that_the_server_stops_is_an_error_of_no_task_and_of_no_candidate(start, models, run_module, called):
+def test_that_the_server_stops_is_an_error_of_no_task_and_of_no_candidate(start, models, climb_module, called):
     canary = replace(REGISTRY.tasks["shallow"].live, number=4)
     candidate = Task(REGISTRY.tasks["shallow"].live, Canary(canary, 1.0, 0.1, 50, 10))
     registry = Registry({**REGISTRY.tasks, "shallow": candidate})
     candidates = Candidates(registry)
-    models.errors[called] = run_module.StoppingError("Server is stopping")
+    models.errors[called] = climb_module.StoppingError("Server is stopping")
 
-    with pytest.raises(run_module.StoppingError):
+    with pytest.raises(climb_module.StoppingError):
         _collected(start(_row("a", "shallow", "deep"), registry=registry, candidates=candidates))
 
     assert all(outcome.errors == 0 for outcome in candidates.outcomes.values())

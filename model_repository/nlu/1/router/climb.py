@@ -9,23 +9,23 @@ from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 
-from router.answer import Answer, read_answer
-from router.batch import Batch
+from router.answer_from_logits import Answer, read_answer
+from router.bls import StoppingError, infer
 from router.candidates import Candidates
 from router.durations import Durations
-from router.inference import StoppingError, infer
 from router.length_groups import length_groups
+from router.padded_group import PaddedGroup
 from router.padded_length import padded_length
 from router.registry import Version
 from router.result_cache import ResultCache
 from router.row import Row, TaskAnswers, error_answers
-from router.sequences import Plan
+from router.sequence_plan import SequencePlan
 from router.trunk import States, Trunk, hidden_name
 
 Packing = Mapping[int, int]  # row -> its sequence's place in a batch
 
 
-class Run:
+class Climb:
     """Every call of trunk or branch is a piece of work for the pool; a call's end starts those that waited for it.
 
     tokens: how many went through the trunk. padding: how many of them were padding.
@@ -34,7 +34,7 @@ class Run:
     def __init__(
         self,
         rows: Sequence[Row],
-        plan: Plan,
+        plan: SequencePlan,
         trunk: Trunk,
         calls: ThreadPoolExecutor,
         cache: ResultCache,
@@ -87,7 +87,7 @@ class Run:
 
     def _start(self, group: Sequence[int]) -> None:
         encodings = [self._plan.encodings[sequence] for sequence in group]
-        batch = Batch.of(encodings, max(self._lengths[sequence] for sequence in group))
+        batch = PaddedGroup.of(encodings, max(self._lengths[sequence] for sequence in group))
         places = self._plan.places_in(group)
         with self._lock:
             self.tokens += batch.tokens
@@ -96,7 +96,7 @@ class Run:
         self._climb(batch, places, {}, self._trunk.steps(list(taps)))
 
     def _climb(
-        self, batch: Batch, places: Mapping[Version, Packing], below: States, steps: Sequence[Sequence[int]]
+        self, batch: PaddedGroup, places: Mapping[Version, Packing], below: States, steps: Sequence[Sequence[int]]
     ) -> None:
         """One step of the trunk, then the next one beside the branches that the step has reached."""
         if not any(self._is_waiting(row) for by_row in places.values() for row in by_row):
@@ -116,7 +116,7 @@ class Run:
         for version in sorted(self._durations.longest_first(reached), key=self._candidates.is_shadow):
             self._submit(self._answer, version, places[version], batch, states[hidden_name(version.tap)])
 
-    def _answer(self, version: Version, places: Packing, batch: Batch, hidden: np.ndarray) -> None:
+    def _answer(self, version: Version, places: Packing, batch: PaddedGroup, hidden: np.ndarray) -> None:
         places = {row: place for row, place in places.items() if self._is_waiting(row)}
         if not places:
             return
@@ -150,7 +150,7 @@ class Run:
         if not self._candidates.is_shadow(version):
             self._results.put((version.task, error_answers(dict.fromkeys(places, sentence))))
 
-    def _compute(self, version: Version, places: Packing, batch: Batch, hidden: np.ndarray) -> dict[int, Answer]:
+    def _compute(self, version: Version, places: Packing, batch: PaddedGroup, hidden: np.ndarray) -> dict[int, Answer]:
         """The branch's answers by row. Raises RuntimeError if it fails."""
         chosen = sorted(set(places.values()))
         logits = infer(version.model, version.number, batch.branch_inputs(hidden, chosen), ["logits"])["logits"]
@@ -194,7 +194,7 @@ class Run:
             self._results.put(None)
 
 
-def _lengths(plan: Plan) -> list[int]:
+def _lengths(plan: SequencePlan) -> list[int]:
     """Of each sequence, padded; no more than some task of its trunk reads, for so many positions the encoder has."""
     most: dict[str, int] = {}
     for version in plan.places:

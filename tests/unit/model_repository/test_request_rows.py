@@ -19,17 +19,17 @@ def _texts(*values):
 
 
 @pytest.fixture
-def read(request_module):
-    return lambda **tensors: request_module.read_rows(tensors, REGISTRY, CALLER)
+def read(request_rows_module):
+    return lambda **tensors: request_rows_module.read_rows(tensors, REGISTRY, CALLER)
 
 
 @pytest.fixture
-def refused(request_module):
+def refused(request_rows_module):
     """The sentence with which a request is refused."""
 
     def refused(**tensors):
-        with pytest.raises(request_module.RefusedRequestError) as caught:
-            request_module.read_rows(tensors, REGISTRY, CALLER)
+        with pytest.raises(request_rows_module.RefusedRequestError) as caught:
+            request_rows_module.read_rows(tensors, REGISTRY, CALLER)
         return str(caught.value)
 
     return refused

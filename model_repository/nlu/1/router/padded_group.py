@@ -9,14 +9,14 @@ from tokenizers import Encoding
 
 
 @dataclass(frozen=True)
-class Batch:
+class PaddedGroup:
     """S sequences of T tokens. arrays: input_ids, attention_mask, token_type_ids, int64 [S, T]."""
 
     encodings: Sequence[Encoding]
     arrays: dict[str, np.ndarray]
 
     @classmethod
-    def of(cls, encodings: Sequence[Encoding], length: int) -> "Batch":
+    def of(cls, encodings: Sequence[Encoding], length: int) -> "PaddedGroup":
         """Pads them to T = length."""
         return cls(encodings, pad(encodings, length))
 

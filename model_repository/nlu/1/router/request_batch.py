@@ -7,12 +7,12 @@ from text_tokenizer import RefusedRequestError
 
 from router.caller import Caller, GoneError
 from router.registry import Registry
-from router.request import read_rows
+from router.request_rows import read_rows
 from router.response import gone_response, refusal_response
 from router.row import Row
 
 
-class Intake:
+class RequestBatch:
     """What the requests of a batch ask for.
 
     rows: those of all requests that can be read, one after the other.

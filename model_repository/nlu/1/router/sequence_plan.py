@@ -18,7 +18,7 @@ from router.row import Row
 
 
 @dataclass
-class Plan:
+class SequencePlan:
     """What a batch of rows comes to.
 
     encodings: one per sequence. trunks: for each the trunk that is to read it.
@@ -57,9 +57,9 @@ class SequencePlanner:
         self._repository = repository
         self._tokenizers: dict[tuple[str, int], TextTokenizer] = {}
 
-    def plan(self, rows: Sequence[Row], registry: Registry) -> Plan:
+    def plan(self, rows: Sequence[Row], registry: Registry) -> SequencePlan:
         """The sequences of all rows and tasks."""
-        plan = Plan()
+        plan = SequencePlan()
         wanted: dict[Key, list[tuple[Version, int]]] = {}
         for number, row in enumerate(rows):
             for task in row.tasks:

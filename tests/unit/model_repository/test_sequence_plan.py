@@ -4,7 +4,7 @@ from types import SimpleNamespace
 
 import pytest
 from router.registry import Canary, Registry, Task, Version
-from router.sequences import SequencePlanner
+from router.sequence_plan import SequencePlanner
 from text_tokenizer import is_truncated
 from tokenizers import Tokenizer, processors
 

@@ -1,13 +1,13 @@
 import numpy as np
 import pytest
-from router.batch import Batch
+from router.padded_group import PaddedGroup
 from text_tokenizer import TextTokenizer
 
 
 @pytest.fixture
 def batch(tokenizer_file):
     """(texts) -> their batch of 12 tokens; a text of n letters has n + 2."""
-    return lambda *texts: Batch.of(TextTokenizer(tokenizer_file, 32).encode([(text, None) for text in texts]), 12)
+    return lambda *texts: PaddedGroup.of(TextTokenizer(tokenizer_file, 32).encode([(text, None) for text in texts]), 12)
 
 
 def test_all_are_padded_to_the_length_and_what_is_padding_is_masked_and_counted(batch):

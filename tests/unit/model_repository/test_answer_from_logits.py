@@ -2,7 +2,7 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
-from router.answer import read_answer
+from router.answer_from_logits import read_answer
 from router.registry import Version
 from text_tokenizer import TextTokenizer
 
