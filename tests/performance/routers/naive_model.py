@@ -26,10 +26,10 @@ class NaiveRouter(Router):
         if not plan.encodings:
             return
         batch = PaddedGroup.of(plan.encodings, max(len(encoding.ids) for encoding in plan.encodings))
-        taps = sorted({version.tap for version in plan.places})
+        taps = sorted({version.tap for version in plan.sequences})
         states = infer(plan.trunks[0], NEWEST, batch.arrays, [hidden_name(tap) for tap in taps])
         everything = range(len(plan.encodings))
-        for version, places in plan.places.items():
+        for version, places in plan.sequences.items():
             inputs = batch.branch_inputs(states[hidden_name(version.tap)], everything)
             logits = infer(version.model, version.number, inputs, ["logits"])["logits"]
             yield (

@@ -33,8 +33,8 @@ def plan(repository):
     return lambda *rows: planner.plan(rows, _registry())
 
 
-def _by_task(places):
-    return {version.task: by_row for version, by_row in places.items()}
+def _by_task(by_version):
+    return {version.task: by_row for version, by_row in by_version.items()}
 
 
 def _lengths(plan):
@@ -45,15 +45,15 @@ def test_single_text_tasks_of_a_row_share_one_sequence(plan):
     result = plan(_row("ab cd", "intent", "slots", "brief"))
 
     assert [encoding.tokens for encoding in result.encodings] == [["[CLS]", "a", "##b", "c", "##d", "[SEP]"]]
-    assert _by_task(result.places) == {"intent": {0: 0}, "slots": {0: 0}, "brief": {0: 0}}
+    assert _by_task(result.sequences) == {"intent": {0: 0}, "slots": {0: 0}, "brief": {0: 0}}
     assert result.errors == {}
 
 
 def test_a_single_text_task_does_not_see_the_pair_and_pair_tasks_share_theirs(plan):
     result = plan(_row("ab", "intent", "same", "alike", "slots", pair="cd"))
 
-    single, pair = (_by_task(result.places)[task][0] for task in ("intent", "same"))
-    assert _by_task(result.places) == {
+    single, pair = (_by_task(result.sequences)[task][0] for task in ("intent", "same"))
+    assert _by_task(result.sequences) == {
         "intent": {0: single},
         "slots": {0: single},
         "same": {0: pair},
@@ -71,16 +71,16 @@ def test_two_maximum_lengths_share_a_text_that_fits_the_lesser(plan, letters):
 
     assert _lengths(result) == [letters + 2]
     assert not is_truncated(result.encodings[0])
-    assert _by_task(result.places) == {"intent": {0: 0}, "brief": {0: 0}}
+    assert _by_task(result.sequences) == {"intent": {0: 0}, "brief": {0: 0}}
 
 
 @pytest.mark.parametrize("letters", [SHORT - 1, LONG - 2, LONG + 5])
 def test_a_text_longer_than_the_lesser_maximum_is_read_at_each_tasks_own_length(plan, letters):
     result = plan(_row("a" * letters, "intent", "slots", "brief"))
 
-    brief, intent = _by_task(result.places)["brief"][0], _by_task(result.places)["intent"][0]
+    brief, intent = _by_task(result.sequences)["brief"][0], _by_task(result.sequences)["intent"][0]
     assert len(result.encodings) == 2
-    assert _by_task(result.places)["slots"][0] == intent
+    assert _by_task(result.sequences)["slots"][0] == intent
     assert (len(result.encodings[brief].ids), is_truncated(result.encodings[brief])) == (SHORT, True)
     assert len(result.encodings[intent].ids) == min(letters + 2, LONG)
     assert is_truncated(result.encodings[intent]) == (letters + 2 > LONG)
@@ -91,47 +91,47 @@ def test_a_pair_task_without_a_pair_is_an_error_of_its_own(plan):
 
     (errors,) = _by_task(result.errors).items()
     assert errors == ("same", {0: "the task same compares two texts: give a pair."})
-    assert list(_by_task(result.places)["intent"]) == [0]
-    assert list(_by_task(result.places)["same"]) == [1]
+    assert list(_by_task(result.sequences)["intent"]) == [0]
+    assert list(_by_task(result.sequences)["same"]) == [1]
 
 
 def test_where_no_task_can_be_asked_there_is_nothing_to_read(plan):
     result = plan(_row("ab", "same"))
 
-    assert (result.encodings, result.places) == ([], {})
+    assert (result.encodings, result.sequences) == ([], {})
     assert list(_by_task(result.errors)["same"]) == [0]
 
 
 def test_every_row_is_read_as_its_own_text_and_for_its_own_tasks_only(plan):
     result = plan(_row("ab", "intent"), _row("cd", "slots", "intent"), _row("ef", "brief"))
 
-    assert {task: sorted(rows) for task, rows in _by_task(result.places).items()} == {
+    assert {task: sorted(rows) for task, rows in _by_task(result.sequences).items()} == {
         "intent": [0, 1],
         "slots": [1],
         "brief": [2],
     }
     for task, row, letter in [("intent", 0, "a"), ("intent", 1, "c"), ("slots", 1, "c"), ("brief", 2, "e")]:
-        assert result.encodings[_by_task(result.places)[task][row]].tokens[1] == letter
+        assert result.encodings[_by_task(result.sequences)[task][row]].tokens[1] == letter
 
 
 def test_equal_texts_of_several_rows_are_read_once(plan):
     result = plan(_row("ab", "intent"), _row("ab", "brief"), _row("ab", "same", pair="cd"), _row("ab", "intent"))
 
     assert len(result.encodings) == 2
-    assert _by_task(result.places)["intent"] == {0: 0, 3: 0}
-    assert _by_task(result.places)["brief"] == {1: 0}
+    assert _by_task(result.sequences)["intent"] == {0: 0, 3: 0}
+    assert _by_task(result.sequences)["brief"] == {1: 0}
 
 
 def test_a_pair_turned_round_is_another_sequence(plan):
     result = plan(_row("ab", "same", pair="cd"), _row("cd", "same", pair="ab"))
 
-    first, second = (result.encodings[_by_task(result.places)["same"][row]].tokens[1] for row in (0, 1))
+    first, second = (result.encodings[_by_task(result.sequences)["same"][row]].tokens[1] for row in (0, 1))
     assert (first, second) == ("a", "c")
 
 
 def test_a_group_s_places_count_within_the_group_and_leave_out_tasks_that_it_does_not_hold(plan):
     result = plan(_row("ab", "intent", "slots"), _row("abcd", "intent"), _row("ab", "brief"))
-    first, second = _by_task(result.places)["intent"][0], _by_task(result.places)["intent"][1]
+    first, second = _by_task(result.sequences)["intent"][0], _by_task(result.sequences)["intent"][1]
 
     assert _by_task(result.places_in([second])) == {"intent": {1: 0}}
     assert _by_task(result.places_in([second, first])) == {"intent": {0: 1, 1: 0}, "slots": {0: 1}, "brief": {2: 1}}
@@ -166,8 +166,8 @@ def test_tasks_on_two_trunks_read_a_text_as_each_trunk_s_own_tokenizer_cuts_it(p
 
     read = {
         (version.task, row): (result.trunks[index], result.encodings[index].tokens)
-        for version, places in result.places.items()
-        for row, index in places.items()
+        for version, sequences in result.sequences.items()
+        for row, index in sequences.items()
     }
     assert read == {
         ("intent", 0): ("trunk", ["[CLS]", "a", "##b", "[SEP]"]),
@@ -188,8 +188,8 @@ def test_equal_tokens_on_two_trunks_are_two_sequences(planner):
 
 def _read_by(result, version):
     """(trunk, tokens) of what a version reads, by row."""
-    places = result.places.get(version, {})
-    return {row: (result.trunks[index], result.encodings[index].tokens) for row, index in places.items()}
+    sequences = result.sequences.get(version, {})
+    return {row: (result.trunks[index], result.encodings[index].tokens) for row, index in sequences.items()}
 
 
 def test_a_shadow_like_the_live_version_reads_the_same_sequence(planner):
@@ -197,7 +197,7 @@ def test_a_shadow_like_the_live_version_reads_the_same_sequence(planner):
 
     result = _planned(planner, _row("ab", "intent"), intent=Task(INTENT, shadow=shadow))
 
-    assert result.places == {INTENT: {0: 0}, shadow: {0: 0}}
+    assert result.sequences == {INTENT: {0: 0}, shadow: {0: 0}}
     assert len(result.encodings) == 1
 
 
@@ -228,8 +228,8 @@ def test_a_shadow_that_needs_a_pair_is_no_error_where_there_is_none(planner):
     )
 
     assert result.errors == {}
-    assert list(result.places[INTENT]) == [0, 1]
-    assert list(result.places[shadow]) == [1]
+    assert list(result.sequences[INTENT]) == [0, 1]
+    assert list(result.sequences[shadow]) == [1]
 
 
 def test_a_shadow_reads_nothing_for_rows_that_do_not_ask_for_its_task(planner):
@@ -238,7 +238,7 @@ def test_a_shadow_reads_nothing_for_rows_that_do_not_ask_for_its_task(planner):
 
     result = _planned(planner, _row("ab", "slots"), _row("cd"), intent=Task(INTENT, shadow=shadow), slots=slots)
 
-    assert result.places == {slots.live: {0: 0}}
+    assert result.sequences == {slots.live: {0: 0}}
 
 
 def test_each_text_is_read_by_the_canary_or_by_the_live_version_and_never_by_both(planner):
@@ -249,8 +249,8 @@ def test_each_text_is_read_by_the_canary_or_by_the_live_version_and_never_by_bot
 
     ours = [row for row, text in enumerate(texts) if canary.answers_for(text, None)]
     assert 0 < len(ours) < len(texts)
-    assert list(result.places[canary.version]) == ours
-    assert sorted([*ours, *result.places[INTENT]]) == list(range(len(texts)))
+    assert list(result.sequences[canary.version]) == ours
+    assert sorted([*ours, *result.sequences[INTENT]]) == list(range(len(texts)))
 
 
 def test_only_the_share_of_a_canary_that_needs_a_pair_gets_an_error_for_want_of_one(planner):
@@ -262,4 +262,4 @@ def test_only_the_share_of_a_canary_that_needs_a_pair_gets_an_error_for_want_of_
     ours = [row for row, text in enumerate(texts) if canary.answers_for(text, None)]
     assert 0 < len(ours) < len(texts)
     assert list(_by_task(result.errors)["intent"]) == ours
-    assert sorted([*ours, *result.places[INTENT]]) == list(range(len(texts)))
+    assert sorted([*ours, *result.sequences[INTENT]]) == list(range(len(texts)))

@@ -1,10 +1,8 @@
-"""One batch on its way through the trunk and the branches that were asked for."""
+"""One batch's climb through the trunk, from tap to tap, with the branches that start at each tap."""
 
 import json
-import queue
-import threading
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
@@ -21,14 +19,15 @@ from router.result_cache import ResultCache
 from router.row import Row, TaskAnswers, error_answers
 from router.sequence_plan import SequencePlan
 from router.trunk import States, Trunk, hidden_name
+from router.work_group import WorkGroup
 
-Packing = Mapping[int, int]  # row -> its sequence's place in a batch
+Places = Mapping[int, int]  # row -> its sequence's place in a length group
 
 
 class Climb:
-    """Every call of trunk or branch is a piece of work for the pool; a call's end starts those that waited for it.
+    """Each call of a trunk or a branch is a work item. When a call ends, it adds the calls that waited for it.
 
-    tokens: how many went through the trunk. padding: how many of them were padding.
+    tokens: how many go through the trunk. padding: how many of them are padding.
     """
 
     def __init__(
@@ -41,69 +40,54 @@ class Climb:
         durations: Durations,
         candidates: Candidates,
     ) -> None:
-        self.tokens = self.padding = 0
         self._rows = rows
         self._plan = plan
         self._trunk = trunk
-        self._calls = calls
         self._cache = cache
         self._durations = durations
         self._candidates = candidates
-        self._lengths = _lengths(plan)
-        self._results: queue.SimpleQueue[tuple[str, TaskAnswers] | Exception | None] = queue.SimpleQueue()
-        self._lock = threading.Lock()
-        self._unfinished = 0
-        self._stopped = False
+        self._work: WorkGroup[tuple[str, TaskAnswers]] = WorkGroup(calls)
+        lengths = [len(encoding.ids) for encoding in plan.encodings]
+        self._lengths = _padded_lengths(plan, lengths)
+        self._groups = [group for trunk_name in sorted(set(plan.trunks)) for group in self._cut(trunk_name)]
+        self.tokens = sum(len(group) * self._padded_to(group) for group in self._groups)
+        self.padding = self.tokens - sum(lengths)
 
     def answers(self) -> Iterator[tuple[str, TaskAnswers]]:
         """Yields (task, its answers for the rows of one length group).
 
-        Raises RuntimeError if the trunk fails, StoppingError if the server stops.
+        Raises RuntimeError if the trunk fails, StoppingError if Triton is being stopped.
         """
-        groups = [group for trunk in sorted(set(self._plan.trunks)) for group in self._groups(trunk)]
-        self._submit(self._begin, groups)
-        result: tuple[str, TaskAnswers] | Exception | None = None
-        try:
-            while (result := self._results.get()) is not None:
-                if isinstance(result, Exception):
-                    raise result
-                yield result
-        finally:
-            # The trunk failed, or the caller leaves early: what has not begun is left. What has is waited for: it asks
-            # Triton about requests that are freed once they are answered.
-            self._stopped = True
-            while result is not None:
-                result = self._results.get()
+        return self._work.results(self._begin)
 
-    def _groups(self, trunk: str) -> Iterator[list[int]]:
-        """The length groups of one trunk's sequences."""
-        own = [number for number, name in enumerate(self._plan.trunks) if name == trunk]
-        for group in length_groups([self._lengths[number] for number in own]):
+    def _cut(self, trunk: str) -> Iterator[list[int]]:
+        """Yields the length groups of one trunk's sequences."""
+        own = [sequence for sequence, name in enumerate(self._plan.trunks) if name == trunk]
+        for group in length_groups([self._lengths[sequence] for sequence in own]):
             yield [own[place] for place in group]
 
-    def _begin(self, groups: Sequence[Sequence[int]]) -> None:
-        for group in groups:
-            self._submit(self._start, group)
+    def _padded_to(self, group: Sequence[int]) -> int:
+        return max(self._lengths[sequence] for sequence in group)
 
-    def _start(self, group: Sequence[int]) -> None:
-        encodings = [self._plan.encodings[sequence] for sequence in group]
-        batch = PaddedGroup.of(encodings, max(self._lengths[sequence] for sequence in group))
-        places = self._plan.places_in(group)
-        with self._lock:
-            self.tokens += batch.tokens
-            self.padding += batch.padding
+    def _begin(self) -> None:
+        for group in self._groups:
+            self._work.add(self._start, group)
+
+    def _start(self, sequences: Sequence[int]) -> None:
+        group = PaddedGroup.of([self._plan.encodings[sequence] for sequence in sequences], self._padded_to(sequences))
+        places = self._plan.places_in(sequences)
         taps = {version.tap for version in places}
-        self._climb(batch, places, {}, self._trunk.steps(list(taps)))
+        self._step(group, places, {}, self._trunk.steps(list(taps)))
 
-    def _climb(
-        self, batch: PaddedGroup, places: Mapping[Version, Packing], below: States, steps: Sequence[Sequence[int]]
+    def _step(
+        self, group: PaddedGroup, places: Mapping[Version, Places], below: States, steps: Sequence[Sequence[int]]
     ) -> None:
-        """One step of the trunk, then the next one beside the branches that the step has reached."""
+        """Takes one step up the trunk, then adds the next step and the branches that this one has reached."""
         if not any(self._is_waiting(row) for by_row in places.values() for row in by_row):
             return
-        model = next(iter(places)).trunk  # a group is of one trunk
+        model = next(iter(places)).trunk  # a group belongs to one trunk
         try:
-            states = self._trunk.run(model, batch.arrays, below, steps[0])
+            states = self._trunk.run(model, group.arrays, below, steps[0])
         except StoppingError:
             raise
         except Exception as error:
@@ -111,21 +95,21 @@ class Climb:
             return
         reached = [version for version in places if version.tap in steps[0]]
         if len(steps) > 1:
-            self._submit(self._climb, batch, places, states, steps[1:])
-        # Those first that somebody waits for.
+            self._work.add(self._step, group, places, states, steps[1:])
+        # Shadows come last: nobody waits for them.
         for version in sorted(self._durations.longest_first(reached), key=self._candidates.is_shadow):
-            self._submit(self._answer, version, places[version], batch, states[hidden_name(version.tap)])
+            self._work.add(self._answer, version, places[version], group, states[hidden_name(version.tap)])
 
-    def _answer(self, version: Version, places: Packing, batch: PaddedGroup, hidden: np.ndarray) -> None:
+    def _answer(self, version: Version, places: Places, group: PaddedGroup, hidden: np.ndarray) -> None:
         places = {row: place for row, place in places.items() if self._is_waiting(row)}
         if not places:
             return
         begun = time.perf_counter()
         try:
-            answers = self._compute(version, places, batch, hidden)
+            answers = self._compute(version, places, group, hidden)
         except StoppingError:  # says nothing about the branch
             raise
-        except Exception as error:  # whatever is wrong with one branch must not take the other tasks' answers along
+        except Exception as error:  # an error in one branch must not cost the other tasks their answers
             self._fail(version, places, f"the branch of {version.task} failed: {error}", time.perf_counter() - begun)
             return
         seconds = time.perf_counter() - begun
@@ -135,71 +119,46 @@ class Climb:
         for row, text in texts.items():
             self._cache.keep(self._rows[row], version, text)
         if not self._candidates.is_shadow(version):
-            self._results.put((version.task, texts))
+            self._work.put((version.task, texts))
 
-    def _give_up(self, error: Exception, unreached: Mapping[Version, Packing]) -> None:
-        """What a trunk's failure means: no more than the loss of its branches, if others can be answered."""
-        alone = len(set(self._plan.trunks)) == 1
-        if alone and not all(self._candidates.is_candidate(version) for version in unreached):
+    def _give_up(self, error: Exception, unreached: Mapping[Version, Places]) -> None:
+        """Handles a failure of the trunk: raises it, unless other tasks can still be answered.
+
+        They can if they read another trunk, or if only candidates were waiting for this step.
+        """
+        is_only_trunk = len(set(self._plan.trunks)) == 1
+        if is_only_trunk and not all(self._candidates.is_candidate(version) for version in unreached):
             raise error
         for version, places in unreached.items():
             self._fail(version, places, f"the trunk of {version.task} failed: {error}", None)
 
-    def _fail(self, version: Version, places: Packing, sentence: str, seconds: float | None) -> None:
+    def _fail(self, version: Version, places: Places, sentence: str, seconds: float | None) -> None:
         self._candidates.add(version, {}, errors=len(places), seconds=seconds)
         if not self._candidates.is_shadow(version):
-            self._results.put((version.task, error_answers(dict.fromkeys(places, sentence))))
+            self._work.put((version.task, error_answers(dict.fromkeys(places, sentence))))
 
-    def _compute(self, version: Version, places: Packing, batch: PaddedGroup, hidden: np.ndarray) -> dict[int, Answer]:
-        """The branch's answers by row. Raises RuntimeError if it fails."""
+    def _compute(self, version: Version, places: Places, group: PaddedGroup, hidden: np.ndarray) -> dict[int, Answer]:
+        """Returns the version's answers by row. Raises RuntimeError if the call fails or a logit is not finite."""
         chosen = sorted(set(places.values()))
-        logits = infer(version.model, version.number, batch.branch_inputs(hidden, chosen), ["logits"])["logits"]
+        logits = infer(version.model, version.number, group.branch_inputs(hidden, chosen), ["logits"])["logits"]
         if not np.isfinite(logits).all():
-            raise RuntimeError("its logits are no finite numbers")
-        of = dict(zip(chosen, logits, strict=True))
+            raise RuntimeError("its logits are not finite numbers")
+        logits_at = dict(zip(chosen, logits, strict=True))
         return {
-            row: read_answer(version, self._rows[row], batch.encodings[place], of[place])
+            row: read_answer(version, self._rows[row], group.encodings[place], logits_at[place])
             for row, place in places.items()
         }
 
     def _is_waiting(self, row: int) -> bool:
         return not self._rows[row].caller.is_gone
 
-    def _submit(self, work: Callable[..., None], *arguments: object) -> None:
-        """Called by a piece of work, which is itself unfinished until it has submitted all that follows it."""
-        with self._lock:
-            self._unfinished += 1
-        try:
-            self._calls.submit(self._do, work, *arguments)
-        except BaseException:
-            self._finish()
-            raise
 
-    def _do(self, work: Callable[..., None], *arguments: object) -> None:
-        try:
-            if not self._stopped:
-                work(*arguments)
-        except Exception as error:
-            self._results.put(error)
-        except BaseException as error:  # a panic of Rust; lost here, it would leave the batch waiting for ever
-            self._results.put(RuntimeError(f"{type(error).__name__}: {error}"))
-        finally:
-            self._finish()
+def _padded_lengths(plan: SequencePlan, lengths: Sequence[int]) -> list[int]:
+    """Returns each sequence's padded length: at most the longest maximum length among its trunk's tasks.
 
-    def _finish(self) -> None:
-        with self._lock:
-            self._unfinished -= 1
-            finished = self._unfinished == 0
-        if finished:
-            self._results.put(None)
-
-
-def _lengths(plan: SequencePlan) -> list[int]:
-    """Of each sequence, padded; no more than some task of its trunk reads, for so many positions the encoder has."""
+    The encoder has no positions beyond that.
+    """
     most: dict[str, int] = {}
-    for version in plan.places:
+    for version in plan.sequences:
         most[version.trunk] = max(most.get(version.trunk, 0), version.max_length)
-    return [
-        padded_length(len(encoding.ids), most[trunk])
-        for encoding, trunk in zip(plan.encodings, plan.trunks, strict=True)
-    ]
+    return [padded_length(length, most[trunk]) for length, trunk in zip(lengths, plan.trunks, strict=True)]
