@@ -1,6 +1,6 @@
-"""The model `nlu_naive`: all texts in one padded batch, the trunk whole, then one branch after the other.
+"""The model `nlu_naive`: all texts in one padded group, the whole trunk in one call, then one branch after another.
 
-Beside it lie a copy of the package `router` and of the model `nlu` (nlu_model.py), of which all else is taken.
+Everything else comes from copies of the package `router` and the model `nlu` (nlu_model.py) beside this file.
 """
 
 import json
@@ -25,18 +25,18 @@ class NaiveRouter(Router):
         plan = self._planner.plan(rows, registry)
         if not plan.encodings:
             return
-        batch = PaddedGroup.of(plan.encodings, max(len(encoding.ids) for encoding in plan.encodings))
+        group = PaddedGroup.of(plan.encodings, max(len(encoding.ids) for encoding in plan.encodings))
         taps = sorted({version.tap for version in plan.sequences})
-        states = infer(plan.trunks[0], NEWEST, batch.arrays, [hidden_name(tap) for tap in taps])
+        states = infer(plan.trunks[0], NEWEST, group.arrays, [hidden_name(tap) for tap in taps])
         everything = range(len(plan.encodings))
-        for version, places in plan.sequences.items():
-            inputs = batch.branch_inputs(states[hidden_name(version.tap)], everything)
+        for version, by_row in plan.sequences.items():
+            inputs = group.branch_inputs(states[hidden_name(version.tap)], everything)
             logits = infer(version.model, version.number, inputs, ["logits"])["logits"]
             yield (
                 version.task,
                 {
-                    row: json.dumps(read_answer(version, rows[row], batch.encodings[place], logits[place]))
-                    for row, place in places.items()
+                    row: json.dumps(read_answer(version, rows[row], group.encodings[index], logits[index]))
+                    for row, index in by_row.items()
                 },
             )
 
@@ -45,5 +45,5 @@ class TritonPythonModel(nlu_model.TritonPythonModel):
     """`nlu` with the naive router."""
 
     def initialize(self, args: dict[str, str]) -> None:
-        """Opens the repository that this model lies in."""
+        """Opens the repository that holds this model."""
         self._router = NaiveRouter(Path(args["model_repository"]).parent, "nlu_naive")

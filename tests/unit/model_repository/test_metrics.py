@@ -20,8 +20,8 @@ def test_each_batch_adds_its_tokens_and_nothing_is_sent_for_none(metrics, counte
 
 
 def test_the_cache_s_totals_are_told_once(metrics, counters):
-    metrics.tell_cache(5, 2)
-    metrics.tell_cache(6, 2)
+    metrics.set_cache_totals(5, 2)
+    metrics.set_cache_totals(6, 2)
 
     assert counters["espalier_result_cache_hits_total", "nlu"] == [5, 1]
     assert counters["espalier_result_cache_misses_total", "nlu"] == [2]
@@ -29,7 +29,7 @@ def test_the_cache_s_totals_are_told_once(metrics, counters):
 
 def test_without_candidates_there_are_no_counters_of_them(metrics, counters):
     metrics.count_tokens(10, 3)
-    metrics.tell_cache(5, 2)
+    metrics.set_cache_totals(5, 2)
 
     assert not [key for key in counters if "candidate" in key[0] or "shadow" in key[0]]
 

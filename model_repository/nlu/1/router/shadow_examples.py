@@ -1,4 +1,4 @@
-"""Texts for which a shadow says something else than the live version, for `espalier status`."""
+"""Keeps texts for which a shadow's answer differs from the live version's; `espalier status` shows them."""
 
 import json
 import logging
@@ -9,18 +9,18 @@ from router.answer_from_logits import Answer
 from router.registry import Version
 from router.row import Row
 
-_MOST_BYTES = 64 * 1024  # of a task's file: some hundred examples
+_MOST_BYTES = 64 * 1024  # of a task's file: a few hundred examples
 
 
 class ShadowExamples:
-    """Appends to shadow_<task>.jsonl in the repository, the first that are found. Several processes may do so."""
+    """Appends to shadow_<task>.jsonl in the repository until the file is full. Several processes may do so at once."""
 
     def __init__(self, repository: Path) -> None:
         self._repository = repository
         self._full: set[Version] = set()
 
     def keep(self, version: Version, examples: Sequence[tuple[Row, Answer, Answer]]) -> None:
-        """examples: (what was asked, the live answer, the shadow's)."""
+        """Keeps a shadow's examples: (row, live answer, shadow's answer). Logs a warning if they cannot be written."""
         if not examples or version in self._full:
             return
         file = self._repository / f"shadow_{version.task}.jsonl"
@@ -32,7 +32,7 @@ class ShadowExamples:
                         return
                     entry = {"version": version.number, "text": row.text, "pair": row.pair, "live": live}
                     out.write(json.dumps(entry | {"shadow": shadow}, ensure_ascii=False) + "\n")
-                    out.flush()  # a line is one write, so that lines of several processes do not mix
+                    out.flush()  # one write per line keeps the lines of several processes apart
         except OSError as error:
             self._full.add(version)
             logging.getLogger(__name__).warning("examples of differing answers are not kept: %s", error)
