@@ -13,7 +13,7 @@ def _version(kind, *labels):
 
 @pytest.fixture
 def ask(tokenizer_file):
-    """(branch, logits, text, all_scores) -> the answer."""
+    """(version, logits, text, all_scores) -> the answer."""
 
     def ask(version, logits, text="ab cd", all_scores=False):
         (encoding,) = TextTokenizer(tokenizer_file, version.max_length).encode([(text, None)])
@@ -79,7 +79,7 @@ def _tag_logits(*tags, labels=("O", "B-x", "I-x")):
 
 def test_tagging_reads_the_first_sub_word_of_each_word_only(ask):
     version = _version("tagging", "O", "B-x", "I-x")
-    # [CLS] a ##b c ##d [SEP]: what the other tokens say would be spans of its own.
+    # [CLS] a ##b c ##d [SEP]: the tags of the other tokens would be further spans.
     logits = _tag_logits("B-x", "O", "B-x", "B-x", "O", "B-x")
 
     result = ask(version, logits)

@@ -71,7 +71,7 @@ def test_what_another_task_s_canary_does_is_not_held_against_this_one(guard):
     assert guard.judge(CANARY, _batch(answers=20)) is None
 
 
-def test_the_next_version_begins_anew(guard):
+def test_the_next_version_starts_from_zero(guard):
     assert guard.judge(CANARY, _batch(errors=100)) is not None
 
     assert guard.judge(replace(CANARY, version=replace(VERSION, number=3)), _batch(answers=20)) is None

@@ -27,7 +27,7 @@ def shadow():
     return Candidates(Registry({"intent": Task(LIVE, shadow=NEW), "slots": Task(OTHER, shadow=OTHER_NEW)}))
 
 
-def test_where_nothing_is_candidate_there_are_no_outcomes():
+def test_without_candidates_there_are_no_outcomes():
     candidates = Candidates(Registry({"intent": Task(LIVE)}))
 
     candidates.add(LIVE, {0: _answer("a")}, errors=1, seconds=1.0)
@@ -132,7 +132,7 @@ def test_answers_that_differ_in_scores_alone_say_the_same(live, other):
         ({"score": 0.3}, {"score": 0.36}),
         ({"score": 4.0}, {"score": 4.3}),
         ({"score": 0.3}, {"score": -0.3}),
-        # A version of another kind says something else, also where both say that there is nothing.
+        # A version of another kind says something else, even if neither finds anything.
         ({"labels": []}, {"spans": []}),
         ({"score": 0.9}, _answer("a", 0.9)),
         (_answer("a"), {"labels": [{"label": "a", "score": 0.9}]}),

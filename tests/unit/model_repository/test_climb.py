@@ -33,7 +33,7 @@ REGISTRY = Registry(
 
 
 class Models:
-    """Trunk and branches: each call is noted, and held up or made to fail as the test says.
+    """Stands in for trunk and branches: notes each call, and holds it up or fails as the test says.
 
     The hidden states are the token ids, on trunk.2 one more, and a branch's logits the first letter's, so that answers
     tell of texts and trunks.
@@ -120,7 +120,7 @@ def _row(text, *tasks, pair=None, caller=HERE):
 
 
 def _collected(run):
-    """{task: {row: answer}}, and a row's answer comes once."""
+    """{task: {row: answer}}. Checks that each row's answer comes once."""
     found = {}
     for task, by_row in run.answers():
         known = found.setdefault(task, {})
@@ -221,7 +221,7 @@ def test_a_failing_trunk_fails_the_run(start, models, output):
 
 @pytest.mark.parametrize("called", ["hidden_2", "hidden_6", "branch_shallow"])
 def test_a_panic_fails_the_run_and_keeps_nobody_waiting(start, models, called):
-    class PanicException(BaseException):  # that of Rust is none that one could catch by its name
+    class PanicException(BaseException):  # Rust's cannot be caught by its name either
         pass
 
     models.errors[called] = PanicException("index out of bounds")
@@ -291,7 +291,7 @@ def test_a_caller_who_goes_on_the_way_stops_the_trunk(start, models):
 
 @pytest.mark.parametrize("fails", [False, True])
 def test_when_the_answers_end_early_no_call_is_still_under_way_and_none_follows(start, models, pool, fails):
-    """What is under way asks Triton about requests that are answered then, and gone."""
+    """A call under way would ask Triton about requests that are answered by then, and freed."""
     models.held["branch_shallow"] = threading.Event()
     models.held["hidden_6"] = threading.Event()
     answers = start(_row("a", "shallow", "middle", "deep")).answers()
@@ -363,7 +363,7 @@ TEXTS = list("abcdefghijklmnopqrst")
 
 
 def _candidate(**candidate):
-    """The registry, with a version of `shallow` a candidate."""
+    """The registry, with a candidate of `shallow`: canary=... or shadow=..."""
     return Registry(REGISTRY.tasks | {"shallow": Task(SHALLOW, **candidate)}, dict.fromkeys(TRUNKS, "tokenizer"))
 
 

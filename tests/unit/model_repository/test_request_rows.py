@@ -13,7 +13,7 @@ REGISTRY = Registry(
 
 
 def _texts(*values):
-    """[B, 1] as Triton's stub hands BYTES over."""
+    """A BYTES tensor [B, 1], as Triton's stub hands it over."""
     values = [value.encode() if isinstance(value, str) else value for value in values]
     return np.array(values, dtype=np.object_).reshape(-1, 1)
 
@@ -25,7 +25,7 @@ def read(request_rows_module):
 
 @pytest.fixture
 def refused(request_rows_module):
-    """The sentence with which a request is refused."""
+    """(tensors) -> the sentence with which the request is refused."""
 
     def refused(**tensors):
         with pytest.raises(request_rows_module.RefusedRequestError) as caught:

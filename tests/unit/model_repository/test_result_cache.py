@@ -63,7 +63,7 @@ def test_a_pair_task_is_known_per_pair_and_a_single_text_task_whatever_the_pair(
     assert _known(cache, replace(row, pair=None)) == ({"intent": "intent"}, ("same",))
 
 
-def test_a_new_version_of_one_task_is_computed_anew_and_the_others_stay_known(cache):
+def test_a_new_version_of_one_task_is_computed_and_the_others_stay_known(cache):
     cache.keep(_row(), INTENT, "first intent")
     cache.keep(_row(), SLOTS, "slots")
     newer = replace(INTENT, number=2)
@@ -75,7 +75,7 @@ def test_a_new_version_of_one_task_is_computed_anew_and_the_others_stay_known(ca
     assert _known(cache, _row(), INTENT)[0] == {"intent": "first intent"}, "a rollback finds its answers again"
 
 
-def test_a_canary_s_answers_are_found_for_its_own_texts_alone_and_no_more_once_it_is_gone(cache):
+def test_a_canary_s_answers_are_found_for_its_own_texts_alone_and_not_once_it_is_gone(cache):
     canary = Canary(replace(INTENT, number=2), share=0.5, max_error_rate=0.1, max_milliseconds=50, minimum=10)
     candidate = Registry({"intent": Task(INTENT, canary=canary)})
     rows = [_row(f"text {number}") for number in range(20)]

@@ -143,7 +143,7 @@ TOKENIZERS = {"trunk": "tokenizer", "trunk.2": "tokenizer_trunk.2_16"}
 
 @pytest.fixture
 def planner(tmp_path, tokenizer_file):
-    """On a repository with a second trunk, whose tokenizer ends no text with [SEP]."""
+    """A planner on a repository with a second trunk, whose tokenizer does not end texts with [SEP]."""
     shutil.copytree(tokenizer_file.parents[1], tmp_path / "tokenizer")
     other = Tokenizer.from_file(str(tokenizer_file))
     other.post_processor = processors.TemplateProcessing(

@@ -1,4 +1,4 @@
-"""The routers import nothing of the project's; what they share with the build tools is written in both."""
+"""The routers import nothing from the project: the names that they share with the build tools are written in both."""
 
 from router import serving_lock, withdrawal
 from router.shadow_examples import ShadowExamples
