@@ -34,7 +34,7 @@ class Version:
 class Canary:
     """A candidate that answers for a share (0..1) of the texts, as long as it keeps within its bounds.
 
-    max_error_rate: share of its answers (0..1) that may be errors. max_milliseconds: average duration of its calls.
+    max_error_rate: share of its answers (0..1) that may be errors. max_milliseconds: what a call may take on average.
     minimum: number of answers before which it is not judged.
     """
 

@@ -83,7 +83,7 @@ def _without_punctuation(text: str, first: Word, last: Word) -> tuple[int, int]:
 def _is_closing(text: str, start: int, right: int) -> bool:
     """True if text[right - 1] ends a phrase or closes a bracket or quote that was opened before the span.
 
-    "U.S." and "Inc." keep their dot within a text and lose it at its end; "song (live)" keeps its bracket.
+    "Inc." keeps its dot within a text and loses it at the end, "U.S." keeps its last dot, "song (live)" its bracket.
     """
     mark = text[right - 1]
     if mark == ".":
