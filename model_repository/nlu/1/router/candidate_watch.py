@@ -35,10 +35,12 @@ class CandidateWatch:
                 if reason is not None and self._registry.drop_canary(version):
                     # In a thread, because another process may be changing the repository for seconds, and callers must
                     # not wait for that.
-                    threading.Thread(target=_withdraw, args=(self._repository, canary, reason), daemon=True).start()
+                    threading.Thread(
+                        target=_log_and_withdraw, args=(self._repository, canary, reason), daemon=True
+                    ).start()
 
 
-def _withdraw(repository: Path, canary: Canary, reason: str) -> None:
+def _log_and_withdraw(repository: Path, canary: Canary, reason: str) -> None:
     version = canary.version
     log = logging.getLogger(__name__)
     log.warning("canary %d of %s is withdrawn: %s", version.number, version.task, reason)

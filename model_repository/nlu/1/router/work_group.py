@@ -40,7 +40,7 @@ class WorkGroup(Generic[Result]):
                 result = self._results.get()
 
     def add(self, work: Callable[..., None], *arguments: object) -> None:
-        """Submits an item. Only an item may call this: the group cannot end before the item that adds has ended."""
+        """Submits an item. Call it from a running item: the group then cannot end before the new item has started."""
         with self._lock:
             self._unfinished += 1
         try:
