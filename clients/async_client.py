@@ -13,9 +13,9 @@ from clients.transport import AsyncTransport, open_async_transport
 
 
 class AsyncClient:
-    """Client for asyncio: the same arguments, answers and errors (see there), with await and async for.
+    """Client for asyncio: the arguments, answers and errors of Client, with await and async for.
 
-    May be made anywhere; belongs to the event loop of its first request.
+    It can be made anywhere, and belongs to the event loop of its first request.
     """
 
     def __init__(self, url: str = "localhost:8001", timeout: float = 30.0, bulk: bool = False) -> None:
@@ -26,7 +26,7 @@ class AsyncClient:
     async def predict(
         self, text: str, pair: str | None = None, tasks: Sequence[str] | None = None, all_scores: bool = False
     ) -> dict[str, Answer]:
-        """Answers by task name for one text; see Client.predict."""
+        """Returns {task: answer} for one text; see Client.predict."""
         return (await self._ask(single_request(text, pair, tasks, all_scores)))[0]
 
     async def predict_batch(
@@ -36,7 +36,7 @@ class AsyncClient:
         tasks: Sequence[str] | None = None,
         all_scores: bool = False,
     ) -> list[dict[str, Answer]]:
-        """The same for many texts, in their order; see Client.predict_batch."""
+        """Returns the answers for many texts, in order; see Client.predict_batch."""
         requests = split_requests(texts, pairs, tasks, all_scores)
         return [answers for request in requests for answers in await self._ask(request)]
 
@@ -50,7 +50,7 @@ class AsyncClient:
         return self._stream(single_request(text, pair, tasks, all_scores))
 
     async def close(self) -> None:
-        """Close the connections."""
+        """Closes the connections."""
         if self._transport is not None:
             await self._transport.close()
             self._transport = None

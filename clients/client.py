@@ -12,16 +12,15 @@ from clients.transport import open_transport
 
 
 class Client:
-    """Asks the router of one server; safe to share between threads.
+    """Asks the router of one server. Threads can share a client.
 
-    url        host[:port] or grpc://host[:port] for gRPC, http://host[:port] for HTTP
-    timeout    seconds that one request may take (over HTTP: that each wait for the server may take); a list that is
-               split takes that long for each part
-    bulk       requests wait while others do (a nightly job beside people who wait); streams over HTTP do not
+    url: host[:port] or grpc://host[:port] for gRPC, http://host[:port] for HTTP.
+    timeout: seconds for one request; over HTTP for each wait on the socket. A long list is sent in several requests,
+        and each may take that long.
+    bulk: the requests yield to all others, as a nightly job should. Streams over HTTP do not.
 
-    Every method raises RequestRejected when the request is wrong, ServerUnavailable when there is no answer
-    now, ServerFailed when the server broke on the request. A single task that could not answer is no
-    exception: its Answer carries `error`.
+    Every method raises RequestRejected if the request is wrong, ServerUnavailable if the server cannot answer now, and
+    ServerFailed if it broke on the request. A task that could not answer raises nothing: its Answer has `error` set.
     """
 
     def __init__(self, url: str = "localhost:8001", timeout: float = 30.0, bulk: bool = False) -> None:
@@ -30,10 +29,10 @@ class Client:
     def predict(
         self, text: str, pair: str | None = None, tasks: Sequence[str] | None = None, all_scores: bool = False
     ) -> dict[str, Answer]:
-        """Answers by task name for one text, and a second one for pair tasks.
+        """Returns {task: answer} for one text. pair: the second text, for pair tasks.
 
-        tasks         names of the tasks to ask; None asks all that the server has
-        all_scores    also return the scores of all classes
+        tasks: names of the tasks to ask; None asks all tasks of the server.
+        all_scores: also return the scores of all classes.
         """
         return self._ask(single_request(text, pair, tasks, all_scores))[0]
 
@@ -44,9 +43,9 @@ class Client:
         tasks: Sequence[str] | None = None,
         all_scores: bool = False,
     ) -> list[dict[str, Answer]]:
-        """The same for many texts, in their order; a long list goes in several requests, one after another.
+        """Returns the answers for many texts, in order. A long list is sent in several requests, one by one.
 
-        pairs    one per text, None for a text that has none
+        pairs: one for each text; None for a text without a second one.
         """
         requests = split_requests(texts, pairs, tasks, all_scores)
         return [answers for request in requests for answers in self._ask(request)]
@@ -56,12 +55,12 @@ class Client:
     ) -> Iterator[tuple[str, Answer]]:
         """Yields (task, answer) as soon as each task is done.
 
-        The request is checked at once and sent at the first next(). Leaving the loop early cancels the rest.
+        The call checks the request; the first next() sends it. Leaving the loop early cancels the rest.
         """
         return self._stream(single_request(text, pair, tasks, all_scores))
 
     def close(self) -> None:
-        """Close the connections. The client cannot be used afterwards."""
+        """Closes the connections. The client cannot be used afterwards."""
         self._transport.close()
 
     def __enter__(self) -> Self:

@@ -1,12 +1,12 @@
-"""Which error a failed call becomes. The transports find out what happened; the sentences stand here."""
+"""The error that a failed call becomes. A transport finds out what happened; this module has the sentences."""
 
 import re
 
 from clients.errors import RequestRejected, ServerFailed, ServerUnavailable
 from espalier_errors import EspalierError
 
-# Triton words both cases (never loaded, loaded but without a usable version) in this way over both
-# transports, with status codes that differ between them: the sentence is the one reliable sign.
+# Triton says this over both transports if a model was never loaded or has no usable version. The status codes differ
+# between transports, so the sentence is the one reliable sign.
 _UNKNOWN_MODEL = re.compile(r"^Request for unknown model: '([^']*)'")
 # How Triton's Python backend reports an exception that the model itself did not turn into an error response.
 # The generate endpoints send it as 400, like a bad request.
@@ -19,13 +19,13 @@ _TOO_LATE = re.compile(r"Request timeout expired|the request's timeout of \S+ s 
 
 
 def is_tritons(sentence: str) -> bool:
-    """Whether Triton, and not the transport, says that there is no answer now."""
+    """Returns whether the sentence comes from Triton, and not from the transport."""
     words = (_QUEUE_FULL, _STOPPING)
     return bool(_UNKNOWN_MODEL.match(sentence) or any(one in sentence for one in words) or _TOO_LATE.search(sentence))
 
 
 def unreachable(url: str, reason: str) -> ServerUnavailable:
-    """Nothing answered at `url`, for `reason` (a few words, e.g. "Connection refused")."""
+    """Returns the error for a server that did not answer. reason: a few words, for example "Connection refused"."""
     return ServerUnavailable(
         f"the server at {url} cannot be reached ({reason}): start one with `espalier serve`, or give the "
         "address of a running one (by default host:8001 for gRPC, http://host:8000 for HTTP)"
@@ -33,7 +33,7 @@ def unreachable(url: str, reason: str) -> ServerUnavailable:
 
 
 def too_slow(url: str, timeout: float) -> ServerUnavailable:
-    """The deadline of `timeout` seconds passed."""
+    """Returns the error for a deadline of `timeout` seconds that passed."""
     return ServerUnavailable(
         f"the server at {url} did not answer within {timeout:g} s: it may be overloaded or still loading; "
         "ask again later or give a longer timeout"
@@ -41,12 +41,12 @@ def too_slow(url: str, timeout: float) -> ServerUnavailable:
 
 
 def not_now(url: str, status: int) -> ServerUnavailable:
-    """What stands before the server, a proxy perhaps, says with an HTTP status that there is no answer now."""
-    return ServerUnavailable(f"the server at {url} gives no answer now (HTTP status {status}): ask again later")
+    """Returns the error for an HTTP status that a proxy before the server sent."""
+    return ServerUnavailable(f"the server at {url} cannot answer now (HTTP status {status}): ask again later")
 
 
 def refusal(url: str, sentence: str, bad_request: bool) -> EspalierError:
-    """The server answered with an error: its `sentence`, and whether its status code blames the request."""
+    """Returns the error for an error response. bad_request: whether its status code blames the request."""
     if unknown := _UNKNOWN_MODEL.match(sentence):
         return ServerUnavailable(
             f"the server at {url} runs but its model '{unknown[1]}' is not loaded: wait until it is ready, "
@@ -66,13 +66,13 @@ def refusal(url: str, sentence: str, bad_request: bool) -> EspalierError:
     if bad_request and not broke:
         return RequestRejected(sentence)
     reason = sentence[broke.end() :] if broke else sentence
-    # Below the first line Triton puts the model's traceback: for the server's log, not for the caller.
+    # Triton puts the model's traceback below the first line; it belongs in the server's log.
     first_line = (reason.strip() or "no reason given").splitlines()[0]
     return ServerFailed(f"the server at {url} failed on this request: {first_line}")
 
 
 def unreadable(what: str) -> ServerFailed:
-    """The server's answer does not have the agreed form."""
+    """Returns the error for an answer that does not have the agreed form."""
     return ServerFailed(
         f"the server's answer cannot be read ({what}): it may not be an Espalier router, or one of another release"
     )

@@ -17,7 +17,7 @@ from clients.request import Column, Request
 from clients.terms import Terms
 from espalier_errors import EspalierError
 
-# Like tritonclient: the 4 MB that gRPC allows by default is less than 64 long texts with all scores.
+# As tritonclient does: gRPC's default of 4 MB is less than 64 long texts with all scores.
 _OPTIONS = [("grpc.max_receive_message_length", -1), ("grpc.max_send_message_length", -1)]
 # No "triton_grpc_error" header on streams, although it would bring status codes: under it Triton 2.51 was
 # seen to crash (signal 11) after error responses of a decoupled model.
@@ -91,7 +91,7 @@ class AsyncGrpcTransport:
 
 
 class _Calls:
-    """What both forms share: the deadline, and what to make of what comes back."""
+    """What both forms share: messages, deadline and errors."""
 
     def __init__(self, address: Address, terms: Terms) -> None:
         self.timeout = terms.timeout
@@ -141,7 +141,7 @@ class _Events:
         self._error: EspalierError | None = None
 
     def rows(self, response: service_pb2.ModelStreamInferResponse) -> Iterator[list[bytes]]:
-        """The rows of one message: none in an error and in the empty message that carries the final flag."""
+        """Yields the rows of one message. An error has none, nor has the empty message with the final flag."""
         if response.error_message:
             # It comes without a status code. A wrong request is refused before the first answer, so an error
             # after one is not the request's fault.
@@ -153,7 +153,7 @@ class _Events:
             yield _rows(response.infer_response)
 
     def check_end(self) -> None:
-        """Raises EspalierError if the stream that has now ended was not whole."""
+        """Raises EspalierError if the stream ended before its last answer."""
         if self._error is not None:
             raise self._error
         if not self._final:

@@ -9,7 +9,7 @@ _HEADERS = {"Content-Type": "application/json"}
 
 
 class HttpConnections:
-    """Opens a connection when none is idle; `timeout` is the longest wait, in seconds, on the socket."""
+    """Reuses idle connections and opens new ones. timeout: seconds of the longest wait on the socket."""
 
     def __init__(self, host: str, port: int, timeout: float) -> None:
         self._host = host
@@ -19,9 +19,9 @@ class HttpConnections:
 
     @contextmanager
     def post(self, path: str, body: bytes) -> Iterator[HTTPResponse]:
-        """The response to a POST, its body still to be read; a connection whose response was read is kept.
+        """Yields the response to a POST with its body unread. A connection whose response was read is kept.
 
-        Raises OSError or http.client.HTTPException.
+        Raises OSError or http.client.HTTPException if the request fails.
         """
         connection, response = self._send(path, body)
         try:
@@ -47,8 +47,8 @@ class HttpConnections:
                 return connection, connection.getresponse()
             except (ConnectionError, RemoteDisconnected):
                 connection.close()
-                # The server may close an idle connection at any time; a request has no effect but its answer,
-                # so that sending it again on another connection is safe.
+                # The server may close an idle connection at any time. A request changes nothing on the server, so it is
+                # safe to send it again on another connection.
                 if not reused:
                     raise
             except BaseException:

@@ -89,7 +89,7 @@ class AsyncHttpTransport:
 
 
 class _Calls:
-    """What both forms share: the endpoints, and what to make of what comes back."""
+    """What both forms share: endpoints, bodies and errors."""
 
     def __init__(self, address: Address, terms: Terms) -> None:
         self.infer_path = f"{address.path}/v2/models/nlu/infer"
@@ -125,7 +125,7 @@ class _Calls:
             raise failure.unreadable("no result in an event of the stream") from None
 
     def refusal(self, status: int, body: bytes) -> EspalierError:
-        # generate_stream sends its errors as an event too, with the status code of the error.
+        # generate_stream also sends an error as an event, with the error's status code.
         text = body.decode(errors="replace").strip().removeprefix("data:")
         try:
             sentence = str(json.loads(text)["error"])
@@ -143,8 +143,8 @@ class _Calls:
         if no_http and not isinstance(error, ConnectionError):  # RemoteDisconnected is both
             return failure.unreachable(self._url, "what answers there does not speak HTTP")
         number = getattr(error, "errno", None)
-        # By its number, since asyncio and aiohttp put long sentences of their own around the system's; only a
-        # failed name look-up has a negative number and its own words.
+        # asyncio and aiohttp wrap the system's message in long sentences, so it is looked up by its number. Only a
+        # failed name look-up has a negative number and a message of its own.
         reason = os.strerror(number) if number and number > 0 else getattr(error, "strerror", None)
         return failure.unreachable(self._url, reason or str(error) or type(error).__name__)
 

@@ -82,7 +82,7 @@ class Suite:
             # Single-task serving computes all layers for each task, each with weights of its own.
             depths = [shape.encoder_layers if single else 0] * len(shape.branches)
             self.encoders = [nn.ModuleList(BertLayer(config) for _ in range(depth)) for depth in depths]
-        # All layers of a kind share one compiled function, and each shape has its own: more than torch keeps by default.
+        # Layers share one compiled function for each shape: more shapes than torch keeps by default.
         torch._dynamo.config.recompile_limit = 4 * len(BATCHES)
         for module in (self.trunk, *self.heads, *self.encoders):
             module.eval().to(dtype)

@@ -106,7 +106,7 @@ def test_what_is_no_router_is_a_failure_of_the_server(url: str) -> None:
 
 
 def test_a_proxy_that_has_no_server_behind_it_means_unavailable(url: str) -> None:
-    with Client(url) as client, pytest.raises(ServerUnavailable, match=r"no answer now \(HTTP status 502\)"):
+    with Client(url) as client, pytest.raises(ServerUnavailable, match=r"cannot answer now \(HTTP status 502\)"):
         client.predict("proxy")
 
 
