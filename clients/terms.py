@@ -19,6 +19,6 @@ class Terms:
 
     @property
     def parameters(self) -> dict[str, int]:
-        """Triton's request parameters. Over HTTP Triton does not see that a caller has left, so the timeout tells it."""
+        """Triton's request parameters. Over HTTP Triton does not see a caller leave, so the timeout tells it."""
         timeout = {"timeout": max(1, round(self.timeout * 1e6))}  # microseconds
         return timeout | {"priority": _BULK} if self.bulk else timeout

@@ -23,7 +23,7 @@ def read_protocols(joined: str) -> list[Protocol]:
 
 
 def read_loads(callers: str | None, rates: str | None, distribution: Distribution) -> list[Load]:
-    """Returns the loads: first the numbers of callers, then the rates. Raises RequestRejected unless all are numbers."""
+    """Returns first the numbers of callers, then the rates. Raises RequestRejected if one is not a number."""
     if callers is None and rates is None:
         callers = _DEFAULT_CALLERS
     return [

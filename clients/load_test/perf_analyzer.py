@@ -12,7 +12,7 @@ from clients.load_test.errors import LoadTestUnavailable
 from clients.load_test.load import Load, Rate
 from clients.load_test.protocol import Protocol
 
-# Libraries that perf_analyzer of tritonclient 2.50 links and few machines have -> their names in the wheel nvidia-pytriton.
+# Libraries that perf_analyzer 2.50 links and few machines have -> their names in the wheel nvidia-pytriton.
 _LIBRARIES = {"libb64.so.0d": "libb64-*.so.0d", "libcudart.so.12": "libcudart-*.so.12*"}
 _RATE_SENDERS = 16  # threads that share an open loop's schedule
 
@@ -53,7 +53,7 @@ def arguments(address: Address, model: str, inputs: Path, protocol: Protocol, ex
 
 
 def load_arguments(load: Load, protocol: Protocol, schedule: Path) -> list[str]:
-    """Returns the arguments for the number of senders and their pace. schedule: the file of write_schedule, for a Rate."""
+    """Returns the arguments for the senders and their pace. schedule: the file of write_schedule, for a Rate."""
     if isinstance(load, Rate):
         # Without --async all threads would soon wait for answers and the loop would be a closed one.
         return ["--request-intervals", str(schedule), "--max-threads", str(_RATE_SENDERS), "--async"]

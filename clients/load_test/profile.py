@@ -29,7 +29,7 @@ class Profile:
 
 
 def read_profile(export: Path, start: float, end: float) -> Profile:
-    """Reads the requests of the export (JSON of perf_analyzer 2.50) from `start` to `end`, in seconds of the system clock.
+    """Reads the requests from `start` to `end`, in seconds of the system clock, of an export of perf_analyzer 2.50.
 
     Raises ServerFailed if it is not such an export.
     """
