@@ -11,5 +11,16 @@ class ServerUnavailable(EspalierError):  # noqa: N818
     """The server cannot answer now: nothing listens there, the deadline passed, or the model is not loaded."""
 
 
+class DeadlinePassed(ServerUnavailable):
+    """The timeout passed without an answer: the server may be slow, or the connection lost."""
+
+
 class ServerFailed(EspalierError):  # noqa: N818
     """The server accepted the request and failed, or its answer cannot be read."""
+
+
+class OthersAnswer(ServerFailed):
+    """The answer belongs to another request: the connection cannot be trusted."""
+
+
+SUSPECT_CONNECTION = (DeadlinePassed, OthersAnswer)  # after these a client opens a new connection

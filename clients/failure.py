@@ -2,7 +2,7 @@
 
 import re
 
-from clients.errors import RequestRejected, ServerFailed, ServerUnavailable
+from clients.errors import DeadlinePassed, OthersAnswer, RequestRejected, ServerFailed, ServerUnavailable
 from espalier_errors import EspalierError
 
 # Triton says this over both transports if a model was never loaded or has no usable version. The status codes differ
@@ -32,9 +32,14 @@ def unreachable(url: str, reason: str) -> ServerUnavailable:
     )
 
 
-def too_slow(url: str, timeout: float) -> ServerUnavailable:
+def cut_short(url: str) -> ServerUnavailable:
+    """Returns the error for a stream that ended before its last answer."""
+    return unreachable(url, "the stream ended before the last answer")
+
+
+def too_slow(url: str, timeout: float) -> DeadlinePassed:
     """Returns the error for a deadline of `timeout` seconds that passed."""
-    return ServerUnavailable(
+    return DeadlinePassed(
         f"the server at {url} did not answer within {timeout:g} s: it may be overloaded or still loading; "
         "ask again later or give a longer timeout"
     )
@@ -69,6 +74,37 @@ def refusal(url: str, sentence: str, bad_request: bool) -> EspalierError:
     # Triton puts the model's traceback below the first line; it belongs in the server's log.
     first_line = (reason.strip() or "no reason given").splitlines()[0]
     return ServerFailed(f"the server at {url} failed on this request: {first_line}")
+
+
+def check_id(asked: str, answered: object) -> None:
+    """Raises OthersAnswer if an answer names the id of another request. A server need not name any."""
+    if answered and answered != asked:
+        raise OthersAnswer(
+            "the answer belongs to another request, so it was not used: something between this client and the server "
+            "mixes up the answers of a connection"
+        )
+
+
+def forked_stream() -> RequestRejected:
+    """Returns the error for a stream that a child process goes on reading."""
+    return RequestRejected(
+        "this stream was started before a fork, so its answers belong to the parent: start a stream in the child"
+    )
+
+
+def grpc_after_fork() -> RequestRejected:
+    """Returns the error for gRPC in a process that was forked after it had used gRPC."""
+    return RequestRejected(
+        "gRPC cannot be used in a process that was forked after its parent had used gRPC: start the child with "
+        "multiprocessing's method spawn, ask for the first time in the child, or use an http:// address"
+    )
+
+
+def other_event_loop() -> RequestRejected:
+    """Returns the error for an AsyncClient in a second event loop."""
+    return RequestRejected(
+        "this AsyncClient belongs to the event loop of its first request: make one AsyncClient in each event loop"
+    )
 
 
 def unreadable(what: str) -> ServerFailed:

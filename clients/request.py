@@ -1,8 +1,9 @@
 """Checks texts and makes the router's input columns. Does not know how they travel."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Literal
+from uuid import uuid4
 
 from clients.errors import RequestRejected
 
@@ -20,12 +21,16 @@ class Column:
 
 @dataclass(frozen=True)
 class Request:
-    """Up to MAX_BATCH_SIZE checked texts. `pairs` has a row per text ("" = none) or is None."""
+    """Up to MAX_BATCH_SIZE checked texts. `pairs` has a row per text ("" = none) or is None.
+
+    id: goes with the request, and Triton puts it into the answer: an answer with another id is somebody else's.
+    """
 
     texts: list[str]
     pairs: list[str] | None
     tasks: list[str] | None
     all_scores: bool
+    id: str = field(default_factory=lambda: uuid4().hex)
 
     def __len__(self) -> int:
         return len(self.texts)

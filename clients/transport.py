@@ -1,6 +1,6 @@
 """The interface of a transport, and the choice between gRPC and HTTP."""
 
-from collections.abc import AsyncGenerator, Iterator
+from collections.abc import AsyncGenerator, Generator
 from typing import Protocol
 
 from clients.address import Address
@@ -17,7 +17,7 @@ class Transport(Protocol):
 
     def infer(self, request: Request) -> Rows: ...
 
-    def stream(self, request: Request) -> Iterator[Rows]: ...
+    def stream(self, request: Request) -> Generator[Rows, None, None]: ...
 
     def close(self) -> None: ...
 
