@@ -1,7 +1,9 @@
 """The options that several verbs have."""
 
+from collections.abc import Mapping
+from dataclasses import fields
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -40,3 +42,12 @@ def task_name(given: str | None, data: str) -> str:
         return check_task_name(given if given is not None else Path(data).name)
     except ValueError as error:
         raise TrainingError(f"{error} (--task NAME)") from error
+
+
+def hyper_parameters(arguments: Mapping[str, Any], **others: Any) -> HyperParameters:
+    """The hyper-parameters among a verb's arguments (its `locals()`): those that have the name of a field.
+
+    others: fields that are not options of the verb.
+    """
+    names = {field.name for field in fields(HyperParameters)}
+    return HyperParameters(**{name: value for name, value in arguments.items() if name in names}, **others)

@@ -24,9 +24,9 @@ from training.cli.options import (
     TaskName,
     TrainRows,
     Weights,
+    hyper_parameters,
     task_name,
 )
-from training.hyper_parameters import HyperParameters
 
 if TYPE_CHECKING:
     from training.checkpoint import Checkpoint
@@ -49,7 +49,7 @@ def sample_suite(
 @app.command()
 def finetune(
     data: Data,
-    layers: Annotated[int, typer.Option("--layers", "-L", help="L: how many top layers to fine-tune.")],
+    layers: Annotated[int, typer.Option("--teacher-layers", "-L", help="How many top layers to fine-tune.")],
     output: Output,
     task: TaskName = None,
     kind: KindName = None,
@@ -66,7 +66,7 @@ def finetune(
     train_rows: TrainRows = None,
     seed: Seed = DEFAULTS.seed,
 ) -> None:
-    """Train a teacher: fine-tune the top L layers of an encoder on one task."""
+    """Train a teacher: fine-tune the top layers of an encoder on one task."""
     from training.checkpoint import check_new
     from training.data import load_task
     from training.encoder import load_encoder
@@ -75,17 +75,7 @@ def finetune(
     name = task_name(task, data)
     check_new(output)
     task_data = load_task(data, kind, train_rows, seed)
-    hyper = HyperParameters(
-        learning_rate=learning_rate,
-        batch_size=batch_size,
-        accumulation=accumulation,
-        epochs=epochs,
-        patience=patience,
-        class_weights=class_weights,
-        precision=precision,
-        max_length=max_length,
-        seed=seed,
-    )
+    hyper = hyper_parameters(locals())
     _finish(fine_tune(task_data, name, load_encoder(encoder), layers, hyper, metric), output)
 
 
@@ -93,7 +83,7 @@ def finetune(
 def distill(
     teacher: Annotated[Path, typer.Argument(help="The teacher's checkpoint.")],
     data: Data,
-    layers: Annotated[int, typer.Option("--layers", "-l", help="l: the student's layers.")],
+    layers: Annotated[int, typer.Option("--student-layers", "-l", help="How many layers the student gets.")],
     output: Output,
     encoder: Annotated[str | None, typer.Option("--encoder", help="The teacher's, if not given.")] = None,
     epochs: Epochs = DEFAULTS.epochs,
@@ -106,7 +96,7 @@ def distill(
     train_rows: TrainRows = None,
     seed: Seed = DEFAULTS.seed,
 ) -> None:
-    """Distil a teacher into a student branch of l layers."""
+    """Distil a teacher into a student, a branch of fewer layers."""
     from training.checkpoint import check_new, load_checkpoint
     from training.data import load_task
     from training.encoder import load_encoder
@@ -115,17 +105,7 @@ def distill(
     check_new(output)
     checkpoint = load_checkpoint(teacher)
     task_data = load_task(data, checkpoint.record.kind, train_rows, seed)
-    hyper = HyperParameters(
-        learning_rate=learning_rate,
-        batch_size=batch_size,
-        accumulation=accumulation,
-        epochs=epochs,
-        patience=patience,
-        class_weights=class_weights,
-        precision=precision,
-        max_length=checkpoint.record.max_length,
-        seed=seed,
-    )
+    hyper = hyper_parameters(locals(), max_length=checkpoint.record.max_length)
     trained_with = load_encoder(encoder or checkpoint.record.encoder.name)
     _finish(distill_student(checkpoint, task_data, trained_with, layers, hyper), output)
 
@@ -133,7 +113,7 @@ def distill(
 @app.command()
 def evaluate(
     checkpoint: Annotated[Path, typer.Argument(help="A task checkpoint.")],
-    data: Annotated[Path, typer.Option("--data", help="A JSONL file of labelled rows.")],
+    data: Annotated[Path, typer.Option("--data", help="A .jsonl, .csv or .tsv file of labelled rows.")],
     encoder: Annotated[str | None, typer.Option("--encoder", help="The checkpoint's, if not given.")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
 ) -> None:
