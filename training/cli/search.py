@@ -38,10 +38,13 @@ def search(
     kind: KindName = None,
     metric: Metric = None,
     encoder: EncoderName = "minilm",
-    layers: Annotated[
-        str | None, typer.Option("--layers", "-L", help="Teachers' L, as 4-10; for N layers N/3 to 10N/12.")
+    teacher_layers: Annotated[
+        str | None,
+        typer.Option("--teacher-layers", "-L", help="Layers of the teachers, as 4-10; N/3 to 10N/12 of N by default."),
     ] = None,
-    student_layers: Annotated[str, typer.Option("--student-layers", "-l", help="Students' l.")] = "1-3",
+    student_layers: Annotated[
+        str, typer.Option("--student-layers", "-l", help="Layers of the students, as 1-3.")
+    ] = "1-3",
     epochs: Annotated[str, typer.Option(help="The epochs of which the best is kept, read off one run.")] = "3-5",
     learning_rate: Annotated[list[float], typer.Option(min=0, max=1, help="May be given several times.")] = RATES,
     full_learning_rate: Annotated[
@@ -69,9 +72,9 @@ def search(
         str | None, typer.Option(help="Optuna storage URL for several machines; a SQLite file if not given.")
     ] = None,
 ) -> None:
-    """Search for one task's L and l: teachers for each L, then students of the best.
+    """Search for the layers of one task's teacher and student: train teachers, then students of the best one.
 
-    Ended at any moment, the same command goes on where it stopped. Several processes may work on one search.
+    Safe to kill: run it again to resume. Several processes may work on one search.
     """
     from training.data import load_task
     from training.encoder import load_encoder
@@ -85,7 +88,7 @@ def search(
     epoch_range, student_range = parse_range(epochs), parse_range(student_layers)
     task_data = load_task(data, kind, train_rows, dev_rows=dev_rows)
     trained_on = load_encoder(encoder)
-    teacher_range = parse_range(layers) if layers else default_range(trained_on.layers)
+    teacher_range = parse_range(teacher_layers) if teacher_layers else default_range(trained_on.layers)
     check_range(teacher_range, trained_on.layers)
     prepared = PreparedTask(task_data, name, trained_on, max_length, metric)
     settings = Settings(

@@ -17,7 +17,7 @@ def search(start: Start, mood: Path, encoder_folder: Path, tmp_path: Path) -> Ca
     """search() starts one process of the same search in tmp_path."""
 
     def search() -> Popen[str]:
-        options = ["--encoder", encoder_folder, "--layers", "1-3", "--student-layers", "1-2", "--epochs", "1-3"]
+        options = ["--encoder", encoder_folder, "--teacher-layers", "1-3", "--student-layers", "1-2", "--epochs", "1-3"]
         options += [
             "--learning-rate",
             "1e-3",

@@ -45,7 +45,9 @@ def test_finetune_distill_and_evaluate_go_together(
     assert (record.training.hyper_parameters["epochs"], record.training.train_rows) == (2, 24)
 
     data, output = task_folders[Kind.CLASSIFICATION], tmp_path / "student"
-    result = invoke("distill", teacher, data, "-l", 1, "--output", output, "--train-rows", 10, "--seed", 3, *QUICK)
+    result = invoke(
+        "distill", teacher, data, "--student-layers", 1, "--output", output, "--train-rows", 10, "--seed", 3, *QUICK
+    )
     assert result.exit_code == 0, result.output
     student = load_checkpoint(output).record
     assert (student.layers, student.tap, student.training.role) == (1, 1, "student")
@@ -118,6 +120,9 @@ def test_kind_and_metric_can_be_named(task_folders: dict[Kind, Path], encoder_fo
     arguments = ["--encoder", encoder_folder, "--kind", "multi_label", "--metric", "f1_micro", "--task", "t", *QUICK]
     output = tmp_path / "out"
     data = task_folders[Kind.MULTI_LABEL]
-    assert invoke("finetune", data, "-L", 1, "--output", output, *arguments, "--max-length", 24).exit_code == 0
+    assert (
+        invoke("finetune", data, "--teacher-layers", 1, "--output", output, *arguments, "--max-length", 24).exit_code
+        == 0
+    )
     record = load_checkpoint(output).record
     assert (record.kind, record.metric, record.task) == (Kind.MULTI_LABEL, "f1_micro", "t")
