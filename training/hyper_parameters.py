@@ -6,7 +6,7 @@ from enum import StrEnum
 from training.errors import TrainingError
 
 
-class Precision(StrEnum):
+class TrainingPrecision(StrEnum):
     """auto is bf16 where the processor or GPU has it and fp32 elsewhere. Weights and scores are fp32 always."""
 
     AUTO = "auto"
@@ -44,7 +44,7 @@ class HyperParameters:
     clip_norm: float = 1.0
     class_weights: ClassWeights = ClassWeights.NONE
     max_length: int = 128
-    precision: Precision = Precision.AUTO
+    precision: TrainingPrecision = TrainingPrecision.AUTO
     temperature: float = 2.0  # of distillation
     seed: int = 0
 

@@ -8,7 +8,7 @@ from typing import Annotated, Any
 import typer
 
 from training.errors import TrainingError
-from training.hyper_parameters import ClassWeights, HyperParameters, Precision
+from training.hyper_parameters import ClassWeights, HyperParameters, TrainingPrecision
 from training.kinds import Kind
 
 DEFAULTS = HyperParameters()
@@ -27,7 +27,7 @@ Accumulation = Annotated[int, typer.Option(min=1, help="Batches per step of the 
 LearningRate = Annotated[float, typer.Option(min=0, max=1)]
 Patience = Annotated[int, typer.Option(min=0, help="Stop after so many epochs without a better score; 0: never.")]
 Weights = Annotated[ClassWeights, typer.Option("--class-weights", help="balanced: rare classes count as much.")]
-Format = Annotated[Precision, typer.Option("--precision", help="auto: bf16 where the machine has it.")]
+Format = Annotated[TrainingPrecision, typer.Option("--precision", help="auto: bf16 where the machine has it.")]
 MaxLength = Annotated[int, typer.Option(help="Longer inputs are cut to so many tokens.")]
 Seed = Annotated[int, typer.Option(help="Fixes new weights, shuffling and dropout.")]
 TrainRows = Annotated[int | None, typer.Option(min=1, help="Train on a random sample of that many rows.")]

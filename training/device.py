@@ -2,7 +2,7 @@
 
 import torch
 
-from training.hyper_parameters import Precision
+from training.hyper_parameters import TrainingPrecision
 
 
 def training_device() -> torch.device:
@@ -10,9 +10,9 @@ def training_device() -> torch.device:
     return torch.device("cuda" if torch.cuda.is_available() else "cpu")
 
 
-def autocast(device: torch.device, precision: Precision) -> torch.autocast:
+def autocast(device: torch.device, precision: TrainingPrecision) -> torch.autocast:
     """The context in which a training step computes its logits."""
-    wanted = precision is Precision.BF16 or (precision is Precision.AUTO and has_bf16(device))
+    wanted = precision is TrainingPrecision.BF16 or (precision is TrainingPrecision.AUTO and has_bf16(device))
     return torch.autocast(device.type, dtype=torch.bfloat16, enabled=wanted)
 
 
