@@ -15,6 +15,7 @@ from safetensors.torch import load_file, save_file
 from tokenizers import Tokenizer
 from transformers import BertConfig
 
+from training.atomic_write import rename_folder
 from training.encoder import tokenizer_json
 from training.errors import TrainingError
 from training.kinds import Kind
@@ -125,7 +126,7 @@ def save_checkpoint(folder: Path, checkpoint: Checkpoint) -> None:
         record["sha256"] = record_sha256(record)
         content = json.dumps(record, indent=2, ensure_ascii=False, allow_nan=False)
         (staged / RECORD).write_text(content + "\n", encoding="utf-8")
-        staged.rename(folder)
+        rename_folder(staged, folder)
 
 
 def check_new(folder: Path) -> None:
