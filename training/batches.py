@@ -96,6 +96,16 @@ def make_batch(
     )
 
 
+def groups_by_length(tokens: Sequence[Tokens], batch_size: int) -> Iterator[list[int]]:
+    """Divides the indices of `tokens` into groups of batch_size, shortest texts first; the last may be smaller.
+
+    Texts of like length share a batch, so that little is computed on padding.
+    """
+    order = sorted(range(len(tokens)), key=lambda index: len(tokens[index].ids))
+    for start in range(0, len(order), batch_size):
+        yield order[start : start + batch_size]
+
+
 def epoch_batches(
     tokens: Sequence[Tokens], targets: Sequence[object], kind: Kind, batch_size: int, shuffle: torch.Generator
 ) -> Iterator[Batch]:

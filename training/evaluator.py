@@ -8,7 +8,7 @@ import torch
 from tokenizers import Tokenizer
 from torch import nn
 
-from training.batches import make_inputs
+from training.batches import groups_by_length, make_inputs
 from training.data import Example
 from training.errors import NotFiniteError
 from training.kinds import Kind
@@ -29,9 +29,7 @@ def logits_of(model: nn.Module, tokens: Sequence[Tokens], kind: Kind, batch_size
     was_training = model.training
     model.eval()
     result: list[np.ndarray] = [np.empty(0)] * len(tokens)
-    by_length = sorted(range(len(tokens)), key=lambda i: len(tokens[i].ids))
-    for start in range(0, len(by_length), batch_size):
-        rows = by_length[start : start + batch_size]
+    for rows in groups_by_length(tokens, batch_size):
         logits = model(make_inputs(tokens, rows).to(device)).float().cpu().numpy()
         for place, row in enumerate(rows):
             result[row] = logits[place, : len(tokens[row].ids)] if kind is Kind.TAGGING else logits[place]
