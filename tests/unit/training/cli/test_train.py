@@ -65,6 +65,45 @@ def test_finetune_distill_and_evaluate_go_together(
         }
 
 
+OPTIONS: dict[str, tuple[str, object]] = {
+    "--epochs": ("epochs", 2),
+    "--patience": ("patience", 1),
+    "--batch-size": ("batch_size", 6),
+    "--accumulation": ("accumulation", 2),
+    "--learning-rate": ("learning_rate", 1e-3),
+    "--class-weights": ("class_weights", "balanced"),
+    "--precision": ("precision", "fp32"),
+}
+
+
+@pytest.mark.parametrize("verb", ["finetune", "distill"])
+def test_every_training_option_reaches_the_checkpoint(
+    verb: str, teacher: Path, task_folders: dict[Kind, Path], encoder_folder: Path, tmp_path: Path
+) -> None:
+    data, output = task_folders[Kind.CLASSIFICATION], tmp_path / "trained"
+    inputs = {
+        "finetune": [data, "--teacher-layers", 2, "--encoder", encoder_folder, "--max-length", 20],
+        "distill": [teacher, data, "--student-layers", 1],
+    }
+    options = [argument for option, (_, value) in OPTIONS.items() for argument in (option, value)]
+    result = invoke(verb, *inputs[verb], "--output", output, "--seed", 5, "--train-rows", 12, *options)
+    assert result.exit_code == 0, result.output
+    record = load_checkpoint(output).record
+    trained_with = record.training.hyper_parameters
+    assert {name: trained_with[name] for name, _ in OPTIONS.values()} == dict(OPTIONS.values())
+    assert trained_with["max_length"] == record.max_length == {"finetune": 20, "distill": 24}[verb]
+    assert (record.training.seed, record.training.train_rows) == (5, 12)
+
+
+@pytest.mark.parametrize(("suffix", "separator"), [("csv", ","), ("tsv", "\t")])
+def test_evaluate_reads_tables_too(suffix: str, separator: str, teacher: Path, tmp_path: Path) -> None:
+    path = tmp_path / f"dev.{suffix}"
+    path.write_text("".join(separator.join(row) + "\n" for row in (("text", "label"), ("a good film", "pos"))))
+    result = invoke("evaluate", teacher, "--data", path, "--json")
+    assert result.exit_code == 0, result.output
+    assert json.loads(result.stdout)["rows"] == 1
+
+
 def test_evaluate_without_json_prints_a_line_for_people(teacher: Path, task_folders: dict[Kind, Path]) -> None:
     scores = load_checkpoint(teacher).record.scores
     result = invoke("evaluate", teacher, "--data", task_folders[Kind.CLASSIFICATION] / "dev.jsonl")
