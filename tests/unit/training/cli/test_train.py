@@ -4,6 +4,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from typer.main import get_command
 from typer.testing import CliRunner, Result
 
 from training.checkpoint import load_checkpoint
@@ -12,6 +13,7 @@ from training.errors import TrainingError
 from training.kinds import Kind
 
 WriteRows = Callable[[Path, list[dict[str, Any]]], Path]
+DOCUMENTATION = Path(__file__).parents[4] / "docs" / "training.md"
 QUICK = ["--epochs", "2", "--batch-size", "8", "--learning-rate", "1e-3"]
 
 
@@ -165,3 +167,12 @@ def test_kind_and_metric_can_be_named(task_folders: dict[Kind, Path], encoder_fo
     )
     record = load_checkpoint(output).record
     assert (record.kind, record.metric, record.task) == (Kind.MULTI_LABEL, "f1_micro", "t")
+
+
+@pytest.mark.parametrize("verb", ["finetune", "distill", "evaluate"])
+def test_documentation_names_every_option(verb: str) -> None:
+    documentation = DOCUMENTATION.read_text(encoding="utf-8")
+    for option in get_command(app).commands[verb].params:  # type: ignore[attr-defined]
+        for name in option.opts:
+            if name.startswith("-"):
+                assert f"`{name}`" in documentation
