@@ -26,7 +26,7 @@ def read_result_file(path: Path, model: type[Result], advice: str) -> Result:
     try:
         return model.model_validate(json.loads(path.read_bytes()))
     except (UnicodeDecodeError, json.JSONDecodeError) as error:
-        raise TrainingError(f"{path} is damaged (it is no JSON object): {advice}.") from error
+        raise TrainingError(f"{path} is damaged (it is not a JSON object): {advice}.") from error
     except ValidationError as error:
         first = error.errors()[0]
         raise TrainingError(f"{path}: {'.'.join(map(str, first['loc']))}: {first['msg']}") from error

@@ -116,5 +116,5 @@ def _left_out(asked: list[str] | None, none: bool, tasks: list[str]) -> list[str
         return []
     for name in asked or []:
         if name not in tasks:
-            raise TrainingError(f"--leave-out {name}: this is none of the tasks {', '.join(tasks)}.")
+            raise TrainingError(f"--leave-out {name}: this is not one of the tasks {', '.join(tasks)}.")
     return asked or tasks

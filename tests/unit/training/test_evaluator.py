@@ -47,7 +47,7 @@ def test_outputs_that_are_no_numbers_are_an_error(encoder: Encoder, tasks: dict[
     with torch.no_grad():
         branch.classifier.bias[1] = float("nan")
     tokens = tokenize(encoder.tokenizer, tasks[Kind.CLASSIFICATION].dev, 24)
-    with pytest.raises(TrainingError, match="no finite numbers"):
+    with pytest.raises(TrainingError, match="outputs are NaN or infinite"):
         logits_of(TaskModel(ComputedStates(Trunk(encoder, [1])), branch), tokens, Kind.CLASSIFICATION)
 
 

@@ -51,7 +51,7 @@ def test_metric_is_the_one_asked_for_else_the_datas_else_the_kinds(
 
 
 def test_metric_of_the_data_that_is_none_of_the_kinds_is_refused(prepare: Callable[..., PreparedTask]) -> None:
-    with pytest.raises(TrainingError, match="'span_f1' is no metric of classification tasks"):
+    with pytest.raises(TrainingError, match="'span_f1' is not a metric of classification tasks"):
         prepare(metric="span_f1")
 
 

@@ -140,11 +140,11 @@ def test_two_folders_of_one_name_are_refused(task_folders: dict[Kind, Path], tmp
     ("folders", "options", "message"),
     [
         (["rte"], [], "joint training needs at least two tasks"),
-        (["rte", "my-task"], [], "my-task: the task name 'my-task' is no plain identifier"),
-        (["rte", "cola"], ["--leave-out", "mrpc"], "--leave-out mrpc: this is none of the tasks cola, rte."),
+        (["rte", "my-task"], [], "my-task: the task name 'my-task' is not an identifier"),
+        (["rte", "cola"], ["--leave-out", "mrpc"], "--leave-out mrpc: this is not one of the tasks cola, rte."),
         (["rte", "cola"], ["--leave-out", "rte", "--no-leave-one-out"], "contradict each other"),
         (["rte", "cola"], ["--epochs", "5-3"], "'5-3' runs backwards"),
-        (["rte", "cola"], [], "cola is no folder"),
+        (["rte", "cola"], [], "cola is not a folder"),
     ],
 )
 def test_bad_input_is_refused_before_any_work(
