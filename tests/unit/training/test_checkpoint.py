@@ -31,7 +31,7 @@ def folder(teachers: dict[Kind, Checkpoint], tmp_path: Path) -> Path:
 
 
 def edit_record(folder: Path, edit: Callable[[dict[str, Any]], object], sign: bool = True) -> None:
-    """Changes branch.json; signed, as a record written wrongly would be, or not, as one damaged later."""
+    """Changes branch.json. signed: with the right SHA-256, as if it was written wrongly, not damaged later."""
     record = json.loads((folder / "branch.json").read_text())
     edit(record)
     if sign:
@@ -40,7 +40,7 @@ def edit_record(folder: Path, edit: Callable[[dict[str, Any]], object], sign: bo
 
 
 def refresh_hashes(folder: Path) -> None:
-    """Makes branch.json agree with the files, as a checkpoint written wrongly (not damaged later) would."""
+    """Makes branch.json agree with the files, as if they were written wrongly, not damaged later."""
     import hashlib
 
     hashes = {name: hashlib.sha256((folder / name).read_bytes()).hexdigest() for name in FILES[1:]}

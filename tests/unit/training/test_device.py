@@ -21,7 +21,7 @@ CPU, GPU = torch.device("cpu"), torch.device("cuda")
 
 @pytest.fixture(params=[False, True], ids=["without bf16", "with bf16"])
 def hardware(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> bool:
-    """Whether the machine has bf16, as far as training can see."""
+    """True if training finds bf16 in hardware."""
     monkeypatch.setattr(training.device, "has_bf16", lambda _device: request.param)
     return bool(request.param)
 
@@ -69,12 +69,12 @@ def test_fp32_and_bf16_are_what_was_asked_for_on_any_machine(hardware: bool) -> 
 def losses_logits(
     tasks: dict[Kind, TaskData], encoder: Encoder, hyper: HyperParameters
 ) -> Callable[[TrainingPrecision], torch.Tensor]:
-    """losses_logits(precision): the logits of a training step as the loss gets them."""
+    """losses_logits(precision): the logits that the loss of a training step gets."""
 
     def logits(precision: TrainingPrecision) -> torch.Tensor:
         task = PreparedTask(tasks[Kind.CLASSIFICATION], "task", encoder, 24)
         model = task.model("train", new_branch(encoder, 1, 2, per_token=False), 1)
-        # The loss of a batch is what this function makes of the logits, so here the logits themselves.
+        # This loss function returns the logits themselves.
         return next(task.losses(model, lambda logits, _batch: logits, replace(hyper, precision=precision))())
 
     return logits
@@ -105,4 +105,4 @@ def test_training_in_bf16_learns_and_keeps_weights_and_scores_in_float32(
 
     assert record.scores == score()
     with torch.autocast("cpu", dtype=torch.bfloat16):
-        assert record.scores != score()  # so scores in bf16 would have been seen
+        assert record.scores != score()  # so this test would detect scores in bf16

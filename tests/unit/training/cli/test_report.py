@@ -17,7 +17,7 @@ def invoke(*arguments: object) -> Result:
 
 
 def error_of(result: Result) -> str:
-    """The message that `espalier` prints as its one sentence."""
+    """The one sentence that `espalier` prints."""
     assert result.exit_code == 1
     assert isinstance(result.exception, TrainingError), result.exception
     return str(result.exception)
@@ -25,7 +25,7 @@ def error_of(result: Result) -> str:
 
 @pytest.fixture
 def searched(tmp_path: Path, task_folders: dict[Kind, Path]) -> Path:
-    """One finished search, whose checkpoints are gone, beside a folder without one."""
+    """A finished search without its checkpoints, beside a folder without a search."""
     trials = [
         Trial(
             role=role,

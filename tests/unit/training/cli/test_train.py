@@ -22,7 +22,7 @@ def invoke(*arguments: object) -> Result:
 
 
 def error_of(result: Result) -> str:
-    """The message that `espalier` prints as its one sentence."""
+    """The one sentence that `espalier` prints."""
     assert result.exit_code == 1
     assert isinstance(result.exception, TrainingError), result.exception
     return str(result.exception)
