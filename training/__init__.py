@@ -8,5 +8,5 @@ Read the modules in this order: `data` (rows -> examples), `tokenization` and `b
 import os
 
 # torch reads this when it loads. Waiting threads sleep instead of spinning: spinning gains nothing on an idle machine,
-# and on a busy one it makes training take 1.6 times as long (docs/benchmarks.md).
+# and on a busy one it makes training take 1.6 times as long (docs/experiments.md).
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")

@@ -25,7 +25,8 @@ FORMAT_VERSION: Final = 1
 WEIGHTS, RECORD, TOKENIZER, GOLDEN = "branch.safetensors", "branch.json", "tokenizer.json", "golden.jsonl"
 GOLDEN_ROWS = 32  # at most
 MOST_LAYERS = 128  # of an encoder; a record with more is damaged
-# Names of the repository's own models. `fused` is kept for a graph of trunk and branches merged into one.
+# Names of the model repository's own models. `fused` is kept free for compaction: the trunk and stable branches merged
+# into one graph.
 RESERVED_NAMES = ("trunk", "tokenizer", "nlu", "nlu_stream", "fused")
 
 
