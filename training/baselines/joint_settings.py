@@ -4,7 +4,7 @@ from typing import Any, Final, Self
 
 from pydantic import BaseModel, ConfigDict
 
-from training.hyper_parameters import HyperParameters, Precision
+from training.hyper_parameters import HyperParameters, TrainingPrecision
 from training.kinds import Kind
 from training.prepared_task import PreparedTask
 from training.recorded_settings import RecordedSettings
@@ -47,7 +47,7 @@ class JointSettings(RecordedSettings):
     epochs: int
     learning_rate: float
     head_learning_rate: float
-    precision: Precision
+    precision: TrainingPrecision
     seed: int
 
     @property

@@ -7,7 +7,7 @@ from typing import Final
 from filelock import FileLock
 from pydantic import BaseModel, Field
 
-from training.hyper_parameters import ClassWeights, HyperParameters, Precision
+from training.hyper_parameters import ClassWeights, HyperParameters, TrainingPrecision
 from training.kinds import Kind
 from training.recorded_settings import RecordedSettings, check_recorded_settings, record_settings
 from training.search.result import Role
@@ -67,7 +67,7 @@ class Settings(RecordedSettings):
     epochs: int
     patience: int
     class_weights: ClassWeights
-    precision: Precision
+    precision: TrainingPrecision
     prune: bool
 
     def hyper(self, spec: Spec) -> HyperParameters:

@@ -80,7 +80,19 @@ def searched(
 ) -> tuple[Path, Result]:
     """A search with all four options, and the folder beside its database."""
     root = tmp_path_factory.mktemp("searched")
-    options = ["-L", "1-2", "-l", "1", "--epochs", "1", "--learning-rate", "1e-3", "--batch-size", 8, "--no-prune"]
+    options = [
+        "--teacher-layers",
+        "1-2",
+        "--student-layers",
+        "1",
+        "--epochs",
+        "1",
+        "--learning-rate",
+        "1e-3",
+        "--batch-size",
+        8,
+        "--no-prune",
+    ]
     options += ["--max-length", 24]
     options += ["--tolerance", 100, "--storage", f"sqlite:///{root}/elsewhere.db", "--cache-gb", 0]
     options += ["--baseline", "full", "--full-learning-rate", "1e-4", "--full-learning-rate", "3e-4"]
