@@ -10,6 +10,7 @@ from training.hyper_parameters import ClassWeights, HyperParameters, Precision
 from training.kinds import Kind
 
 DEFAULTS = HyperParameters()
+DEFAULT_CACHE_GB = 8.0
 
 Data = Annotated[
     str, typer.Argument(help="A folder with train and dev as .jsonl, .csv or .tsv, or hub:NAME[:CONFIGURATION].")
@@ -30,6 +31,7 @@ MaxLength = Annotated[int, typer.Option(help="Longer inputs are cut to so many t
 Seed = Annotated[int, typer.Option(help="Fixes new weights, shuffling and dropout.")]
 TrainRows = Annotated[int | None, typer.Option(min=1, help="Train on a random sample of that many rows.")]
 DevRows = Annotated[int | None, typer.Option(min=1, help="Score on a random sample of that many dev rows.")]
+CacheGb = Annotated[float, typer.Option("--cache-gb", min=0, help="Disk for the frozen layers' outputs; 0: none.")]
 
 
 def task_name(given: str | None, data: str) -> str:
