@@ -15,7 +15,7 @@ from training.encoder import Encoder, load_encoder
 from training.errors import TrainingError
 from training.evaluator import evaluate
 from training.fingerprint import trunk_fingerprints
-from training.hyper_parameters import HyperParameters, Precision
+from training.hyper_parameters import HyperParameters, TrainingPrecision
 from training.kinds import Kind
 from training.model import Trunk, new_branch
 from training.prepared_task import PreparedTask
@@ -209,7 +209,7 @@ def test_teacher_and_student_trained_with_a_cache_are_those_trained_without_one(
     kind: Kind,
 ) -> None:
     """The same but for rounding, with the frozen layers computed once."""
-    data, exact = tasks[kind], replace(hyper, precision=Precision.FP32)
+    data, exact = tasks[kind], replace(hyper, precision=TrainingPrecision.FP32)
     teacher = fine_tune(data, "task", encoder, 3, exact)
     student = distill(teacher, data, encoder, 1, exact)
     monkeypatch.setattr(training.prepared_task, "ComputedStates", None)  # no epoch may run the trunk
