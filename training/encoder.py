@@ -8,9 +8,11 @@ from typing import Any
 
 import torch
 from tokenizers import Tokenizer
-from transformers import AutoConfig, AutoTokenizer, BertConfig, BertModel
+from transformers import AutoConfig, BertConfig, BertModel
 from transformers.utils import logging as transformers_logging
 
+from training.encoder_checks import check_config, check_weights
+from training.encoder_tokenizer import load_tokenizer
 from training.errors import TrainingError
 
 transformers_logging.disable_progress_bar()  # an encoder loads in a second, and training shows a bar of its own
@@ -62,31 +64,57 @@ def computing_config(config: BertConfig) -> dict[str, Any]:
 def load_encoder(name: str = DEFAULT_ENCODER) -> Encoder:
     """Loads an encoder in float32: "minilm" (all-MiniLM-L6-v2, from its package), a local folder, or a hub id.
 
-    Raises TrainingError if it cannot be loaded or is not a BERT model.
+    Raises TrainingError if it cannot be loaded, is not a plain BERT model, lacks weights or holds others than its
+    config.json describes, or if its tokenizer is missing or is not the one that AutoTokenizer gives.
     """
     if name.startswith((".", "/", "~")) and not Path(name).is_dir():
         raise TrainingError(f"the encoder {name!r} is not a folder: give a folder that exists, or a hub id.")
     path = _minilm_folder() if name == DEFAULT_ENCODER else name
     try:
         config = AutoConfig.from_pretrained(path)
-        if config.model_type != "bert":
-            raise TrainingError(f"the encoder {name!r} is a {config.model_type!r} model; Espalier needs a BERT model.")
-        with torch.random.fork_rng():
-            torch.manual_seed(0)  # an encoder saved without a pooler gets the same new one at each call
-            bert = BertModel.from_pretrained(path, config=config, dtype=torch.float32, attn_implementation="sdpa")
-        tokenizer = _load_tokenizer(path)
+        check_config(name, config)
+        config.chunk_size_feed_forward = 0  # it saves memory, changes no result, and refuses most lengths
+        bert, loading = _load_bert(path, config)
+        check_weights(name, loading)
+        tokenizer = load_tokenizer(name, path)
     except TrainingError:
         raise
     except Exception as error:  # the libraries raise many types: missing, not reachable, damaged
         raise TrainingError(
-            f"the encoder {name!r} could not be loaded (a local folder or a hub id is expected): {error}"
+            f"the encoder {name!r} could not be loaded (a local folder or a hub id is expected): {_one_line(error)}"
         ) from error
-    if tokenizer.get_vocab_size() > config.vocab_size:
+    tokens = max(tokenizer.get_vocab().values()) + 1  # the ids may have gaps
+    if tokens > config.vocab_size:
         raise TrainingError(
-            f"the tokenizer of the encoder {name!r} knows {tokenizer.get_vocab_size()} tokens, its weights only "
+            f"the tokenizer of the encoder {name!r} knows {tokens} tokens, its weights only "
             f"{config.vocab_size}: they come from different models."
         )
     return Encoder(name, bert.eval(), tokenizer)
+
+
+def _load_bert(path: str | Path, config: BertConfig) -> tuple[BertModel, dict[str, Any]]:
+    """The model and what was missing and left over. Silent: check_weights says it in one sentence."""
+    verbosity = transformers_logging.get_verbosity()
+    transformers_logging.set_verbosity_error()
+    try:
+        with torch.random.fork_rng():
+            torch.manual_seed(0)  # an encoder saved without a pooler gets the same new one at each call
+            loaded: Any = BertModel.from_pretrained(
+                path,
+                config=config,
+                dtype=torch.float32,
+                attn_implementation="sdpa",
+                ignore_mismatched_sizes=True,  # check_weights names them
+                output_loading_info=True,
+            )
+            bert, loading = loaded  # a pair, with output_loading_info
+            return bert, loading
+    finally:
+        transformers_logging.set_verbosity(verbosity)
+
+
+def _one_line(error: Exception) -> str:
+    return " ".join(str(error).split()) or type(error).__name__
 
 
 def tokenizer_json(tokenizer: Tokenizer) -> str:
@@ -94,17 +122,6 @@ def tokenizer_json(tokenizer: Tokenizer) -> str:
     state = json.loads(tokenizer.to_str())
     state["padding"] = state["truncation"] = None
     return json.dumps(state, ensure_ascii=False, sort_keys=True)
-
-
-def _load_tokenizer(path: str | Path) -> Tokenizer:
-    file = Path(path) / "tokenizer.json"
-    if file.is_file():
-        tokenizer = Tokenizer.from_file(str(file))
-    else:
-        tokenizer = AutoTokenizer.from_pretrained(path).backend_tokenizer
-    tokenizer.no_padding()
-    tokenizer.no_truncation()
-    return tokenizer
 
 
 def _minilm_folder() -> Path:

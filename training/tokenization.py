@@ -36,20 +36,19 @@ def tokenize(tokenizer: Tokenizer, examples: Sequence[Example], max_length: int)
 
 
 def first_sub_words(encoding: Encoding, words: Sequence[tuple[int, int]]) -> list[int]:
-    """The index of each word's first sub-word, or NOT_SEEN. words: (start, end) character offsets.
+    """The index of each word's first sub-word, or NOT_SEEN. words: (start, end) character offsets, ascending.
 
+    A word's first sub-word is the first token that shares a character with it. Such a token may begin before the word:
+    with Metaspace and byte-level tokenizers at the blank, and if one token spans several words.
     It uses offsets, not the tokenizer's own words, because BERT's pre-tokenizer also splits at punctuation and the data
-    does not ("o'clock" is one word). The router does the same on raw text.
+    does not ("o'clock" is one word). The router's word_offsets does the same on raw text.
     """
-    positions = [NOT_SEEN] * len(words)
-    word = 0
-    for index, (start, end) in enumerate(encoding.offsets):
-        if start == end:  # a special token
-            continue
-        while word < len(words) and words[word][1] <= start:
-            word += 1
-        if word == len(words):
-            break
-        if positions[word] == NOT_SEEN and start >= words[word][0]:
-            positions[word] = index
+    positions, index = [], 0
+    offsets = encoding.offsets
+    for start, end in words:
+        # An empty token is a special one, or a blank that the tokenizer put before the text.
+        while index < len(offsets) and (offsets[index][1] <= start or offsets[index][0] == offsets[index][1]):
+            index += 1
+        is_seen = index < len(offsets) and offsets[index][0] < end
+        positions.append(index if is_seen else NOT_SEEN)
     return positions

@@ -18,15 +18,18 @@ PARTNERS = {"(": ")", "[": "]", "{": "}", ")": "(", "]": "[", "}": "{"}
 def word_offsets(text: str, encoding: Encoding) -> list[Word]:
     """Returns (start, end, token position) for each word between blanks, with offsets in characters.
 
-    The position is that of the word's first sub-word, which carries the word's tag, as in training. Words without a
+    The position is that of the word's first sub-word, which carries the word's tag, as in training: the first token
+    that shares a character with the word. Metaspace and byte-level tokens begin at the blank before it. Words without a
     token, such as truncated ones, are left out.
     """
     words, position = [], 0
     offsets = encoding.offsets
     for match in WORD.finditer(text):
         start, end = match.span()
-        # Special tokens have the offsets (0, 0).
-        while position < len(offsets) and (offsets[position][0] < start or offsets[position][1] == 0):
+        # Empty tokens are special ones, with the offsets (0, 0), or a blank that the tokenizer put before the text.
+        while position < len(offsets) and (
+            offsets[position][1] <= start or offsets[position][0] == offsets[position][1]
+        ):
             position += 1
         if position == len(offsets):
             break
