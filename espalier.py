@@ -4,13 +4,16 @@
 """
 
 import atexit
+import codecs
 import gc
+import io
+import json
 import platform
 import signal
 import sys
 import warnings
 from collections.abc import Callable
-from typing import Any
+from typing import Any, TextIO
 
 from clients import Answer, AsyncClient, Client
 from espalier_errors import EspalierError
@@ -27,6 +30,7 @@ def main() -> None:
     What the user can mend is one sentence on stderr and exit code 1, never a traceback. A TrainingWarning is one
     sentence on stderr as well, and the program goes on.
     """
+    _make_writable(sys.stdout)
     atexit.register(gc.freeze)  # at the end a last search for garbage among all of torch's objects would take a second
     # Here, so that a program that only asks loads none of it.
     import typer
@@ -59,6 +63,20 @@ def main() -> None:
             f"espalier: this verb needs the package {error.name!r}: install Espalier with its extra `build` "
             f"(pip install '.[build]' in its folder){python}."
         )
+
+
+def _make_writable(stream: TextIO) -> None:
+    r"""Lets a stream whose encoding is not UTF-8 write other characters as \uXXXX, which JSON reads as well."""
+    codecs.register_error("json_escape", _escape)
+    if isinstance(stream, io.TextIOWrapper):  # a test's or an embedding program's own stream may be none
+        stream.reconfigure(errors="json_escape")
+
+
+def _escape(error: UnicodeError) -> tuple[str, int]:
+    if not isinstance(error, UnicodeEncodeError):
+        raise error
+    escaped = json.dumps(error.object[error.start : error.end])[1:-1]
+    return escaped, error.end
 
 
 def _sentence_for(plain: type[Warning], with_place: Callable[..., str]) -> Callable[..., str]:

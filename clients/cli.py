@@ -11,7 +11,7 @@ from rich.console import Console
 from clients.answer import Answer
 from clients.cli_output import print_answers, print_heading, print_streamed
 from clients.cli_tasks import read_tasks
-from clients.cli_texts import read_texts
+from clients.cli_texts import at_its_place, read_texts
 from clients.client import Client
 from clients.errors import RequestRejected
 from clients.load_test.command import load_test
@@ -23,7 +23,9 @@ app.command()(load_test)
 
 @app.command()
 def predict(
-    texts: Annotated[list[str] | None, typer.Argument(metavar="TEXT...", help="Texts to ask about.")] = None,
+    texts: Annotated[
+        list[str] | None, typer.Argument(metavar="TEXT...", help="Texts to ask about; after -- they may begin with -.")
+    ] = None,
     file: Annotated[str | None, typer.Option(help="More texts, one a line; '-' is standard input.")] = None,
     pair: Annotated[str | None, typer.Option(help="Second text for pair tasks; goes with every TEXT.")] = None,
     tasks: Annotated[str | None, typer.Option(help="Tasks to ask, joined by commas; all if left out.")] = None,
@@ -51,7 +53,7 @@ def predict(
 
 def _print_batches(
     client: Client,
-    texts: Iterator[str],
+    texts: Iterator[tuple[str, str]],
     pair: str | None,
     tasks: Sequence[str] | None,
     scores: bool,
@@ -61,9 +63,14 @@ def _print_batches(
     console = Console()
     unanswered = False
     # One request's worth at a time: a long file is answered while it is read, and never held whole in memory.
-    while batch := list(islice(texts, MAX_BATCH_SIZE)):
+    while located := list(islice(texts, MAX_BATCH_SIZE)):
+        places, batch = [place for place, _ in located], [text for _, text in located]
         pairs = None if pair is None else [pair] * len(batch)
-        for text, answers in zip(batch, client.predict_batch(batch, pairs, tasks, scores), strict=True):
+        try:
+            all_answers = client.predict_batch(batch, pairs, tasks, scores)
+        except RequestRejected as error:
+            raise at_its_place(error, places) from error
+        for text, answers in zip(batch, all_answers, strict=True):
             unanswered |= _none_answered(answers.values())
             if as_json:
                 content = {task: _json(answer) for task, answer in answers.items()}
@@ -75,7 +82,7 @@ def _print_batches(
 
 def _print_streams(
     client: Client,
-    texts: Iterator[str],
+    texts: Iterator[tuple[str, str]],
     pair: str | None,
     tasks: Sequence[str] | None,
     scores: bool,
@@ -84,19 +91,35 @@ def _print_streams(
     """Returns whether some text got nothing but errors."""
     console = Console()
     unanswered = False
-    for text in texts:
-        answers = []
-        for index, (task, answer) in enumerate(client.stream(text, pair, tasks, scores)):
-            answers.append(answer)
-            if as_json:
-                content = {"task": task, "answer": _json(answer)}
-                typer.echo(json.dumps(_json_key(text, pair) | content, ensure_ascii=False))
-            else:
-                if index == 0:  # not before: a refused text gets no heading
-                    print_heading(text, pair, console)
-                print_streamed(task, answer, console)
-        unanswered |= _none_answered(answers)
+    for place, text in texts:
+        try:
+            unanswered |= _print_stream(client, text, pair, tasks, scores, as_json, console)
+        except RequestRejected as error:
+            raise at_its_place(error, [place]) from error
     return unanswered
+
+
+def _print_stream(
+    client: Client,
+    text: str,
+    pair: str | None,
+    tasks: Sequence[str] | None,
+    scores: bool,
+    as_json: bool,
+    console: Console,
+) -> bool:
+    """Returns whether the text got nothing but errors."""
+    answers = []
+    for index, (task, answer) in enumerate(client.stream(text, pair, tasks, scores)):
+        answers.append(answer)
+        if as_json:
+            content = {"task": task, "answer": _json(answer)}
+            typer.echo(json.dumps(_json_key(text, pair) | content, ensure_ascii=False))
+        else:
+            if index == 0:  # not before: a refused text gets no heading
+                print_heading(text, pair, console)
+            print_streamed(task, answer, console)
+    return _none_answered(answers)
 
 
 def _none_answered(answers: Collection[Answer]) -> bool:

@@ -10,11 +10,12 @@ from typing import Annotated, Any, Final, Literal, Self
 
 import torch
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
-from safetensors import SafetensorError, safe_open
+from safetensors import safe_open
 from safetensors.torch import load_file, save_file
 from tokenizers import Tokenizer
 from transformers import BertConfig
 
+from espalier_json import NotJsonError, parse_json
 from training.atomic_write import rename_folder
 from training.encoder import tokenizer_json
 from training.errors import TrainingError
@@ -85,6 +86,8 @@ class BranchRecord(BaseModel):
     @model_validator(mode="after")
     def _fits_its_encoder(self) -> Self:
         positions = self.encoder.config.get("max_position_embeddings", 0)
+        if not isinstance(positions, int):
+            raise ValueError(f"max_position_embeddings of the encoder must be an integer, not {positions!r}")
         if self.max_length > positions:
             raise ValueError(f"max_length {self.max_length} is more than the encoder's {positions} positions")
         if len(set(self.labels)) < len(self.labels):
@@ -152,12 +155,12 @@ def load_record(folder: Path) -> BranchRecord:
     if not path.is_file():
         raise TrainingError(f"{folder} is not a task checkpoint: {RECORD} is missing.")
     try:
-        content = json.loads(path.read_bytes())
+        content = parse_json(path.read_bytes())
         version = content.get("format_version")
         if version != FORMAT_VERSION:
             raise TrainingError(f"{path}: its format version is {version!r}; this version reads {FORMAT_VERSION}.")
         record = BranchRecord.model_validate(content)
-    except (UnicodeDecodeError, json.JSONDecodeError, AttributeError) as error:
+    except (NotJsonError, AttributeError) as error:
         raise TrainingError(f"{path} is damaged (it is not a JSON object): copy the checkpoint again.") from error
     except ValidationError as error:
         first = error.errors()[0]
@@ -182,9 +185,9 @@ def load_checkpoint(folder: Path) -> Checkpoint:
     Raises TrainingError as load_record does, and if the weights do not fit branch.json.
     """
     record = load_record(folder)
-    config = BertConfig(**record.encoder.config)
-    config._attn_implementation = "sdpa"
     try:
+        config = BertConfig(**record.encoder.config)
+        config._attn_implementation = "sdpa"
         with torch.device("meta"):  # shapes only: a record may describe more than fits in memory
             branch = Branch(config, record.layers, record.outputs, per_token=record.kind is Kind.TAGGING)
         _check_shapes(folder / WEIGHTS, {name: list(tensor.shape) for name, tensor in branch.state_dict().items()})
@@ -192,16 +195,25 @@ def load_checkpoint(folder: Path) -> Checkpoint:
         branch.load_state_dict(
             {name: tensor.to(torch.float32, copy=True) for name, tensor in weights.items()}, assign=True
         )
-    except (RuntimeError, SafetensorError) as error:
+    except Exception as error:  # torch, safetensors and transformers raise many types
         raise TrainingError(f"{folder}: {WEIGHTS} does not hold the layers that {RECORD} describes: {error}") from error
     try:
-        golden = [json.loads(line) for line in (folder / GOLDEN).read_text(encoding="utf-8").split("\n") if line]
+        golden = [_golden_row(line) for line in (folder / GOLDEN).read_text(encoding="utf-8").split("\n") if line]
         tokenizer = Tokenizer.from_file(str(folder / TOKENIZER))
     except Exception as error:  # tokenizers raises a plain Exception
         raise TrainingError(f"{folder}: {GOLDEN} or {TOKENIZER} cannot be read: {error}") from error
     if not 0 < len(golden) <= GOLDEN_ROWS:
         raise TrainingError(f"{folder}: {GOLDEN} holds {len(golden)} examples; there must be 1 to {GOLDEN_ROWS}.")
     return Checkpoint(record=record, branch=branch.eval(), tokenizer=tokenizer, golden=golden)
+
+
+def _golden_row(line: str) -> dict[str, Any]:
+    """Raises ValueError if the line is not a golden example."""
+    row = parse_json(line)
+    texts = [row.get("text"), row.get("text_pair", "")] if isinstance(row, dict) else [None]
+    if not all(isinstance(text, str) for text in texts) or not isinstance(row.get("logits"), list):
+        raise ValueError("a golden example has a text and a list of logits")
+    return dict(row)
 
 
 def _check_shapes(file: Path, expected: dict[str, list[int]]) -> None:

@@ -32,7 +32,8 @@ class PreparedTask:
     stored: the hidden states that need not be computed, by split and tap; empty at first.
 
     metric: picks the best epoch; None takes the data's own or the kind's default.
-    Raises TrainingError if the metric is none of the kind's, or the maximum length does not fit the encoder.
+    Raises TrainingError if the metric is none of the kind's, or if the maximum length or the token types do not fit
+    the encoder.
     """
 
     def __init__(self, data: TaskData, name: str, encoder: Encoder, max_length: int, metric: str | None = None) -> None:
@@ -50,6 +51,7 @@ class PreparedTask:
         self.tokens: dict[Split, list[Tokens]] = {
             split: tokenize(encoder.tokenizer, examples, max_length) for split, examples in self.examples.items()
         }
+        self._check_token_types()
         if self.kind is Kind.TAGGING:
             self._leave_out_wordless()
         self.targets = [target_of(example, self.kind, data.labels) for example in self.examples["train"]]
@@ -95,6 +97,15 @@ class PreparedTask:
     def scores(self, model: nn.Module) -> dict[str, float]:
         """All dev metrics of a model that reads the dev split."""
         return scores_of(model, self.tokens["dev"], self.examples["dev"], self.kind, self.data.labels)
+
+    def _check_token_types(self) -> None:
+        """Raises TrainingError if the encoder has no embedding for the second text of a pair."""
+        known = self.encoder.config["type_vocab_size"]
+        if any(max(tokens.types) >= known for split in self.tokens.values() for tokens in split):
+            raise TrainingError(
+                f"the encoder {self.encoder.name!r} has {known} token type(s), and its tokenizer marks the second text "
+                f"of a pair with another: a task of kind {self.kind} needs an encoder with more (type_vocab_size)."
+            )
 
     def _leave_out_wordless(self) -> None:
         """Takes out the training rows of which no word has a token: there is nothing to learn from them."""

@@ -1,11 +1,11 @@
 """The JSON files that trainings write their results to: replaced as a whole, checked field by field."""
 
-import json
 from pathlib import Path
 from typing import TypeVar
 
 from pydantic import BaseModel, ValidationError
 
+from espalier_json import NotJsonError, parse_json
 from training.atomic_write import replace_file
 from training.errors import TrainingError
 
@@ -24,9 +24,9 @@ def read_result_file(path: Path, model: type[Result], advice: str) -> Result:
     Raises TrainingError if the file is damaged, naming the field.
     """
     try:
-        return model.model_validate(json.loads(path.read_bytes()))
-    except (UnicodeDecodeError, json.JSONDecodeError) as error:
-        raise TrainingError(f"{path} is damaged (it is not a JSON object): {advice}.") from error
+        return model.model_validate(parse_json(path.read_bytes()))
+    except NotJsonError as error:
+        raise TrainingError(f"{path} is damaged ({error}): {advice}.") from error
     except ValidationError as error:
         first = error.errors()[0]
         raise TrainingError(f"{path}: {'.'.join(map(str, first['loc']))}: {first['msg']}") from error

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from build_tools.repository.registry import this_user
+from espalier_json import parse_json
 
 # The routers write it too, when they withdraw a canary, and call that so.
 AUDIT_LOG, WITHDRAW = "audit.jsonl", "withdraw"
@@ -32,8 +33,8 @@ def log_action(repository: Path, action: str, task: str, version: int, **details
 
 def last_withdrawal(repository: Path, task: str) -> dict[str, Any] | None:
     """The line of the last canary of a task that a router withdrew, if nothing was done to the task after it."""
-    own = [line for line in read_lines(repository / AUDIT_LOG) if line["task"] == task]
-    return own[-1] if own and own[-1]["action"] == WITHDRAW else None
+    own = [line for line in read_lines(repository / AUDIT_LOG) if line.get("task") == task]
+    return own[-1] if own and own[-1].get("action") == WITHDRAW else None
 
 
 def read_lines(file: Path) -> list[dict[str, Any]]:
@@ -42,6 +43,6 @@ def read_lines(file: Path) -> list[dict[str, Any]]:
         return []
     found = []
     for line in file.read_text(encoding="utf-8", errors="replace").split("\n"):  # a text may hold other line ends
-        with suppress(ValueError):
-            found.append(json.loads(line))
+        with suppress(ValueError, TypeError):
+            found.append(dict(parse_json(line)))
     return found

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 
 from build_tools.errors import BuildError
+from espalier_json import parse_json
 from training.atomic_write import replace_file
 
 MANIFEST = "manifest.json"  # our backends read it too, when they load a model
@@ -54,7 +55,7 @@ def read_manifest(repository: Path) -> dict[str, str]:
     if not file.is_file():
         return {}
     try:
-        return dict(json.loads(file.read_text(encoding="utf-8"))["files"])
+        return dict(parse_json(file.read_bytes())["files"])
     except (ValueError, KeyError, TypeError) as error:
         raise BuildError(f"{file} is damaged: build the repository again.") from error
 

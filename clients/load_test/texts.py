@@ -1,11 +1,11 @@
 """The texts of a load test, read from a file."""
 
-import json
 import random
 from collections.abc import Sequence
 
 from clients.cli_texts import read_lines
 from clients.errors import RequestRejected
+from espalier_json import NotJsonError, parse_json
 
 Row = tuple[str, str | None]  # a text, and the second one for pair tasks
 
@@ -17,9 +17,9 @@ def read_rows(file: str) -> list[Row]:
     """
     lines = list(read_lines(file))
     if file.endswith(".jsonl"):
-        rows = [_row(line, f"{file}, line {number}") for number, line in enumerate(lines, start=1)]
+        rows = [_row(line, place) for place, line in lines]
     else:
-        rows = [(line, None) for line in lines]
+        rows = [(line, None) for _, line in lines]
     if len(set(rows)) < 2:
         # Caches and batches of one length would make a server look faster than it is.
         raise RequestRejected(f"{file} holds fewer than two different texts: a load test needs many, of mixed lengths")
@@ -35,8 +35,8 @@ def shuffled(rows: Sequence[Row], seed: int) -> list[Row]:
 
 def _row(line: str, place: str) -> Row:
     try:
-        row = json.loads(line)
-    except ValueError:
+        row = parse_json(line)
+    except NotJsonError:
         raise RequestRejected(f"{place} is not JSON: a .jsonl file has one object on every line") from None
     text = row.get("text") if isinstance(row, dict) else None
     if not isinstance(text, str) or not text.strip():

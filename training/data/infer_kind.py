@@ -1,23 +1,32 @@
 """Infers a task's kind from the fields of its rows."""
 
+import warnings
 from collections.abc import Sequence
 
-from training.data.rows import Row
-from training.errors import TrainingError
+from training.data.rows import DECIMAL_COMMA, Row, comma_hint
+from training.errors import TrainingError, TrainingWarning
 from training.kinds import Kind
 
 
-def infer_kind(pairs: Sequence[tuple[str, Row]]) -> Kind:
+def infer_kind(pairs: Sequence[tuple[str, Row]], in_folder: bool = True) -> Kind:
     """The kind of all rows. pairs: ("FILE, line N", row) for each row, at least one.
+
+    in_folder: True if a task.json can stand beside the rows, for messages.
 
     Scores of text pairs may be written with or without a fraction (2.5, 3). Later rows that fit no kind are skipped:
     to_example raises an error that says what such a row lacks.
-    Raises TrainingError if the first row fits no kind, or if two rows have different kinds, naming both.
+    Raises TrainingError if the first row fits no kind, if two rows have different kinds, naming both, or if a text
+    pair's label has a decimal comma. Emits a TrainingWarning if all scores are 0 or 1, which are rather classes.
     """
     first_of: dict[Kind, str] = {}
     whole: str | None = None  # the first text pair with an integer: it may be a class or a score
     for where, row in pairs:
         kind = _kind_of(row)
+        if kind is Kind.PAIR_CLASSIFICATION and DECIMAL_COMMA.fullmatch(str(row["label"])):
+            raise TrainingError(
+                f"{where}: the label {row['label']!r} reads as a score{comma_hint(row['label'])}, or name the kind "
+                "with --kind pair_classification."
+            )
         if kind is Kind.PAIR_CLASSIFICATION and isinstance(row["label"], int):
             whole = whole or where
         elif kind is not None:
@@ -25,7 +34,11 @@ def infer_kind(pairs: Sequence[tuple[str, Row]]) -> Kind:
         elif not first_of and whole is None:
             raise TrainingError(
                 f"{where}: a row needs `text` and `label`, or `tokens` and `tags`; this one has {sorted(row)}; "
-                f"`fields` in task.json renames them."
+                + (
+                    "`fields` in task.json renames them."
+                    if in_folder
+                    else "write the rows to a folder of JSONL files with these fields."
+                )
             )
     if whole is not None and Kind.PAIR_REGRESSION not in first_of:
         first_of.setdefault(Kind.PAIR_CLASSIFICATION, whole)
@@ -33,9 +46,17 @@ def infer_kind(pairs: Sequence[tuple[str, Row]]) -> Kind:
         (kind, where), (other, other_where) = list(first_of.items())[:2]
         raise TrainingError(
             f"{other_where}: this row reads as {other}, but {where} as {kind}: make the rows alike, "
-            f"or name the kind with --kind or in task.json."
+            f"or name the kind with --kind{' or in task.json' if in_folder else ''}."
         )
-    return next(iter(first_of))
+    kind = next(iter(first_of))
+    if kind is Kind.PAIR_REGRESSION and all(row.get("label") in (0, 1) for _, row in pairs):
+        warnings.warn(
+            f"{first_of[kind]}: the labels 0.0 and 1.0 are read as scores, for a task of kind {kind}: if they are "
+            f"classes, name --kind {Kind.PAIR_CLASSIFICATION}.",
+            TrainingWarning,
+            stacklevel=3,  # the caller of load_task
+        )
+    return kind
 
 
 def _kind_of(row: Row) -> Kind | None:

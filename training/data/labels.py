@@ -13,6 +13,8 @@ from training.kinds import Kind
 
 # ("FILE, line N", the example read from there)
 Located = tuple[str, Example]
+# hub: data has no task.json
+IN_A_FOLDER = "after you have written the rows to a folder of JSONL files, whose task.json can do that"
 NAMED = 3  # a message names at most this many labels
 
 
@@ -62,15 +64,18 @@ def check_labels(located: Sequence[Located], labels: Collection[str], kind: Kind
         raise TrainingError(f"{first} ({count}: {_some(list(unknown))}): {advice}.")
 
 
-def warn_of_single_examples(examples: Iterable[Example], kind: Kind, source: str) -> None:
-    """Emits one TrainingWarning if some labels have only one example."""
+def warn_of_single_examples(examples: Iterable[Example], kind: Kind, source: str, in_folder: bool = True) -> None:
+    """Emits one TrainingWarning if some labels have only one example.
+
+    in_folder: True if a task.json can stand beside the rows.
+    """
     counts = Counter(name for example in examples for name in set(names_of(example, kind)))
     single = sorted(name for name, count in counts.items() if count == 1)
     if single:
         what = "1 label has" if len(single) == 1 else f"{len(single)} labels have"
         warnings.warn(
-            f"{source}: {what} only one training row ({_some(single)}): add rows, or merge or drop such labels with "
-            f"`label_map` in the folder's task.json.",
+            f"{source}: {what} only one training row ({_some(single)}): add rows, or merge or drop such labels "
+            + ("with `label_map` in the folder's task.json." if in_folder else f"{IN_A_FOLDER}."),
             TrainingWarning,
             stacklevel=3,  # the caller of load_task
         )

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from training.data.lines import read_lines
-from training.data.rows import Row
+from training.data.rows import Row, comma_hint
 from training.errors import TrainingError
 from training.kinds import Kind
 
@@ -82,7 +82,9 @@ def _label(cell: str, kind: Kind | None, where: str) -> str | int | float | list
         try:
             return float(cell)
         except ValueError as error:
-            raise TrainingError(f"{where}: `label` of a regression task must be a number, not {cell!r}.") from error
+            raise TrainingError(
+                f"{where}: `label` of a regression task must be a number, not {cell!r}{comma_hint(cell)}."
+            ) from error
     return cell
 
 
@@ -90,9 +92,9 @@ def _number(cell: str) -> str | int | float:
     for read in (int, float):
         try:
             value = read(cell)
-        except ValueError:
+        except ValueError:  # also an integer of thousands of digits
             continue
-        return value if math.isfinite(value) else cell
+        return value if isinstance(value, int) or math.isfinite(value) else cell
     return cell
 
 

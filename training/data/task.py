@@ -10,7 +10,14 @@ from pathlib import Path
 from training.data.example import Example
 from training.data.infer_kind import infer_kind
 from training.data.label_map import apply_label_map, check_label_map
-from training.data.labels import Located, check_labels, label_names, labels_of, warn_of_single_examples
+from training.data.labels import (
+    IN_A_FOLDER,
+    Located,
+    check_labels,
+    label_names,
+    labels_of,
+    warn_of_single_examples,
+)
 from training.data.rows import Row, to_example
 from training.data.split import Split, find_split_file, read_split
 from training.data.task_file import TaskFile, read_task_file
@@ -52,17 +59,18 @@ def load_task(
     Raises TrainingError, naming file and line, for unusable rows and unknown labels, and if task.json names a column or
     label that no row has. Emits a TrainingWarning for labels with only one training row.
     """
-    task_file, splits = _read(source)
+    task_file, splits = _read(source, kind)
+    in_folder = not source.startswith(HUB_PREFIX)
     if not all(split.pairs for split in splits.values()):
         raise TrainingError(f"{source}: both train and dev need at least one row.")
-    kind = kind or task_file.kind or infer_kind(splits["train"].rows(None))
+    kind = kind or task_file.kind or infer_kind(splits["train"].rows(None), in_folder)
     rows = {name: split.rows(kind) for name, split in splits.items()}
     located = {name: _examples(pairs, kind) for name, pairs in rows.items()}
     if task_file.redefines:
         located = _relabel(located, kind, task_file, Path(source))
     labels = _labels(located, kind, task_file.labels, source)
     examples = {name: [example for _, example in pairs] for name, pairs in located.items()}
-    warn_of_single_examples(examples["train"], kind, source)
+    warn_of_single_examples(examples["train"], kind, source, in_folder)
     if task_file.redefines:
         sha256 = _sha256([labels, *([_content(one) for one in examples[name]] for name in ("train", "dev"))])
     else:
@@ -94,13 +102,13 @@ def read_examples(path: Path, kind: Kind, labels: tuple[str, ...]) -> list[Examp
     return [example for _, example in located]
 
 
-def _read(source: str) -> tuple[TaskFile, dict[str, Split]]:
+def _read(source: str, kind: Kind | None) -> tuple[TaskFile, dict[str, Split]]:
     """The task.json and the splits "train" and "dev", with the fields renamed to ours."""
     if source.startswith(HUB_PREFIX):
         from training.data.hub import read_hub  # `datasets` is slow to import, and most runs read files
 
         name = source.removeprefix(HUB_PREFIX)
-        return TaskFile(), {split: Split(list(pairs)) for split, pairs in read_hub(name).items()}
+        return TaskFile(), {split: Split(list(pairs)) for split, pairs in read_hub(name, kind).items()}
     folder = Path(source)
     if not folder.is_dir():
         raise TrainingError(
@@ -139,6 +147,8 @@ def _labels(
     fewest = {Kind.PAIR_REGRESSION: 0, Kind.TAGGING: 1, Kind.MULTI_LABEL: 1}.get(kind, 2)
     if len(seen) < fewest:
         raise TrainingError(f"{source}: a task of kind {kind} needs at least {fewest} labels; train has {list(seen)}.")
+    if kind is Kind.TAGGING and seen == ("O",):
+        raise TrainingError(f"{source}: every tag of train is O, so there is no span to learn: check the tags.")
     if declared is None:
         check_labels(
             located["dev"],
@@ -146,7 +156,9 @@ def _labels(
             kind,
             "does not occur in the training data",
             "add training rows that have it, or let the folder's task.json declare it in `labels`, "
-            "or map it to another name or to null in `label_map`",
+            "or map it to another name or to null in `label_map`"
+            if not source.startswith(HUB_PREFIX)
+            else f"add training rows that have it, or declare, map or drop it {IN_A_FOLDER}",
         )
         return seen
     for pairs in located.values():

@@ -1,19 +1,19 @@
 """task.json: a task's settings, beside its rows."""
 
-import json
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError, model_validator
 
+from espalier_json import NotJsonError, parse_json
 from training.data.rows import Row
 from training.errors import TrainingError
 from training.kinds import Kind
 
 TASK_FILE = "task.json"
 
-Name = Annotated[str, Field(min_length=1)]
+Name = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1)]  # as the labels of rows are read
 RowField = Literal["text", "text_pair", "label", "tokens", "tags"]
 
 
@@ -32,7 +32,7 @@ class TaskFile(BaseModel):
     kind: Kind | None = None
     metric: Name | None = None
     labels: Annotated[list[Name], Field(min_length=1)] | None = None
-    label_map: dict[str, Name | None] = Field(default_factory=dict)
+    label_map: dict[Name, Name | None] = Field(default_factory=dict)
     columns: dict[str, RowField] = Field(default_factory=dict, alias="fields")
 
     @model_validator(mode="after")
@@ -97,9 +97,9 @@ def read_task_file(folder: Path) -> TaskFile:
     if not path.exists():
         return TaskFile()
     try:
-        content = json.loads(path.read_bytes())
-    except (UnicodeDecodeError, json.JSONDecodeError) as error:
-        raise TrainingError(f"{path}: not valid JSON: {error}.") from error
+        content = parse_json(path.read_bytes())
+    except NotJsonError as error:
+        raise TrainingError(f"{path}: {error}.") from error
     if not isinstance(content, dict):
         raise TrainingError(f"{path}: must be a JSON object, not {type(content).__name__}.")
     try:

@@ -1,11 +1,11 @@
 """Reads JSON files that people write or move, checked field by field."""
 
-import json
 from pathlib import Path
 from typing import Any, TypeVar
 
 from pydantic import BaseModel, ValidationError
 
+from espalier_json import NotJsonError, parse_json
 from training.errors import TrainingError
 
 Model = TypeVar("Model", bound=BaseModel)
@@ -24,12 +24,9 @@ def read_json_file(path: Path, model: type[Model], name: str) -> Model:
     if not path.is_file():
         raise TrainingError(f"{path} is a folder, not a {name}." if path.is_dir() else f"{path} does not exist.")
     try:
-        return model.model_validate(json.loads(path.read_bytes(), object_pairs_hook=_object))
-    except json.JSONDecodeError as error:
-        where = f"line {error.lineno}, column {error.colno}"
-        raise TrainingError(f"{path} is not a {name}: not valid JSON: {error.msg} at {where}.") from error
-    except UnicodeDecodeError as error:
-        raise TrainingError(f"{path} is not a {name}: not valid UTF-8 at byte {error.start}.") from error
+        return model.model_validate(parse_json(path.read_bytes(), object_pairs_hook=_object))
+    except NotJsonError as error:
+        raise TrainingError(f"{path} is not a {name}: {error}.") from error
     except _TwiceError as error:
         raise TrainingError(f"{path}: the key {str(error)!r} occurs twice in one object: remove one.") from error
     except ValidationError as error:

@@ -124,7 +124,8 @@ def test_standard_input_is_read_with_a_dash(calls: list[tuple[Any, ...]]) -> Non
         ([], None, "no text to ask about"),
         (["a", " "], None, "TEXT 2 is empty"),
         (["a", "--tasks", ""], None, "--tasks is empty"),
-        (["--file", "-"], b"a\n\nb\n", "standard input, line 2 is empty"),
+        (["--file", "-"], b"\n \n", "no text to ask about"),
+        (["--file", "-"], b"a\n\n\xff\n", "standard input, line 3 is not valid UTF-8"),
         (["--file", "-"], b"a\n\xff\n", "standard input, line 2 is not valid UTF-8"),
         (["--file", "/no/such/file"], None, "/no/such/file cannot be read: No such file or directory"),
     ],
@@ -136,3 +137,54 @@ def test_an_error_is_one_sentence(arguments: list[str], stdin: bytes | None, sen
     assert str(result.exception).startswith(sentence)
     assert "\n" not in str(result.exception)
     assert result.stdout == ""
+
+
+def test_blank_lines_are_skipped_naming_them_and_the_rest_is_asked(calls: list[tuple[Any, ...]]) -> None:
+    result = _run("--file", "-", "--json", stdin=b"a\n\nb\n \t\n\r\n\xe3\x80\x80\nc\n\n")
+    assert result.exit_code == 0
+    assert calls[1][0] == ["a", "b", "c"]
+    assert [f"line {number} " in result.stderr for number in range(1, 9)] == [
+        *(False, True, False, True, True, True, False, True)
+    ]
+
+
+@pytest.mark.parametrize(
+    ("message", "expected"),
+    [
+        ("text 1 has 200000 characters: give at most 100000.", "standard input, line 3 has 200000 characters"),
+        ("text 1 is empty: give at least one word.", "standard input, line 3 is empty"),
+        ("texts[0] is not valid UTF-8 at character 3", "TEXT 1 is not valid UTF-8"),
+        ("text 2 has 9 characters: give at most 5.", "text 2 has 9 characters"),  # there is no such text
+        ("text: is odd", "text: is odd"),
+        ("pair 0 has 9 characters", "pair 0 has 9 characters"),
+    ],
+)
+def test_a_refused_text_is_named_by_its_place(
+    monkeypatch: pytest.MonkeyPatch, calls: list[tuple[Any, ...]], message: str, expected: str
+) -> None:
+    def refuse(*_: object) -> None:
+        raise RequestRejected(message)
+
+    monkeypatch.setattr(_Client, "predict_batch", refuse)
+    result = _run("first", "--file", "-", stdin=b"\n\nbad\n")
+    assert str(result.exception).startswith(expected)
+    assert len(calls) == 1
+
+
+def test_a_refused_text_of_a_stream_is_named_by_its_place(
+    monkeypatch: pytest.MonkeyPatch, calls: list[tuple[Any, ...]]
+) -> None:
+    def refuse(_: object, text: str, *__: object) -> Iterator[tuple[str, Answer]]:
+        if text == "bad":
+            raise RequestRejected("text 0 has 9 characters")
+        yield from read_row(_ANSWERS).items()
+
+    monkeypatch.setattr(_Client, "stream", refuse)
+    result = _run("--stream", "--file", "-", stdin=b"good\n\nbad\n")
+    assert str(result.exception) == "standard input, line 3 has 9 characters"
+    assert len(calls) == 1
+
+
+def test_after_two_dashes_a_text_may_begin_with_a_dash(calls: list[tuple[Any, ...]]) -> None:
+    assert _run("--json", "--", "-5 degrees", "--pair").exit_code == 0
+    assert calls[1][0] == ["-5 degrees", "--pair"]

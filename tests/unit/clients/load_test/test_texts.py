@@ -6,9 +6,9 @@ from clients.errors import RequestRejected
 from clients.load_test.texts import read_rows, shuffled
 
 
-def _file(folder: Path, name: str, content: str) -> str:
+def _file(folder: Path, name: str, content: str | bytes) -> str:
     file = folder / name
-    file.write_text(content, encoding="utf-8")
+    file.write_bytes(content if isinstance(content, bytes) else content.encode())
     return str(file)
 
 
@@ -21,7 +21,10 @@ def test_a_text_file_holds_one_text_a_line_and_a_jsonl_file_pairs_too(tmp_path: 
 @pytest.mark.parametrize(
     ("name", "content", "sentence"),
     [
-        ("a.txt", "one\n\ntwo\n", ", line 2 is empty"),
+        ("a.txt", "one\n\nt\xfcwo\n".encode("latin-1"), ", line 3 is not valid UTF-8"),
+        ("a.jsonl", '{"text": "a"}\n\n{"text": 3}\n', ", line 3 has no text"),
+        ("a.jsonl", "[" * 100_000 + "\n", ", line 1 is not JSON"),
+        ("a.jsonl", '{"text": ' + "1" * 5000 + "}\n", ", line 1 is not JSON"),
         ("a.txt", "same\nsame\n", "fewer than two different texts"),
         ("a.txt", "", "fewer than two different texts"),
         ("a.jsonl", '{"text": "a"}\nb\n', ", line 2 is not JSON"),
@@ -30,7 +33,9 @@ def test_a_text_file_holds_one_text_a_line_and_a_jsonl_file_pairs_too(tmp_path: 
         ("a.jsonl", '{"text": "a", "text_pair": 3}\n', ", line 1: `text_pair` must be a string"),
     ],
 )
-def test_a_bad_file_is_one_sentence_with_its_place(tmp_path: Path, name: str, content: str, sentence: str) -> None:
+def test_a_bad_file_is_one_sentence_with_its_place(
+    tmp_path: Path, name: str, content: str | bytes, sentence: str
+) -> None:
     file = _file(tmp_path, name, content)
     with pytest.raises(RequestRejected) as error:
         read_rows(file)

@@ -73,7 +73,7 @@ def test_bad_content_is_refused_naming_file_and_field(tmp_path: Path, content: o
 @pytest.mark.parametrize("content", [b"{", b"\xff"])
 def test_file_that_is_no_json_is_named(tmp_path: Path, content: bytes) -> None:
     (tmp_path / "task.json").write_bytes(content)
-    with pytest.raises(TrainingError, match=r"task\.json: not valid JSON"):
+    with pytest.raises(TrainingError, match=r"task\.json: not valid (JSON|UTF-8)"):
         read_task_file(tmp_path)
 
 
