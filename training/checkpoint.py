@@ -18,14 +18,14 @@ from transformers import BertConfig
 from espalier_json import NotJsonError, parse_json
 from training.atomic_write import rename_folder
 from training.encoder import tokenizer_json
-from training.errors import TrainingError
+from training.encoder_checks import MOST_LAYERS
+from training.errors import TrainingError, one_line
 from training.kinds import Kind
 from training.model import Branch
 
 FORMAT_VERSION: Final = 1
 WEIGHTS, RECORD, TOKENIZER, GOLDEN = "branch.safetensors", "branch.json", "tokenizer.json", "golden.jsonl"
 GOLDEN_ROWS = 32  # at most
-MOST_LAYERS = 128  # of an encoder; a record with more is damaged
 # Names of the model repository's own models. `fused` is kept free for compaction: the trunk and stable branches merged
 # into one graph.
 RESERVED_NAMES = ("trunk", "tokenizer", "nlu", "nlu_stream", "fused")
@@ -196,12 +196,12 @@ def load_checkpoint(folder: Path) -> Checkpoint:
             {name: tensor.to(torch.float32, copy=True) for name, tensor in weights.items()}, assign=True
         )
     except Exception as error:  # torch, safetensors and transformers raise many types
-        raise TrainingError(f"{folder}: {WEIGHTS} does not hold the layers that {RECORD} describes: {error}") from error
+        raise TrainingError(f"{folder}: {WEIGHTS} does not hold the layers that {RECORD} describes: {one_line(error)}") from error
     try:
         golden = [_golden_row(line) for line in (folder / GOLDEN).read_text(encoding="utf-8").split("\n") if line]
         tokenizer = Tokenizer.from_file(str(folder / TOKENIZER))
     except Exception as error:  # tokenizers raises a plain Exception
-        raise TrainingError(f"{folder}: {GOLDEN} or {TOKENIZER} cannot be read: {error}") from error
+        raise TrainingError(f"{folder}: {GOLDEN} or {TOKENIZER} cannot be read: {one_line(error)}") from error
     if not 0 < len(golden) <= GOLDEN_ROWS:
         raise TrainingError(f"{folder}: {GOLDEN} holds {len(golden)} examples; there must be 1 to {GOLDEN_ROWS}.")
     return Checkpoint(record=record, branch=branch.eval(), tokenizer=tokenizer, golden=golden)

@@ -13,7 +13,7 @@ from transformers.utils import logging as transformers_logging
 
 from training.encoder_checks import check_config, check_weights
 from training.encoder_tokenizer import load_tokenizer
-from training.errors import TrainingError
+from training.errors import TrainingError, one_line
 
 transformers_logging.disable_progress_bar()  # an encoder loads in a second, and training shows a bar of its own
 
@@ -81,7 +81,7 @@ def load_encoder(name: str = DEFAULT_ENCODER) -> Encoder:
         raise
     except Exception as error:  # the libraries raise many types: missing, not reachable, damaged
         raise TrainingError(
-            f"the encoder {name!r} could not be loaded (a local folder or a hub id is expected): {_one_line(error)}"
+            f"the encoder {name!r} could not be loaded (a local folder or a hub id is expected): {one_line(error)}"
         ) from error
     tokens = max(tokenizer.get_vocab().values()) + 1  # the ids may have gaps
     if tokens > config.vocab_size:
@@ -111,10 +111,6 @@ def _load_bert(path: str | Path, config: BertConfig) -> tuple[BertModel, dict[st
             return bert, loading
     finally:
         transformers_logging.set_verbosity(verbosity)
-
-
-def _one_line(error: Exception) -> str:
-    return " ".join(str(error).split()) or type(error).__name__
 
 
 def tokenizer_json(tokenizer: Tokenizer) -> str:

@@ -9,6 +9,8 @@ from transformers.activations import ACT2FN
 
 from training.errors import TrainingError
 
+MOST_LAYERS = 128  # of an encoder; a config or a record with more is damaged
+_MOST = 10_000_000  # of every other size
 _NAMED = 3  # a message names at most this many tensors
 # Tensors that the trunk and the branches do not read. `position_ids` is the constant 0, 1, 2, ... in old checkpoints.
 _HEADS = re.compile(r"(bert\.)?(cls|classifier|qa_outputs|pooler)\.|(bert\.)?embeddings\.position_ids$")
@@ -47,8 +49,9 @@ def check_config(name: str, config: BertConfig) -> None:
         "max_position_embeddings",
         "type_vocab_size",
     ):
-        if getattr(config, field) < 1:
-            raise TrainingError(f"the encoder {name!r} has {field} = {getattr(config, field)} in its config.json.")
+        most = MOST_LAYERS if field == "num_hidden_layers" else _MOST
+        if not 1 <= getattr(config, field) <= most:
+            raise TrainingError(f"the encoder {name!r} must have a {field} of 1 to {most} in its config.json.")
     if config.hidden_size % config.num_attention_heads:
         raise TrainingError(
             f"the encoder {name!r} has a hidden_size of {config.hidden_size}, which its {config.num_attention_heads} "

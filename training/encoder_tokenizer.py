@@ -6,7 +6,7 @@ from typing import Any
 from tokenizers import Tokenizer
 from transformers import AutoTokenizer
 
-from training.errors import TrainingError
+from training.errors import TrainingError, one_line
 
 # Texts on which tokenizers differ: case, accents, scripts without blanks, emoji, punctuation, blanks, unknown words.
 # ruff: noqa: RUF001 (ambiguous characters are wanted here)
@@ -76,7 +76,7 @@ def _check_same(name: str, tokenizer: Tokenizer, reference: Any) -> None:
         try:
             encoding = tokenizer.encode(text) if pair is None else tokenizer.encode(text, pair)
         except Exception as error:  # tokenizers raises a plain Exception
-            raise TrainingError(f"the tokenizer of the encoder {name!r} cannot read {text!r}: {error}.") from error
+            raise TrainingError(f"the tokenizer of the encoder {name!r} cannot read {text!r}: {one_line(error)}.") from error
         try:
             expected = reference(text, pair, truncation=False, padding=False, verbose=False)
             ids = expected["input_ids"]

@@ -3,6 +3,11 @@
 from espalier_errors import EspalierError
 
 
+def one_line(error: Exception) -> str:
+    """Returns the message of a library's error without its line ends, or the name of its class if it has none."""
+    return " ".join(str(error).split()) or type(error).__name__
+
+
 class TrainingError(EspalierError, ValueError):
     """Bad data, a bad option or a bad checkpoint. The message is one sentence: the cause and what to do."""
 

@@ -29,4 +29,5 @@ def read_result_file(path: Path, model: type[Result], advice: str) -> Result:
         raise TrainingError(f"{path} is damaged ({error}): {advice}.") from error
     except ValidationError as error:
         first = error.errors()[0]
-        raise TrainingError(f"{path}: {'.'.join(map(str, first['loc']))}: {first['msg']}") from error
+        field = ".".join(map(str, first["loc"])) or "the file"
+        raise TrainingError(f"{path}: {field}: {first['msg'].removeprefix('Value error, ')}") from error

@@ -60,9 +60,7 @@ def test_verb_whose_package_is_missing_says_what_to_install_and_on_which_python(
 @pytest.mark.parametrize(
     "encoding", ["ascii", "latin-1", "cp1252", "cp437", "koi8-r", "shift_jis", "gbk", "iso8859-15", "utf-8", "utf-16"]
 )
-@pytest.mark.parametrize(
-    "text", ["café", "東京", "smile 😀", "Привет", "a\u2028b", "lone \udce9", "\x85\xa0ß"]
-)
+@pytest.mark.parametrize("text", ["café", "東京", "smile 😀", "Привет", "a\u2028b", "lone \udce9", "\x85\xa0ß"])
 def test_output_of_any_encoding_writes_every_text_and_json_stays_json(encoding: str, text: str) -> None:
     stream = io.TextIOWrapper(io.BytesIO(), encoding=encoding)
     espalier._make_writable(stream)

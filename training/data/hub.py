@@ -5,7 +5,7 @@ from collections.abc import Collection, Iterator
 import datasets
 
 from training.data.rows import Row
-from training.errors import TrainingError
+from training.errors import TrainingError, one_line
 from training.kinds import Kind
 
 # Our fields and the column names that well-known data sets use for them; the first one in a data set is used.
@@ -30,7 +30,7 @@ def read_hub(name: str, kind: Kind | None = None) -> dict[str, Iterator[tuple[st
     try:
         splits = datasets.load_dataset(path, configuration or None)
     except Exception as error:  # the library raises many types for "missing" and "not reachable"
-        raise TrainingError(f"the data set {name!r} could not be loaded: {error}") from error
+        raise TrainingError(f"the data set {name!r} could not be loaded: {one_line(error)}") from error
     dev = next((split for split in DEV_SPLITS if split in splits), None)
     if "train" not in splits or dev is None:
         raise TrainingError(f"the data set {name!r} needs a train and a dev split; it has {sorted(splits)}.")
@@ -50,7 +50,7 @@ def _rows(split: datasets.Dataset, name: str, kind: Kind | None) -> Iterator[tup
         try:
             named = {field: names[field](row[column]) for field, column in columns.items()}
         except ValueError as error:  # from ClassLabel, for -1 or null: the row has no label
-            raise TrainingError(f"{where}: a class number has no name: {error}") from error
+            raise TrainingError(f"{where}: a class number has no name: {one_line(error)}") from error
         yield where, named
 
 

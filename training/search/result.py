@@ -1,9 +1,9 @@
 """result.json: the result of one task's search, which `select` and `report` read."""
 
 from pathlib import Path
-from typing import Final, Literal
+from typing import Final, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from training.errors import TrainingError
 from training.kinds import Kind
@@ -66,7 +66,7 @@ class SearchResult(BaseModel):
     metric: str
     labels: list[str]
     encoder: str
-    encoder_layers: int
+    encoder_layers: int = Field(ge=1)
     data: str
     data_sha256: str
     train_rows: int
@@ -76,6 +76,13 @@ class SearchResult(BaseModel):
     )
     trials: list[Trial]
     cost: Cost
+
+    @model_validator(mode="after")
+    def _fits_its_encoder(self) -> Self:
+        for trial in self.trials:
+            if trial.layers > self.encoder_layers:
+                raise ValueError(f"a {trial.role} has {trial.layers} layers, the encoder only {self.encoder_layers}")
+        return self
 
     def finished(self, role: Role) -> list[Trial]:
         """Returns the finished trials of a role, ordered by layers."""

@@ -122,7 +122,7 @@ def test_pooler_may_be_missing_and_heads_may_be_left_over(
         ({"auto_map": {"AutoModel": "own.OwnBert"}}, "auto_map"),
         ({"num_hidden_layers": 5}, "lack encoder.layer.4"),
         ({"num_hidden_layers": 3}, "hold encoder.layer.3"),
-        ({"num_hidden_layers": 0}, "num_hidden_layers = 0"),
+        ({"num_hidden_layers": 0}, "num_hidden_layers of 1 to 128"),
         ({"num_attention_heads": 5}, "5 attention heads"),
         ({"intermediate_size": 128}, "intermediate"),
         ({"type_vocab_size": 1}, "token_type_embeddings"),
