@@ -196,7 +196,9 @@ def load_checkpoint(folder: Path) -> Checkpoint:
             {name: tensor.to(torch.float32, copy=True) for name, tensor in weights.items()}, assign=True
         )
     except Exception as error:  # torch, safetensors and transformers raise many types
-        raise TrainingError(f"{folder}: {WEIGHTS} does not hold the layers that {RECORD} describes: {one_line(error)}") from error
+        raise TrainingError(
+            f"{folder}: {WEIGHTS} does not hold the layers that {RECORD} describes: {one_line(error)}"
+        ) from error
     try:
         golden = [_golden_row(line) for line in (folder / GOLDEN).read_text(encoding="utf-8").split("\n") if line]
         tokenizer = Tokenizer.from_file(str(folder / TOKENIZER))

@@ -76,7 +76,9 @@ def _check_same(name: str, tokenizer: Tokenizer, reference: Any) -> None:
         try:
             encoding = tokenizer.encode(text) if pair is None else tokenizer.encode(text, pair)
         except Exception as error:  # tokenizers raises a plain Exception
-            raise TrainingError(f"the tokenizer of the encoder {name!r} cannot read {text!r}: {one_line(error)}.") from error
+            raise TrainingError(
+                f"the tokenizer of the encoder {name!r} cannot read {text!r}: {one_line(error)}."
+            ) from error
         try:
             expected = reference(text, pair, truncation=False, padding=False, verbose=False)
             ids = expected["input_ids"]

@@ -12,6 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 from build_tools.errors import BuildError
 from build_tools.repository.precision import Precision
 from build_tools.repository.runtime import Runtime
+from espalier_json import NotJsonError, parse_json
 from training.atomic_write import replace_file
 from training.kinds import Kind
 
@@ -163,7 +164,12 @@ class TrunkEntry(_Entry):
     @property
     def hidden_size(self) -> int:
         """H, of the hidden states."""
-        return int(self.config["hidden_size"])
+        size = self.config.get("hidden_size")
+        if not isinstance(size, int) or size < 1:
+            raise BuildError(
+                f"{REGISTRY} is damaged (hidden_size of a trunk is {size!r:.60}): build the repository again."
+            )
+        return size
 
     def tokenizer_for(self, version: VersionEntry) -> str:
         """The tokenizer model that cuts where this version of a branch wants it."""
@@ -183,6 +189,18 @@ class Registry(_Entry):
     tasks: dict[str, TaskEntry]
     retired: dict[str, RetiredEntry] = {}
     trunks_made: int = 1
+
+    @model_validator(mode="after")
+    def _names_what_is_there(self) -> Self:
+        for name, task in self.tasks.items():
+            for number in task.wanted:
+                version = task.versions[str(number)]
+                trunk = self.trunks.get(version.trunk)
+                if trunk is None:
+                    raise ValueError(f"version {number} of {name} reads {version.trunk}, which is not among the trunks")
+                if version.max_length not in trunk.tokenizers.values():
+                    raise ValueError(f"{version.trunk} has no tokenizer of {version.max_length} tokens for {name}")
+        return self
 
 
 def version_entry(
@@ -225,7 +243,11 @@ def read_registry(repository: Path) -> Registry:
     if not path.is_file():
         raise BuildError(f"{repository} holds no {REGISTRY}: run espalier build first.")
     try:
-        return Registry.model_validate_json(path.read_bytes())
+        content = path.read_bytes()
+        parse_json(content)  # it refuses what the rest of the program cannot write or hash
+        return Registry.model_validate_json(content)
+    except NotJsonError as error:
+        raise BuildError(f"{path} is damaged ({error}): build the repository again.") from error
     except ValidationError as error:
         first = error.errors()[0]
         field = ".".join(str(part) for part in first["loc"]) or "the file"

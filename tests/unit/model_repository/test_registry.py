@@ -2,6 +2,7 @@ import json
 import os
 
 import pytest
+from damages import CONTENTS, changed
 from router.registry import RegistryFile, parse
 
 from build_tools.repository.registry import (
@@ -205,3 +206,16 @@ def test_a_canary_that_was_dropped_stays_so_whatever_else_is_written(file):
     _replace(file, _content(canary=CANARY | {"share": 1}))
     assert registry.read().tasks["intent"].canary is None
     assert not registry.drop_canary(version), "it was withdrawn already"
+
+
+def test_whatever_replaces_the_file_its_last_state_stays_in_use_or_the_new_one_is_taken(file):
+    registry = RegistryFile(file)
+    for content in CONTENTS.values():
+        new = file.with_suffix(".new")
+        new.write_bytes(content)
+        new.replace(file)
+        assert set(registry.read().tasks) == {"intent"}
+    for other in changed(_content(canary=CANARY)):
+        new.write_text(json.dumps(other))
+        new.replace(file)
+        registry.read()

@@ -1,16 +1,20 @@
+import json
+import shutil
 from collections.abc import Callable
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
+from safetensors.torch import load_file, save_file
 from sklearn.utils.class_weight import compute_class_weight
 from torch import nn
 from torch.nn import functional
 
 from training.batches import Inputs, make_batch, make_inputs
 from training.data import Example, TaskData
-from training.encoder import Encoder
+from training.encoder import Encoder, load_encoder
 from training.errors import TrainingError
 from training.hyper_parameters import ClassWeights, HyperParameters, TrainingPrecision
 from training.kinds import Kind
@@ -244,3 +248,24 @@ def test_only_the_branch_learns(prepare: Callable[..., PreparedTask], encoder: E
         assert {id(one) for one in model.parameters()} == {id(one) for one in branch.parameters()}
         model(make_inputs(task.tokens["train"], [0, 1])).sum().backward()
         assert all(one.grad is None for one in encoder.bert.parameters())
+
+
+@pytest.mark.parametrize("kind", [Kind.PAIR_CLASSIFICATION, Kind.PAIR_REGRESSION])
+def test_pair_task_on_an_encoder_with_one_token_type_is_refused(
+    tasks: dict[Kind, TaskData], encoder_folder: Path, tmp_path: Path, kind: Kind
+) -> None:
+    one_type = _with_one_token_type(encoder_folder, tmp_path / "encoder")
+    with pytest.raises(TrainingError, match=r"has 1 token type\(s\).*task of kind pair_"):
+        PreparedTask(tasks[kind], "task", one_type, 24)
+    PreparedTask(tasks[Kind.CLASSIFICATION], "task", one_type, 24)
+
+
+def _with_one_token_type(folder: Path, copy: Path) -> Encoder:
+    shutil.copytree(folder, copy)
+    weights = load_file(copy / "model.safetensors")
+    name = "embeddings.token_type_embeddings.weight"
+    weights[name] = weights[name][:1].clone()
+    save_file(weights, copy / "model.safetensors", {"format": "pt"})
+    config = json.loads((copy / "config.json").read_text())
+    (copy / "config.json").write_text(json.dumps(config | {"type_vocab_size": 1}))
+    return load_encoder(str(copy))

@@ -95,7 +95,7 @@ class RegistryFile:
             if seen != self._seen:
                 self._seen = seen  # even if parsing fails, so that the warning comes once
                 self._registry = self._parsed()
-        except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+        except Exception as error:  # a damaged file can raise almost any
             logging.getLogger(__name__).warning(
                 "%s cannot be read, so its last state stays in use: %r", self._file, error
             )
