@@ -2,7 +2,7 @@ import json
 import os
 
 import pytest
-from damages import CONTENTS, changed
+from file_damages import CONTENTS, changed
 from router.registry import RegistryFile, parse
 
 from build_tools.repository.registry import (

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from damages import CONTENTS, changed, cut
+from file_damages import CONTENTS, changed, cut
 from finished_search import write_search
 from typer.testing import CliRunner
 

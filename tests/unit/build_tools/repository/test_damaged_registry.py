@@ -5,7 +5,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from damages import CONTENTS, changed, cut
+from file_damages import CONTENTS, changed, cut
 
 from build_tools.repository.audit import AUDIT_LOG, last_withdrawal
 from build_tools.repository.manifest import MANIFEST, read_manifest
