@@ -6,15 +6,15 @@ from pathlib import Path
 
 from build_tools.build.router_instances import choose_instances, set_instances
 from build_tools.errors import BuildError
-from build_tools.export.exporter import export_branch, export_trunk
-from build_tools.export.hand_written import HAND_WRITTEN, HAND_WRITTEN_MODELS, copy_hand_written
+from build_tools.export.hand_written_models import HAND_WRITTEN, HAND_WRITTEN_MODELS, copy_hand_written
+from build_tools.export.onnx_export import export_branch, export_trunk
 from build_tools.export.tokenizer_models import make_tokenizer, tokenizer_name
-from build_tools.golden.dev_check import dev_folders
+from build_tools.golden.dev_set import dev_folders
 from build_tools.golden.logit_parity import check_logits
-from build_tools.precision.available import available_precisions
-from build_tools.precision.build_choice import choose_precisions
-from build_tools.precision.fastest import Precisions
+from build_tools.precision.choose_for_build import choose_precisions
+from build_tools.precision.fastest_passing import Precisions
 from build_tools.precision.graph import Graph, Graphs
+from build_tools.precision.hardware import available_precisions
 from build_tools.repository.identity import stamp
 from build_tools.repository.manifest import write_manifest
 from build_tools.repository.names import ROUTERS, TOKENIZER, TRUNK, branch_name, hidden_name

@@ -11,7 +11,7 @@ from typing import Any
 import torch
 from torch import nn
 
-from build_tools.export.first_token import FirstTokenAttention
+from build_tools.export.first_token_attention import FirstTokenAttention
 from build_tools.export.packing import Packing
 
 

@@ -4,7 +4,7 @@ from pathlib import Path
 
 from tokenizers import Tokenizer
 
-from build_tools.export.hand_written import copy_hand_written
+from build_tools.export.hand_written_models import copy_hand_written
 from build_tools.repository.names import TOKENIZER, TRUNK
 from training.checkpoint import TOKENIZER as TOKENIZER_FILE
 from training.encoder import tokenizer_json

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from build_tools.backends.espalier_backend.chain import Chain
 from build_tools.golden.answer_parity import first_difference
-from build_tools.golden.dev_check import DevSet
+from build_tools.golden.dev_set import DevSet
 from build_tools.golden.golden_batch import GoldenBatch
 from build_tools.precision.graph import Graph
 from build_tools.repository.precision import Precision

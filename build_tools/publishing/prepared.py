@@ -7,12 +7,12 @@ import numpy as np
 from tokenizers import Tokenizer
 
 from build_tools.errors import BuildError
-from build_tools.export.exporter import export_branch, export_trunk
+from build_tools.export.onnx_export import export_branch, export_trunk
 from build_tools.export.tokenizer_models import make_tokenizer
 from build_tools.golden.golden_batch import GoldenBatch, Runnable
 from build_tools.golden.logit_parity import TOLERANCE
 from build_tools.golden.parity import check_golden
-from build_tools.precision.branch_choice import choose_branch_precision
+from build_tools.precision.choose_for_branch import choose_branch_precision
 from build_tools.precision.graph import Graph, load_graph
 from build_tools.publishing.progress import Progress
 from build_tools.publishing.trunk_plan import TrunkPlan

@@ -5,7 +5,7 @@ import pytest
 from build_tools.build import router_instances
 from build_tools.build.router_instances import choose_instances, set_instances
 from build_tools.errors import BuildError
-from build_tools.export.hand_written import HAND_WRITTEN
+from build_tools.export.hand_written_models import HAND_WRITTEN
 from build_tools.repository.names import ROUTERS
 from build_tools.repository.triton_config import read_config
 

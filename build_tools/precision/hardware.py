@@ -1,12 +1,8 @@
 """The precisions that a runtime and this processor can compute in."""
 
-from collections.abc import Mapping
-
 from build_tools.errors import BuildError
 from build_tools.repository.precision import Precision
 from build_tools.repository.runtime import Runtime
-
-_WORTH = 1.1  # minimum speed-up over fp32; less is noise, and not worth its rounding
 
 
 def available_precisions(wanted: Precision, runtime: Runtime) -> list[Precision]:
@@ -20,11 +16,6 @@ def available_precisions(wanted: Precision, runtime: Runtime) -> list[Precision]
     if obstacle:
         raise BuildError(obstacle)
     return [wanted]
-
-
-def weighed(times: Mapping[Precision, float]) -> dict[Precision, float]:
-    """The times by which precisions are ranked: a lower one's made longer by what it must gain."""
-    return {precision: taken if precision is Precision.FP32 else _WORTH * taken for precision, taken in times.items()}
 
 
 def _obstacle(precision: Precision, runtime: Runtime) -> str | None:

@@ -3,8 +3,8 @@ from types import SimpleNamespace
 import pytest
 
 from build_tools.errors import BuildError
-from build_tools.precision import branch_choice
-from build_tools.precision.branch_choice import choose_branch_precision
+from build_tools.precision import choose_for_branch
+from build_tools.precision.choose_for_branch import choose_branch_precision
 from build_tools.repository.precision import Precision
 from build_tools.repository.runtime import Runtime
 
@@ -31,9 +31,9 @@ def choose(monkeypatch, loaded):
             if branch in wrong:
                 raise BuildError("example 3 is a in place of b")
 
-        monkeypatch.setattr(branch_choice, "available_precisions", lambda one, _: list(ms or [one]))
-        monkeypatch.setattr(branch_choice, "check_golden", check_golden)
-        monkeypatch.setattr(branch_choice, "branch_ms", lambda *_: ms)
+        monkeypatch.setattr(choose_for_branch, "available_precisions", lambda one, _: list(ms or [one]))
+        monkeypatch.setattr(choose_for_branch, "check_golden", check_golden)
+        monkeypatch.setattr(choose_for_branch, "branch_ms", lambda *_: ms)
         graph = SimpleNamespace(runtime=Runtime.OPENVINO, load=load)
         said = []
         return choose_branch_precision(wanted, None, graph, None, trunk, said.append), said

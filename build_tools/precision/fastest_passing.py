@@ -6,9 +6,8 @@ from itertools import product
 from pathlib import Path
 
 from build_tools.precision.attempt import Attempt
-from build_tools.precision.available import weighed
-from build_tools.precision.golden_timing import TIMED_ROWS, branch_ms, trunk_ms
 from build_tools.precision.graph import Graphs
+from build_tools.precision.graph_times import TIMED_ROWS, branch_ms, trunk_ms, weighed
 from build_tools.repository.precision import Precision
 
 Milliseconds = Mapping[Precision, float]

@@ -5,9 +5,9 @@ from pathlib import Path
 
 from build_tools.errors import BuildError
 from build_tools.precision.attempt import Attempt
-from build_tools.precision.available import available_precisions
-from build_tools.precision.fastest import Precisions, fastest_precisions
+from build_tools.precision.fastest_passing import Precisions, fastest_precisions
 from build_tools.precision.graph import Graphs
+from build_tools.precision.hardware import available_precisions
 from build_tools.repository.precision import Precision
 
 

@@ -1,8 +1,8 @@
 import pytest
 
 from build_tools.errors import BuildError
-from build_tools.precision import available as module
-from build_tools.precision.available import available_precisions
+from build_tools.precision import hardware as module
+from build_tools.precision.hardware import available_precisions
 from build_tools.repository.precision import Precision
 from build_tools.repository.runtime import Runtime
 

@@ -5,9 +5,9 @@ from collections.abc import Callable
 from build_tools.errors import BuildError
 from build_tools.golden.golden_batch import Runnable
 from build_tools.golden.parity import check_golden
-from build_tools.precision.available import available_precisions, weighed
-from build_tools.precision.golden_timing import branch_ms
 from build_tools.precision.graph import Graph
+from build_tools.precision.graph_times import branch_ms, weighed
+from build_tools.precision.hardware import available_precisions
 from build_tools.repository.precision import Precision
 from training.checkpoint import Checkpoint
 

@@ -14,8 +14,8 @@ from torch import nn
 from transformers import BertConfig
 
 from build_tools.export.exported_layers import PLAIN, ExportedLayers, Form
-from build_tools.export.fusion import FUSED
-from build_tools.export.traced_graphs import Structure, traced
+from build_tools.export.onnxruntime_layers import FUSED
+from build_tools.export.trace_cache import Structure, traced
 from build_tools.repository.names import TRUNK_INPUTS, hidden_name
 from build_tools.repository.runtime import Runtime
 from training.encoder import Encoder, computing_config

@@ -4,8 +4,8 @@ import torch
 
 from build_tools.backends.espalier_backend.chain import Chain
 from build_tools.errors import BuildError
-from build_tools.precision import available, golden_timing
-from build_tools.precision.build_choice import choose_precisions
+from build_tools.precision import graph_times, hardware
+from build_tools.precision.choose_for_build import choose_precisions
 from build_tools.precision.graph import Graphs
 from build_tools.repository.precision import Precision
 from build_tools.repository.runtime import Runtime
@@ -66,8 +66,8 @@ class Graph:
 
 @pytest.fixture(autouse=True)
 def _processor(monkeypatch):
-    monkeypatch.setattr(available, "_has_bf16", lambda: True)
-    monkeypatch.setattr(available, "_has_int8", lambda: True)
+    monkeypatch.setattr(hardware, "_has_bf16", lambda: True)
+    monkeypatch.setattr(hardware, "_has_int8", lambda: True)
 
 
 @pytest.fixture
@@ -99,7 +99,7 @@ def times(monkeypatch):
             chains = {name: one if isinstance(one, Chain) else runs[name].args[0] for name, one in chains.items()}
             return {name: ms[chain.timed_as[0] or "trunk"][ORDER.index(name)] for name, chain in chains.items()}
 
-        monkeypatch.setattr(golden_timing, "median_ms", median_ms)
+        monkeypatch.setattr(graph_times, "median_ms", median_ms)
 
     return times
 
