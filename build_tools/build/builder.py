@@ -10,10 +10,11 @@ from build_tools.export.hand_written_models import HAND_WRITTEN, HAND_WRITTEN_MO
 from build_tools.export.onnx_export import export_branch, export_trunk
 from build_tools.export.tokenizer_models import make_tokenizer, tokenizer_name
 from build_tools.golden.dev_set import dev_folders
+from build_tools.golden.golden_batch import GoldenBatch
 from build_tools.golden.logit_parity import check_logits
 from build_tools.precision.choose_for_build import choose_precisions
 from build_tools.precision.fastest_passing import Precisions
-from build_tools.precision.graph import Graph, Graphs
+from build_tools.precision.graph import ExportedBranch, Graph, Graphs
 from build_tools.precision.hardware import available_precisions
 from build_tools.repository.identity import stamp
 from build_tools.repository.manifest import write_manifest
@@ -158,8 +159,9 @@ def _export_and_prove(
         file = _version_folder(staged / branch_name(record.task)) / GRAPH_FILE
         branch = Graph(file, ["logits"], runtime, hidden_size)
         export_branch(checkpoint.branch, file, runtime)
-        difference = check_logits(checkpoint, loaded_trunk, branch.load())
-        branches.append((checkpoint, branch))
+        golden = GoldenBatch(checkpoint)
+        difference = check_logits(golden, loaded_trunk, branch.load())
+        branches.append(ExportedBranch(checkpoint, golden, branch))
         report(
             f"{record.task}: tap {record.tap}, {record.layers} layers; {len(checkpoint.golden)} golden examples equal "
             f"to {difference:.1e}"
@@ -173,7 +175,7 @@ def _stage(staged: Path, graphs: Graphs, precisions: Precisions, encoder: Encode
 
     for name in ROUTERS:
         copy_hand_written(name, staged / name)
-    lengths = sorted({checkpoint.record.max_length for checkpoint, _ in graphs.branches}, reverse=True)
+    lengths = sorted({branch.checkpoint.record.max_length for branch in graphs.branches}, reverse=True)
     tokenizers = {TOKENIZER: lengths[0]} | {tokenizer_name(TRUNK, length): length for length in lengths[1:]}
     for name, max_length in tokenizers.items():
         make_tokenizer(staged / name, encoder.tokenizer, max_length)
@@ -189,10 +191,10 @@ def _stage(staged: Path, graphs: Graphs, precisions: Precisions, encoder: Encode
     graphs.trunk.settle(precisions.trunk)
     write_trunk_configs(staged / TRUNK, trunk_config(runtime, graphs.taps, trunk.hidden_size, precisions.trunk))
     tasks = {}
-    for checkpoint, branch in graphs.branches:
-        record = checkpoint.record
+    for branch in graphs.branches:
+        record = branch.checkpoint.record
         version = version_entry(record, branch_name(record.task), TRUNK, precisions.branches[record.task])
-        branch.settle(version.precision)
+        branch.graph.settle(version.precision)
         model, ensemble = staged / version.model, staged / record.task
         (model / "1" / RECORD).write_text(record.model_dump_json(indent=2) + "\n", encoding="utf-8")
         write_config(model, branch_config(runtime, version, trunk.hidden_size, [1]))
