@@ -4,9 +4,10 @@ import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
+from build_tools.build.destination import check_destination, is_home, move_in
 from build_tools.build.router_instances import choose_instances, set_instances
 from build_tools.errors import BuildError
-from build_tools.export.hand_written_models import HAND_WRITTEN, HAND_WRITTEN_MODELS, copy_hand_written
+from build_tools.export.hand_written_models import copy_hand_written
 from build_tools.export.onnx_export import export_branch, export_trunk
 from build_tools.export.tokenizer_models import make_tokenizer, tokenizer_name
 from build_tools.golden.dev_set import dev_folders
@@ -17,10 +18,9 @@ from build_tools.precision.fastest_passing import Precisions
 from build_tools.precision.graph import ExportedBranch, Graph, Graphs
 from build_tools.precision.hardware import available_precisions
 from build_tools.repository.identity import stamp
-from build_tools.repository.manifest import write_manifest
-from build_tools.repository.names import ROUTERS, TOKENIZER, TRUNK, branch_name, hidden_name
+from build_tools.repository.names import FIRST_VERSION, ROUTERS, TOKENIZER, TRUNK, branch_name, hidden_name
 from build_tools.repository.precision import Precision
-from build_tools.repository.registry import REGISTRY, Registry, TaskEntry, TrunkEntry, version_entry, write_registry
+from build_tools.repository.registry import Registry, TaskEntry, TrunkEntry, version_entry, write_registry
 from build_tools.repository.runtime import Runtime
 from build_tools.repository.serving_lock import SERVING_LOCK
 from build_tools.repository.triton_config import (
@@ -32,7 +32,6 @@ from build_tools.repository.triton_config import (
     write_trunk_configs,
 )
 from training.checkpoint import RECORD, Checkpoint, load_checkpoint
-from training.checkpoint import TOKENIZER as TOKENIZER_FILE
 from training.encoder import Encoder, load_encoder
 from training.fingerprint import trunk_fingerprints
 from training.trunk_fit import check_fingerprint
@@ -59,8 +58,8 @@ def build(
     Raises BuildError (and TrainingError for an unusable checkpoint); the repository then is as it was.
     """
     repository = repository.resolve()  # "." has no name and no parent to stage in
-    _check_place(repository)
-    if repository == HAND_WRITTEN and router_instances is not None:
+    check_destination(repository)
+    if is_home(repository) and router_instances is not None:
         raise BuildError(
             f"the routers in {repository} are hand-written and stay as they are: set instance_group in their "
             f"config.pbtxt in place of --router-instances, or choose another --repository."
@@ -83,25 +82,8 @@ def build(
         for router in ROUTERS:
             set_instances(staged / router, instances)
         stamp(staged)
-        _put_in_place(staged, repository)
+        move_in(staged, repository)
     return registry
-
-
-def _check_place(repository: Path) -> None:
-    """Raises BuildError unless the repository is still to be made, empty, or holds the hand-written models alone."""
-    if repository.exists() and not repository.is_dir():
-        raise BuildError(f"{repository} is a file: choose another --repository.")
-    if (repository / REGISTRY).exists():
-        raise BuildError(
-            f"{repository} already holds a built repository and is not overwritten: choose another --repository or "
-            f"remove it first."
-        )
-    own = {*HAND_WRITTEN_MODELS, "__pycache__"} if repository == HAND_WRITTEN else set()
-    others = sorted({path.name for path in repository.iterdir()} - own) if repository.is_dir() else []
-    if others:
-        raise BuildError(
-            f"{repository} is not empty ({', '.join(others[:3])} stands there): choose another --repository."
-        )
 
 
 def _common_encoder(checkpoints: list[Checkpoint], name: str | None) -> Encoder:
@@ -196,11 +178,11 @@ def _stage(staged: Path, graphs: Graphs, precisions: Precisions, encoder: Encode
         version = version_entry(record, branch_name(record.task), TRUNK, precisions.branches[record.task])
         branch.graph.settle(version.precision)
         model, ensemble = staged / version.model, staged / record.task
-        (model / "1" / RECORD).write_text(record.model_dump_json(indent=2) + "\n", encoding="utf-8")
+        (model / FIRST_VERSION / RECORD).write_text(record.model_dump_json(indent=2) + "\n", encoding="utf-8")
         write_config(model, branch_config(runtime, version, trunk.hidden_size, [1]))
         _version_folder(ensemble)  # Triton wants a version folder, though an ensemble has nothing to put there
         write_config(ensemble, ensemble_config(record.task, 1, version, trunk.tokenizer_for(version)))
-        tasks[record.task] = TaskEntry(live=1, versions={"1": version})
+        tasks[record.task] = TaskEntry(live=1, versions={FIRST_VERSION: version})
 
     registry = Registry(runtime=runtime, trunks={TRUNK: trunk}, tasks=tasks)
     (staged / SERVING_LOCK).touch()
@@ -208,25 +190,7 @@ def _stage(staged: Path, graphs: Graphs, precisions: Precisions, encoder: Encode
     return registry
 
 
-def _put_in_place(staged: Path, repository: Path) -> None:
-    """Moves the staged models in: at once where nothing stands yet, else folder by folder, registry.json last."""
-    if not repository.exists():
-        write_manifest(staged)
-        staged.rename(repository)
-        return
-    at_home = repository == HAND_WRITTEN  # the hand-written models stand there already
-    kept = HAND_WRITTEN_MODELS if at_home else ()
-    models = [path for path in sorted(staged.iterdir()) if path.is_dir() and path.name not in kept]
-    if at_home:  # of theirs only the generated tokenizer.json is moved
-        (staged / TOKENIZER / "1" / TOKENIZER_FILE).replace(repository / TOKENIZER / "1" / TOKENIZER_FILE)
-    for path in models:
-        path.rename(repository / path.name)
-    write_manifest(repository)
-    for name in (SERVING_LOCK, REGISTRY):
-        (staged / name).replace(repository / name)
-
-
 def _version_folder(model: Path) -> Path:
-    folder = model / "1"
+    folder = model / FIRST_VERSION
     folder.mkdir(parents=True)
     return folder

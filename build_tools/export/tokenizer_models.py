@@ -5,7 +5,7 @@ from pathlib import Path
 from tokenizers import Tokenizer
 
 from build_tools.export.hand_written_models import copy_hand_written
-from build_tools.repository.names import TOKENIZER, TRUNK
+from build_tools.repository.names import FIRST_VERSION, TOKENIZER, TRUNK
 from training.checkpoint import TOKENIZER as TOKENIZER_FILE
 from training.encoder import tokenizer_json
 
@@ -23,4 +23,4 @@ def make_tokenizer(folder: Path, tokenizer: Tokenizer, max_length: int) -> None:
     copy_hand_written(TOKENIZER, folder)
     copy = Tokenizer.from_str(tokenizer_json(tokenizer))
     copy.enable_truncation(max_length, strategy="longest_first")
-    (folder / "1" / TOKENIZER_FILE).write_text(copy.to_str(), encoding="utf-8")
+    (folder / FIRST_VERSION / TOKENIZER_FILE).write_text(copy.to_str(), encoding="utf-8")

@@ -15,7 +15,7 @@ from build_tools.precision.choose_for_branch import choose_branch_precision
 from build_tools.precision.graph import Graph, load_graph
 from build_tools.publishing.progress import Progress
 from build_tools.publishing.trunk_plan import TrunkPlan
-from build_tools.repository.names import hidden_name
+from build_tools.repository.names import FIRST_VERSION, hidden_name
 from build_tools.repository.precision import Precision
 from build_tools.repository.registry import Registry
 from build_tools.repository.runtime import Runtime
@@ -128,7 +128,7 @@ def _tokenizer_of(repository: Path, plan: TrunkPlan) -> Tokenizer:
     if plan.present is None:
         assert plan.encoder is not None
         return plan.encoder.tokenizer
-    return Tokenizer.from_file(str(repository / next(iter(plan.present.tokenizers)) / "1" / TOKENIZER_FILE))
+    return Tokenizer.from_file(str(repository / next(iter(plan.present.tokenizers)) / FIRST_VERSION / TOKENIZER_FILE))
 
 
 def _check_tokenizer(checkpoint: Checkpoint, tokenizer: Tokenizer, trunk: str) -> None:

@@ -22,6 +22,8 @@ TRUNK = "trunk"  # the first trunk; a second one has a name of its own
 TOKENIZER = "tokenizer"
 ROUTERS = ("nlu", "nlu_stream")
 
+FIRST_VERSION = "1"  # the version folder of a new branch or trunk, and the only one of tokenizers, routers, ensembles
+
 # The resource of Triton's rate limiter that a trunk or branch needs to compute.
 COMPUTE = "compute"
 

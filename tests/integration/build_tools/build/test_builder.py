@@ -10,7 +10,7 @@ from google.protobuf import text_format
 from tokenizers import Tokenizer
 from tritonclient.grpc import model_config_pb2 as pb
 
-from build_tools.build import builder
+from build_tools.build import builder, destination
 from build_tools.build.builder import build
 from build_tools.errors import BuildError
 from build_tools.publishing.verify import verify
@@ -112,8 +112,8 @@ def _hand_written():
     """The hand-written models' files, without what running or building leaves among them."""
     return {
         f"{model}/{name}": content
-        for model in builder.HAND_WRITTEN_MODELS
-        for name, content in _files(builder.HAND_WRITTEN / model).items()
+        for model in destination.HAND_WRITTEN_MODELS
+        for name, content in _files(destination.HAND_WRITTEN / model).items()
         if "__pycache__" not in name and not name.endswith("tokenizer.json")
     }
 
@@ -321,7 +321,7 @@ def home(tmp_path, monkeypatch) -> Path:
     for name, content in _hand_written().items():
         (home / name).parent.mkdir(parents=True, exist_ok=True)
         (home / name).write_bytes(content)
-    monkeypatch.setattr(builder, "HAND_WRITTEN", home)
+    monkeypatch.setattr(destination, "HAND_WRITTEN", home)
     return home
 
 
