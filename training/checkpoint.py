@@ -24,7 +24,8 @@ FORMAT_VERSION: Final = 1
 WEIGHTS, RECORD, TOKENIZER, GOLDEN = "branch.safetensors", "branch.json", "tokenizer.json", "golden.jsonl"
 GOLDEN_ROWS = 32  # at most
 MOST_LAYERS = 128  # of an encoder: more is no BERT
-# Names that the model repository uses for itself (DESIGN.md, "The model repository").
+# Names of the model repository's own models. `fused` is kept free for compaction: the trunk and stable branches merged
+# into one graph.
 RESERVED_NAMES = ("trunk", "tokenizer", "nlu", "nlu_stream", "fused")
 
 
