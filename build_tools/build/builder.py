@@ -1,4 +1,4 @@
-"""Task checkpoints -> a whole model repository, proved before any of it is put in place."""
+"""Task checkpoints -> a new model repository, which is checked before it is moved in."""
 
 import tempfile
 from collections.abc import Callable
@@ -49,25 +49,25 @@ def build(
     router_instances: int | None = None,
     report: Report = lambda _: None,
 ) -> Registry:
-    """Builds a model repository from task checkpoints, each as version 1 of its branch.
+    """Builds a model repository from task checkpoints. Each becomes version 1 of its branch.
 
-    The repository is built beside its place and moved in when every graph is proved, registry.json last.
-    encoder_name: None takes the one that the checkpoints name. data: holds a data folder named for each task whose dev
-    metric shall be checked too. router_instances: of each router; None takes as many as suit this machine. report: told
-    of each step.
-    Raises BuildError (and TrainingError for an unusable checkpoint); the repository then is as it was.
+    The repository is built in a folder beside `repository` and moved in after all parity checks, registry.json last.
+    encoder_name: None takes the one that the checkpoints name. data: contains a data folder for each task whose dev
+    metric is checked too. router_instances: per router; None takes as many as suit this machine. report: told of each
+    step.
+    Raises BuildError, or TrainingError if a checkpoint cannot be used. The repository is then unchanged.
     """
-    repository = repository.resolve()  # "." has no name and no parent to stage in
+    repository = repository.resolve()  # "." has neither a name nor a parent to stage in
     check_destination(repository)
     if is_home(repository) and router_instances is not None:
         raise BuildError(
-            f"the routers in {repository} are hand-written and stay as they are: set instance_group in their "
-            f"config.pbtxt in place of --router-instances, or choose another --repository."
+            f"the routers in {repository} are hand-written and are not changed: set instance_group in their "
+            f"config.pbtxt instead of --router-instances, or choose another --repository."
         )
     instances = choose_instances(router_instances)
     if not folders:
         raise BuildError("give at least one task checkpoint to build from.")
-    available_precisions(precision, runtime)  # what cannot be had is refused before minutes of exports
+    available_precisions(precision, runtime)  # refuses a precision before minutes of exports
     checkpoints = [load_checkpoint(folder) for folder in folders]
     dev = _dev_folders(data, [checkpoint.record.task for checkpoint in checkpoints], report)
     encoder = _common_encoder(checkpoints, encoder_name)
@@ -76,7 +76,7 @@ def build(
     with tempfile.TemporaryDirectory(dir=repository.parent, prefix=f".{repository.name}.") as temporary:
         staged = Path(temporary) / repository.name
         staged.mkdir()
-        graphs = _export_and_prove(staged, checkpoints, encoder, runtime, report)
+        graphs = _export_and_check(staged, checkpoints, encoder, runtime, report)
         precisions = choose_precisions(precision, graphs, dev, report)
         registry = _stage(staged, graphs, precisions, encoder, fingerprints)
         for router in ROUTERS:
@@ -87,7 +87,7 @@ def build(
 
 
 def _common_encoder(checkpoints: list[Checkpoint], name: str | None) -> Encoder:
-    """The encoder of all checkpoints. Raises BuildError if they name several, or two are of one task."""
+    """Loads the encoder of all checkpoints. Raises BuildError if they name several, or if two are of one task."""
     tasks = [checkpoint.record.task for checkpoint in checkpoints]
     for task in tasks:
         if tasks.count(task) > 1:
@@ -98,13 +98,13 @@ def _common_encoder(checkpoints: list[Checkpoint], name: str | None) -> Encoder:
     if name is None and len(names) > 1:
         raise BuildError(
             f"the checkpoints were trained on different encoders ({', '.join(names)}): one trunk serves one encoder. "
-            "If they are the same one under several names, say which with --encoder."
+            "If these are names of the same encoder, choose one with --encoder."
         )
     return load_encoder(name or names[0])
 
 
 def _fitting_trunk(checkpoints: list[Checkpoint], encoder: Encoder) -> list[str]:
-    """f(0) .. f(deepest tap) of the encoder, hashed once. Raises TrainingError if a checkpoint does not fit."""
+    """Returns f(0) .. f(deepest tap) of the encoder. Raises TrainingError if a checkpoint does not fit it."""
     deepest = max(checkpoint.record.tap for checkpoint in checkpoints)
     fingerprints = trunk_fingerprints(encoder, deepest)
     for checkpoint in checkpoints:
@@ -113,7 +113,7 @@ def _fitting_trunk(checkpoints: list[Checkpoint], encoder: Encoder) -> list[str]
 
 
 def _dev_folders(data: Path | None, tasks: list[str], report: Report) -> dict[str, Path]:
-    """The data folder of each task that has one; says which have none."""
+    """Returns the data folder of each task that has one, and reports the tasks that have none."""
     if data is None:
         return {}
     folders = dev_folders(data, tasks)
@@ -123,10 +123,10 @@ def _dev_folders(data: Path | None, tasks: list[str], report: Report) -> dict[st
     return folders
 
 
-def _export_and_prove(
+def _export_and_check(
     staged: Path, checkpoints: list[Checkpoint], encoder: Encoder, runtime: Runtime, report: Report
 ) -> Graphs:
-    """Exports trunk and branches into their version folders, and proves each equal to its golden examples."""
+    """Exports trunk and branches into their version folders, and checks the logit parity of each branch."""
     hidden_size = int(encoder.config["hidden_size"])
     taps = sorted({checkpoint.record.tap for checkpoint in checkpoints})
     report(f"trunk: {taps[-1]} layers of {encoder.name}, taps {', '.join(map(str, taps))}")
@@ -152,7 +152,7 @@ def _export_and_prove(
 
 
 def _stage(staged: Path, graphs: Graphs, precisions: Precisions, encoder: Encoder, fingerprints: list[str]) -> Registry:
-    """Lays out the whole repository in `staged`, around the graphs that stand there."""
+    """Adds everything else to the repository in `staged`, around the exported graphs."""
     runtime = graphs.trunk.runtime
 
     for name in ROUTERS:
@@ -180,7 +180,7 @@ def _stage(staged: Path, graphs: Graphs, precisions: Precisions, encoder: Encode
         model, ensemble = staged / version.model, staged / record.task
         (model / FIRST_VERSION / RECORD).write_text(record.model_dump_json(indent=2) + "\n", encoding="utf-8")
         write_config(model, branch_config(runtime, version, trunk.hidden_size, [1]))
-        _version_folder(ensemble)  # Triton wants a version folder, though an ensemble has nothing to put there
+        _version_folder(ensemble)  # Triton requires a version folder, though an ensemble has no files
         write_config(ensemble, ensemble_config(record.task, 1, version, trunk.tokenizer_for(version)))
         tasks[record.task] = TaskEntry(live=1, versions={FIRST_VERSION: version})
 

@@ -1,4 +1,4 @@
-"""An exported graph in its version folder, in every precision that can be made of it."""
+"""Exported graphs in their version folders, in each precision."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass

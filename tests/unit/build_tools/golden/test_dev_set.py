@@ -93,5 +93,5 @@ def test_folders_are_found_by_the_tasks_names(tmp_path):
 
 
 def test_a_folder_without_any_task_s_data_is_refused(tmp_path):
-    with pytest.raises(BuildError, match=rf"{tmp_path}/nowhere holds no folder named for a task \(intent, mood\)"):
+    with pytest.raises(BuildError, match=rf"{tmp_path}/nowhere holds no folder named after a task \(intent, mood\)"):
         dev_folders(tmp_path / "nowhere", ["intent", "mood"])

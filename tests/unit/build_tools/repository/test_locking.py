@@ -69,7 +69,7 @@ def test_a_lock_that_is_never_given_back_is_told_with_what_to_do(tmp_path, monke
     monkeypatch.setattr(locking, "_PATIENCE_SECONDS", 0.1)
     lock = repository_lock(tmp_path, lambda _: None)
 
-    with pytest.raises(BuildError, match=r"has been locked by another command for .* minutes: see what hangs there"):
+    with pytest.raises(BuildError, match=r"has been locked by another command for .* minutes: stop that command"):
         lock.__enter__()
 
 
