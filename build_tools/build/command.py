@@ -12,9 +12,7 @@ from build_tools.repository.runtime import Runtime
 def build(
     checkpoints: Annotated[list[Path], typer.Argument(help="Task checkpoints, one per task, or suite files.")],
     repository: Annotated[Path, typer.Option(help="The model repository to create.")] = Path("model_repository"),
-    encoder: Annotated[
-        str | None, typer.Option(help="Name or folder of the encoder. Default: as in the checkpoints.")
-    ] = None,
+    encoder: Annotated[str | None, typer.Option(help="Name or folder. Default: as in the checkpoints.")] = None,
     runtime: Annotated[Runtime, typer.Option(help="The backend that runs trunk and branches.")] = Runtime.OPENVINO,
     precision: Annotated[
         Precision, typer.Option(help="Their number format. auto: the fastest that gives the golden answers.")
