@@ -8,6 +8,7 @@ from build_tools.repository.manifest import write_manifest
 from build_tools.repository.names import FIRST_VERSION, TOKENIZER
 from build_tools.repository.registry import REGISTRY
 from build_tools.repository.serving_lock import SERVING_LOCK
+from training.atomic_write import rename_folder
 from training.checkpoint import TOKENIZER as TOKENIZER_FILE
 
 
@@ -34,11 +35,11 @@ def check_destination(repository: Path) -> None:
 def move_in(staged: Path, repository: Path) -> None:
     """Moves a staged repository in: with one rename if nothing is there yet, else folder by folder.
 
-    registry.json comes last, because it says that the rest is there.
+    registry.json comes last, because it says that the rest is there: also on disk, in case the machine crashes.
     """
     if not repository.exists():
         write_manifest(staged)
-        staged.rename(repository)
+        rename_folder(staged, repository)
         return
     kept = HAND_WRITTEN_MODELS if is_home(repository) else ()
     models = [path for path in sorted(staged.iterdir()) if path.is_dir() and path.name not in kept]
@@ -46,7 +47,7 @@ def move_in(staged: Path, repository: Path) -> None:
         tokenizer = Path(TOKENIZER, FIRST_VERSION, TOKENIZER_FILE)  # the only generated file in a hand-written model
         (staged / tokenizer).replace(repository / tokenizer)
     for path in models:
-        path.rename(repository / path.name)
+        rename_folder(path, repository / path.name)
     write_manifest(repository)
     for name in (SERVING_LOCK, REGISTRY):
         (staged / name).replace(repository / name)
