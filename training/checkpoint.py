@@ -24,8 +24,7 @@ FORMAT_VERSION: Final = 1
 WEIGHTS, RECORD, TOKENIZER, GOLDEN = "branch.safetensors", "branch.json", "tokenizer.json", "golden.jsonl"
 GOLDEN_ROWS = 32  # at most
 MOST_LAYERS = 128  # of an encoder: more is no BERT
-# Names of the model repository's own models. `fused` is kept free for compaction: the trunk and stable branches merged
-# into one graph.
+# Names that the model repository uses for itself (DESIGN.md, "The model repository").
 RESERVED_NAMES = ("trunk", "tokenizer", "nlu", "nlu_stream", "fused")
 
 
