@@ -1,7 +1,7 @@
 """A BERT layer in the form that runs fastest on ONNX Runtime, with its fused operators.
 
 ONNX Runtime does not fuse attention or GELU of an exported BERT by itself, and `onnxruntime.transformers` does not find
-the attention either (measured with 1.31: docs/benchmarks.md). So the layer is exported with the fused operators.
+the attention either (measured with 1.31: docs/experiments.md). So the layer is exported with the fused operators.
 OpenVINO fuses the plain graph when it compiles it.
 
 These modules can be exported but not run: PyTorch has no operators of the domain com.microsoft.

@@ -21,7 +21,7 @@ def parameters(runtime: Runtime, precision: Precision) -> dict[str, str]:
 
 # For int8, OpenVINO rounds activations in groups of 128 values, each group with its own scale. The group size must
 # divide the hidden size, or nothing is rounded, which is slow. Larger groups are hardly faster and less exact
-# (docs/benchmarks.md). For ONNX Runtime the graph itself says what is computed in int8.
+# (docs/experiments.md). For ONNX Runtime the graph itself says what is computed in int8.
 _HINTS = {
     (Runtime.OPENVINO, Precision.BF16): {"INFERENCE_PRECISION_HINT": "bf16"},
     (Runtime.OPENVINO, Precision.INT8): {"DYNAMIC_QUANTIZATION_GROUP_SIZE": "128"},

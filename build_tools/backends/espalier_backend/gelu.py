@@ -2,7 +2,7 @@
 
 OpenVINO computes a plain product with MLAS, which takes any number of rows. A product fused with GELU is computed by
 oneDNN, which prepares and keeps kernels for each new number of rows, and packs the weights again for small ones. With
-texts of many lengths that costs more than a separate GELU (docs/benchmarks.md).
+texts of many lengths that costs more than a separate GELU (docs/experiments.md).
 """
 
 import numpy as np
