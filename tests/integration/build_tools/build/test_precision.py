@@ -88,7 +88,7 @@ def _has_int8_weights(model):
 
 
 def _check_model(model, runtime, precision):
-    """The version folder's graph and the config are those of the precision."""
+    """Checks that graph and config of the version folder have the precision."""
     assert {path.name for path in (model / "1").iterdir()} <= {"model.onnx", "branch.json"}
     assert _parameters(model) == parameters(runtime, precision)
     assert _has_int8_weights(model) == (precision is Precision.INT8)

@@ -21,7 +21,7 @@ def staged(tmp_path):
 
 @pytest.fixture
 def home(tmp_path, monkeypatch):
-    """A folder where the hand-written models stand."""
+    """A folder that takes the place of the hand-written models' source folder."""
     home = tmp_path / "home"
     for model in destination.HAND_WRITTEN_MODELS:
         (home / model / "1").mkdir(parents=True)
@@ -35,7 +35,7 @@ def _files(folder):
 
 
 def _files_without_manifest(repository):
-    """The files, once the manifest is found to name each model's and no other."""
+    """Checks that the manifest names the files of the models and no others. Returns all other files."""
     files = _files(repository)
     assert json.loads(files.pop("manifest.json"))["files"].keys() == {name for name in files if "/" in name}
     return files

@@ -19,7 +19,7 @@ def loaded():
 
 @pytest.fixture
 def choose(monkeypatch, loaded):
-    """choose(wanted, on a trunk of, ms of each precision, those that give other answers) -> chosen, what was said."""
+    """choose(wanted, trunk's precision, {precision: ms}, precisions with other answers) -> chosen, reports"""
 
     def choose(wanted, trunk=FP32, ms=None, wrong=()):
         def load(precision):

@@ -32,9 +32,9 @@ class Trunk:
 
 
 class BranchGraph:
-    """Answers the golden logits, again and again, but on the trunks in `wrong_on` other labels.
+    """Repeats the golden logits, but gives other labels on the trunks in `wrong_on`.
 
-    On those in `wrong_on_dev` the labels are others where there are more texts than golden ones.
+    On the trunks in `wrong_on_dev` it gives other labels if there are more texts than golden examples.
     """
 
     outputs = ("logits",)
@@ -73,7 +73,7 @@ def _processor(monkeypatch):
 
 @pytest.fixture
 def suite(encoder, make_record):
-    """(task=pairs of (trunk, branch) that answer wrongly, ..., on_dev=those that do on dev) -> Graphs"""
+    """(task=pairs of (trunk, branch) that answer wrongly, ..., on_dev=pairs that do so on dev) -> Graphs"""
 
     def suite(on_dev=(), **wrong):
         torch.manual_seed(0)

@@ -9,7 +9,7 @@ from build_tools.repository.runtime import Runtime
 
 @pytest.fixture
 def processor(monkeypatch):
-    """A processor with what is named."""
+    """processor(*abilities) pretends that the processor has these."""
 
     def processor(*abilities):
         monkeypatch.setattr(module, "_has_bf16", lambda: "bf16" in abilities)

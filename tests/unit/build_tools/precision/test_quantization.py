@@ -51,7 +51,7 @@ def tokens():
 
 @pytest.fixture
 def no_overflow(runtime):
-    """Without an 8-bit dot product ONNX Runtime's sums overflow, so that build refuses int8 there."""
+    """Without an 8-bit dot product ONNX Runtime's sums overflow, so build refuses int8 there."""
     if runtime is Runtime.ONNXRUNTIME:
         try:
             available_precisions(Precision.INT8, runtime)

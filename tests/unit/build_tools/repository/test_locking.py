@@ -22,7 +22,7 @@ time.sleep(60)
 
 @pytest.fixture
 def held(tmp_path):
-    """The lock in other hands, until the file is closed."""
+    """Another process holds the lock until the file is closed."""
     with (tmp_path / LOCK).open("a") as file:
         fcntl.flock(file, fcntl.LOCK_EX)
         yield file
