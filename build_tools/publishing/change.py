@@ -65,7 +65,7 @@ class Change:
             if self._server.is_running:
                 at("golden examples on the server")
                 exact = self._prepared.is_exact
-                check_served(self._checkpoint, self._server, plan.name, version.model, number, exact)
+                check_served(self._prepared.golden, self._server, plan.name, version.model, number, exact)
             at("registry")
             write_registry(self._repository, after)
         except BaseException:

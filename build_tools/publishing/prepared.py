@@ -7,16 +7,15 @@ import numpy as np
 from tokenizers import Tokenizer
 
 from build_tools.errors import BuildError
-from build_tools.export.exporter import export_branch, export_trunk
+from build_tools.export.onnx_export import export_branch, export_trunk
 from build_tools.export.tokenizer_models import make_tokenizer
 from build_tools.golden.golden_batch import GoldenBatch, Runnable
-from build_tools.golden.logit_parity import TOLERANCE
-from build_tools.golden.parity import check_golden
-from build_tools.precision.branch_choice import choose_branch_precision
+from build_tools.golden.logit_parity import TOLERANCE, check_logits
+from build_tools.precision.choose_for_branch import choose_branch_precision
 from build_tools.precision.graph import Graph, load_graph
 from build_tools.publishing.progress import Progress
 from build_tools.publishing.trunk_plan import TrunkPlan
-from build_tools.repository.names import hidden_name
+from build_tools.repository.names import FIRST_VERSION, hidden_name
 from build_tools.repository.precision import Precision
 from build_tools.repository.registry import Registry
 from build_tools.repository.runtime import Runtime
@@ -31,7 +30,7 @@ class Prepared:
     """What stands ready to be moved in.
 
     branch: the version's folder. trunk: of a new trunk version its folder, else None. tokenizers: {model: its folder}.
-    precision: of the branch.
+    precision: of the branch. golden: the checkpoint's golden examples.
     """
 
     plan: TrunkPlan
@@ -39,6 +38,7 @@ class Prepared:
     trunk: Path | None
     tokenizers: dict[str, Path]
     precision: Precision
+    golden: GoldenBatch
 
     @property
     def is_exact(self) -> bool:
@@ -56,6 +56,7 @@ def prepare(
     progress: Progress,
 ) -> Prepared:
     """Makes all of it in the new folder `staged`. Raises BuildError where something does not compute what it should."""
+    golden = GoldenBatch(checkpoint)
     trunk_folder: Path | None = None
     trunk: Runnable
     if plan.encoder is None:
@@ -66,7 +67,7 @@ def prepare(
         trunk_folder = staged / "trunk" / str(plan.entry.version)
         trunk = _export_trunk_version(plan.encoder, plan, registry.runtime, trunk_folder)
         if plan.present is not None:
-            _check_same_states(checkpoint, _present_trunk(repository, registry, plan), trunk, plan)
+            _check_same_states(golden, _present_trunk(repository, registry, plan), trunk, plan)
     progress.at("export of the branch")
     folder = staged / "branch" / "version"
     folder.mkdir(parents=True)
@@ -77,13 +78,13 @@ def prepare(
     progress.at("golden examples before it is moved in")
     _check_tokenizer(checkpoint, _tokenizer_of(repository, plan), plan.name)
     if plan.entry.precision is Precision.FP32:
-        check_golden(checkpoint, trunk, branch.load(), exact=True)
-    chosen = choose_branch_precision(precision, checkpoint, branch, trunk, plan.entry.precision, progress.report)
+        check_logits(golden, trunk, branch.load())
+    chosen = choose_branch_precision(precision, golden, branch, trunk, plan.entry.precision, progress.report)
     branch.settle(chosen)
     tokenizers = {name: staged / name for name in plan.new_tokenizers}
     for name, most in plan.new_tokenizers.items():
         make_tokenizer(tokenizers[name], checkpoint.tokenizer, most)
-    return Prepared(plan, folder, trunk_folder, tokenizers, chosen)
+    return Prepared(plan, folder, trunk_folder, tokenizers, chosen, golden)
 
 
 def _export_trunk_version(encoder: Encoder, plan: TrunkPlan, runtime: Runtime, folder: Path) -> Runnable:
@@ -106,10 +107,10 @@ def _present_trunk(repository: Path, registry: Registry, plan: TrunkPlan) -> Run
     return load_graph(file, outputs, registry.runtime, plan.present.precision)
 
 
-def _check_same_states(checkpoint: Checkpoint, present: Runnable, new: Runnable, plan: TrunkPlan) -> None:
+def _check_same_states(golden: GoldenBatch, present: Runnable, new: Runnable, plan: TrunkPlan) -> None:
     """A new version of a trunk puts out what the present one does, at all of its taps."""
     assert plan.present is not None
-    inputs = GoldenBatch(checkpoint).inputs
+    inputs = golden.inputs
     names = [hidden_name(tap) for tap in plan.present.taps]
     before, after = present.run(inputs, names), new.run(inputs, names)
     seen = inputs["attention_mask"] > 0  # what stands at padding means nothing
@@ -127,7 +128,7 @@ def _tokenizer_of(repository: Path, plan: TrunkPlan) -> Tokenizer:
     if plan.present is None:
         assert plan.encoder is not None
         return plan.encoder.tokenizer
-    return Tokenizer.from_file(str(repository / next(iter(plan.present.tokenizers)) / "1" / TOKENIZER_FILE))
+    return Tokenizer.from_file(str(repository / next(iter(plan.present.tokenizers)) / FIRST_VERSION / TOKENIZER_FILE))
 
 
 def _check_tokenizer(checkpoint: Checkpoint, tokenizer: Tokenizer, trunk: str) -> None:

@@ -4,10 +4,10 @@ from collections.abc import Iterable, Mapping
 
 import numpy as np
 
+from build_tools.golden.golden_batch import GoldenBatch
 from build_tools.golden.parity import check_golden
 from build_tools.publishing.server import Server, Tensors
 from build_tools.repository.triton_config import NEWEST
-from training.checkpoint import Checkpoint
 
 
 class ServedGraph:
@@ -21,6 +21,6 @@ class ServedGraph:
         return self._server.infer(self._model, self._version, inputs, asked)
 
 
-def check_served(checkpoint: Checkpoint, server: Server, trunk: str, model: str, version: int, exact: bool) -> None:
+def check_served(golden: GoldenBatch, server: Server, trunk: str, model: str, version: int, exact: bool) -> None:
     """Runs the golden examples through trunk and branch as they are served now. See check_golden."""
-    check_golden(checkpoint, ServedGraph(server, trunk, NEWEST), ServedGraph(server, model, version), exact)
+    check_golden(golden, ServedGraph(server, trunk, NEWEST), ServedGraph(server, model, version), exact)

@@ -17,7 +17,7 @@ from typing import Any
 
 import torch
 
-from build_tools.export.exporter import export_branch
+from build_tools.export.onnx_export import export_branch
 from build_tools.publishing.publish import publish
 from build_tools.publishing.retire import retire
 from build_tools.publishing.rollback import rollback

@@ -6,7 +6,7 @@ from openvino import opset13
 
 from build_tools.backends.espalier_backend.gelu import set_gelu_apart
 from build_tools.backends.espalier_backend.openvino_segment import _core
-from build_tools.export.exporter import export_branch
+from build_tools.export.onnx_export import export_branch
 from build_tools.precision.quantization import quantize
 from build_tools.repository.runtime import Runtime
 from training.model import Branch

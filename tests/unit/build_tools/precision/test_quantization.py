@@ -4,9 +4,9 @@ import pytest
 import torch
 
 from build_tools.errors import BuildError
-from build_tools.export.exporter import export_branch, export_trunk
-from build_tools.precision.available import available_precisions
+from build_tools.export.onnx_export import export_branch, export_trunk
 from build_tools.precision.graph import load_graph
+from build_tools.precision.hardware import available_precisions
 from build_tools.precision.quantization import quantize
 from build_tools.repository.names import TRUNK_INPUTS, hidden_name
 from build_tools.repository.precision import Precision
@@ -51,7 +51,7 @@ def tokens():
 
 @pytest.fixture
 def no_overflow(runtime):
-    """Without an 8-bit dot product ONNX Runtime's sums overflow, so that build refuses int8 there."""
+    """Without an 8-bit dot product ONNX Runtime's sums overflow, so build refuses int8 there."""
     if runtime is Runtime.ONNXRUNTIME:
         try:
             available_precisions(Precision.INT8, runtime)

@@ -38,7 +38,7 @@ def publish(tmp_path, repository, make_record):
         (branch / "model.onnx").write_text("the new one")
         registry = read_registry(repository)
         trunk = registry.trunks["trunk"]
-        prepared = Prepared(TrunkPlan("trunk", trunk, trunk, None), branch, None, {}, Precision.FP32)
+        prepared = Prepared(TrunkPlan("trunk", trunk, trunk, None), branch, None, {}, Precision.FP32, golden=None)
         progress = Progress("it is not published: it failed", report)
         one = Change(SimpleNamespace(record=make_record(**given)), prepared, repository, registry, server, progress)
         with progress.failures_told():

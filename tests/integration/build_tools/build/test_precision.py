@@ -11,9 +11,9 @@ from tritonclient.grpc import model_config_pb2 as pb
 from build_tools.build.builder import build
 from build_tools.errors import BuildError
 from build_tools.golden import answer_parity
-from build_tools.precision import golden_timing
-from build_tools.precision.available import available_precisions
+from build_tools.precision import graph_times
 from build_tools.precision.graph import load_graph
+from build_tools.precision.hardware import available_precisions
 from build_tools.repository.precision import Precision, parameters
 from build_tools.repository.registry import read_registry
 from build_tools.repository.runtime import Runtime
@@ -74,7 +74,7 @@ def train(encoder_folder, tmp_path_factory):
 def lower_is_faster(monkeypatch):
     """Timing finds int8 the fastest, then bf16."""
     order = [Precision.INT8, Precision.BF16, Precision.FP32]
-    monkeypatch.setattr(golden_timing, "median_ms", lambda runs: {name: 1.0 + order.index(name) for name in runs})
+    monkeypatch.setattr(graph_times, "median_ms", lambda runs: {name: 1.0 + order.index(name) for name in runs})
 
 
 def _parameters(model):
@@ -88,7 +88,7 @@ def _has_int8_weights(model):
 
 
 def _check_model(model, runtime, precision):
-    """The version folder's graph and the config are those of the precision."""
+    """Checks that graph and config of the version folder have the precision."""
     assert {path.name for path in (model / "1").iterdir()} <= {"model.onnx", "branch.json"}
     assert _parameters(model) == parameters(runtime, precision)
     assert _has_int8_weights(model) == (precision is Precision.INT8)

@@ -1,4 +1,4 @@
-"""`--precision auto`: the precisions of trunk and branches that pass, and with which all of it is fastest."""
+"""`--precision auto` for a build: the precisions of trunk and branches that pass and are fastest in total."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -6,9 +6,8 @@ from itertools import product
 from pathlib import Path
 
 from build_tools.precision.attempt import Attempt
-from build_tools.precision.available import weighed
-from build_tools.precision.golden_timing import TIMED_ROWS, branch_ms, trunk_ms
 from build_tools.precision.graph import Graphs
+from build_tools.precision.graph_times import TIMED_ROWS, branch_ms, trunk_ms, weighed
 from build_tools.repository.precision import Precision
 
 Milliseconds = Mapping[Precision, float]
@@ -16,7 +15,7 @@ Milliseconds = Mapping[Precision, float]
 
 @dataclass(frozen=True)
 class Precisions:
-    """What was chosen: for the trunk, and for each task's branch."""
+    """The precision of the trunk, and that of each task's branch."""
 
     trunk: Precision
     branches: Mapping[str, Precision]
@@ -24,51 +23,49 @@ class Precisions:
 
 @dataclass(frozen=True)
 class Times:
-    """What trunk and branches take in each precision."""
+    """How long trunk and branches take in each precision."""
 
     trunk: Milliseconds
     branches: Mapping[str, Milliseconds]
 
     def total(self, precisions: Precisions) -> float:
-        """ms for the trunk and all branches."""
+        """Returns the ms for the trunk and all branches."""
         branches = (self.branches[task][precision] for task, precision in precisions.branches.items())
         return self.trunk[precisions.trunk] + sum(branches)
 
     def weighed(self) -> "Times":
-        """The same with lower precisions made slower by what they must gain."""
+        """Returns the same times, with those below fp32 made longer by the speed-up they must bring."""
         return Times(weighed(self.trunk), {task: weighed(ms) for task, ms in self.branches.items()})
 
 
 def fastest_precisions(
     tried: Sequence[Precision], graphs: Graphs, data: Mapping[str, Path], report: Callable[[str], None]
 ) -> Precisions:
-    """On a trunk of each precision every branch has the fastest that passes; the trunk is that of the least total.
+    """Returns the precisions with the least total time, of those in which every task passes.
 
-    tried: fp32 among them, in which every task passes. A task that fails in others costs the rest nothing, unless no
-    branch of it passes on a trunk, which then nobody has.
+    For each precision of the trunk, every branch gets its own fastest precision that passes. A trunk on which some task
+    passes with no branch is left out. tried: must include fp32, in which every task passes.
     """
     trunks = {precision: graphs.trunk.load(precision) for precision in tried}
-    attempts = [
-        Attempt(checkpoint, graph, trunks, data.get(checkpoint.record.task)) for checkpoint, graph in graphs.branches
-    ]
+    attempts = [Attempt(branch, trunks, data.get(branch.task)) for branch in graphs.branches]
     of_branches = {}
     for attempt in attempts:
-        branches = {precision: attempt.graph.load(precision) for precision in tried}
+        branches = {precision: attempt.branch.graph.load(precision) for precision in tried}
         attempt.compare_answers(branches, product(tried, tried))
-        of_branches[attempt.task] = branch_ms(attempt.checkpoint, trunks[Precision.FP32], branches)
-    deepest = max((attempt.checkpoint for attempt in attempts), key=lambda checkpoint: checkpoint.record.tap)
+        of_branches[attempt.task] = branch_ms(attempt.branch.golden, trunks[Precision.FP32], branches)
+    deepest = max((branch.golden for branch in graphs.branches), key=lambda golden: golden.record.tap)
     times = Times(trunk_ms(deepest, trunks), of_branches)
 
-    # What promises most is checked on dev; what fails there is struck off, and what then promises most is next.
-    chosen = _most_promising(tried, attempts, times.weighed())
+    # Scoring dev is slow, so only the fastest choice is scored. If a pair fails there, the next fastest is.
+    chosen = _fastest_left(tried, attempts, times.weighed())
     while not all(attempt.passes((chosen.trunk, chosen.branches[attempt.task])) for attempt in attempts):
-        chosen = _most_promising(tried, attempts, times.weighed())
+        chosen = _fastest_left(tried, attempts, times.weighed())
     _report(chosen, attempts, times, report)
     return chosen
 
 
-def _most_promising(tried: Sequence[Precision], attempts: Sequence[Attempt], times: Times) -> Precisions:
-    """The fastest of those that nothing is known against."""
+def _fastest_left(tried: Sequence[Precision], attempts: Sequence[Attempt], times: Times) -> Precisions:
+    """The fastest precisions without a refusal so far."""
     choices = []
     for on in tried:
         allowed = {attempt.task: _allowed(attempt, on) for attempt in attempts}
@@ -79,12 +76,12 @@ def _most_promising(tried: Sequence[Precision], attempts: Sequence[Attempt], tim
 
 
 def _allowed(attempt: Attempt, trunk: Precision) -> list[Precision]:
-    """The branches on such a trunk that nothing is known against."""
+    """The precisions of the branch that have no refusal on such a trunk so far."""
     return [branch for (on, branch), refusal in attempt.refusals.items() if on is trunk and refusal is None]
 
 
 def _report(chosen: Precisions, attempts: Sequence[Attempt], times: Times, report: Callable[[str], None]) -> None:
-    """Says what was chosen, and why not the others."""
+    """Reports what was chosen, and why the others were not."""
     failing = {on: ", ".join(attempt.task for attempt in attempts if not _allowed(attempt, on)) for on in times.trunk}
     refused = "".join(f"; not {on}: no branch passes on it for {tasks}" for on, tasks in failing.items() if tasks)
     report(f"trunk: {chosen.trunk} ({_listed(times.trunk)}){refused}")

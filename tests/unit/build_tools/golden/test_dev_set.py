@@ -4,8 +4,8 @@ import torch
 
 from build_tools.backends.espalier_backend.chain import Chain
 from build_tools.errors import BuildError
-from build_tools.golden import dev_check
-from build_tools.golden.dev_check import DevSet, dev_folders
+from build_tools.golden import dev_set as module
+from build_tools.golden.dev_set import DevSet, dev_folders
 from training.checkpoint import Checkpoint
 from training.errors import TrainingError
 from training.kinds import Kind
@@ -52,7 +52,7 @@ def dev_set(encoder, make_record, tmp_path, write_dev):
 
 
 def test_each_answer_is_held_against_its_own_row_though_batches_are_sorted_by_length(dev_set, monkeypatch):
-    monkeypatch.setattr(dev_check, "BATCH", 2)
+    monkeypatch.setattr(module, "BATCH", 2)
     texts = ["a b c d", "b", "a c", "b d e"]
     dev = dev_set(Kind.CLASSIFICATION, [{"text": text, "label": text[0]} for text in texts])
     first_is_b = BranchGraph(lambda ids: np.stack([ids[:, 1] == 4, ids[:, 1] == 5], axis=1).astype(np.float32))
@@ -93,5 +93,5 @@ def test_folders_are_found_by_the_tasks_names(tmp_path):
 
 
 def test_a_folder_without_any_task_s_data_is_refused(tmp_path):
-    with pytest.raises(BuildError, match=rf"{tmp_path}/nowhere holds no folder named for a task \(intent, mood\)"):
+    with pytest.raises(BuildError, match=rf"{tmp_path}/nowhere holds no folder named after a task \(intent, mood\)"):
         dev_folders(tmp_path / "nowhere", ["intent", "mood"])

@@ -1,18 +1,14 @@
-"""The precisions that a runtime and this processor can compute in."""
-
-from collections.abc import Mapping
+"""The precisions that a runtime and this processor support."""
 
 from build_tools.errors import BuildError
 from build_tools.repository.precision import Precision
 from build_tools.repository.runtime import Runtime
 
-_WORTH = 1.1  # minimum speed-up over fp32; less is noise, and not worth its rounding
-
 
 def available_precisions(wanted: Precision, runtime: Runtime) -> list[Precision]:
-    """The precisions to try, fp32 among them only if it is asked for or `auto` is.
+    """Returns the precisions to try: `wanted`, or for auto all that are supported, fp32 included.
 
-    Raises BuildError if the runtime or this processor cannot do what is asked for.
+    Raises BuildError if the runtime or this processor does not support `wanted`.
     """
     if wanted is Precision.AUTO:
         return [one for one in Precision if one is not Precision.AUTO and _obstacle(one, runtime) is None]
@@ -22,21 +18,16 @@ def available_precisions(wanted: Precision, runtime: Runtime) -> list[Precision]
     return [wanted]
 
 
-def weighed(times: Mapping[Precision, float]) -> dict[Precision, float]:
-    """The times by which precisions are ranked: a lower one's made longer by what it must gain."""
-    return {precision: taken if precision is Precision.FP32 else _WORTH * taken for precision, taken in times.items()}
-
-
 def _obstacle(precision: Precision, runtime: Runtime) -> str | None:
-    """Why the precision cannot be had, and what can; None if it can."""
+    """Why the precision is not supported, and what to use instead; None if it is supported."""
     if precision is Precision.BF16 and runtime is Runtime.ONNXRUNTIME:
         return "ONNX Runtime computes no bf16 on a CPU: use --precision int8, auto or fp32, or --runtime openvino."
     if precision is Precision.BF16 and not _has_bf16():
-        return "this processor has no bf16 arithmetic: use --precision auto or fp32, or build where it has."
+        return "this processor has no bf16 arithmetic: use --precision auto or fp32, or build on one that has it."
     if precision is Precision.INT8 and not _has_int8():
         return (
             "this processor has no 8-bit dot product (AVX-512 VNNI or AVX-VNNI), without which int8 is slower than "
-            "fp32 and can overflow: use --precision auto or fp32, or build where it has."
+            "fp32 and can overflow: use --precision auto or fp32, or build on one that has it."
         )
     return None
 

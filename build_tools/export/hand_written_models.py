@@ -1,4 +1,4 @@
-"""The models of a repository that are written by hand: tokenizer and routers, which each repository has a copy of."""
+"""The hand-written models, tokenizer and routers. Each repository gets a copy."""
 
 import shutil
 from pathlib import Path
@@ -11,5 +11,5 @@ HAND_WRITTEN_MODELS = (TOKENIZER, *ROUTERS)
 
 
 def copy_hand_written(model: str, target: Path) -> None:
-    """Copies a hand-written model's code and config into a new folder."""
+    """Copies the code and config of a hand-written model into a new folder."""
     shutil.copytree(HAND_WRITTEN / model, target, ignore=shutil.ignore_patterns("__pycache__", TOKENIZER_FILE))

@@ -3,8 +3,8 @@ from types import SimpleNamespace
 import pytest
 
 from build_tools.errors import BuildError
-from build_tools.precision import branch_choice
-from build_tools.precision.branch_choice import choose_branch_precision
+from build_tools.precision import choose_for_branch
+from build_tools.precision.choose_for_branch import choose_branch_precision
 from build_tools.repository.precision import Precision
 from build_tools.repository.runtime import Runtime
 
@@ -19,21 +19,20 @@ def loaded():
 
 @pytest.fixture
 def choose(monkeypatch, loaded):
-    """choose(wanted, on a trunk of, ms of each precision, those that give other answers) -> chosen, what was said."""
+    """choose(wanted, trunk's precision, {precision: ms}, precisions with other answers) -> chosen, reports"""
 
     def choose(wanted, trunk=FP32, ms=None, wrong=()):
         def load(precision):
             loaded.append(precision)
             return precision
 
-        def check_golden(_checkpoint, _trunk, branch, exact):
-            assert not exact
+        def check_answers(_golden, _trunk, branch):
             if branch in wrong:
                 raise BuildError("example 3 is a in place of b")
 
-        monkeypatch.setattr(branch_choice, "available_precisions", lambda one, _: list(ms or [one]))
-        monkeypatch.setattr(branch_choice, "check_golden", check_golden)
-        monkeypatch.setattr(branch_choice, "branch_ms", lambda *_: ms)
+        monkeypatch.setattr(choose_for_branch, "available_precisions", lambda one, _: list(ms or [one]))
+        monkeypatch.setattr(choose_for_branch, "check_answers", check_answers)
+        monkeypatch.setattr(choose_for_branch, "branch_ms", lambda *_: ms)
         graph = SimpleNamespace(runtime=Runtime.OPENVINO, load=load)
         said = []
         return choose_branch_precision(wanted, None, graph, None, trunk, said.append), said
@@ -65,5 +64,5 @@ def test_a_lower_precision_that_is_hardly_faster_is_not_worth_its_rounding(choos
 
 
 def test_a_branch_that_gives_them_in_no_precision_is_refused(choose):
-    with pytest.raises(BuildError, match="in no precision does the branch give its golden answers"):
+    with pytest.raises(BuildError, match="the branch gives its golden answers in no precision"):
         choose(Precision.AUTO, trunk=BF16, ms={FP32: 4.0, BF16: 2.0}, wrong=[FP32, BF16])

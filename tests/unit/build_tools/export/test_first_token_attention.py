@@ -4,7 +4,7 @@ import pytest
 import torch
 from transformers.models.bert.modeling_bert import BertLayer
 
-from build_tools.export.first_token import FirstTokenAttention
+from build_tools.export.first_token_attention import FirstTokenAttention
 from training.model import additive_mask
 
 

@@ -10,7 +10,7 @@ from google.protobuf import text_format
 from tokenizers import Tokenizer
 from tritonclient.grpc import model_config_pb2 as pb
 
-from build_tools.build import builder
+from build_tools.build import builder, destination
 from build_tools.build.builder import build
 from build_tools.errors import BuildError
 from build_tools.publishing.verify import verify
@@ -109,11 +109,11 @@ def _files(folder):
 
 
 def _hand_written():
-    """The hand-written models' files, without what running or building leaves among them."""
+    """The files of the hand-written models, without those that running or building adds."""
     return {
         f"{model}/{name}": content
-        for model in builder.HAND_WRITTEN_MODELS
-        for name, content in _files(builder.HAND_WRITTEN / model).items()
+        for model in destination.HAND_WRITTEN_MODELS
+        for name, content in _files(destination.HAND_WRITTEN / model).items()
         if "__pycache__" not in name and not name.endswith("tokenizer.json")
     }
 
@@ -135,7 +135,7 @@ def test_the_repository_holds_these_files_and_no_other(five_kinds):
     assert set(files) == generated | set(_hand_written())
     copied = _hand_written().keys() - {f"{router}/config.pbtxt" for router in ROUTERS}  # those say how many instances
     assert {name: files[name] for name in copied} == {name: _hand_written()[name] for name in copied}
-    # Triton loads no model without a version folder, also where, as in an ensemble, it holds nothing.
+    # Triton loads no model without a version folder, not even an ensemble, whose folder is empty.
     assert all((model / "1").is_dir() for model in repository.iterdir() if model.is_dir())
 
 
@@ -250,7 +250,7 @@ def test_a_built_repository_is_not_overwritten(five_kinds, train):
 
 
 def _tamper(checkpoint, folder, change):
-    """A copy of the checkpoint with other golden examples, its hashes in order again."""
+    """A copy of the checkpoint with other golden examples and matching hashes."""
     loaded = load_checkpoint(checkpoint)
     change(loaded.golden)
     save_checkpoint(folder, loaded)
@@ -316,12 +316,12 @@ def test_a_damaged_checkpoint_is_refused_by_the_name_of_its_file(train, tmp_path
 
 @pytest.fixture
 def home(tmp_path, monkeypatch) -> Path:
-    """A copy of the folder where the hand-written models stand, taken for that folder."""
+    """A copy of the hand-written models' folder, which the build takes for the original."""
     home = tmp_path / "home" / "model_repository"
     for name, content in _hand_written().items():
         (home / name).parent.mkdir(parents=True, exist_ok=True)
         (home / name).write_bytes(content)
-    monkeypatch.setattr(builder, "HAND_WRITTEN", home)
+    monkeypatch.setattr(destination, "HAND_WRITTEN", home)
     return home
 
 
@@ -368,4 +368,4 @@ def test_golden_examples_were_computed_from_the_checkpoint_that_was_built(train)
 
     assert [row["text_pair"] for row in checkpoint.golden] == [row["text_pair"] for row in TASKS["same"][2]]
     spread = [row["logits"][0] for row in checkpoint.golden]
-    assert max(spread) - min(spread) > 0.01  # the proof would not notice a graph that ignores its input
+    assert max(spread) - min(spread) > 0.01  # else the check would not notice a graph that ignores its input

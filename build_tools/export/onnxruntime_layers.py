@@ -1,10 +1,10 @@
-"""A BERT layer as ONNX Runtime computes it fastest: its own fused operators where it would run several.
+"""A BERT layer in the form that runs fastest on ONNX Runtime, with its fused operators.
 
-ONNX Runtime fuses neither attention nor GELU of an exported BERT by itself, and `onnxruntime.transformers` does not
-find the attention either (measured with 1.31: docs/benchmarks.md). So the exported layer says what is meant. OpenVINO
-fuses what it can when it compiles the plain graph.
+ONNX Runtime does not fuse attention or GELU of an exported BERT by itself, and `onnxruntime.transformers` does not find
+the attention either (measured with 1.31: docs/experiments.md). So the layer is exported with the fused operators.
+OpenVINO fuses the plain graph when it compiles it.
 
-What is written so can be exported, and not be run: PyTorch has no operators of the domain com.microsoft.
+These modules can be exported but not run: PyTorch has no operators of the domain com.microsoft.
 """
 
 from collections.abc import Sequence
@@ -26,7 +26,7 @@ class FusedAttention(Attention):
 
 
 class FusedFeedForward(FeedForward):
-    """Bias and GELU as one operator, and so residual and layer norm."""
+    """Bias and GELU as one operator, and bias, residual and layer norm as another."""
 
     def forward(self, hidden: torch.Tensor, context: torch.Tensor) -> torch.Tensor:
         hidden = _add_and_normalize(self.attention_output, context, hidden)
@@ -34,7 +34,7 @@ class FusedFeedForward(FeedForward):
 
     def _activated(self, hidden: torch.Tensor) -> torch.Tensor:
         dense, activate = self.intermediate.dense, self.intermediate.intermediate_act_fn
-        if not isinstance(activate, GELUActivation):  # one of the approximations, or no GELU at all
+        if not isinstance(activate, GELUActivation):  # an approximation of GELU, or another function
             return activate(dense(hidden))
         product = hidden @ dense.weight.T
         return _fused("BiasGelu", (product, dense.bias), product)
@@ -46,7 +46,7 @@ FUSED = Form(FusedAttention, FusedFeedForward)
 def _add_and_normalize(
     module: BertSelfOutput | BertOutput, tensor: torch.Tensor, residual: torch.Tensor
 ) -> torch.Tensor:
-    """The end of attention and of the feed-forward part: dense, the residual added, layer norm."""
+    """The end of attention and of the feed-forward part: dense, residual, layer norm."""
     dense, norm = module.dense, module.LayerNorm
     product = tensor @ dense.weight.T
     inputs = (product, residual, norm.weight, norm.bias, dense.bias)
@@ -56,7 +56,7 @@ def _add_and_normalize(
 def _fused(
     operator: str, inputs: Sequence[torch.Tensor | None], like: torch.Tensor, **attributes: int | float
 ) -> torch.Tensor:
-    """One operator of com.microsoft, its result of the type and shape of `like`."""
+    """One operator of com.microsoft, whose result has the type and shape of `like`."""
     return torch.onnx.ops.symbolic(
         f"com.microsoft::{operator}", inputs, dict(attributes), dtype=like.dtype, shape=like.shape, version=1
     )

@@ -1,4 +1,4 @@
-"""A task's dev metric through the built graphs."""
+"""A task's dev examples, and its dev metric through exported graphs."""
 
 from collections.abc import Iterable
 from pathlib import Path
@@ -19,21 +19,21 @@ BATCH = 64
 
 
 def dev_folders(data: Path, tasks: Iterable[str]) -> dict[str, Path]:
-    """The data folder of each task that has one in `data`. Raises BuildError if none has."""
+    """Returns the data folder of each task that has one in `data`. Raises BuildError if none has."""
     tasks = list(tasks)
     folders = {task: data / task for task in tasks if (data / task).is_dir()}
     if not folders:
         raise BuildError(
-            f"{data} holds no folder named for a task ({', '.join(tasks[:3])}): give the folder that the tasks' data "
-            "folders stand in."
+            f"{data} holds no folder named after a task ({', '.join(tasks[:3])}): give the folder that contains the "
+            "tasks' data folders."
         )
     return folders
 
 
 class DevSet:
-    """The dev examples of a task, as its branch reads them.
+    """The dev examples of a task, tokenized for its branch.
 
-    Raises TrainingError for unusable rows, and for labels that the branch does not have.
+    Raises TrainingError if a row cannot be used or has a label that the branch does not know.
     """
 
     def __init__(self, folder: Path, checkpoint: Checkpoint) -> None:
@@ -42,7 +42,7 @@ class DevSet:
         self._tokens = tokenize(checkpoint.tokenizer, self._examples, self._record.max_length)
 
     def score(self, trunk: Chain, branch: Chain) -> float:
-        """The task's metric, 0..100."""
+        """Returns the task's metric, 0..100."""
         record, tokens = self._record, self._tokens
         predicted: list[object] = [None] * len(tokens)
         for rows in groups_by_length(tokens, BATCH):

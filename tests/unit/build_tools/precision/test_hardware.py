@@ -1,15 +1,15 @@
 import pytest
 
 from build_tools.errors import BuildError
-from build_tools.precision import available as module
-from build_tools.precision.available import available_precisions
+from build_tools.precision import hardware as module
+from build_tools.precision.hardware import available_precisions
 from build_tools.repository.precision import Precision
 from build_tools.repository.runtime import Runtime
 
 
 @pytest.fixture
 def processor(monkeypatch):
-    """A processor with what is named."""
+    """processor(*abilities) pretends that the processor has these."""
 
     def processor(*abilities):
         monkeypatch.setattr(module, "_has_bf16", lambda: "bf16" in abilities)

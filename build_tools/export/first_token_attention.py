@@ -1,11 +1,11 @@
 """Attention of a row's first token alone, which is all that a head with BERT's pooler reads of the last layer.
 
-Its one query meets the hidden states themselves, and neither keys nor values are computed: for each head
+The one query is compared with the hidden states themselves, so keys and values are not computed. For each head
 
-    q . (W_k x_t + b_k) = (W_k^T q) . x_t + q . b_k        where the softmax over t takes no notice of q . b_k
+    q . (W_k x_t + b_k) = (W_k^T q) . x_t + q . b_k        and the softmax over t ignores q . b_k
     sum_t a_t (W_v x_t + b_v) = W_v (sum_t a_t x_t) + b_v  because the weights a_t sum to 1
 
-so that two products with each token of a row become two with each row.
+so two matrix products per token become two per row.
 """
 
 from collections.abc import Iterable
@@ -23,7 +23,7 @@ class FirstTokenAttention(nn.Module):
         own = layer.attention.self
         self.query = own.query
         heads = int(own.num_attention_heads)
-        # D = H / heads. What stands in W_k for a head, [D, H], takes a query to the hidden states' side.
+        # D = H / heads. The rows of W_k for a head, [D, H], map its query into the space of the hidden states.
         self.key = _parameters(own.key.weight.detach().chunk(heads))
         self.value = _parameters(part.T for part in own.value.weight.detach().chunk(heads))
         self.value_bias = own.value.bias
@@ -39,9 +39,9 @@ class FirstTokenAttention(nn.Module):
 
 
 def _of_each_head(rows: Iterable[torch.Tensor], matrices: Iterable[torch.Tensor]) -> torch.Tensor:
-    """Of each head rows [B, 1, I] and a matrix [I, O] -> [B, heads, O].
+    """For each head, rows [B, 1, I] and a matrix [I, O] -> [B, heads, O].
 
-    A product for each: of one in three dimensions OpenVINO packs the weights again for each B that it has not seen.
+    One product per head: for a product in three dimensions OpenVINO packs the weights again for each new B.
     """
     return torch.cat([row @ matrix for row, matrix in zip(rows, matrices, strict=True)], dim=1)
 

@@ -1,6 +1,6 @@
-"""Traced graphs without weights, kept for the next export: many branches are alike but for their weights.
+"""A cache of traced graphs without weights. Most branches differ only in their weights.
 
-Tracing a branch takes longer than all else that is done to publish it, and each `espalier publish` is a new process.
+Tracing is the slowest step of a publish, and each `espalier publish` is a new process, so the cache is on disk.
 """
 
 import hashlib
@@ -21,14 +21,16 @@ _ROOT = Path(__file__).parents[2]
 _SOURCES = ("build_tools", "training")  # whose code is traced
 _LIBRARIES = ("onnx", "onnx-ir", "onnxscript", "torch", "transformers")
 _DIGEST = hashlib.sha256().digest_size
-_KEPT_SECONDS = 90 * 24 * 3600  # a graph that is still used is traced again after that; all others go
+_KEPT_SECONDS = 90 * 24 * 3600  # older graphs are deleted; one in use is traced again
 
 _graphs: dict[Structure, onnx_ir.Model] = {}
 
 
 def traced(structure: Structure, inputs: Sequence[str], trace: Callable[[], onnx_ir.Model]) -> onnx_ir.Model:
-    """A graph of that structure and those inputs, whose weights have no values yet: known to this process, or kept in
-    the user's cache folder by an earlier one, or else traced now and kept."""
+    """Returns a graph of that structure and those inputs, whose weights have no values.
+
+    It comes from this process's memory, else from the user's cache folder, else from `trace`, and is then kept in both.
+    """
     if structure not in _graphs:
         graph = _read(structure, inputs)
         if graph is None:
@@ -39,7 +41,7 @@ def traced(structure: Structure, inputs: Sequence[str], trace: Callable[[], onnx
 
 
 def cached_file(structure: Structure) -> Path:
-    """Where a graph is kept: in another file for another structure, other code, or another version of a library."""
+    """Returns the file of a graph. Its name changes with the structure, our code and the versions of the libraries."""
     key = hashlib.sha256(f"{structure!r} {_CODE}".encode()).hexdigest()
     return user_cache_path("espalier", appauthor=False) / "traced_graphs" / f"{key}.onnx"
 
@@ -51,7 +53,7 @@ def _code() -> str:
     return f"{digest.hexdigest()} {[version(name) for name in _LIBRARIES]}"
 
 
-_CODE = _code()  # now, when the code is loaded: the files may be others by the time of the first export
+_CODE = _code()  # hashed when the code is loaded: the files may change before the first export
 
 
 def _read(structure: Structure, inputs: Sequence[str]) -> onnx_ir.Model | None:
@@ -60,7 +62,7 @@ def _read(structure: Structure, inputs: Sequence[str]) -> onnx_ir.Model | None:
     except OSError:
         return None
     if hashlib.sha256(content[_DIGEST:]).digest() != content[:_DIGEST]:
-        return None  # damaged: traced anew, and replaced
+        return None  # damaged: traced again and replaced
     model = onnx_ir.from_proto(onnx.load_from_string(content[_DIGEST:]))
     graph = model.graph
     constants = list(graph.initializers.values())
@@ -68,13 +70,13 @@ def _read(structure: Structure, inputs: Sequence[str]) -> onnx_ir.Model | None:
     for weight in graph.inputs[len(inputs) :]:
         graph.inputs.remove(weight)
         graph.initializers.add(weight)
-    for constant in constants:  # behind the weights, as they were traced: what is written is the same file
+    for constant in constants:  # after the weights, as traced, so that exports write the same bytes
         graph.initializers.add(constant)
     return model
 
 
 def _keep(structure: Structure, known: onnx_ir.Model) -> None:
-    """A file of ONNX cannot hold a weight without a value: there they are inputs, behind the module's own."""
+    """An ONNX file cannot hold a weight without a value, so weights are stored as inputs after the module's own."""
     model = known.clone()
     graph = model.graph
     for name, weight in list(graph.initializers.items()):
@@ -90,4 +92,4 @@ def _keep(structure: Structure, known: onnx_ir.Model) -> None:
             if other.stat().st_mtime < time.time() - _KEPT_SECONDS:
                 other.unlink()
     except OSError:
-        pass  # where no cache can be, the next export takes its time too
+        pass  # without a cache the next export is only slower

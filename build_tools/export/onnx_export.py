@@ -1,4 +1,4 @@
-"""PyTorch modules -> ONNX graphs with dynamic batch and length, in the form that the runtime computes fastest."""
+"""PyTorch modules -> ONNX graphs with dynamic batch and length, in the form that runs fastest on a runtime."""
 
 import copy
 import logging
@@ -14,8 +14,8 @@ from torch import nn
 from transformers import BertConfig
 
 from build_tools.export.exported_layers import PLAIN, ExportedLayers, Form
-from build_tools.export.fusion import FUSED
-from build_tools.export.traced_graphs import Structure, traced
+from build_tools.export.onnxruntime_layers import FUSED
+from build_tools.export.trace_cache import Structure, traced
 from build_tools.repository.names import TRUNK_INPUTS, hidden_name
 from build_tools.repository.runtime import Runtime
 from training.encoder import Encoder, computing_config
@@ -25,15 +25,15 @@ OPSET = 18
 
 
 def export_trunk(encoder: Encoder, taps: list[int], path: Path, runtime: Runtime) -> None:
-    """Writes the trunk, cut at the deepest tap: int64 [B, T] each -> hidden_<tap>, float32 [B, T, H], for each tap."""
+    """Writes the trunk up to its deepest tap: inputs int64 [B, T] -> hidden_<tap>, float32 [B, T, H], for each tap."""
     trunk = Trunk(encoder, taps)
     structure = _structure(runtime, encoder.bert.config, trunk.taps)
     outputs = [hidden_name(tap) for tap in trunk.taps]
     steps = [trunk.layers[below:tap] for below, tap in pairwise((0, *trunk.taps))]
-    # All layers up to the next tap stand for one, after which there is a tap.
+    # All layers between two taps become one module, with a tap after it.
     trunk.layers = nn.ModuleList(ExportedLayers(step, _form(runtime), first_only=False) for step in steps)
     trunk.taps = tuple(range(1, len(steps) + 1))
-    # A tensor of its own for each input: the exporter takes one given twice for one input.
+    # Each input needs its own tensor: torch's exporter merges two inputs that are the same tensor.
     inputs = {name: torch.ones(2, 8, dtype=torch.long) for name in TRUNK_INPUTS}
     _export(structure, trunk, inputs, outputs, path)
 
@@ -51,7 +51,7 @@ def export_branch(branch: Branch, path: Path, runtime: Runtime) -> None:
 
 
 def _structure(runtime: Runtime, config: BertConfig, *shape: Hashable) -> Structure:
-    """What alone decides a module's graph, but for the weights."""
+    """Everything that decides a module's graph, except the weights."""
     return (runtime, *computing_config(config).values(), *shape)
 
 
@@ -66,15 +66,15 @@ def _export(
     program = torch.onnx.ONNXProgram(graph, None)
     program.apply_weights(module.state_dict())
     program.optimize()
-    program.save(path, external_data=False)  # one file per version: what is published is one thing
+    program.save(path, external_data=False)  # one file per version, so that it is published and checked as one
 
 
 def _trace(module: nn.Module, inputs: dict[str, torch.Tensor], outputs: list[str]) -> onnx_ir.Model:
-    """The graph with no weights yet, under the module's own names for them."""
+    """The graph without values for its weights, which have the module's own names."""
     batch, length = torch.export.Dim("batch"), torch.export.Dim("length")
     exporter_log = logging.getLogger("torch.onnx")
     level = exporter_log.level
-    exporter_log.setLevel(logging.ERROR)  # it warns of torchvision's operators, which no BERT has
+    exporter_log.setLevel(logging.ERROR)  # it warns about torchvision's operators, which BERT does not use
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
@@ -86,7 +86,7 @@ def _trace(module: nn.Module, inputs: dict[str, torch.Tensor], outputs: list[str
                 opset_version=OPSET,
                 dynamic_shapes={name: {0: batch, 1: length} for name in inputs},
                 dynamo=True,
-                optimize=False,  # it would fold weights into constants of other names
+                optimize=False,  # optimizing would fold weights into constants with other names
                 verbose=False,
             )
     finally:

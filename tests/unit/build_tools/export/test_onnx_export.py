@@ -7,9 +7,9 @@ import onnxruntime
 import pytest
 import torch
 
-from build_tools.export import exporter as export
-from build_tools.export import traced_graphs
-from build_tools.export.exporter import export_branch, export_trunk
+from build_tools.export import onnx_export as export
+from build_tools.export import trace_cache
+from build_tools.export.onnx_export import export_branch, export_trunk
 from build_tools.precision.graph import load_graph
 from build_tools.repository.names import TRUNK_INPUTS, hidden_name
 from build_tools.repository.runtime import Runtime
@@ -25,7 +25,7 @@ SHAPES = [(1, 1), (1, 8), (3, 5), (2, 64)]
 def new_process(monkeypatch, tmp_path):
     """Called, it lets this process know no graph, as one that has just begun; the user's cache is empty at first."""
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
-    return lambda: monkeypatch.setattr(traced_graphs, "_graphs", {})
+    return lambda: monkeypatch.setattr(trace_cache, "_graphs", {})
 
 
 @pytest.fixture(scope="module")

@@ -4,8 +4,8 @@ import numpy as np
 import onnx_ir
 import pytest
 
-from build_tools.export import traced_graphs
-from build_tools.export.traced_graphs import cached_file, traced
+from build_tools.export import trace_cache
+from build_tools.export.trace_cache import cached_file, traced
 
 STRUCTURE = ("openvino", 2, False)
 INPUTS = ["hidden"]
@@ -23,7 +23,7 @@ def export(monkeypatch):
     """() -> the graph, as a process that has just begun gets it, and whether it was traced."""
 
     def begin(structure=STRUCTURE):
-        monkeypatch.setattr(traced_graphs, "_graphs", {})
+        monkeypatch.setattr(trace_cache, "_graphs", {})
         traces = []
         graph = traced(structure, INPUTS, lambda: traces.append(1) or _trace())
         return graph, bool(traces)
@@ -78,13 +78,13 @@ def test_a_graph_that_was_given_its_weights_leaves_the_next_without_any(export):
 def test_what_another_graph_may_come_of_is_traced(export, change, monkeypatch, tmp_path):
     export()
     if change == "library":
-        monkeypatch.setattr(traced_graphs, "version", lambda name: f"{name} of tomorrow")
+        monkeypatch.setattr(trace_cache, "version", lambda name: f"{name} of tomorrow")
     elif change == "code":
         (tmp_path / "training").mkdir()
         (tmp_path / "training" / "model.py").write_text("class Branch: ...")
         (tmp_path / "training" / ".#model.py").symlink_to("nobody@nowhere.1")  # an editor's lock
-        monkeypatch.setattr(traced_graphs, "_ROOT", tmp_path)
-    monkeypatch.setattr(traced_graphs, "_CODE", traced_graphs._code())
+        monkeypatch.setattr(trace_cache, "_ROOT", tmp_path)
+    monkeypatch.setattr(trace_cache, "_CODE", trace_cache._code())
     _, was_traced = export(("openvino", 3, False) if change == "structure" else STRUCTURE)
 
     assert was_traced
