@@ -9,8 +9,8 @@ from typing import Annotated
 import typer
 
 from build_tools.errors import BuildError
-from build_tools.publishing.server import NoServer, RunningServer, Server
-from build_tools.publishing.transitions import KEPT
+from build_tools.publishing.registry_transitions import KEPT
+from build_tools.publishing.running_server import NoServer, RunningServer, Server
 from build_tools.repository.identity import ROUTER, identity_of
 from build_tools.repository.precision import Precision
 from build_tools.repository.registry import CanaryTerms, read_registry

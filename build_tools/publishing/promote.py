@@ -3,9 +3,9 @@
 from collections.abc import Callable
 from pathlib import Path
 
-from build_tools.publishing.server import Server
-from build_tools.publishing.switch import switch
-from build_tools.publishing.transitions import promoted
+from build_tools.publishing.registry_transitions import promoted
+from build_tools.publishing.running_server import Server
+from build_tools.publishing.switch_live import switch
 from build_tools.repository.locking import repository_lock
 from build_tools.repository.registry import read_registry
 

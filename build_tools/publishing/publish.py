@@ -5,12 +5,12 @@ from contextlib import ExitStack
 from pathlib import Path
 
 from build_tools.errors import BuildError
-from build_tools.publishing.change import Change
-from build_tools.publishing.prepared import prepare
 from build_tools.publishing.progress import Progress
 from build_tools.publishing.reconciled import reconciled
-from build_tools.publishing.server import Server
-from build_tools.publishing.transitions import KEPT, check_no_candidate
+from build_tools.publishing.registry_transitions import KEPT, check_no_candidate
+from build_tools.publishing.release import Change
+from build_tools.publishing.running_server import Server
+from build_tools.publishing.staged_version import stage_version
 from build_tools.publishing.trunk_plan import plan_trunk
 from build_tools.repository.locking import repository_lock
 from build_tools.repository.precision import Precision
@@ -55,7 +55,9 @@ def publish(
             plan = plan_trunk(checkpoint.record, registry, encoder)
             wanted = precision or _live_precision(registry, task)
             try:
-                prepared = prepare(checkpoint, repository, registry, plan, wanted, staging / str(attempt), progress)
+                prepared = stage_version(
+                    checkpoint, repository, registry, plan, wanted, staging / str(attempt), progress
+                )
             except Exception:
                 registry = read_registry(repository)
                 if plan.still_holds(registry):

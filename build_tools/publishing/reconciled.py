@@ -4,9 +4,9 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from build_tools.publishing.reconcile import reconcile
-from build_tools.publishing.server import Server
-from build_tools.publishing.transitions import tidied
+from build_tools.publishing.registry_transitions import tidied
+from build_tools.publishing.running_server import Server
+from build_tools.publishing.settle import reconcile
 from build_tools.repository.locking import repository_lock
 from build_tools.repository.registry import Registry, read_registry, write_registry
 from build_tools.repository.staging import remove_dead_staging

@@ -5,8 +5,8 @@ from collections.abc import Callable
 from pathlib import Path
 
 from build_tools.publishing.reconciled import reconciled
-from build_tools.publishing.server import Server
-from build_tools.publishing.transitions import retired
+from build_tools.publishing.registry_transitions import retired
+from build_tools.publishing.running_server import Server
 from build_tools.repository.audit import log_action
 from build_tools.repository.locking import repository_lock
 from build_tools.repository.names import examples_file

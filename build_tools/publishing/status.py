@@ -7,7 +7,7 @@ from typing import Any, Literal
 from pydantic import BaseModel
 
 from build_tools.publishing.candidate_counts import candidate_counts
-from build_tools.publishing.server import Calls, RunningServer
+from build_tools.publishing.running_server import Calls, RunningServer
 from build_tools.repository.audit import last_withdrawal, read_lines
 from build_tools.repository.names import examples_file
 from build_tools.repository.registry import Registry, TaskEntry

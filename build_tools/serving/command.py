@@ -11,7 +11,7 @@ from typing import Annotated
 import typer
 
 from build_tools.publishing.reconciled import reconciled
-from build_tools.publishing.server import NoServer
+from build_tools.publishing.running_server import NoServer
 from build_tools.repository.registry import check_versions, read_registry
 from build_tools.repository.serving_lock import held_to_serve
 from build_tools.serving.resources import choose_resources

@@ -23,7 +23,7 @@ from build_tools.publishing.publish import publish
 from build_tools.publishing.reconciled import reconciled
 from build_tools.publishing.retire import retire
 from build_tools.publishing.rollback import rollback
-from build_tools.publishing.server import RunningServer
+from build_tools.publishing.running_server import RunningServer
 from build_tools.publishing.status import TaskStatus, read_status
 from build_tools.publishing.verify import verify
 from build_tools.repository.registry import DRAIN_SECONDS, CanaryTerms, read_registry

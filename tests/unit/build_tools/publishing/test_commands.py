@@ -9,7 +9,7 @@ from typer.testing import CliRunner
 from build_tools.cli import app
 from build_tools.errors import BuildError
 from build_tools.publishing import commands
-from build_tools.publishing.server import NoServer
+from build_tools.publishing.running_server import NoServer
 from build_tools.publishing.status import TaskStatus
 from build_tools.repository.identity import stamp
 from build_tools.repository.precision import Precision

@@ -4,7 +4,7 @@ import pytest
 
 from build_tools.errors import BuildError
 from build_tools.publishing.reconciled import reconciled
-from build_tools.publishing.server import NoServer
+from build_tools.publishing.running_server import NoServer
 from build_tools.publishing.verify import verify
 from build_tools.repository.locking import LOCK
 from build_tools.repository.registry import TaskEntry, read_registry, write_registry

@@ -6,7 +6,7 @@ from build_tools.errors import BuildError
 from build_tools.publishing import retire as retire_module
 from build_tools.publishing.reconciled import reconciled
 from build_tools.publishing.retire import retire
-from build_tools.publishing.server import NoServer
+from build_tools.publishing.running_server import NoServer
 from build_tools.publishing.verify import verify
 from build_tools.repository import registry as registry_module
 from build_tools.repository.names import examples_file

@@ -3,9 +3,11 @@
 from pathlib import Path
 
 from build_tools.publishing.branch_model import model_for
-from build_tools.publishing.prepared import Prepared
 from build_tools.publishing.progress import Progress
-from build_tools.publishing.reconcile import (
+from build_tools.publishing.registry_transitions import next_version, published
+from build_tools.publishing.running_server import Server
+from build_tools.publishing.served_graph import check_served
+from build_tools.publishing.settle import (
     held_versions,
     hold_versions,
     make_ensemble,
@@ -13,9 +15,7 @@ from build_tools.publishing.reconcile import (
     reconcile,
     settle_ensemble,
 )
-from build_tools.publishing.served_golden import check_served
-from build_tools.publishing.server import Server
-from build_tools.publishing.transitions import next_version, published
+from build_tools.publishing.staged_version import StagedVersion
 from build_tools.repository.audit import log_action
 from build_tools.repository.manifest import add_to_manifest, hashes_of
 from build_tools.repository.names import branch_name, examples_file
@@ -38,7 +38,7 @@ class Change:
     def __init__(
         self,
         checkpoint: Checkpoint,
-        prepared: Prepared,
+        prepared: StagedVersion,
         repository: Path,
         registry: Registry,
         server: Server,

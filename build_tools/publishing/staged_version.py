@@ -27,7 +27,7 @@ from training.encoder import Encoder, tokenizer_json
 
 
 @dataclass(frozen=True)
-class Prepared:
+class StagedVersion:
     """What stands ready to be moved in.
 
     branch: the version's folder. trunk: of a new trunk version its folder, else None. tokenizers: {model: its folder}.
@@ -46,7 +46,7 @@ class Prepared:
         return (self.plan.entry.precision, self.precision) == (Precision.FP32, Precision.FP32)
 
 
-def prepare(
+def stage_version(
     checkpoint: Checkpoint,
     repository: Path,
     registry: Registry,
@@ -54,7 +54,7 @@ def prepare(
     precision: Precision,
     staged: Path,
     progress: Progress,
-) -> Prepared:
+) -> StagedVersion:
     """Makes all of it in the new folder `staged`. Raises BuildError where something does not compute what it should."""
     trunk_folder: Path | None = None
     trunk: Runnable
@@ -83,7 +83,7 @@ def prepare(
     tokenizers = {name: staged / name for name in plan.new_tokenizers}
     for name, most in plan.new_tokenizers.items():
         make_tokenizer(tokenizers[name], checkpoint.tokenizer, most)
-    return Prepared(plan, folder, trunk_folder, tokenizers, chosen)
+    return StagedVersion(plan, folder, trunk_folder, tokenizers, chosen)
 
 
 def _export_trunk_version(encoder: Encoder, plan: TrunkPlan, runtime: Runtime, folder: Path) -> Runnable:

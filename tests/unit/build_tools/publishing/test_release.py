@@ -7,12 +7,12 @@ from types import SimpleNamespace
 import pytest
 
 from build_tools.errors import BuildError
-from build_tools.publishing import change
-from build_tools.publishing.change import Change
-from build_tools.publishing.prepared import Prepared
+from build_tools.publishing import release
 from build_tools.publishing.progress import Progress
-from build_tools.publishing.server import NoServer
-from build_tools.publishing.transitions import retired
+from build_tools.publishing.registry_transitions import retired
+from build_tools.publishing.release import Change
+from build_tools.publishing.running_server import NoServer
+from build_tools.publishing.staged_version import StagedVersion
 from build_tools.publishing.trunk_plan import TrunkPlan
 from build_tools.publishing.verify import verify
 from build_tools.repository.names import examples_file
@@ -24,7 +24,7 @@ from build_tools.repository.registry import CanaryTerms, read_registry, write_re
 def asked(monkeypatch):
     """Which versions were asked for the golden examples."""
     asked = []
-    monkeypatch.setattr(change, "check_served", lambda _, _server, *given: asked.append(given))
+    monkeypatch.setattr(release, "check_served", lambda _, _server, *given: asked.append(given))
     return asked
 
 
@@ -38,7 +38,7 @@ def publish(tmp_path, repository, make_record):
         (branch / "model.onnx").write_text("the new one")
         registry = read_registry(repository)
         trunk = registry.trunks["trunk"]
-        prepared = Prepared(TrunkPlan("trunk", trunk, trunk, None), branch, None, {}, Precision.FP32)
+        prepared = StagedVersion(TrunkPlan("trunk", trunk, trunk, None), branch, None, {}, Precision.FP32)
         progress = Progress("it is not published: it failed", report)
         one = Change(SimpleNamespace(record=make_record(**given)), prepared, repository, registry, server, progress)
         with progress.failures_told():
@@ -126,7 +126,7 @@ def test_what_fails_before_the_registry_is_replaced_leaves_nothing(
 ):
     server = triton(repository)
     before, ready = _tree(repository), server.ready_versions()
-    owner = Change if failing.startswith("_") else change
+    owner = Change if failing.startswith("_") else release
     real = getattr(owner, failing)
 
     def fail(*given):
@@ -151,7 +151,7 @@ def test_what_failed_first_is_told_though_it_cannot_be_undone(publish, repositor
     def fail(*_):
         raise BuildError("the server is gone")
 
-    monkeypatch.setattr(change, "reconcile", fail)
+    monkeypatch.setattr(release, "reconcile", fail)
     monkeypatch.setattr(server, "load", lambda _: fail())
     with pytest.raises(BuildError, match="it is not published: it failed at step 'loading it': the server is gone"):
         publish(server, report=told.append)
@@ -166,7 +166,7 @@ def test_a_user_who_stops_it_just_after_the_registry_was_replaced_does_not_break
         write_registry(*given)
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(change, "write_registry", write_and_stop)
+    monkeypatch.setattr(release, "write_registry", write_and_stop)
     with pytest.raises(KeyboardInterrupt):
         publish(NoServer())
 

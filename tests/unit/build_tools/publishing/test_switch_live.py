@@ -6,9 +6,9 @@ import pytest
 
 from build_tools.errors import BuildError
 from build_tools.publishing.promote import promote
-from build_tools.publishing.reconcile import reconcile
 from build_tools.publishing.rollback import rollback
-from build_tools.publishing.server import NoServer
+from build_tools.publishing.running_server import NoServer
+from build_tools.publishing.settle import reconcile
 from build_tools.repository.audit import AUDIT_LOG
 from build_tools.repository.registry import TaskEntry, read_registry
 from build_tools.repository.triton_config import read_config, with_versions, write_config

@@ -5,7 +5,7 @@ from pathlib import Path
 from tritonclient.grpc import model_config_pb2 as pb
 
 from build_tools.errors import BuildError
-from build_tools.publishing.server import Server
+from build_tools.publishing.running_server import Server
 from build_tools.repository.manifest import add_to_manifest, forget_missing, read_manifest
 from build_tools.repository.names import BRANCH_PREFIX, TOKENIZER, TRUNK
 from build_tools.repository.registry import Registry, TrunkEntry

@@ -8,7 +8,9 @@ import pytest
 from tritonclient.grpc import model_config_pb2 as pb
 
 from build_tools.errors import BuildError
-from build_tools.publishing.reconcile import (
+from build_tools.publishing.registry_transitions import next_version, promoted, published, retired, rolled_back, tidied
+from build_tools.publishing.running_server import NoServer
+from build_tools.publishing.settle import (
     held_versions,
     hold_versions,
     make_ensemble,
@@ -16,8 +18,6 @@ from build_tools.publishing.reconcile import (
     reconcile,
     settle_ensemble,
 )
-from build_tools.publishing.server import NoServer
-from build_tools.publishing.transitions import next_version, promoted, published, retired, rolled_back, tidied
 from build_tools.publishing.verify import verify
 from build_tools.repository.manifest import add_to_manifest, read_manifest, write_manifest
 from build_tools.repository.names import embedded_config

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Mapping
 import numpy as np
 
 from build_tools.golden.parity import check_golden
-from build_tools.publishing.server import Server, Tensors
+from build_tools.publishing.running_server import Server, Tensors
 from build_tools.repository.triton_config import NEWEST
 from training.checkpoint import Checkpoint
 

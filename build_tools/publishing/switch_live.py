@@ -4,8 +4,8 @@ from pathlib import Path
 from typing import Any
 
 from build_tools.errors import BuildError
-from build_tools.publishing.reconcile import hold_versions, settle_ensemble
-from build_tools.publishing.server import Server
+from build_tools.publishing.running_server import Server
+from build_tools.publishing.settle import hold_versions, settle_ensemble
 from build_tools.repository.audit import log_action
 from build_tools.repository.registry import Registry, write_registry
 from build_tools.repository.triton_config import read_config
