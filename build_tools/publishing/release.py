@@ -1,137 +1,81 @@
-"""What publishing does to a repository under its lock: moved in, loaded, asked, and only then live."""
+"""A staged version becomes part of a served repository: moved in, loaded, checked, and only then live."""
 
-from pathlib import Path
-
+from build_tools.golden.parity import check_golden
 from build_tools.publishing.branch_model import model_for
+from build_tools.publishing.ensembles import settle_ensemble
+from build_tools.publishing.move_in import move_in
 from build_tools.publishing.progress import Progress
 from build_tools.publishing.registry_transitions import next_version, published
-from build_tools.publishing.running_server import Server
-from build_tools.publishing.served_graph import check_served
-from build_tools.publishing.settle import (
-    held_versions,
-    hold_versions,
-    make_ensemble,
-    put_trunk_configs,
-    reconcile,
-    settle_ensemble,
-)
+from build_tools.publishing.served_graph import ServedGraph
+from build_tools.publishing.served_repository import ServedRepository
+from build_tools.publishing.settle import TOKENIZER_VERSION, follow_registry
 from build_tools.publishing.staged_version import StagedVersion
 from build_tools.repository.audit import log_action
-from build_tools.repository.manifest import add_to_manifest, hashes_of
 from build_tools.repository.names import branch_name, examples_file
-from build_tools.repository.registry import (
-    CanaryTerms,
-    Registry,
-    VersionEntry,
-    read_registry,
-    version_entry,
-    write_registry,
-)
-from build_tools.repository.triton_config import branch_config, ensemble_config, read_config, write_config
-from training.atomic_write import rename_folder
-from training.checkpoint import Checkpoint
+from build_tools.repository.registry import CanaryTerms, VersionEntry, version_entry
+from build_tools.repository.triton_config import NEWEST
 
 
-class Change:
-    """One publish, once it has its turn. registry: what the repository says now, all else being as it says."""
+def release(
+    staged: StagedVersion,
+    served: ServedRepository,
+    canary: CanaryTerms | None,
+    shadow: bool,
+    keep: int,
+    progress: Progress,
+) -> int:
+    """Makes a staged version live, or a canary or shadow. Returns its number.
 
-    def __init__(
-        self,
-        checkpoint: Checkpoint,
-        prepared: StagedVersion,
-        repository: Path,
-        registry: Registry,
-        server: Server,
-        progress: Progress,
-    ) -> None:
-        self._checkpoint = checkpoint
-        self._prepared = prepared
-        self._repository = repository
-        self._registry = registry
-        self._server = server
-        self._progress = progress
+    Undoes what it did if anything fails before registry.json is replaced.
+    """
+    task, entry, now = staged.checkpoint.record.task, staged.plan.entry, served.server.now()
+    number = next_version(served.registry, task)
+    version = _version_entry(staged, served)
+    after = published(served.registry, task, number, version, entry, canary, shadow, keep, now)
+    try:
+        progress.at("moving in")
+        move_in(staged, served, version, number)
+        progress.at("loading it")
+        _load(staged, served, version, number)
+        if served.server.is_running:
+            progress.at("golden examples on the server")
+            trunk = ServedGraph(served.server, version.trunk, NEWEST)
+            branch = ServedGraph(served.server, version.model, number)
+            check_golden(staged.checkpoint, trunk, branch, staged.is_exact)
+        progress.at("registry")
+        served.replace_registry(after)
+    except BaseException:
+        _undo(served, progress)
+        raise
+    state = "canary" if canary else "shadow" if shadow else "live"
+    progress.done(f"version {number} of {task} is published ({state}), but the command then failed")
+    origin = version.origin
+    details = {"checkpoint": origin.checkpoint, "data": origin.data, "data_sha256": origin.data_sha256}
+    log_action(served.folder, "publish", task, number, state=state, **details)
+    (served.folder / examples_file(task)).unlink(missing_ok=True)  # those of an earlier candidate
+    progress.at("ensemble")
+    settle_ensemble(served, task)
+    return number
 
-    def carry_out(self, canary: CanaryTerms | None, shadow: bool, keep: int) -> int:
-        """Returns the new version. What fails before registry.json is replaced is undone."""
-        task, plan, at = self._checkpoint.record.task, self._prepared.plan, self._progress.at
-        number = next_version(self._registry, task)
-        version = self._version()
-        after = published(self._registry, task, number, version, plan.entry, canary, shadow, keep, self._server.now())
-        try:
-            at("moving in")
-            self._move_in(number, version)
-            at("loading it")
-            self._load(number, version)
-            if self._server.is_running:
-                at("golden examples on the server")
-                exact = self._prepared.is_exact
-                check_served(self._checkpoint, self._server, plan.name, version.model, number, exact)
-            at("registry")
-            write_registry(self._repository, after)
-        except BaseException:
-            self._undo()
-            raise
-        state = "canary" if canary else "shadow" if shadow else "live"
-        self._progress.done(f"version {number} of {task} is published ({state}), but what follows failed")
-        origin = version.origin
-        details = {"checkpoint": origin.checkpoint, "data": origin.data, "data_sha256": origin.data_sha256}
-        log_action(self._repository, "publish", task, number, state=state, **details)
-        (self._repository / examples_file(task)).unlink(missing_ok=True)  # they are of an earlier candidate
-        at("ensemble")
-        settle_ensemble(self._repository, after, task, self._server)
-        return number
 
-    def _version(self) -> VersionEntry:
-        record, plan = self._checkpoint.record, self._prepared.plan
-        version = version_entry(record, branch_name(record.task), plan.name, self._prepared.precision)
-        return model_for(self._repository, self._registry, record.task, version, plan.entry.hidden_size)
+def _version_entry(staged: StagedVersion, served: ServedRepository) -> VersionEntry:
+    record, plan = staged.checkpoint.record, staged.plan
+    version = version_entry(record, branch_name(record.task), plan.name, staged.precision)
+    return model_for(served.folder, served.registry, record.task, version, plan.entry.hidden_size)
 
-    def _undo(self) -> None:
-        """Back to what registry.json says, which may be the new version if the failure came right after it."""
-        try:
-            reconcile(self._repository, read_registry(self._repository), self._server)
-        except Exception as error:  # must not hide what failed first; the next change tries again
-            self._progress.report(f"what was moved in could not be taken out again, the next change does it: {error}")
 
-    def _move_in(self, number: int, version: VersionEntry) -> None:
-        """Tokenizers and trunk first: a branch never stands there without what it reads."""
-        prepared, repository = self._prepared, self._repository
-        for name, folder in prepared.tokenizers.items():
-            self._rename(folder, repository / name)
-        if prepared.trunk is not None:
-            present = repository / prepared.plan.name
-            if present.is_dir():
-                self._rename(prepared.trunk, present / prepared.trunk.name)
-                put_trunk_configs(repository, present, read_config(prepared.trunk.parent))
-            else:
-                self._rename(prepared.trunk.parent, present)
-        model = repository / version.model
-        if model.is_dir():
-            self._rename(prepared.branch, model / str(number))
-        else:
-            new = prepared.branch.parent
-            prepared.branch.rename(new / str(number))
-            width = prepared.plan.entry.hidden_size
-            write_config(new, branch_config(self._registry.runtime, version, width, [number]))
-            self._rename(new, model)
-        task = self._checkpoint.record.task
-        if not (repository / task).exists():  # a new task's; that of one just retired may still be there
-            tokenizer = prepared.plan.entry.tokenizer_for(version)
-            make_ensemble(repository, task, ensemble_config(task, number, version, tokenizer))
+def _load(staged: StagedVersion, served: ServedRepository, version: VersionEntry, number: int) -> None:
+    """Loads the new version beside the loaded ones, none of which is loaded again."""
+    for name in staged.tokenizers:
+        served.load(name, [TOKENIZER_VERSION])
+    if staged.trunk is not None:
+        served.load(staged.plan.name, [staged.plan.entry.version])
+    served.hold_also(version.model, number)
 
-    def _rename(self, staged: Path, place: Path) -> None:
-        """One rename, once the manifest knows the files: a server that starts in between finds nothing unknown."""
-        root = place.relative_to(self._repository)
-        hashes = hashes_of((file for file in staged.rglob("*") if file.is_file()), staged)
-        add_to_manifest(self._repository, {(root / name).as_posix(): one for name, one in hashes.items()})
-        rename_folder(staged, place)
 
-    def _load(self, number: int, version: VersionEntry) -> None:
-        """The new version beside those that are loaded; of these none is loaded anew."""
-        prepared, server = self._prepared, self._server
-        for name in prepared.tokenizers:
-            server.load(name)
-        if prepared.trunk is not None:
-            server.load(prepared.plan.name)
-        held = held_versions(self._registry).get(version.model, [])
-        hold_versions(self._repository, version.model, [*held, number], server)
+def _undo(served: ServedRepository, progress: Progress) -> None:
+    """Goes back to what registry.json says, which may be the new version if the failure came right after it."""
+    try:
+        follow_registry(ServedRepository(served.folder, served.server))
+    except Exception as error:  # must not hide the first failure; the next change tries again
+        progress.report(f"the new files could not be removed, the next change will remove them: {error}")

@@ -1,4 +1,4 @@
-"""A checkpoint made ready beside the repository: exported, and proved on the trunk that it is to read."""
+"""A checkpoint exported beside the repository, and checked on the trunk that it will read."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,7 +18,6 @@ from build_tools.publishing.progress import Progress
 from build_tools.publishing.trunk_plan import TrunkPlan
 from build_tools.repository.names import hidden_name
 from build_tools.repository.precision import Precision
-from build_tools.repository.registry import Registry
 from build_tools.repository.runtime import Runtime
 from build_tools.repository.triton_config import GRAPH_FILE, trunk_config, write_trunk_configs
 from training.checkpoint import RECORD, Checkpoint
@@ -28,12 +27,13 @@ from training.encoder import Encoder, tokenizer_json
 
 @dataclass(frozen=True)
 class StagedVersion:
-    """What stands ready to be moved in.
+    """Folders that are ready to be moved into a repository.
 
-    branch: the version's folder. trunk: of a new trunk version its folder, else None. tokenizers: {model: its folder}.
-    precision: of the branch.
+    branch: the version's folder. trunk: the folder of a new trunk version, None if the trunk stays as it is.
+    tokenizers: {new tokenizer model: its folder}. precision: of the branch.
     """
 
+    checkpoint: Checkpoint
     plan: TrunkPlan
     branch: Path
     trunk: Path | None
@@ -42,36 +42,39 @@ class StagedVersion:
 
     @property
     def is_exact(self) -> bool:
-        """Whether trunk and branch compute in float32, so that logits can be held to 1e-3."""
+        """Whether trunk and branch compute in float32, so that logits have to agree to 1e-3."""
         return (self.plan.entry.precision, self.precision) == (Precision.FP32, Precision.FP32)
 
 
 def stage_version(
     checkpoint: Checkpoint,
     repository: Path,
-    registry: Registry,
+    runtime: Runtime,
     plan: TrunkPlan,
     precision: Precision,
-    staged: Path,
+    staging: Path,
     progress: Progress,
 ) -> StagedVersion:
-    """Makes all of it in the new folder `staged`. Raises BuildError where something does not compute what it should."""
+    """Exports branch, trunk and tokenizers, as far as `plan` asks for them, into the new folder `staging`.
+
+    Raises BuildError if a graph fails its parity check, or if the tokenizer is not that of the trunk.
+    """
     trunk_folder: Path | None = None
     trunk: Runnable
     if plan.encoder is None:
-        trunk = _present_trunk(repository, registry, plan)
+        trunk = _present_trunk(repository, runtime, plan)
     else:
         taps = ", ".join(map(str, plan.entry.taps))
         progress.at(f"export of {plan.name} version {plan.entry.version} with taps {taps}")
-        trunk_folder = staged / "trunk" / str(plan.entry.version)
-        trunk = _export_trunk_version(plan.encoder, plan, registry.runtime, trunk_folder)
+        trunk_folder = staging / "trunk" / str(plan.entry.version)
+        trunk = _export_trunk_version(plan.encoder, plan, runtime, trunk_folder)
         if plan.present is not None:
-            _check_same_states(checkpoint, _present_trunk(repository, registry, plan), trunk, plan)
+            _check_same_states(checkpoint, _present_trunk(repository, runtime, plan), trunk, plan)
     progress.at("export of the branch")
-    folder = staged / "branch" / "version"
+    folder = staging / "branch" / "version"
     folder.mkdir(parents=True)
-    branch = Graph(folder / GRAPH_FILE, ["logits"], registry.runtime, plan.entry.hidden_size)
-    export_branch(checkpoint.branch, branch.file, registry.runtime)
+    branch = Graph(folder / GRAPH_FILE, ["logits"], runtime, plan.entry.hidden_size)
+    export_branch(checkpoint.branch, branch.file, runtime)
     (folder / RECORD).write_text(checkpoint.record.model_dump_json(indent=2) + "\n", encoding="utf-8")
 
     progress.at("golden examples before it is moved in")
@@ -80,14 +83,14 @@ def stage_version(
         check_golden(checkpoint, trunk, branch.load(), exact=True)
     chosen = choose_branch_precision(precision, checkpoint, branch, trunk, plan.entry.precision, progress.report)
     branch.settle(chosen)
-    tokenizers = {name: staged / name for name in plan.new_tokenizers}
+    tokenizers = {name: staging / name for name in plan.new_tokenizers}
     for name, most in plan.new_tokenizers.items():
         make_tokenizer(tokenizers[name], checkpoint.tokenizer, most)
-    return StagedVersion(plan, folder, trunk_folder, tokenizers, chosen)
+    return StagedVersion(checkpoint, plan, folder, trunk_folder, tokenizers, chosen)
 
 
 def _export_trunk_version(encoder: Encoder, plan: TrunkPlan, runtime: Runtime, folder: Path) -> Runnable:
-    """Writes a version's folder and the model's configs beside it. Returns the graph, ready to run."""
+    """Writes the version's folder, and the model's configs beside it. Returns the graph, loaded."""
     folder.mkdir(parents=True)
     entry, outputs = plan.entry, [hidden_name(tap) for tap in plan.entry.taps]
     graph = Graph(folder / GRAPH_FILE, outputs, runtime, plan.entry.hidden_size)
@@ -98,27 +101,27 @@ def _export_trunk_version(encoder: Encoder, plan: TrunkPlan, runtime: Runtime, f
     return load_graph(graph.file, outputs, runtime, entry.precision)
 
 
-def _present_trunk(repository: Path, registry: Registry, plan: TrunkPlan) -> Runnable:
-    """The trunk that is served now, as it is served."""
+def _present_trunk(repository: Path, runtime: Runtime, plan: TrunkPlan) -> Runnable:
+    """Loads the trunk that is served now."""
     assert plan.present is not None
     file = repository / plan.name / str(plan.present.version) / GRAPH_FILE
     outputs = [hidden_name(tap) for tap in plan.present.taps]
-    return load_graph(file, outputs, registry.runtime, plan.present.precision)
+    return load_graph(file, outputs, runtime, plan.present.precision)
 
 
 def _check_same_states(checkpoint: Checkpoint, present: Runnable, new: Runnable, plan: TrunkPlan) -> None:
-    """A new version of a trunk puts out what the present one does, at all of its taps."""
+    """Checks that a new version of a trunk gives the same hidden states as the present one, at all its taps."""
     assert plan.present is not None
     inputs = GoldenBatch(checkpoint).inputs
     names = [hidden_name(tap) for tap in plan.present.taps]
     before, after = present.run(inputs, names), new.run(inputs, names)
-    seen = inputs["attention_mask"] > 0  # what stands at padding means nothing
+    seen = inputs["attention_mask"] > 0  # values at padding are never read
     for name in names:
         difference = float(np.abs(before[name] - after[name])[seen].max())
         if not difference <= TOLERANCE:
             raise BuildError(
-                f"the new version of {plan.name} differs from the one that serves by {difference:.2g} at {name}, "
-                f"allowed are {TOLERANCE:g}."
+                f"the new version of {plan.name} differs from the served one by {difference:.2g} at {name}; the limit "
+                f"is {TOLERANCE:g}."
             )
 
 
@@ -131,7 +134,7 @@ def _tokenizer_of(repository: Path, plan: TrunkPlan) -> Tokenizer:
 
 
 def _check_tokenizer(checkpoint: Checkpoint, tokenizer: Tokenizer, trunk: str) -> None:
-    """The served texts are cut into the tokens that the branch was trained on."""
+    """Checks that the server tokenizes texts as the training of the branch did."""
     if tokenizer_json(tokenizer) != tokenizer_json(checkpoint.tokenizer):
         raise BuildError(
             f"the checkpoint's {TOKENIZER_FILE} is not the tokenizer of {trunk}: train it on that encoder."

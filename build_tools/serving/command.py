@@ -10,8 +10,9 @@ from typing import Annotated
 
 import typer
 
-from build_tools.publishing.reconciled import reconciled
 from build_tools.publishing.running_server import NoServer
+from build_tools.publishing.served_repository import ServedRepository
+from build_tools.publishing.settle import settle
 from build_tools.repository.registry import check_versions, read_registry
 from build_tools.repository.serving_lock import held_to_serve
 from build_tools.serving.resources import choose_resources
@@ -76,8 +77,8 @@ def _opened(repository: Path) -> Iterator[None]:
     """
 
     def mend() -> None:
-        with reconciled(repository, NoServer(), typer.echo):
-            pass
+        with ServedRepository.locked(repository, NoServer(), typer.echo) as served:
+            settle(served)
 
     with held_to_serve(repository, mend, typer.echo) if os.access(repository, os.W_OK) else nullcontext():
         check_versions(repository, read_registry(repository))  # says what is wrong, before Triton would

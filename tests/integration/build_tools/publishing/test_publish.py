@@ -8,7 +8,7 @@ from untrained import tiny_encoder
 from build_tools.errors import BuildError
 from build_tools.golden.logit_parity import check_logits
 from build_tools.precision.graph import load_graph
-from build_tools.publishing import publish, release, staged_version
+from build_tools.publishing import publish, served_repository, staged_version
 from build_tools.publishing.promote import promote
 from build_tools.publishing.retire import retire
 from build_tools.publishing.rollback import rollback
@@ -284,7 +284,7 @@ def test_a_failure_just_before_the_registry_is_replaced_undoes_all_that_was_move
     def fail(*_):
         raise OSError("no space left")
 
-    monkeypatch.setattr(release, "write_registry", fail)
+    monkeypatch.setattr(served_repository, "write_registry", fail)
     with pytest.raises(BuildError, match="failed at step 'registry': no space left"):
         publish_to(folder, encoder=other.name if kind == "trunk" else None)
 
