@@ -174,7 +174,7 @@ def test_a_branch_of_another_encoder_brings_its_own_trunk_until_the_last_task_ha
     other = tiny_encoder(tmp_path_factory.mktemp("encoders") / "other", seed=7)
     folder = checkpoints("intent", other)
 
-    with pytest.raises(BuildError, match=r"was trained on no trunk that is here \(trunk\).* give its encoder"):
+    with pytest.raises(BuildError, match=r"fits no trunk of the repository \(trunk\).* give its encoder"):
         publish_to(folder)
     publish_to(folder, encoder=other.name)
 
