@@ -3,26 +3,24 @@
 from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
 from tokenizers import Tokenizer
 
 from build_tools.errors import BuildError
-from build_tools.export.exporter import export_branch, export_trunk
+from build_tools.export.exporter import export_branch
 from build_tools.export.tokenizer_models import make_tokenizer
-from build_tools.golden.golden_batch import GoldenBatch, Runnable
-from build_tools.golden.logit_parity import TOLERANCE
+from build_tools.golden.golden_batch import Runnable
 from build_tools.golden.parity import check_golden
 from build_tools.precision.branch_choice import choose_branch_precision
-from build_tools.precision.graph import Graph, load_graph
+from build_tools.precision.graph import Graph
 from build_tools.publishing.progress import Progress
+from build_tools.publishing.staged_trunk import check_same_states, export_trunk_version, load_served_trunk
 from build_tools.publishing.trunk_plan import TrunkPlan
-from build_tools.repository.names import hidden_name
 from build_tools.repository.precision import Precision
 from build_tools.repository.runtime import Runtime
-from build_tools.repository.triton_config import GRAPH_FILE, trunk_config, write_trunk_configs
+from build_tools.repository.triton_config import GRAPH_FILE
 from training.checkpoint import RECORD, Checkpoint
 from training.checkpoint import TOKENIZER as TOKENIZER_FILE
-from training.encoder import Encoder, tokenizer_json
+from training.encoder import tokenizer_json
 
 
 @dataclass(frozen=True)
@@ -55,21 +53,21 @@ def stage_version(
     staging: Path,
     progress: Progress,
 ) -> StagedVersion:
-    """Exports branch, trunk and tokenizers, as far as `plan` asks for them, into the new folder `staging`.
+    """Exports the branch, and the trunk and tokenizers that `plan` asks for, into the new folder `staging`.
 
     Raises BuildError if a graph fails its parity check, or if the tokenizer is not that of the trunk.
     """
     trunk_folder: Path | None = None
     trunk: Runnable
     if plan.encoder is None:
-        trunk = _present_trunk(repository, runtime, plan)
+        trunk = load_served_trunk(repository, plan, runtime)
     else:
         taps = ", ".join(map(str, plan.entry.taps))
         progress.at(f"export of {plan.name} version {plan.entry.version} with taps {taps}")
         trunk_folder = staging / "trunk" / str(plan.entry.version)
-        trunk = _export_trunk_version(plan.encoder, plan, runtime, trunk_folder)
+        trunk = export_trunk_version(plan.encoder, plan, runtime, trunk_folder)
         if plan.present is not None:
-            _check_same_states(checkpoint, _present_trunk(repository, runtime, plan), trunk, plan)
+            check_same_states(checkpoint, load_served_trunk(repository, plan, runtime), trunk, plan)
     progress.at("export of the branch")
     folder = staging / "branch" / "version"
     folder.mkdir(parents=True)
@@ -89,44 +87,8 @@ def stage_version(
     return StagedVersion(checkpoint, plan, folder, trunk_folder, tokenizers, chosen)
 
 
-def _export_trunk_version(encoder: Encoder, plan: TrunkPlan, runtime: Runtime, folder: Path) -> Runnable:
-    """Writes the version's folder, and the model's configs beside it. Returns the graph, loaded."""
-    folder.mkdir(parents=True)
-    entry, outputs = plan.entry, [hidden_name(tap) for tap in plan.entry.taps]
-    graph = Graph(folder / GRAPH_FILE, outputs, runtime, plan.entry.hidden_size)
-    export_trunk(encoder, entry.taps, graph.file, runtime)
-    graph.settle(entry.precision)
-    config = trunk_config(runtime, entry.taps, plan.entry.hidden_size, entry.precision, plan.name, entry.version)
-    write_trunk_configs(folder.parent, config)
-    return load_graph(graph.file, outputs, runtime, entry.precision)
-
-
-def _present_trunk(repository: Path, runtime: Runtime, plan: TrunkPlan) -> Runnable:
-    """Loads the trunk that is served now."""
-    assert plan.present is not None
-    file = repository / plan.name / str(plan.present.version) / GRAPH_FILE
-    outputs = [hidden_name(tap) for tap in plan.present.taps]
-    return load_graph(file, outputs, runtime, plan.present.precision)
-
-
-def _check_same_states(checkpoint: Checkpoint, present: Runnable, new: Runnable, plan: TrunkPlan) -> None:
-    """Checks that a new version of a trunk gives the same hidden states as the present one, at all its taps."""
-    assert plan.present is not None
-    inputs = GoldenBatch(checkpoint).inputs
-    names = [hidden_name(tap) for tap in plan.present.taps]
-    before, after = present.run(inputs, names), new.run(inputs, names)
-    seen = inputs["attention_mask"] > 0  # values at padding are never read
-    for name in names:
-        difference = float(np.abs(before[name] - after[name])[seen].max())
-        if not difference <= TOLERANCE:
-            raise BuildError(
-                f"the new version of {plan.name} differs from the served one by {difference:.2g} at {name}; the limit "
-                f"is {TOLERANCE:g}."
-            )
-
-
 def _tokenizer_of(repository: Path, plan: TrunkPlan) -> Tokenizer:
-    """The tokenizer of the trunk's encoder."""
+    """Loads the tokenizer of the trunk's encoder."""
     if plan.present is None:
         assert plan.encoder is not None
         return plan.encoder.tokenizer
@@ -137,5 +99,5 @@ def _check_tokenizer(checkpoint: Checkpoint, tokenizer: Tokenizer, trunk: str) -
     """Checks that the server tokenizes texts as the training of the branch did."""
     if tokenizer_json(tokenizer) != tokenizer_json(checkpoint.tokenizer):
         raise BuildError(
-            f"the checkpoint's {TOKENIZER_FILE} is not the tokenizer of {trunk}: train it on that encoder."
+            f"the checkpoint's {TOKENIZER_FILE} is not the tokenizer of {trunk}: train the branch on that encoder."
         )

@@ -8,6 +8,7 @@ import pytest
 from tritonclient.grpc import model_config_pb2 as pb
 
 from build_tools.errors import BuildError
+from build_tools.publishing import served_repository
 from build_tools.publishing.ensembles import settle_ensemble
 from build_tools.publishing.registry_transitions import next_version, promoted, published, retired, rolled_back, tidied
 from build_tools.publishing.running_server import NoServer
@@ -154,6 +155,19 @@ def test_what_a_killed_command_has_left_is_brought_to_what_the_registry_says_and
     _follow(repository, registry, server)
     assert server.calls == []
     assert _inodes(repository) == before  # nothing was written, not even the same again
+
+
+def test_manifest_and_loaded_models_are_read_once_for_a_whole_settling(repository, registry, triton, monkeypatch):
+    server = triton(repository)
+    reads = {"manifest": (served_repository, "read_manifest"), "loaded": (server, "ready_versions")}
+    read = []
+    for name, (owner, function) in reads.items():
+        real = getattr(owner, function)
+        monkeypatch.setattr(owner, function, lambda *given, name=name, real=real: read.append(name) or real(*given))
+
+    _follow(repository, registry, server)
+
+    assert sorted(read) == ["loaded", "manifest"]
 
 
 @either_way
