@@ -133,7 +133,7 @@ def test_a_running_server_leaves_nothing_behind_when_stopped(repository):
     server.stop()
 
     assert traces.left() == []
-    with pytest.raises(ServeError, match="does not run"):
+    with pytest.raises(ServeError, match="is not running"):
         _ = server.grpc_url
 
 
@@ -160,6 +160,15 @@ def test_a_broken_model_is_told_in_tritons_words_and_leaves_nothing_behind(repos
     assert "trunk_onnxruntime" not in str(raised.value)
     assert psutil.Process().children(recursive=True) == before
     assert list(tmp_path.iterdir()) == [repository]
+
+
+def test_a_server_that_is_not_ready_in_time_is_stopped_and_the_option_is_named(repository):
+    before = psutil.Process().children(recursive=True)
+
+    with pytest.raises(ServeError, match=r"not ready after 0\.01 seconds; raise --startup-timeout"):
+        TritonServer(repository, startup_timeout=0.01).start()
+
+    assert psutil.Process().children(recursive=True) == before
 
 
 def test_a_port_in_use_is_told_before_anything_is_started(repository):

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from build_tools.errors import BuildError
-from build_tools.publishing.prepared import _check_same_states
+from build_tools.publishing.staged_trunk import check_same_states
 
 MASK = np.array([[1, 1, 1], [1, 1, 0]])
 
@@ -18,7 +18,7 @@ def check():
     def trunk(hidden):
         return SimpleNamespace(run=lambda _, names: dict.fromkeys(names, hidden))
 
-    return lambda hidden: _check_same_states(golden, trunk(np.zeros((2, 3, 4), np.float32)), trunk(hidden), plan)
+    return lambda hidden: check_same_states(golden, trunk(np.zeros((2, 3, 4), np.float32)), trunk(hidden), plan)
 
 
 @pytest.mark.parametrize("wrong", [0.01, np.nan])
