@@ -4,7 +4,7 @@ VENV ?= .venv
 BIN := $(abspath $(VENV))/bin
 INSTALLED := $(VENV)/.installed
 
-.PHONY: install demo test bench lint format clean
+.PHONY: install demo test bench lint diagram format clean
 
 install: $(INSTALLED)
 
@@ -32,6 +32,12 @@ lint: install
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+	$(BIN)/lint-imports --no-cache --no-logo
+	$(BIN)/python docs/rooms_diagram.py --check
+
+# Draws the rooms and their imports into docs/architecture.md.
+diagram: install
+	$(BIN)/python docs/rooms_diagram.py
 
 format: install
 	$(BIN)/ruff check --fix .
