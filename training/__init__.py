@@ -8,5 +8,5 @@ Read it in the order of the data: `data` (rows -> examples), `tokenization` and 
 import os
 
 # Read when torch loads. Threads that wait shall sleep: spinning gains nothing on an idle machine, and on a busy one
-# training then takes 1.6 times as long (docs/benchmarks.md).
+# training then takes 1.6 times as long (docs/experiments.md).
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")

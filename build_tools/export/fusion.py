@@ -1,7 +1,7 @@
 """A BERT layer as ONNX Runtime computes it fastest: its own fused operators where it would run several.
 
 ONNX Runtime fuses neither attention nor GELU of an exported BERT by itself, and `onnxruntime.transformers` does not
-find the attention either (measured with 1.31: docs/benchmarks.md). So the exported layer says what is meant. OpenVINO
+find the attention either (measured with 1.31: docs/experiments.md). So the exported layer says what is meant. OpenVINO
 fuses what it can when it compiles the plain graph.
 
 What is written so can be exported, and not be run: PyTorch has no operators of the domain com.microsoft.

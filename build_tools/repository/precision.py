@@ -20,7 +20,7 @@ def parameters(runtime: Runtime, precision: Precision) -> dict[str, str]:
 
 
 # OpenVINO rounds activations for int8 in groups of so many, each with a scale of its own. 128 divides the hidden sizes
-# in use (else it rounds nothing, which is slow); greater groups are hardly faster and less exact (docs/benchmarks.md).
+# in use (else it rounds nothing, which is slow); greater groups are hardly faster and less exact (docs/experiments.md).
 _HINTS = {
     (Runtime.OPENVINO, Precision.BF16): {"INFERENCE_PRECISION_HINT": "bf16"},
     (Runtime.OPENVINO, Precision.INT8): {"DYNAMIC_QUANTIZATION_GROUP_SIZE": "128"},

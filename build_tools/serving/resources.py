@@ -48,7 +48,7 @@ def choose_resources(
 
     Many branches of one thread each use few cores best: no thread waits for another within a branch. The trunk has
     more, because a request's branches wait for it. One more model computes than there are cores for, because one that
-    has just ended is some tenths of a millisecond without work (docs/benchmarks.md).
+    has just ended is some tenths of a millisecond without work (docs/experiments.md).
 
     Raises ServeError for fewer than one thread or model, or a negative cache.
     """

@@ -31,7 +31,7 @@ _EXIT_TIMEOUT_SECONDS = 10
 _STOP_SECONDS = _EXIT_TIMEOUT_SECONDS + 20
 _SHARED_MEMORY = Path("/dev/shm")
 # Left to itself the C library keeps large buffers that were freed for the next ones of like size; a branch then holds
-# those of its largest batch, a fifth of its memory, until it ends (docs/benchmarks.md).
+# those of its largest batch, a fifth of its memory, until it ends (docs/experiments.md).
 _ALLOCATION = {"MALLOC_MMAP_THRESHOLD_": str(2**20)}
 
 

@@ -2,7 +2,7 @@
 
 A product with nothing behind it is computed by MLAS, which takes any number of rows as it is; with GELU behind it by
 oneDNN, which prepares kernels for each number of rows that it has not seen, keeps them, and packs the weights again for
-small ones. Of many lengths that costs more than GELU's own way through memory (docs/benchmarks.md).
+small ones. Of many lengths that costs more than GELU's own way through memory (docs/experiments.md).
 """
 
 import numpy as np
