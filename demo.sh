@@ -19,8 +19,8 @@ coherence 4 3"
 
 step "2. Teachers (top L layers fine-tuned) and their students (l layers)"
 while read -r task L l; do
-  espalier finetune "$demo/data/$task" -L "$L" --learning-rate 3e-4 --output "$demo/teachers/$task"
-  espalier distill "$demo/teachers/$task" "$demo/data/$task" -l "$l" --learning-rate 3e-4 --output "$demo/branches/$task"
+  espalier finetune "$demo/data/$task" --teacher-layers "$L" --learning-rate 3e-4 --output "$demo/teachers/$task"
+  espalier distill "$demo/teachers/$task" "$demo/data/$task" --student-layers "$l" --learning-rate 3e-4 --output "$demo/branches/$task"
 done <<<"$suite"
 
 step "3. One trunk, five branches: the model repository"

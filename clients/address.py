@@ -1,4 +1,4 @@
-"""Where the server is and how to talk to it, read from one url."""
+"""A server's address, read from one url."""
 
 from dataclasses import dataclass
 from typing import Literal
@@ -26,19 +26,19 @@ class Address:
 
 
 def parse_address(url: str) -> Address:
-    """Read `host[:port]` or `grpc://host[:port]` (gRPC), or `http://host[:port][/path]` (HTTP).
+    """Reads `host[:port]` or `grpc://host[:port]` (gRPC), or `http://host[:port][/path]` (HTTP).
 
-    Raises RequestRejected when `url` is none of these.
+    Raises RequestRejected if `url` is none of these.
     """
     parts = urlsplit(url if "://" in url else f"grpc://{url}")
     try:
         port = parts.port
     except ValueError:
-        raise _bad(url, "its port is no number up to 65535") from None
+        raise _bad(url, "its port is not a number up to 65535") from None
     if parts.scheme not in _DEFAULT_PORT:
-        raise _bad(url, f"'{parts.scheme}' is not spoken here")
+        raise _bad(url, f"'{parts.scheme}' is not supported")
     if not parts.hostname:
-        raise _bad(url, "it names no host")
+        raise _bad(url, "it has no host")
     path = parts.path.rstrip("/")
     if parts.query or parts.fragment or parts.username is not None or (path and parts.scheme == "grpc"):
         raise _bad(url, "it holds more than a host and a port")
@@ -48,5 +48,5 @@ def parse_address(url: str) -> Address:
 
 def _bad(url: str, why: str) -> RequestRejected:
     return RequestRejected(
-        f"'{url}' is no server address ({why}): write host:8001 for gRPC or http://host:8000 for HTTP"
+        f"'{url}' is not a server address ({why}): write host:8001 for gRPC or http://host:8000 for HTTP"
     )

@@ -1,4 +1,4 @@
-"""What a task answers, and how it is read from the router's JSON. Knows no transport."""
+"""A task's answer, read from the router's JSON. Does not know how the JSON travelled."""
 
 from collections.abc import Sequence
 
@@ -40,14 +40,14 @@ class Word(_Frozen):
 class Answer(_Frozen):
     """One task's answer for one text. Fields that do not apply to the task's kind are None.
 
-    label, score   classification (single or pair); pair regression has the score alone
-    scores         label -> score of every class, on request (all_scores)
-    labels         multi-label tasks: the labels found, possibly none
-    spans          tagging tasks: the spans found, possibly none
-    words          tagging tasks: the scores of every tag per word, on request (all_scores)
-    version        version of the branch that answered
-    truncated      the text was longer than the model reads; the rest had no part in the answer
-    error          one sentence in place of an answer (e.g. a pair task asked without a pair)
+    label, score: of classification; pair regression has the score alone.
+    scores: {label: score} of all classes, if all_scores was asked for.
+    labels: of multi-label tasks, the labels found; can be empty.
+    spans: of tagging tasks, the spans found; can be empty.
+    words: of tagging tasks, each word's scores of all tags, if all_scores was asked for.
+    version: of the branch that answered.
+    truncated: whether the text was longer than the task's maximum length, so that its end was cut off.
+    error: one sentence instead of an answer, for example for a pair task asked without a pair.
     """
 
     label: str | None = None
@@ -66,9 +66,9 @@ class _Row(_Frozen):
 
 
 def read_row(row: str | bytes) -> dict[str, Answer]:
-    """The answers by task of one text, from one row of the router's output `result`.
+    """Returns {task: answer} of one text, from one row of the router's output `result`.
 
-    Raises ServerFailed when it is not the router's JSON.
+    Raises ServerFailed if the row is not the router's JSON.
     """
     try:
         return _Row.model_validate_json(row).tasks
@@ -79,7 +79,7 @@ def read_row(row: str | bytes) -> dict[str, Answer]:
 
 
 def read_rows(rows: Sequence[str | bytes], expected: int) -> list[dict[str, Answer]]:
-    """The same for a whole response, which must have `expected` rows."""
+    """Returns the answers of a whole response. Raises ServerFailed if it does not have `expected` rows."""
     if len(rows) != expected:
         raise unreadable(f"{len(rows)} results for {expected} texts")
     return [read_row(row) for row in rows]

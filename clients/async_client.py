@@ -1,32 +1,38 @@
 """The asyncio client."""
 
-from collections.abc import AsyncGenerator, Sequence
-from contextlib import aclosing
+import asyncio
+import os
+from collections.abc import AsyncGenerator, Iterator, Sequence
+from contextlib import aclosing, contextmanager
 from types import TracebackType
 from typing import Self
 
+from clients import failure
 from clients.address import parse_address
 from clients.answer import Answer, read_row, read_rows
+from clients.errors import SUSPECT_CONNECTION
+from clients.renewable import Renewable
 from clients.request import Request, single_request, split_requests
 from clients.terms import Terms
 from clients.transport import AsyncTransport, open_async_transport
 
 
 class AsyncClient:
-    """Client for asyncio: the same arguments, answers and errors (see there), with await and async for.
+    """Client for asyncio: the arguments, answers and errors of Client, with await and async for.
 
-    May be made anywhere; belongs to the event loop of its first request.
+    It can be made anywhere, and belongs to the event loop of its first request.
     """
 
     def __init__(self, url: str = "localhost:8001", timeout: float = 30.0, bulk: bool = False) -> None:
-        self._address = parse_address(url)
-        self._terms = Terms(timeout, bulk)
-        self._transport: AsyncTransport | None = None
+        address, terms = parse_address(url), Terms(timeout, bulk)
+        self._transport = Renewable[AsyncTransport](lambda: open_async_transport(address, terms), self._close_soon)
+        self._home: tuple[int, asyncio.AbstractEventLoop] | None = None  # process and event loop of the first request
+        self._closing: set[asyncio.Task[None]] = set()
 
     async def predict(
         self, text: str, pair: str | None = None, tasks: Sequence[str] | None = None, all_scores: bool = False
     ) -> dict[str, Answer]:
-        """Answers by task name for one text; see Client.predict."""
+        """Returns {task: answer} for one text; see Client.predict."""
         return (await self._ask(single_request(text, pair, tasks, all_scores)))[0]
 
     async def predict_batch(
@@ -36,7 +42,7 @@ class AsyncClient:
         tasks: Sequence[str] | None = None,
         all_scores: bool = False,
     ) -> list[dict[str, Answer]]:
-        """The same for many texts, in their order; see Client.predict_batch."""
+        """Returns the answers for many texts, in order; see Client.predict_batch."""
         requests = split_requests(texts, pairs, tasks, all_scores)
         return [answers for request in requests for answers in await self._ask(request)]
 
@@ -50,10 +56,9 @@ class AsyncClient:
         return self._stream(single_request(text, pair, tasks, all_scores))
 
     async def close(self) -> None:
-        """Close the connections."""
-        if self._transport is not None:
-            await self._transport.close()
-            self._transport = None
+        """Closes the connections."""
+        self._transport.close()
+        await asyncio.gather(*self._closing)
 
     async def __aenter__(self) -> Self:
         return self
@@ -63,17 +68,37 @@ class AsyncClient:
     ) -> None:
         await self.close()
 
-    def _opened(self) -> AsyncTransport:
-        if self._transport is None:
-            self._transport = open_async_transport(self._address, self._terms)
-        return self._transport
-
     async def _ask(self, request: Request) -> list[dict[str, Answer]]:
-        return read_rows(await self._opened().infer(request), len(request))
+        with self._transport_here() as transport:
+            return read_rows(await transport.infer(request), len(request))
 
     async def _stream(self, request: Request) -> AsyncGenerator[tuple[str, Answer], None]:
-        async with aclosing(self._opened().stream(request)) as events:
-            async for rows in events:
-                for row in rows:
-                    for task, answer in read_row(row).items():
-                        yield task, answer
+        with self._transport_here() as transport:
+            async with aclosing(transport.stream(request)) as events:
+                async for rows in events:
+                    for row in rows:
+                        for task, answer in read_row(row).items():
+                            yield task, answer
+
+    @contextmanager
+    def _transport_here(self) -> Iterator[AsyncTransport]:
+        """Yields the transport, and replaces it if its connection seems to be lost, or mixes up answers.
+
+        Raises RequestRejected in another event loop than that of the first request.
+        """
+        here = (os.getpid(), asyncio.get_running_loop())
+        if self._home is None or self._home[0] != here[0]:
+            self._home = here
+        elif self._home != here:
+            raise failure.other_event_loop()
+        with self._transport.use() as transport:
+            try:
+                yield transport
+            except SUSPECT_CONNECTION:
+                self._transport.renew(transport)
+                raise
+
+    def _close_soon(self, transport: AsyncTransport) -> None:
+        task = asyncio.get_running_loop().create_task(transport.close())
+        self._closing.add(task)
+        task.add_done_callback(self._closing.discard)

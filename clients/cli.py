@@ -1,4 +1,4 @@
-"""The verbs of clients: predict, load-test. What needs more than a client is imported inside the verbs."""
+"""The verbs of clients: predict and load-test. Imports that a plain client does not need stand inside the verbs."""
 
 import json
 from collections.abc import Collection, Iterator, Sequence
@@ -45,7 +45,7 @@ def predict(
     with Client(url, timeout) as client:
         print_all = _print_streams if stream else _print_batches
         unanswered = print_all(client, lines, pair, names, scores, as_json)
-    if unanswered:  # a text got errors alone: the exit code says so
+    if unanswered:  # some text has only errors: the exit code says so
         raise typer.Exit(1)
 
 
@@ -57,10 +57,10 @@ def _print_batches(
     scores: bool,
     as_json: bool,
 ) -> bool:
-    """Whether some text got errors alone."""
+    """Returns whether some text got nothing but errors."""
     console = Console()
     unanswered = False
-    # One request's worth at a time: a long file is answered while it is read, and never held whole.
+    # One request's worth at a time: a long file is answered while it is read, and never held whole in memory.
     while batch := list(islice(texts, MAX_BATCH_SIZE)):
         pairs = None if pair is None else [pair] * len(batch)
         for text, answers in zip(batch, client.predict_batch(batch, pairs, tasks, scores), strict=True):
@@ -81,7 +81,7 @@ def _print_streams(
     scores: bool,
     as_json: bool,
 ) -> bool:
-    """Whether some text got errors alone."""
+    """Returns whether some text got nothing but errors."""
     console = Console()
     unanswered = False
     for text in texts:
@@ -104,7 +104,7 @@ def _none_answered(answers: Collection[Answer]) -> bool:
 
 
 def _json(answer: Answer) -> dict[str, object]:
-    return answer.model_dump(exclude_unset=True)  # what the server said, and no more
+    return answer.model_dump(exclude_unset=True)  # only fields that the server sent
 
 
 def _json_key(text: str, pair: str | None) -> dict[str, object]:

@@ -4,9 +4,9 @@ from clients.errors import RequestRejected
 
 
 def read_tasks(joined: str | None) -> list[str] | None:
-    """The names in `--tasks`, joined by commas; None, for all tasks, if it was left out.
+    """Returns the names in `--tasks`, which are joined by commas, or None (all tasks) if the option was left out.
 
-    Raises RequestRejected when it names none.
+    Raises RequestRejected if it names none.
     """
     if joined is None:
         return None

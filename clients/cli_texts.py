@@ -11,8 +11,8 @@ from clients.errors import RequestRejected
 def read_texts(arguments: Sequence[str], file: str | None) -> Iterator[str]:
     """Yields the arguments and then the file's lines as they are read ('-' is standard input).
 
-    Raises RequestRejected naming the argument, or file and line, that is empty or not UTF-8, or the file that
-    cannot be read; also when there is no text at all.
+    Raises RequestRejected naming the argument, or file and line, that is empty or not UTF-8, for a file that
+    cannot be read, and if there is no text at all.
     """
     count = 0
     for count, text in enumerate(arguments, start=1):
@@ -30,7 +30,7 @@ def read_texts(arguments: Sequence[str], file: str | None) -> Iterator[str]:
 
 
 def read_lines(file: str) -> Iterator[str]:
-    """The file's lines alone; raises the same for them, but takes an empty file."""
+    """Yields a file's lines ('-' is standard input), of which there can be none. Raises as read_texts does."""
     name = "standard input" if file == "-" else file
     try:
         with nullcontext(sys.stdin.buffer) if file == "-" else Path(file).open("rb") as lines:

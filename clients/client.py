@@ -1,39 +1,48 @@
 """The blocking client."""
 
+import os
 from collections.abc import Iterator, Sequence
+from contextlib import closing, contextmanager
 from types import TracebackType
 from typing import Self
 
+from clients import failure
 from clients.address import parse_address
 from clients.answer import Answer, read_row, read_rows
+from clients.errors import SUSPECT_CONNECTION
+from clients.renewable import Renewable
 from clients.request import Request, single_request, split_requests
 from clients.terms import Terms
-from clients.transport import open_transport
+from clients.transport import Transport, open_transport
 
 
 class Client:
-    """Asks the router of one server; safe to share between threads.
+    """Asks the router of one server. Threads can share a client.
 
-    url        host[:port] or grpc://host[:port] for gRPC, http://host[:port] for HTTP
-    timeout    seconds that one request may take (over HTTP: that each wait for the server may take); a list that is
-               split takes that long for each part
-    bulk       requests wait while others do (a nightly job beside people who wait); streams over HTTP do not
+    url: host[:port] or grpc://host[:port] for gRPC, http://host[:port] for HTTP.
+    timeout: seconds for one request; over HTTP for each wait on the socket. A long list is sent in several requests,
+        and each may take that long. After a timeout the client opens a new connection, as the old one may be lost
+        without a sign.
+    bulk: the requests yield to all others, as a nightly job should. Streams over HTTP do not.
 
-    Every method raises RequestRejected when the request is wrong, ServerUnavailable when there is no answer
-    now, ServerFailed when the server broke on the request. A single task that could not answer is no
-    exception: its Answer carries `error`.
+    A forked process opens its own connections over HTTP. gRPC's library does not survive a fork, so over gRPC a forked
+    process gets RequestRejected if its parent has asked before.
+
+    Every method raises RequestRejected if the request is wrong, ServerUnavailable if the server cannot answer now, and
+    ServerFailed if it failed on the request. A task that could not answer raises nothing: its Answer has `error` set.
     """
 
     def __init__(self, url: str = "localhost:8001", timeout: float = 30.0, bulk: bool = False) -> None:
-        self._transport = open_transport(parse_address(url), Terms(timeout, bulk))
+        address, terms = parse_address(url), Terms(timeout, bulk)
+        self._transport = Renewable[Transport](lambda: open_transport(address, terms), lambda one: one.close())
 
     def predict(
         self, text: str, pair: str | None = None, tasks: Sequence[str] | None = None, all_scores: bool = False
     ) -> dict[str, Answer]:
-        """Answers by task name for one text, and a second one for pair tasks.
+        """Returns {task: answer} for one text. pair: the second text, for pair tasks.
 
-        tasks         names of the tasks to ask; None asks all that the server has
-        all_scores    also return the scores of all classes
+        tasks: names of the tasks to ask; None asks all tasks of the server.
+        all_scores: also return the scores of all classes.
         """
         return self._ask(single_request(text, pair, tasks, all_scores))[0]
 
@@ -44,9 +53,9 @@ class Client:
         tasks: Sequence[str] | None = None,
         all_scores: bool = False,
     ) -> list[dict[str, Answer]]:
-        """The same for many texts, in their order; a long list goes in several requests, one after another.
+        """Returns the answers for many texts, in order. A long list is sent in several requests, one by one.
 
-        pairs    one per text, None for a text that has none
+        pairs: one for each text; None for a text without a second one.
         """
         requests = split_requests(texts, pairs, tasks, all_scores)
         return [answers for request in requests for answers in self._ask(request)]
@@ -56,12 +65,12 @@ class Client:
     ) -> Iterator[tuple[str, Answer]]:
         """Yields (task, answer) as soon as each task is done.
 
-        The request is checked at once and sent at the first next(). Leaving the loop early cancels the rest.
+        The call checks the request; the first next() sends it. Leaving the loop early cancels the rest.
         """
         return self._stream(single_request(text, pair, tasks, all_scores))
 
     def close(self) -> None:
-        """Close the connections. The client cannot be used afterwards."""
+        """Closes the connections. The client cannot be used afterwards."""
         self._transport.close()
 
     def __enter__(self) -> Self:
@@ -73,9 +82,27 @@ class Client:
         self.close()
 
     def _ask(self, request: Request) -> list[dict[str, Answer]]:
-        return read_rows(self._transport.infer(request), len(request))
+        with self._transport.use() as transport, self._renewed_if_lost(transport):
+            return read_rows(transport.infer(request), len(request))
 
     def _stream(self, request: Request) -> Iterator[tuple[str, Answer]]:
-        for rows in self._transport.stream(request):
-            for row in rows:
-                yield from read_row(row).items()
+        pid = os.getpid()
+        with (
+            self._transport.use() as transport,
+            self._renewed_if_lost(transport),
+            closing(transport.stream(request)) as responses,
+        ):
+            while (rows := next(responses, None)) is not None:
+                for row in rows:
+                    yield from read_row(row).items()
+                if os.getpid() != pid:
+                    raise failure.forked_stream()
+
+    @contextmanager
+    def _renewed_if_lost(self, transport: Transport) -> Iterator[None]:
+        """Makes later requests open a new connection if this one seems to be lost, or mixes up answers."""
+        try:
+            yield
+        except SUSPECT_CONNECTION:
+            self._transport.renew(transport)
+            raise

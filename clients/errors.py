@@ -4,13 +4,23 @@ from espalier_errors import EspalierError
 
 
 class RequestRejected(EspalierError, ValueError):  # noqa: N818 (says what happened, as the other two do)
-    """The request is wrong and asking again will not help: refused by the client before sending, or by the
-    server, whose sentence is then the whole message."""
+    """The request is wrong, and asking again does not help. The client refused it before sending, or the server did."""
 
 
 class ServerUnavailable(EspalierError):  # noqa: N818
-    """No answer now: nothing listens at the address, the deadline passed, or the model is not loaded."""
+    """The server cannot answer now: nothing listens there, the deadline passed, or the model is not loaded."""
+
+
+class DeadlinePassed(ServerUnavailable):
+    """The timeout passed without an answer: the server may be slow, or the connection lost."""
 
 
 class ServerFailed(EspalierError):  # noqa: N818
-    """The server took the request and broke on it, or answered with something that cannot be read."""
+    """The server accepted the request and failed, or its answer cannot be read."""
+
+
+class OthersAnswer(ServerFailed):
+    """The answer belongs to another request: the connection cannot be trusted."""
+
+
+SUSPECT_CONNECTION = (DeadlinePassed, OthersAnswer)  # after these a client opens a new connection

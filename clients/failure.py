@@ -1,12 +1,12 @@
-"""Which error a failed call becomes. The transports find out what happened; the sentences stand here."""
+"""The error that a failed call becomes. A transport finds out what happened; this module has the sentences."""
 
 import re
 
-from clients.errors import RequestRejected, ServerFailed, ServerUnavailable
+from clients.errors import DeadlinePassed, OthersAnswer, RequestRejected, ServerFailed, ServerUnavailable
 from espalier_errors import EspalierError
 
-# Triton words both cases (never loaded, loaded but without a usable version) in this way over both
-# transports, with status codes that differ between them: the sentence is the one reliable sign.
+# Triton says this over both transports if a model was never loaded or has no usable version. The status codes differ
+# between transports, so the sentence is the one reliable sign.
 _UNKNOWN_MODEL = re.compile(r"^Request for unknown model: '([^']*)'")
 # How Triton's Python backend reports an exception that the model itself did not turn into an error response.
 # The generate endpoints send it as 400, like a bad request.
@@ -19,34 +19,39 @@ _TOO_LATE = re.compile(r"Request timeout expired|the request's timeout of \S+ s 
 
 
 def is_tritons(sentence: str) -> bool:
-    """Whether Triton, and not the transport, says that there is no answer now."""
+    """Returns whether the sentence comes from Triton, and not from the transport."""
     words = (_QUEUE_FULL, _STOPPING)
     return bool(_UNKNOWN_MODEL.match(sentence) or any(one in sentence for one in words) or _TOO_LATE.search(sentence))
 
 
 def unreachable(url: str, reason: str) -> ServerUnavailable:
-    """Nothing answered at `url`, for `reason` (a few words, e.g. "Connection refused")."""
+    """Returns the error for a server that did not answer. reason: a few words, for example "Connection refused"."""
     return ServerUnavailable(
         f"the server at {url} cannot be reached ({reason}): start one with `espalier serve`, or give the "
         "address of a running one (by default host:8001 for gRPC, http://host:8000 for HTTP)"
     )
 
 
-def too_slow(url: str, timeout: float) -> ServerUnavailable:
-    """The deadline of `timeout` seconds passed."""
-    return ServerUnavailable(
+def cut_short(url: str) -> ServerUnavailable:
+    """Returns the error for a stream that ended before its last answer."""
+    return unreachable(url, "the stream ended before the last answer")
+
+
+def too_slow(url: str, timeout: float) -> DeadlinePassed:
+    """Returns the error for a deadline of `timeout` seconds that passed."""
+    return DeadlinePassed(
         f"the server at {url} did not answer within {timeout:g} s: it may be overloaded or still loading; "
         "ask again later or give a longer timeout"
     )
 
 
 def not_now(url: str, status: int) -> ServerUnavailable:
-    """What stands before the server, a proxy perhaps, says with an HTTP status that there is no answer now."""
-    return ServerUnavailable(f"the server at {url} gives no answer now (HTTP status {status}): ask again later")
+    """Returns the error for an HTTP status that a proxy before the server sent."""
+    return ServerUnavailable(f"the server at {url} cannot answer now (HTTP status {status}): ask again later")
 
 
 def refusal(url: str, sentence: str, bad_request: bool) -> EspalierError:
-    """The server answered with an error: its `sentence`, and whether its status code blames the request."""
+    """Returns the error for an error response. bad_request: whether its status code blames the request."""
     if unknown := _UNKNOWN_MODEL.match(sentence):
         return ServerUnavailable(
             f"the server at {url} runs but its model '{unknown[1]}' is not loaded: wait until it is ready, "
@@ -66,13 +71,44 @@ def refusal(url: str, sentence: str, bad_request: bool) -> EspalierError:
     if bad_request and not broke:
         return RequestRejected(sentence)
     reason = sentence[broke.end() :] if broke else sentence
-    # Below the first line Triton puts the model's traceback: for the server's log, not for the caller.
+    # Triton puts the model's traceback below the first line; it belongs in the server's log.
     first_line = (reason.strip() or "no reason given").splitlines()[0]
     return ServerFailed(f"the server at {url} failed on this request: {first_line}")
 
 
+def check_id(asked: str, answered: object) -> None:
+    """Raises OthersAnswer if an answer names the id of another request. A server need not name any."""
+    if answered and answered != asked:
+        raise OthersAnswer(
+            "the answer belongs to another request, so it was not used: something between this client and the server "
+            "mixes up the answers of a connection"
+        )
+
+
+def forked_stream() -> RequestRejected:
+    """Returns the error for a stream that a child process goes on reading."""
+    return RequestRejected(
+        "this stream was started before a fork, so its answers belong to the parent: start a stream in the child"
+    )
+
+
+def grpc_after_fork() -> RequestRejected:
+    """Returns the error for gRPC in a process that was forked after it had used gRPC."""
+    return RequestRejected(
+        "gRPC cannot be used in a process that was forked after its parent had used gRPC: start the child with "
+        "multiprocessing's method spawn, ask for the first time in the child, or use an http:// address"
+    )
+
+
+def other_event_loop() -> RequestRejected:
+    """Returns the error for an AsyncClient in a second event loop."""
+    return RequestRejected(
+        "this AsyncClient belongs to the event loop of its first request: make one AsyncClient in each event loop"
+    )
+
+
 def unreadable(what: str) -> ServerFailed:
-    """The server's answer does not have the agreed form."""
+    """Returns the error for an answer that does not have the agreed form."""
     return ServerFailed(
         f"the server's answer cannot be read ({what}): it may not be an Espalier router, or one of another release"
     )

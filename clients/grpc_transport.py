@@ -4,7 +4,8 @@ The stub instead of tritonclient's client classes: it serves both forms with the
 can be cancelled without leaving a thread behind, and any number of streams share one connection.
 """
 
-from collections.abc import AsyncGenerator, Iterator
+import os
+from collections.abc import AsyncGenerator, Generator, Iterator
 
 import numpy as np
 from tritonclient.grpc import service_pb2, service_pb2_grpc
@@ -13,12 +14,12 @@ from tritonclient.utils import deserialize_bytes_tensor, serialize_byte_tensor
 
 from clients import failure
 from clients.address import Address
+from clients.grpc_channel import channel_options, check_no_fork
+from clients.proxy import described
 from clients.request import Column, Request
 from clients.terms import Terms
 from espalier_errors import EspalierError
 
-# Like tritonclient: the 4 MB that gRPC allows by default is less than 64 long texts with all scores.
-_OPTIONS = [("grpc.max_receive_message_length", -1), ("grpc.max_send_message_length", -1)]
 # No "triton_grpc_error" header on streams, although it would bring status codes: under it Triton 2.51 was
 # seen to crash (signal 11) after error responses of a decoupled model.
 
@@ -27,8 +28,10 @@ class GrpcTransport:
     """Blocking form; see clients.transport.Transport."""
 
     def __init__(self, address: Address, terms: Terms) -> None:
+        check_no_fork()
+        self._pid = os.getpid()
         self._calls = _Calls(address, terms)
-        self._channel = grpc.insecure_channel(address.target, options=_OPTIONS)
+        self._channel = grpc.insecure_channel(address.target, options=channel_options(address, terms.timeout))
         self._stub = service_pb2_grpc.GRPCInferenceServiceStub(self._channel)
 
     def infer(self, request: Request) -> list[bytes]:
@@ -36,13 +39,13 @@ class GrpcTransport:
             response = self._stub.ModelInfer(self._calls.message("nlu", request), timeout=self._calls.timeout)
         except grpc.RpcError as error:
             raise self._calls.failure(error) from None
-        return _rows(response)
+        return _rows(request, response)
 
-    def stream(self, request: Request) -> Iterator[list[bytes]]:
+    def stream(self, request: Request) -> Generator[list[bytes], None, None]:
         call = self._stub.ModelStreamInfer(
             iter([self._calls.message("nlu_stream", request)]), timeout=self._calls.timeout
         )
-        events = _Events(self._calls)
+        events = _Events(self._calls, request)
         try:
             for response in call:
                 yield from events.rows(response)
@@ -50,7 +53,8 @@ class GrpcTransport:
         except grpc.RpcError as error:
             raise self._calls.failure(error) from None
         finally:
-            call.cancel()  # stops the server's work when the caller leaves early; nothing to stop otherwise
+            if os.getpid() == self._pid:  # in a forked child the call is the parent's
+                call.cancel()  # stops the server's work when the caller leaves early; nothing to stop otherwise
 
     def close(self) -> None:
         self._channel.close()
@@ -60,8 +64,9 @@ class AsyncGrpcTransport:
     """asyncio form; see clients.transport.AsyncTransport."""
 
     def __init__(self, address: Address, terms: Terms) -> None:
+        check_no_fork()
         self._calls = _Calls(address, terms)
-        self._channel = grpc.aio.insecure_channel(address.target, options=_OPTIONS)
+        self._channel = grpc.aio.insecure_channel(address.target, options=channel_options(address, terms.timeout))
         self._stub = service_pb2_grpc.GRPCInferenceServiceStub(self._channel)
 
     async def infer(self, request: Request) -> list[bytes]:
@@ -69,13 +74,13 @@ class AsyncGrpcTransport:
             response = await self._stub.ModelInfer(self._calls.message("nlu", request), timeout=self._calls.timeout)
         except grpc.RpcError as error:
             raise self._calls.failure(error) from None
-        return _rows(response)
+        return _rows(request, response)
 
     async def stream(self, request: Request) -> AsyncGenerator[list[bytes], None]:
         call = self._stub.ModelStreamInfer(
             iter([self._calls.message("nlu_stream", request)]), timeout=self._calls.timeout
         )
-        events = _Events(self._calls)
+        events = _Events(self._calls, request)
         try:
             async for response in call:
                 for rows in events.rows(response):
@@ -91,16 +96,18 @@ class AsyncGrpcTransport:
 
 
 class _Calls:
-    """What both forms share: the deadline, and what to make of what comes back."""
+    """What both forms share: messages, deadline and errors."""
 
     def __init__(self, address: Address, terms: Terms) -> None:
         self.timeout = terms.timeout
         self._parameters = terms.parameters
-        self._url = address.url
+        self._url = described(address)
 
     def message(self, model: str, request: Request) -> service_pb2.ModelInferRequest:
         message = service_pb2.ModelInferRequest(
-            model_name=model, outputs=[service_pb2.ModelInferRequest.InferRequestedOutputTensor(name="result")]
+            model_name=model,
+            id=request.id,
+            outputs=[service_pb2.ModelInferRequest.InferRequestedOutputTensor(name="result")],
         )
         for column in request.columns():
             message.inputs.add(name=column.name, datatype=column.datatype, shape=[len(request), 1])
@@ -127,21 +134,22 @@ class _Calls:
         return failure.refusal(self._url, sentence, bad_request)
 
     def cut_short(self) -> EspalierError:
-        return failure.unreachable(self._url, "the stream ended before the last answer")
+        return failure.cut_short(self._url)
 
 
 class _Events:
     """One stream's messages. They are read to the end even after an error or the final flag: cancelled right
     after an error in mid-stream, Triton 2.51 was seen to keep the request and to stop only after 30 s."""
 
-    def __init__(self, calls: _Calls) -> None:
+    def __init__(self, calls: _Calls, request: Request) -> None:
         self._calls = calls
+        self._request = request
         self._answered = False
         self._final = False
         self._error: EspalierError | None = None
 
     def rows(self, response: service_pb2.ModelStreamInferResponse) -> Iterator[list[bytes]]:
-        """The rows of one message: none in an error and in the empty message that carries the final flag."""
+        """Yields the rows of one message. An error has none, nor has the empty message with the final flag."""
         if response.error_message:
             # It comes without a status code. A wrong request is refused before the first answer, so an error
             # after one is not the request's fault.
@@ -150,10 +158,10 @@ class _Events:
         self._final = bool(response.infer_response.parameters["triton_final_response"].bool_param)
         if response.infer_response.outputs:
             self._answered = True
-            yield _rows(response.infer_response)
+            yield _rows(self._request, response.infer_response)
 
     def check_end(self) -> None:
-        """Raises EspalierError if the stream that has now ended was not whole."""
+        """Raises EspalierError if the stream ended before its last answer."""
         if self._error is not None:
             raise self._error
         if not self._final:
@@ -167,7 +175,8 @@ def _raw(column: Column) -> bytes:
     return bytes(serialize_byte_tensor(texts).item())
 
 
-def _rows(response: service_pb2.ModelInferResponse) -> list[bytes]:
+def _rows(request: Request, response: service_pb2.ModelInferResponse) -> list[bytes]:
+    failure.check_id(request.id, response.id)
     if [output.name for output in response.outputs] != ["result"] or len(response.raw_output_contents) != 1:
         raise failure.unreadable("no output named result")
     return list(deserialize_bytes_tensor(response.raw_output_contents[0]))

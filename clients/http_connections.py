@@ -1,56 +1,100 @@
 """Keep-alive HTTP connections to one server, shared by any number of threads."""
 
+import select
+from base64 import b64encode
 from collections import deque
 from collections.abc import Iterator
 from contextlib import contextmanager
 from http.client import HTTPConnection, HTTPResponse, RemoteDisconnected
+from urllib.parse import unquote, urlsplit
 
-_HEADERS = {"Content-Type": "application/json"}
+from clients.address import Address
+from clients.errors import RequestRejected
+from clients.proxy import proxy_for, without_credentials
 
 
 class HttpConnections:
-    """Opens a connection when none is idle; `timeout` is the longest wait, in seconds, on the socket."""
+    """Reuses idle connections and opens new ones. timeout: seconds of the longest wait on the socket.
 
-    def __init__(self, host: str, port: int, timeout: float) -> None:
-        self._host = host
-        self._port = port
+    Connections go through the proxy that the environment names for the server. Raises RequestRejected if that is not
+    an HTTP proxy.
+    """
+
+    def __init__(self, address: Address, timeout: float) -> None:
+        self._host, self._port, self._prefix = address.host, address.port, ""
+        self._headers = {"Content-Type": "application/json"}
         self._timeout = timeout
         self._idle: deque[HTTPConnection] = deque()  # its append and pop are atomic
+        proxy = proxy_for(address)
+        if proxy is not None:
+            self._go_through(proxy, address)
 
     @contextmanager
     def post(self, path: str, body: bytes) -> Iterator[HTTPResponse]:
-        """The response to a POST, its body still to be read; a connection whose response was read is kept.
+        """Yields the response to a POST with its body unread. A connection whose response was read is kept.
 
-        Raises OSError or http.client.HTTPException.
+        Raises OSError or http.client.HTTPException if the request fails.
         """
-        connection, response = self._send(path, body)
+        connection, response = self._send(self._prefix + path, body)
+        whole = False
         try:
             yield response
+            whole = response.isclosed()
         finally:
-            if response.isclosed():
+            if whole:
                 self._idle.append(connection)
             else:
-                connection.close()
+                connection.close()  # the rest of this answer must not meet the next request
 
     def close(self) -> None:
         while self._idle:
             self._idle.pop().close()
 
+    def _go_through(self, proxy: str, address: Address) -> None:
+        parts = urlsplit(proxy)
+        if parts.scheme != "http" or not parts.hostname:
+            raise RequestRejected(
+                f"the environment names {without_credentials(proxy)} as the proxy for {address.host}, which is not an "
+                "http:// proxy: set http_proxy to one, or add the server to no_proxy"
+            )
+        self._host, self._port, self._prefix = parts.hostname, parts.port or 80, f"http://{address.target}"
+        if parts.username is not None:
+            credentials = f"{unquote(parts.username)}:{unquote(parts.password or '')}"
+            self._headers["Proxy-Authorization"] = f"Basic {b64encode(credentials.encode()).decode()}"
+
     def _send(self, path: str, body: bytes) -> tuple[HTTPConnection, HTTPResponse]:
         while True:
+            connection = self._idle_connection()
+            reused = connection is not None
+            if connection is None:
+                connection = HTTPConnection(self._host, self._port, timeout=self._timeout)
             try:
-                connection, reused = self._idle.pop(), True
-            except IndexError:
-                connection, reused = HTTPConnection(self._host, self._port, timeout=self._timeout), False
-            try:
-                connection.request("POST", path, body, _HEADERS)
+                connection.request("POST", path, body, self._headers)
                 return connection, connection.getresponse()
             except (ConnectionError, RemoteDisconnected):
                 connection.close()
-                # The server may close an idle connection at any time; a request has no effect but its answer,
-                # so that sending it again on another connection is safe.
+                # The server may close an idle connection at any time. A request changes nothing on the server, so it is
+                # safe to send it again on another connection.
                 if not reused:
                     raise
             except BaseException:
                 connection.close()
                 raise
+
+    def _idle_connection(self) -> HTTPConnection | None:
+        """Returns a connection on which nothing has arrived: neither its end, nor bytes that nobody asked for."""
+        while self._idle:
+            try:
+                connection = self._idle.pop()
+            except IndexError:  # another thread took the last one
+                return None
+            if connection.sock is None or not _is_readable(connection):
+                return connection
+            connection.close()
+        return None
+
+
+def _is_readable(connection: HTTPConnection) -> bool:
+    poll = select.poll()
+    poll.register(connection.sock, select.POLLIN)
+    return bool(poll.poll(0))

@@ -6,7 +6,7 @@ threads, and neither of tritonclient's HTTP clients speaks generate_stream.
 
 import json
 import os
-from collections.abc import AsyncGenerator, Iterator
+from collections.abc import AsyncGenerator, Generator
 from http.client import BadStatusLine, HTTPException
 from typing import Any
 
@@ -15,6 +15,7 @@ from tritonclient.http.aio import aiohttp  # tritonclient's own aiohttp, whose v
 from clients import failure
 from clients.address import Address
 from clients.http_connections import HttpConnections
+from clients.proxy import described, proxy_for
 from clients.request import Request
 from clients.server_sent_events import EventReader
 from clients.terms import Terms
@@ -29,16 +30,16 @@ class HttpTransport:
 
     def __init__(self, address: Address, terms: Terms) -> None:
         self._calls = _Calls(address, terms)
-        self._connections = HttpConnections(address.host, address.port, terms.timeout)
+        self._connections = HttpConnections(address, terms.timeout)
 
     def infer(self, request: Request) -> list[str]:
         try:
             with self._connections.post(self._calls.infer_path, self._calls.infer_body(request)) as response:
-                return self._calls.rows(response.status, response.read())
+                return self._calls.rows(request, response.status, response.read())
         except (OSError, HTTPException) as error:
             raise self._calls.failure(error) from None
 
-    def stream(self, request: Request) -> Iterator[list[str]]:
+    def stream(self, request: Request) -> Generator[list[str], None, None]:
         events = EventReader()
         try:
             with self._connections.post(self._calls.stream_path, _generate_body(request)) as response:
@@ -46,7 +47,9 @@ class HttpTransport:
                     raise self._calls.refusal(response.status, response.read())
                 while chunk := response.read1(_CHUNK):
                     for event in events.feed(chunk):
-                        yield [self._calls.row_of_event(event)]
+                        yield [self._calls.row_of_event(request, event)]
+                if response.length or not events.is_whole:  # read1 does not say that the connection ended in mid-body
+                    raise self._calls.cut_short()
         except (OSError, HTTPException) as error:
             raise self._calls.failure(error) from None
 
@@ -63,12 +66,13 @@ class AsyncHttpTransport:
             base_url=f"http://{address.target}",
             headers={"Content-Type": "application/json"},
             timeout=aiohttp.ClientTimeout(total=terms.timeout),
+            proxy=proxy_for(address),
         )
 
     async def infer(self, request: Request) -> list[str]:
         try:
             async with self._session.post(self._calls.infer_path, data=self._calls.infer_body(request)) as response:
-                return self._calls.rows(response.status, await response.read())
+                return self._calls.rows(request, response.status, await response.read())
         except (OSError, aiohttp.ClientError) as error:
             raise self._calls.failure(error) from None
 
@@ -80,7 +84,9 @@ class AsyncHttpTransport:
                     raise self._calls.refusal(response.status, await response.read())
                 async for chunk in response.content.iter_any():
                     for event in events.feed(chunk):
-                        yield [self._calls.row_of_event(event)]
+                        yield [self._calls.row_of_event(request, event)]
+                if not events.is_whole:
+                    raise self._calls.cut_short()
         except (OSError, aiohttp.ClientError) as error:
             raise self._calls.failure(error) from None
 
@@ -89,12 +95,12 @@ class AsyncHttpTransport:
 
 
 class _Calls:
-    """What both forms share: the endpoints, and what to make of what comes back."""
+    """What both forms share: endpoints, bodies and errors."""
 
     def __init__(self, address: Address, terms: Terms) -> None:
         self.infer_path = f"{address.path}/v2/models/nlu/infer"
         self.stream_path = f"{address.path}/v2/models/nlu_stream/generate_stream"
-        self._url = address.url
+        self._url = described(address)
         self._timeout = terms.timeout
         self._parameters = terms.parameters
 
@@ -103,29 +109,32 @@ class _Calls:
             {"name": column.name, "datatype": column.datatype, "shape": [len(request), 1], "data": column.values}
             for column in request.columns()
         ]
-        body = {"parameters": self._parameters, "inputs": inputs, "outputs": [{"name": "result"}]}
+        body = {"id": request.id, "parameters": self._parameters, "inputs": inputs, "outputs": [{"name": "result"}]}
         return json.dumps(body).encode()
 
-    def rows(self, status: int, body: bytes) -> list[str]:
+    def rows(self, request: Request, status: int, body: bytes) -> list[str]:
         if status != 200:
             raise self.refusal(status, body)
         try:
-            return next(output["data"] for output in json.loads(body)["outputs"] if output["name"] == "result")
-        except (ValueError, LookupError, TypeError, StopIteration):
+            response = json.loads(body)
+            failure.check_id(request.id, response.get("id"))
+            return next(output["data"] for output in response["outputs"] if output["name"] == "result")
+        except (ValueError, LookupError, TypeError, AttributeError, StopIteration):
             raise failure.unreadable("no output named result") from None
 
-    def row_of_event(self, event: str) -> str:
+    def row_of_event(self, request: Request, event: str) -> str:
         try:
             message = json.loads(event)
+            failure.check_id(request.id, message.get("id"))
             if "error" in message:
                 # Too late for a status code; a request that is wrong is refused before the first answer.
                 raise failure.refusal(self._url, str(message["error"]), bad_request=False)
             return message["result"]
-        except (ValueError, LookupError, TypeError):
+        except (ValueError, LookupError, TypeError, AttributeError):
             raise failure.unreadable("no result in an event of the stream") from None
 
     def refusal(self, status: int, body: bytes) -> EspalierError:
-        # generate_stream sends its errors as an event too, with the status code of the error.
+        # generate_stream also sends an error as an event, with the error's status code.
         text = body.decode(errors="replace").strip().removeprefix("data:")
         try:
             sentence = str(json.loads(text)["error"])
@@ -136,6 +145,9 @@ class _Calls:
             return failure.refusal(self._url, sentence, bad_request=False)
         return failure.refusal(self._url, sentence, bad_request=status == 400)
 
+    def cut_short(self) -> EspalierError:
+        return failure.cut_short(self._url)
+
     def failure(self, error: Exception) -> EspalierError:
         if isinstance(error, TimeoutError):
             return failure.too_slow(self._url, self._timeout)
@@ -143,8 +155,8 @@ class _Calls:
         if no_http and not isinstance(error, ConnectionError):  # RemoteDisconnected is both
             return failure.unreachable(self._url, "what answers there does not speak HTTP")
         number = getattr(error, "errno", None)
-        # By its number, since asyncio and aiohttp put long sentences of their own around the system's; only a
-        # failed name look-up has a negative number and its own words.
+        # asyncio and aiohttp wrap the system's message in long sentences, so it is looked up by its number. Only a
+        # failed name look-up has a negative number and a message of its own.
         reason = os.strerror(number) if number and number > 0 else getattr(error, "strerror", None)
         return failure.unreachable(self._url, reason or str(error) or type(error).__name__)
 
@@ -152,4 +164,4 @@ class _Calls:
 def _generate_body(request: Request) -> bytes:
     """The generate extension takes one text: the first row of each column."""
     row: dict[str, Any] = {column.name: column.values[0] for column in request.columns()}
-    return json.dumps(row).encode()
+    return json.dumps({"id": request.id, **row}).encode()

@@ -1,8 +1,9 @@
-"""Texts in, the input columns of the router out. Knows no transport."""
+"""Checks texts and makes the router's input columns. Does not know how they travel."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Literal
+from uuid import uuid4
 
 from clients.errors import RequestRejected
 
@@ -20,18 +21,22 @@ class Column:
 
 @dataclass(frozen=True)
 class Request:
-    """Up to MAX_BATCH_SIZE checked texts. `pairs` has a row per text ("" = none) or is None."""
+    """Up to MAX_BATCH_SIZE checked texts. `pairs` has a row per text ("" = none) or is None.
+
+    id: goes with the request, and Triton puts it into the answer: an answer with another id is somebody else's.
+    """
 
     texts: list[str]
     pairs: list[str] | None
     tasks: list[str] | None
     all_scores: bool
+    id: str = field(default_factory=lambda: uuid4().hex)
 
     def __len__(self) -> int:
         return len(self.texts)
 
     def columns(self) -> list[Column]:
-        """The router's inputs; optional ones only where they say something."""
+        """Returns the router's inputs, with the optional ones that are set."""
         columns = [Column("text", "BYTES", self.texts)]
         if self.pairs is not None:
             columns.append(Column("pair", "BYTES", self.pairs))
@@ -43,7 +48,7 @@ class Request:
 
 
 def single_request(text: str, pair: str | None, tasks: Sequence[str] | None, all_scores: bool) -> Request:
-    """One text's request. Raises RequestRejected for what the server would refuse in any case."""
+    """Returns the request for one text. Raises RequestRejected for input that every server refuses."""
     _check_text("text", text)
     if pair is not None:
         _check_string("pair", pair)
@@ -56,10 +61,10 @@ def split_requests(
     tasks: Sequence[str] | None,
     all_scores: bool,
 ) -> list[Request]:
-    """The requests for many texts, at most MAX_BATCH_SIZE in each, in order; none for no texts.
+    """Returns the requests for many texts, in order, at most MAX_BATCH_SIZE texts in each.
 
-    All rows are checked before the first request exists, so that a bad row costs no half-done work.
-    Raises RequestRejected naming the row.
+    It checks all rows first, so that a bad row does not stop the work half-way.
+    Raises RequestRejected, naming the row, if one cannot be sent.
     """
     for name, value in (("texts", texts), ("pairs", pairs)):
         if isinstance(value, str | bytes):
@@ -122,5 +127,5 @@ def _checked_tasks(tasks: Sequence[str] | None) -> list[str] | None:
         _check_string(f"tasks[{index}]", name)
         # The names travel joined by commas, so one name with a comma would arrive as two.
         if not name.strip() or "," in name:
-            raise RequestRejected(f"tasks[{index}] is {name!r}, which is no task name: give one name per entry")
+            raise RequestRejected(f"tasks[{index}] is {name!r}, which is not a task name: give one name per entry")
     return names

@@ -11,9 +11,16 @@ class EventReader:
 
     def __init__(self) -> None:
         self._rest = b""
+        self._found = False
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether an event came, and no part of one is left."""
+        return self._found and not self._rest.strip()
 
     def feed(self, chunk: bytes) -> Iterator[str]:
         *lines, self._rest = (self._rest + chunk).split(b"\n")
         for line in lines:
             if line.startswith(b"data:"):
+                self._found = True
                 yield line.removeprefix(b"data:").strip().decode()

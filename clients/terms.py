@@ -1,4 +1,4 @@
-"""On what terms a client's requests are served."""
+"""Timeout and priority of a client's requests."""
 
 from dataclasses import dataclass
 
@@ -9,7 +9,7 @@ _BULK = 2  # the lower of the router's two priority levels
 
 @dataclass(frozen=True)
 class Terms:
-    """timeout: seconds that a request may take. bulk: it waits until no other request does."""
+    """timeout: seconds that a request may take. bulk: whether it yields to all other requests."""
 
     timeout: float
     bulk: bool
@@ -19,6 +19,6 @@ class Terms:
 
     @property
     def parameters(self) -> dict[str, int]:
-        """Triton's request parameters: over HTTP it does not see that a caller is gone, and so is told when."""
+        """Triton's request parameters. Over HTTP Triton does not see a caller leave, so the timeout tells it."""
         timeout = {"timeout": max(1, round(self.timeout * 1e6))}  # microseconds
         return timeout | {"priority": _BULK} if self.bulk else timeout

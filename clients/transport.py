@@ -1,6 +1,6 @@
-"""What the clients need from a transport, and the choice between the two there are."""
+"""The interface of a transport, and the choice between gRPC and HTTP."""
 
-from collections.abc import AsyncGenerator, Iterator
+from collections.abc import AsyncGenerator, Generator
 from typing import Protocol
 
 from clients.address import Address
@@ -13,17 +13,17 @@ Rows = list[str] | list[bytes]  # JSON texts of the output `result`, one per tex
 
 
 class Transport(Protocol):
-    """Blocking; safe to share between threads. All methods raise EspalierError."""
+    """A blocking transport, which threads can share. All methods raise EspalierError."""
 
     def infer(self, request: Request) -> Rows: ...
 
-    def stream(self, request: Request) -> Iterator[Rows]: ...
+    def stream(self, request: Request) -> Generator[Rows, None, None]: ...
 
     def close(self) -> None: ...
 
 
 class AsyncTransport(Protocol):
-    """For asyncio; belongs to the event loop that runs when it is opened. All methods raise EspalierError."""
+    """A transport for asyncio, which belongs to the event loop that opened it. All methods raise EspalierError."""
 
     async def infer(self, request: Request) -> Rows: ...
 
@@ -33,7 +33,7 @@ class AsyncTransport(Protocol):
 
 
 def open_transport(address: Address, terms: Terms) -> Transport:
-    """Connects at the first request, not here."""
+    """Returns a transport, which connects at its first request."""
     if address.transport == "http":
         from clients.http_transport import HttpTransport
 
@@ -44,7 +44,7 @@ def open_transport(address: Address, terms: Terms) -> Transport:
 
 
 def open_async_transport(address: Address, terms: Terms) -> AsyncTransport:
-    """Must be called with an event loop running. Connects at the first request, not here."""
+    """Returns a transport, which connects at its first request. Must be called with an event loop running."""
     if address.transport == "http":
         from clients.http_transport import AsyncHttpTransport
 

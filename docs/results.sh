@@ -21,22 +21,22 @@ $results trec 1500 --baseline vanilla $both
 $results mrpc 800 --baseline vanilla $both
 $results snips 1500 --baseline vanilla $both
 $results hwu64 2000 --baseline vanilla
-$results cola 1800 -L 2-4 --metric matthews $both
-$results rte 800 -L 2-4 --max-length 64 $low
-$results qnli 800 -L 2-4 --max-length 64 $low
-$results mnli 800 -L 2-4 --max-length 64 $both
-$results qqp 800 -L 2-4 --max-length 64 $low
-$results stsb 800 -L 2-4 --max-length 64 $both
-$results sst2 1600 -L 2-4 $low
-$results clinc150 2000 -L 2-4
-$results banking77 1500 -L 2-4
-$results atis 1400 -L 2-4
-$results clinc150_domain 1600 -L 2-4
-$results hwu64_domain 2000 -L 2-4
-$results emotion 1000 -L 2-4
-$results subj 800 -L 2-4 $low
-$results sst5 900 -L 2-4 $low
-$results goemotions_ekman 1200 -L 2-4 --metric f1_macro
-$results wnut17 900 -L 2-4
+$results cola 1800 --teacher-layers 2-4 --metric matthews $both
+$results rte 800 --teacher-layers 2-4 --max-length 64 $low
+$results qnli 800 --teacher-layers 2-4 --max-length 64 $low
+$results mnli 800 --teacher-layers 2-4 --max-length 64 $both
+$results qqp 800 --teacher-layers 2-4 --max-length 64 $low
+$results stsb 800 --teacher-layers 2-4 --max-length 64 $both
+$results sst2 1600 --teacher-layers 2-4 $low
+$results clinc150 2000 --teacher-layers 2-4
+$results banking77 1500 --teacher-layers 2-4
+$results atis 1400 --teacher-layers 2-4
+$results clinc150_domain 1600 --teacher-layers 2-4
+$results hwu64_domain 2000 --teacher-layers 2-4
+$results emotion 1000 --teacher-layers 2-4
+$results subj 800 --teacher-layers 2-4 $low
+$results sst5 900 --teacher-layers 2-4 $low
+$results goemotions_ekman 1200 --teacher-layers 2-4 --metric f1_macro
+$results wnut17 900 --teacher-layers 2-4
 $results-exhaustive trec 1500 --no-prune $low
 END

@@ -1,4 +1,4 @@
-"""Files that are replaced at once: a reader sees the old content or the new one, never a part, also after a crash."""
+"""Atomic replacement of files: a reader sees the old content or the new one, never a part of it, even after a crash."""
 
 import os
 import re
@@ -9,10 +9,10 @@ _STAGED = re.compile(r"\..+\.[0-9a-f]{32}")
 
 
 def replace_file(file: Path, content: str | bytes, staged_in: Path) -> None:
-    """Writes the content (text in UTF-8) beside and renames it over `file`, on disk before this returns.
+    """Writes the content (text as UTF-8) to a staged file and renames it to `file`; both are on disk on return.
 
-    staged_in: a folder of the same file system where a file that a killed process leaves does no harm. A model's own
-    folder is none: Triton takes what is new there for a change of the model.
+    staged_in: a folder on the same file system for the staged file, which a killed process leaves behind. Do not use a
+    model's folder in a repository: Triton takes a new file there for a change of the model.
     """
     staged = staged_in / f".{file.name}.{uuid.uuid4().hex}"
     try:
@@ -27,7 +27,7 @@ def replace_file(file: Path, content: str | bytes, staged_in: Path) -> None:
 
 
 def rename_folder(folder: Path, place: Path) -> None:
-    """Renames a folder, on disk with all that it holds before this returns."""
+    """Renames `folder` to `place`; its content and its new name are on disk on return."""
     for path in (folder, *folder.rglob("*")):
         _sync(path)
     folder.rename(place)
@@ -43,7 +43,7 @@ def _sync(path: Path) -> None:
 
 
 def remove_staged_files(folder: Path) -> None:
-    """Removes what killed processes have left in a folder where files are staged, and nobody writes now."""
+    """Removes the staged files that killed processes left in `folder`. No process may be staging a file there."""
     for path in folder.iterdir():
         if _STAGED.fullmatch(path.name) and path.is_file():
             path.unlink()

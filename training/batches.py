@@ -17,7 +17,7 @@ POOL_BATCHES = 16
 class Inputs:
     """B texts (or pairs) padded to T tokens.
 
-    rows: int64 [B], their places in the list that they were taken from.
+    rows: int64 [B], their indices in the list of all texts.
     input_ids, attention_mask, token_type_ids: int64 [B, T].
     """
 
@@ -27,16 +27,17 @@ class Inputs:
     token_type_ids: torch.Tensor
 
     def to(self, device: torch.device) -> Self:
-        """The same on another device."""
+        """Returns a copy on another device."""
         return type(self)(*(tensor.to(device) for tensor in vars(self).values()))
 
 
 @dataclass(frozen=True)
 class Batch(Inputs):
-    """B examples to learn from.
+    """B examples with their targets.
 
     targets: int64 [B] (classification), float32 [B] (regression), float32 [B, C] (multi-label), int64 [M] (tagging).
-    word_rows, word_columns: tagging only, int64 [M]: row and position of the M words whose first sub-word was kept.
+    word_rows, word_columns: for tagging, int64 [M]: row and column of the first sub-words of the M words that have a
+        token; empty for other kinds.
     """
 
     targets: torch.Tensor
@@ -45,7 +46,7 @@ class Batch(Inputs):
 
 
 def target_of(example: Example, kind: Kind, labels: Sequence[str]) -> list[int] | list[float] | int | float:
-    """The example's label as numbers: class index, value, one 0/1 per class, or one tag index per word."""
+    """The example's label as numbers: class index, value, a 0 or 1 per class, or a tag index per word."""
     label = example.label
     if isinstance(label, float):
         return label
@@ -69,14 +70,14 @@ def pad_tokens(tokens: Sequence[Tokens]) -> dict[str, torch.Tensor]:
 
 
 def make_inputs(tokens: Sequence[Tokens], rows: Sequence[int]) -> Inputs:
-    """The texts at the places `rows` of `tokens`, padded."""
+    """The texts at the indices `rows` of `tokens`, padded."""
     return Inputs(torch.tensor(rows), **pad_tokens([tokens[row] for row in rows]))
 
 
 def make_batch(
     tokens: Sequence[Tokens], targets: Sequence[object], kind: Kind, rows: Sequence[int] | None = None
 ) -> Batch:
-    """The examples at the places `rows` (None: all) of `tokens` and of `targets`, which are as target_of makes them."""
+    """The examples at the indices `rows` (None: all); `targets` are made by target_of."""
     rows = range(len(tokens)) if rows is None else rows
     chosen = [targets[row] for row in rows]
     seen = [
@@ -96,19 +97,29 @@ def make_batch(
     )
 
 
+def groups_by_length(tokens: Sequence[Tokens], batch_size: int) -> Iterator[list[int]]:
+    """Divides the indices of `tokens` into groups of batch_size, shortest texts first; the last may be smaller.
+
+    Texts of like length share a batch, so that little is computed on padding.
+    """
+    order = sorted(range(len(tokens)), key=lambda index: len(tokens[index].ids))
+    for start in range(0, len(order), batch_size):
+        yield order[start : start + batch_size]
+
+
 def epoch_batches(
     tokens: Sequence[Tokens], targets: Sequence[object], kind: Kind, batch_size: int, shuffle: torch.Generator
 ) -> Iterator[Batch]:
-    """Every example once, in random batches of like length, so that little is spent on padding."""
+    """Yields every example once, in random batches of like length, so that little is computed on padding."""
     for rows in random_groups([len(one.ids) for one in tokens], batch_size, shuffle):
         yield make_batch(tokens, targets, kind, rows)
 
 
 def random_groups(lengths: Sequence[int], batch_size: int, shuffle: torch.Generator) -> list[list[int]]:
-    """Divides the indices of `lengths` into groups of batch_size; the last to be made may be smaller.
+    """Divides the indices of `lengths` into random groups of like length; one of them may be below batch_size.
 
-    Indices are shuffled, sorted by length within stretches of POOL_BATCHES groups only (the rest stays random), cut
-    into groups, and the groups shuffled again.
+    The indices are shuffled, sorted by length within pools of POOL_BATCHES groups, and cut into groups; then the
+    groups are shuffled. Sorting all of them would make the same groups in every epoch.
     """
     order = torch.randperm(len(lengths), generator=shuffle).tolist()
     pool = POOL_BATCHES * batch_size

@@ -1,4 +1,4 @@
-"""The task checkpoint: what training hands to build_tools. A folder of safetensors and JSON, never pickle."""
+"""The task checkpoint, which training writes and build_tools reads: a folder of safetensors and JSON, never pickle."""
 
 import hashlib
 import json
@@ -15,6 +15,7 @@ from safetensors.torch import load_file, save_file
 from tokenizers import Tokenizer
 from transformers import BertConfig
 
+from training.atomic_write import rename_folder
 from training.encoder import tokenizer_json
 from training.errors import TrainingError
 from training.kinds import Kind
@@ -23,22 +24,23 @@ from training.model import Branch
 FORMAT_VERSION: Final = 1
 WEIGHTS, RECORD, TOKENIZER, GOLDEN = "branch.safetensors", "branch.json", "tokenizer.json", "golden.jsonl"
 GOLDEN_ROWS = 32  # at most
-MOST_LAYERS = 128  # of an encoder: more is no BERT
-# Names that the model repository uses for itself (DESIGN.md, "The model repository").
+MOST_LAYERS = 128  # of an encoder; a record with more is damaged
+# Names of the model repository's own models. `fused` is kept free for compaction: the trunk and stable branches merged
+# into one graph.
 RESERVED_NAMES = ("trunk", "tokenizer", "nlu", "nlu_stream", "fused")
 
 
 def check_task_name(name: str) -> str:
-    """Returns the name. Raises ValueError if it is no plain identifier, or a name that the repository itself uses."""
+    """Returns the name. Raises ValueError if it is not an identifier or if the model repository uses it."""
     if not re.fullmatch(r"[A-Za-z][A-Za-z0-9_]{0,63}", name):
-        raise ValueError(f"the task name {name!r} is no plain identifier: use letters, digits and _, a letter first.")
+        raise ValueError(f"the task name {name!r} is not an identifier: use letters, digits and _, a letter first.")
     if name in RESERVED_NAMES or name.startswith(("branch_", "tokenizer_")):
         raise ValueError(f"the task name {name!r} is used by the model repository itself: choose another.")
     return name
 
 
 class EncoderRecord(BaseModel):
-    """Which encoder a branch was cut from."""
+    """The encoder that a branch was cut from."""
 
     model_config = ConfigDict(extra="forbid")
     name: str
@@ -47,7 +49,7 @@ class EncoderRecord(BaseModel):
 
 
 class TrainingRecord(BaseModel):
-    """How a branch was trained. `teacher` is the teacher's branch.json content, for a student."""
+    """How a branch was trained. teacher: the content of the teacher's branch.json, if the branch is a student."""
 
     model_config = ConfigDict(extra="forbid")
     role: Literal["teacher", "student"]
@@ -62,7 +64,7 @@ class TrainingRecord(BaseModel):
 
 
 class BranchRecord(BaseModel):
-    """branch.json."""
+    """The content of branch.json."""
 
     model_config = ConfigDict(extra="forbid")
     format_version: Literal[1]  # FORMAT_VERSION
@@ -86,12 +88,12 @@ class BranchRecord(BaseModel):
         if self.max_length > positions:
             raise ValueError(f"max_length {self.max_length} is more than the encoder's {positions} positions")
         if len(set(self.labels)) < len(self.labels):
-            raise ValueError("a label is there twice")
+            raise ValueError("a label occurs twice")
         return self
 
     @property
     def outputs(self) -> int:
-        """C, the number of outputs of the head."""
+        """C, the number of the head's outputs."""
         return 1 if self.kind is Kind.PAIR_REGRESSION else len(self.labels)
 
 
@@ -106,7 +108,7 @@ class Checkpoint(BaseModel):
 
 
 def save_checkpoint(folder: Path, checkpoint: Checkpoint) -> None:
-    """Writes the checkpoint to a new folder, whole or not at all.
+    """Writes the checkpoint to a new folder, completely or not at all.
 
     Raises TrainingError if the folder already exists: a checkpoint is never overwritten.
     """
@@ -116,7 +118,7 @@ def save_checkpoint(folder: Path, checkpoint: Checkpoint) -> None:
         staged.mkdir()
         tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in checkpoint.branch.state_dict().items()}
         save_file(tensors, staged / WEIGHTS)
-        (staged / WEIGHTS).chmod(0o644)  # safetensors makes it the owner's alone; other teams read it too
+        (staged / WEIGHTS).chmod(0o644)  # safetensors lets only the owner read it; other teams must too
         (staged / TOKENIZER).write_text(tokenizer_json(checkpoint.tokenizer), encoding="utf-8")
         with (staged / GOLDEN).open("w", encoding="utf-8") as file:
             file.writelines(json.dumps(row, ensure_ascii=False) + "\n" for row in checkpoint.golden)
@@ -125,15 +127,15 @@ def save_checkpoint(folder: Path, checkpoint: Checkpoint) -> None:
         record["sha256"] = record_sha256(record)
         content = json.dumps(record, indent=2, ensure_ascii=False, allow_nan=False)
         (staged / RECORD).write_text(content + "\n", encoding="utf-8")
-        staged.rename(folder)
+        rename_folder(staged, folder)
 
 
 def check_new(folder: Path) -> None:
-    """Raises TrainingError if `folder` is there already or cannot be made; asked before hours of training."""
+    """Raises TrainingError if `folder` exists or cannot be created. Call it before hours of training."""
     try:
         folder.parent.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise TrainingError(f"{folder} cannot be made ({error.strerror}): choose another output.") from error
+        raise TrainingError(f"{folder} cannot be created ({error.strerror}): choose another output.") from error
     if not os.access(folder.parent, os.W_OK):
         raise TrainingError(f"{folder.parent} cannot be written to: choose another output.")
     if folder.exists():
@@ -143,11 +145,12 @@ def check_new(folder: Path) -> None:
 def load_record(folder: Path) -> BranchRecord:
     """Reads branch.json and checks every other file against its SHA-256.
 
-    Raises TrainingError for a missing or damaged file, an unknown format version or a bad field, naming it.
+    Raises TrainingError, naming the file or field, if a file is missing or damaged, the format version is unknown, or a
+    field is invalid.
     """
     path = folder / RECORD
     if not path.is_file():
-        raise TrainingError(f"{folder} is no task checkpoint: {RECORD} is missing.")
+        raise TrainingError(f"{folder} is not a task checkpoint: {RECORD} is missing.")
     try:
         content = json.loads(path.read_bytes())
         version = content.get("format_version")
@@ -155,34 +158,34 @@ def load_record(folder: Path) -> BranchRecord:
             raise TrainingError(f"{path}: its format version is {version!r}; this version reads {FORMAT_VERSION}.")
         record = BranchRecord.model_validate(content)
     except (UnicodeDecodeError, json.JSONDecodeError, AttributeError) as error:
-        raise TrainingError(f"{path} is damaged (it is no JSON object): copy the checkpoint again.") from error
+        raise TrainingError(f"{path} is damaged (it is not a JSON object): copy the checkpoint again.") from error
     except ValidationError as error:
         first = error.errors()[0]
         field = ".".join(str(part) for part in first["loc"]) or "the file"
         raise TrainingError(f"{path}: {field}: {first['msg'].removeprefix('Value error, ')}") from error
     if record.sha256 != record_sha256(content):
-        raise TrainingError(f"{path} is damaged (it is not as it was written): copy the checkpoint again.")
+        raise TrainingError(f"{path} is damaged (its SHA-256 is wrong): copy the checkpoint again.")
     for name in (WEIGHTS, TOKENIZER, GOLDEN):
         if not (folder / name).is_file():
-            raise TrainingError(f"{folder}: {name} is missing: copy the checkpoint again or train it anew.")
+            raise TrainingError(f"{folder}: {name} is missing: copy the checkpoint again or train it again.")
         if _sha256(folder / name) != record.files.get(name):
             raise TrainingError(
                 f"{folder}: {name} is damaged (its SHA-256 is not the one in {RECORD}): "
-                "copy the checkpoint again or train it anew."
+                "copy the checkpoint again or train it again."
             )
     return record
 
 
 def load_checkpoint(folder: Path) -> Checkpoint:
-    """Reads a whole checkpoint; the branch comes back in evaluation mode.
+    """Reads a whole checkpoint, with the branch in evaluation mode.
 
-    Raises TrainingError as load_record does, and if the weights are not those that branch.json describes.
+    Raises TrainingError as load_record does, and if the weights do not fit branch.json.
     """
     record = load_record(folder)
     config = BertConfig(**record.encoder.config)
     config._attn_implementation = "sdpa"
     try:
-        with torch.device("meta"):  # shapes alone: a record may describe more than the memory holds
+        with torch.device("meta"):  # shapes only: a record may describe more than fits in memory
             branch = Branch(config, record.layers, record.outputs, per_token=record.kind is Kind.TAGGING)
         _check_shapes(folder / WEIGHTS, {name: list(tensor.shape) for name, tensor in branch.state_dict().items()})
         weights = load_file(folder / WEIGHTS)
@@ -197,23 +200,24 @@ def load_checkpoint(folder: Path) -> Checkpoint:
     except Exception as error:  # tokenizers raises a plain Exception
         raise TrainingError(f"{folder}: {GOLDEN} or {TOKENIZER} cannot be read: {error}") from error
     if not 0 < len(golden) <= GOLDEN_ROWS:
-        raise TrainingError(f"{folder}: {GOLDEN} holds {len(golden)} examples; 1 to {GOLDEN_ROWS} are wanted.")
+        raise TrainingError(f"{folder}: {GOLDEN} holds {len(golden)} examples; there must be 1 to {GOLDEN_ROWS}.")
     return Checkpoint(record=record, branch=branch.eval(), tokenizer=tokenizer, golden=golden)
 
 
 def _check_shapes(file: Path, expected: dict[str, list[int]]) -> None:
-    """Raises RuntimeError unless the file holds tensors of these names and shapes; reads none of them."""
+    """Raises RuntimeError unless the file holds exactly these names and shapes. It does not read the tensors."""
     with safe_open(file, "pt") as opened:
-        found = {name: opened.get_slice(name).get_shape() for name in opened.keys()}  # noqa: SIM118 (it is no mapping)
+        found = {name: opened.get_slice(name).get_shape() for name in opened.keys()}  # noqa: SIM118 (it is not a mapping)
     for name in sorted(expected.keys() | found.keys()):
         if expected.get(name) != found.get(name):
             raise RuntimeError(f"{name} is {found.get(name, 'missing')}, expected is {expected.get(name, 'nothing')}")
 
 
 def record_sha256(content: dict[str, Any]) -> str:
-    """What `sha256` in branch.json must be: the hash of all that stands there, that field left out.
+    """The value of `sha256` in branch.json: the hash of all other fields.
 
-    Of the content as it was read, so that a later version's new fields do not make old checkpoints look damaged.
+    content: branch.json as read, not as validated, so that a later version's new fields do not make old checkpoints
+    look damaged.
     """
     rest = {name: value for name, value in content.items() if name != "sha256"}
     return hashlib.sha256(json.dumps(rest, sort_keys=True).encode()).hexdigest()

@@ -1,4 +1,4 @@
-"""The pretrained BERT that trunk and branches are cut from."""
+"""The pretrained BERT that the trunk and the branches are cut from."""
 
 import hashlib
 import json
@@ -13,12 +13,12 @@ from transformers.utils import logging as transformers_logging
 
 from training.errors import TrainingError
 
-transformers_logging.disable_progress_bar()  # an encoder loads in a second; the bar that counts is training's
+transformers_logging.disable_progress_bar()  # an encoder loads in a second, and training shows a bar of its own
 
 DEFAULT_ENCODER = "minilm"
 MINILM_SHA256 = "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db"
 
-# The part of a BERT's config that decides what its layers compute. The number of layers is not among them: a branch
+# The fields of a BERT's config that decide the outputs of a layer. The number of layers is not among them: a branch
 # fits any trunk whose layers below its tap are the same, however deep that trunk is.
 COMPUTING_CONFIG = (
     "vocab_size",
@@ -36,7 +36,7 @@ COMPUTING_CONFIG = (
 class Encoder:
     """A pretrained BERT of N layers with its tokenizer (neither padding nor truncating).
 
-    name: what the user called it: "minilm", a folder, or a hub id.
+    name: as the user gave it: "minilm", a folder, or a hub id.
     """
 
     name: str
@@ -50,47 +50,47 @@ class Encoder:
 
     @property
     def config(self) -> dict[str, Any]:
-        """What of the BERT's config decides what its layers compute."""
+        """The fields of the BERT's config that decide the outputs of a layer."""
         return computing_config(self.bert.config)
 
 
 def computing_config(config: BertConfig) -> dict[str, Any]:
-    """The part of it that COMPUTING_CONFIG names."""
+    """The fields of a BERT's config that decide the outputs of a layer."""
     return {key: getattr(config, key) for key in COMPUTING_CONFIG}
 
 
 def load_encoder(name: str = DEFAULT_ENCODER) -> Encoder:
     """Loads an encoder in float32: "minilm" (all-MiniLM-L6-v2, from its package), a local folder, or a hub id.
 
-    Raises TrainingError if it cannot be loaded or is no BERT.
+    Raises TrainingError if it cannot be loaded or is not a BERT model.
     """
     if name.startswith((".", "/", "~")) and not Path(name).is_dir():
-        raise TrainingError(f"the encoder {name!r} is no folder here: name one that is, or a hub id.")
+        raise TrainingError(f"the encoder {name!r} is not a folder: give a folder that exists, or a hub id.")
     path = _minilm_folder() if name == DEFAULT_ENCODER else name
     try:
         config = AutoConfig.from_pretrained(path)
         if config.model_type != "bert":
-            raise TrainingError(f"the encoder {name!r} is a {config.model_type!r} model; Espalier needs a BERT.")
+            raise TrainingError(f"the encoder {name!r} is a {config.model_type!r} model; Espalier needs a BERT model.")
         with torch.random.fork_rng():
-            torch.manual_seed(0)  # an encoder saved without a pooler gets the same new one each time
+            torch.manual_seed(0)  # an encoder saved without a pooler gets the same new one at each call
             bert = BertModel.from_pretrained(path, config=config, dtype=torch.float32, attn_implementation="sdpa")
         tokenizer = _load_tokenizer(path)
     except TrainingError:
         raise
-    except Exception as error:  # the libraries raise many kinds: not there, not reachable, a damaged file
+    except Exception as error:  # the libraries raise many types: missing, not reachable, damaged
         raise TrainingError(
             f"the encoder {name!r} could not be loaded (a local folder or a hub id is expected): {error}"
         ) from error
     if tokenizer.get_vocab_size() > config.vocab_size:
         raise TrainingError(
             f"the tokenizer of the encoder {name!r} knows {tokenizer.get_vocab_size()} tokens, its weights only "
-            f"{config.vocab_size}: they do not belong together."
+            f"{config.vocab_size}: they come from different models."
         )
     return Encoder(name, bert.eval(), tokenizer)
 
 
 def tokenizer_json(tokenizer: Tokenizer) -> str:
-    """The tokenizer as one canonical JSON text without padding and truncation, so that equal ones compare equal."""
+    """The tokenizer as canonical JSON without padding and truncation, so that equal tokenizers give equal texts."""
     state = json.loads(tokenizer.to_str())
     state["padding"] = state["truncation"] = None
     return json.dumps(state, ensure_ascii=False, sort_keys=True)

@@ -1,4 +1,4 @@
-"""Running trunk and branch over examples: logits, decoded predictions, scores."""
+"""Runs a trunk and a branch on examples: logits, decoded predictions, scores."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -8,7 +8,7 @@ import torch
 from tokenizers import Tokenizer
 from torch import nn
 
-from training.batches import make_inputs
+from training.batches import groups_by_length, make_inputs
 from training.data import Example
 from training.errors import NotFiniteError
 from training.kinds import Kind
@@ -20,29 +20,27 @@ from training.tokenization import NOT_SEEN, Tokens, tokenize
 
 @torch.no_grad()
 def logits_of(model: nn.Module, tokens: Sequence[Tokens], kind: Kind, batch_size: int = 64) -> list[np.ndarray]:
-    """For each example its logits, float32: [C], or [T, C] over its own T tokens for tagging.
+    """The logits of each example, in the order of `tokens`: float32 [C], or [T, C] over its own T tokens for tagging.
 
-    model: Inputs -> logits, as a TaskModel. The order is the caller's; inside, examples of like length share a batch.
-    Raises NotFiniteError if an output is no finite number.
+    model: Inputs -> logits, as a TaskModel.
+    Raises NotFiniteError if an output is NaN or infinite.
     """
     device = next(model.parameters()).device
     was_training = model.training
     model.eval()
     result: list[np.ndarray] = [np.empty(0)] * len(tokens)
-    by_length = sorted(range(len(tokens)), key=lambda i: len(tokens[i].ids))
-    for start in range(0, len(by_length), batch_size):
-        rows = by_length[start : start + batch_size]
+    for rows in groups_by_length(tokens, batch_size):
         logits = model(make_inputs(tokens, rows).to(device)).float().cpu().numpy()
         for place, row in enumerate(rows):
             result[row] = logits[place, : len(tokens[row].ids)] if kind is Kind.TAGGING else logits[place]
             if not np.isfinite(result[row]).all():
-                raise NotFiniteError("the branch's outputs are no finite numbers: train it with a lower learning rate.")
+                raise NotFiniteError("the branch's outputs are NaN or infinite: train it with a lower learning rate.")
     model.train(was_training)
     return result
 
 
 def decode(logits: np.ndarray, tokens: Tokens, kind: Kind, labels: Sequence[str]) -> Any:
-    """One example's logits -> class name, value, one tag per word ("O" for words cut off), or class names."""
+    """One example's logits -> class name, value, a tag per word ("O" for truncated words), or class names."""
     if kind is Kind.PAIR_REGRESSION:
         return float(logits[0])
     if kind is Kind.TAGGING:
@@ -56,7 +54,7 @@ def decode(logits: np.ndarray, tokens: Tokens, kind: Kind, labels: Sequence[str]
 def scores_of(
     model: nn.Module, tokens: Sequence[Tokens], examples: Sequence[Example], kind: Kind, labels: Sequence[str]
 ) -> dict[str, float]:
-    """All metrics of the kind on the examples, in points from 0 to 100; `tokens` are theirs."""
+    """All metrics of the kind, in points from 0 to 100. tokens: those of `examples`, in the same order."""
     predictions = [
         decode(logits, one, kind, labels) for logits, one in zip(logits_of(model, tokens, kind), tokens, strict=True)
     ]

@@ -12,8 +12,8 @@ from training.encoder import Encoder, tokenizer_json
 def trunk_fingerprints(encoder: Encoder, depth: int) -> list[str]:
     """f(0) .. f(depth) of an encoder, as hex SHA-256.
 
-    f(0) is over config, tokenizer and embeddings; f(k) is over f(k-1) and the weights of layer k. A branch with tap k
-    fits any trunk whose f(k) is the same, however deep that trunk is.
+    f(0) covers config, tokenizer and embeddings; f(k) covers f(k-1) and the weights of layer k. A branch with tap k
+    fits any trunk with the same f(k), however deep that trunk is.
     """
     start = json.dumps(encoder.config, sort_keys=True) + "\n" + tokenizer_json(encoder.tokenizer)
     chain = [_hash(start, encoder.bert.embeddings.named_parameters())]

@@ -1,4 +1,4 @@
-"""Golden examples: the proof that every later step is held against."""
+"""Golden examples: inputs with PyTorch's outputs, which every later step is checked against."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -17,10 +17,10 @@ from training.tokenization import tokenize
 def golden_examples(
     trunk: Trunk, branch: Branch, tokenizer: Tokenizer, dev: Sequence[Example], kind: Kind, max_length: int
 ) -> list[dict[str, Any]]:
-    """Rows for golden.jsonl: 32 dev inputs, evenly spread, with the PyTorch logits in float32.
+    """The rows of golden.jsonl: at most 32 dev inputs, evenly spread, with PyTorch's float32 logits.
 
-    Each is computed by itself, without padding, so that a later batch that pads wrongly does not agree.
-    A row: `text`, `text_pair` (pairs only), `logits` ([C], or [T, C] over all T tokens for tagging).
+    Each input is computed alone, without padding, so that a later step that pads wrongly gives other logits.
+    A row has `text`, `text_pair` (pairs only) and `logits` ([C], or [T, C] over all T tokens for tagging).
     """
     rows_taken = min(GOLDEN_ROWS, len(dev))
     chosen = [dev[i * len(dev) // rows_taken] for i in range(rows_taken)]

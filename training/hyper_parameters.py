@@ -1,4 +1,4 @@
-"""How a branch is trained."""
+"""The hyper-parameters of a training."""
 
 from dataclasses import dataclass
 from enum import StrEnum
@@ -6,8 +6,11 @@ from enum import StrEnum
 from training.errors import TrainingError
 
 
-class Precision(StrEnum):
-    """auto is bf16 where the processor or GPU has it and fp32 elsewhere. Weights and scores are fp32 always."""
+class TrainingPrecision(StrEnum):
+    """The number format of a training step. Weights and scores are always fp32.
+
+    auto: bf16 where the CPU or GPU has it in hardware, else fp32.
+    """
 
     AUTO = "auto"
     FP32 = "fp32"
@@ -15,7 +18,7 @@ class Precision(StrEnum):
 
 
 class ClassWeights(StrEnum):
-    """balanced: each class counts the same in the hard loss, however many examples it has."""
+    """How much each class counts in the hard loss. balanced: all the same, however many examples a class has."""
 
     NONE = "none"
     BALANCED = "balanced"
@@ -23,11 +26,14 @@ class ClassWeights(StrEnum):
 
 @dataclass(frozen=True)
 class HyperParameters:
-    """The paper's Table 4 where it speaks; warm-up and clipping are those of BERT's own fine-tuning code.
+    """Defaults from the paper's Table 4; warm-up and clipping, which it lacks, from BERT's fine-tuning code.
 
-    batch_size: examples per forward pass; accumulation: passes per optimizer step.
+    learning_rate: the peak. warm_up: the share of all steps in which it rises from 0.
+    batch_size: examples per forward pass. accumulation: forward passes per optimizer step.
     first_epoch: the earliest epoch that may be kept as the best.
-    patience: stop after so many epochs without a better score; 0 never stops early.
+    patience: stop after this many epochs without a better score; 0 never stops early.
+    temperature: of the soft loss in distillation.
+    Raises TrainingError if first_epoch is not one of the epochs.
     """
 
     learning_rate: float = 2e-5
@@ -44,12 +50,11 @@ class HyperParameters:
     clip_norm: float = 1.0
     class_weights: ClassWeights = ClassWeights.NONE
     max_length: int = 128
-    precision: Precision = Precision.AUTO
-    temperature: float = 2.0  # of distillation
+    precision: TrainingPrecision = TrainingPrecision.AUTO
+    temperature: float = 2.0
     seed: int = 0
 
     def __post_init__(self) -> None:
-        """Raises TrainingError if no epoch could be kept."""
         if not 1 <= self.first_epoch <= self.epochs:
             raise TrainingError(
                 f"the first epoch that may be kept must be one of the {self.epochs} trained, not {self.first_epoch}."

@@ -4,7 +4,7 @@ from enum import StrEnum
 
 
 class Kind(StrEnum):
-    """What a task reads and answers; the same words stand in branch.json and registry.json."""
+    """The inputs and outputs of a task. branch.json and registry.json hold the same words."""
 
     CLASSIFICATION = "classification"
     PAIR_CLASSIFICATION = "pair_classification"
@@ -19,7 +19,7 @@ class Kind(StrEnum):
 
     @property
     def default_metric(self) -> str:
-        """The dev metric that picks the best epoch unless the user names another."""
+        """The dev metric that picks the best epoch by default."""
         return {Kind.PAIR_REGRESSION: "pearson", Kind.TAGGING: "span_f1", Kind.MULTI_LABEL: "f1_macro"}.get(
             self, "accuracy"
         )

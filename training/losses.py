@@ -1,4 +1,4 @@
-"""What training minimises: the hard loss against labels and the soft loss against a teacher."""
+"""The losses: the hard loss against labels and the soft loss against a teacher."""
 
 import torch
 from torch.nn import functional
@@ -8,7 +8,7 @@ from training.kinds import Kind
 
 
 def training_logits(logits: torch.Tensor, batch: Batch, kind: Kind) -> torch.Tensor:
-    """The logits that have a target: [B, C], [B] for regression, and [M, C] (first sub-words) for tagging."""
+    """The logits that have a target: [B, C]; [B] for regression; [M, C], those of first sub-words, for tagging."""
     if kind is Kind.TAGGING:
         return logits[batch.word_rows, batch.word_columns]
     if kind is Kind.PAIR_REGRESSION:
@@ -21,7 +21,7 @@ def hard_loss(
 ) -> torch.Tensor:
     """Mean loss against the labels: squared error, binary cross-entropy per class (multi-label) or cross-entropy.
 
-    weights: float32 [C], see balanced_weights; not for regression.
+    weights: float32 [C], made by balanced_weights; not used for regression.
     """
     if kind is Kind.PAIR_REGRESSION:
         return functional.mse_loss(logits, targets)
@@ -31,10 +31,10 @@ def hard_loss(
 
 
 def balanced_weights(targets: torch.Tensor, kind: Kind, classes: int) -> torch.Tensor:
-    """Class weights, float32 [C], under which every class counts the same; targets as in a Batch of all examples.
+    """Class weights, float32 [C], that make every class count the same. targets: those of a Batch of all examples.
 
-    n / (C x n of the class), scikit-learn's "balanced"; for multi-label the weight of a label's positive examples,
-    negatives / positives, at least 1. A class without examples gets 1.
+    The weight of a class is n / (C x n of the class), scikit-learn's "balanced". For multi-label it is the weight of
+    the label's positive examples: negatives / positives, at least 1. A class without examples gets 1.
     """
     if kind is Kind.MULTI_LABEL:
         positive = targets.sum(dim=0)
@@ -44,9 +44,9 @@ def balanced_weights(targets: torch.Tensor, kind: Kind, classes: int) -> torch.T
 
 
 def soft_loss(student: torch.Tensor, teacher: torch.Tensor, kind: Kind, temperature: float) -> torch.Tensor:
-    """Mean loss against the teacher's outputs softened by T, times T^2 (Hinton et al. 2015).
+    """Mean loss against the teacher's outputs, both softened by the temperature T, times T^2 (Hinton et al. 2015).
 
-    A regression value has no temperature: there it is the squared error alone.
+    For regression, which has no temperature, it is the squared error.
     """
     if kind is Kind.PAIR_REGRESSION:
         return functional.mse_loss(student, teacher)

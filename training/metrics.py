@@ -1,4 +1,4 @@
-"""Task metrics, in points from 0 to 100 as the paper prints them."""
+"""Task metrics, in points from 0 to 100, as in the paper."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -15,7 +15,7 @@ from training.kinds import Kind
 
 
 def score(kind: Kind, labels: Sequence[str], predictions: Sequence[Any], golds: Sequence[Any]) -> dict[str, float]:
-    """All metrics of a kind, the order of `predictions` being that of `golds`.
+    """All metrics of a kind by name. predictions, golds: one per example, in the same order.
 
     Both hold class names (classification), floats (regression), lists of BIO tags (tagging) or collections of class
     names (multi-label). Pearson and Spearman of constant values are 0.
@@ -54,16 +54,16 @@ def score(kind: Kind, labels: Sequence[str], predictions: Sequence[Any], golds: 
 
 
 def check_metric(name: str, kind: Kind, labels: Sequence[str]) -> None:
-    """Raises TrainingError if `name` is no metric of this kind; names those that are."""
+    """Raises TrainingError, listing the kind's metrics, if `name` is not one of them."""
     rows: dict[Kind, list[Any]] = {
         Kind.PAIR_REGRESSION: [0.0],
         Kind.TAGGING: [["O"]],
         Kind.MULTI_LABEL: [labels],
     }
-    some = rows.get(kind, list(labels))  # every class once: scikit-learn warns where it sees only one
+    some = rows.get(kind, list(labels))  # every class once: scikit-learn warns if it sees only one
     known = score(kind, labels, some, some)
     if name not in known:
-        raise TrainingError(f"{name!r} is no metric of {kind} tasks; choose one of {', '.join(sorted(known))}.")
+        raise TrainingError(f"{name!r} is not a metric of {kind} tasks; choose one of {', '.join(sorted(known))}.")
 
 
 def _indicators(rows: Sequence[Sequence[str]], labels: Sequence[str]) -> np.ndarray:

@@ -1,4 +1,4 @@
-"""The network cut in two: the frozen trunk and a task's branch (paper, figure 1)."""
+"""The two parts of the network: the frozen trunk and a task's branch (paper, figure 1)."""
 
 from collections.abc import Sequence
 
@@ -11,7 +11,7 @@ from training.encoder import Encoder
 
 
 def additive_mask(attention_mask: torch.Tensor) -> torch.Tensor:
-    """int64 [B, T] of ones and zeros -> float32 [B, 1, 1, T] of zeros and the lowest float, to add to the scores."""
+    """int64 [B, T] of ones and zeros -> float32 [B, 1, 1, T], to add to attention scores: 0 and the lowest float."""
     return (1.0 - attention_mask[:, None, None, :].to(torch.float32)) * torch.finfo(torch.float32).min
 
 
@@ -42,7 +42,7 @@ class Trunk(nn.Module):
 class Branch(nn.Module):
     """A task's own layers and its head: BERT's pooler and a linear layer, or a linear layer per token (tagging).
 
-    A regression head has one output, every other one per label.
+    A regression head has one output; every other head has one output per label.
     """
 
     def __init__(self, config: BertConfig, layers: int, outputs: int, per_token: bool) -> None:
@@ -65,7 +65,7 @@ class Branch(nn.Module):
 
 
 def new_branch(encoder: Encoder, tap: int, outputs: int, per_token: bool) -> Branch:
-    """A branch of all the encoder's layers above `tap` with their pretrained weights, and a new head."""
+    """A branch of all the encoder's layers above `tap`, with their pretrained weights and a new head."""
     branch = Branch(encoder.bert.config, encoder.layers - tap, outputs, per_token)
     for own, pretrained in zip(branch.layers, encoder.bert.encoder.layer[tap:], strict=True):
         own.load_state_dict(pretrained.state_dict())
@@ -75,7 +75,7 @@ def new_branch(encoder: Encoder, tap: int, outputs: int, per_token: bool) -> Bra
 
 
 def student_of(teacher: Branch, encoder: Encoder, layers: int) -> Branch:
-    """A branch of the teacher's `layers` lowest fine-tuned layers and its head (paper, section 3.2)."""
+    """A branch of the teacher's `layers` lowest layers and its head (paper, section 3.2)."""
     classifier = teacher.classifier
     student = Branch(encoder.bert.config, layers, classifier.out_features, per_token=teacher.pooler is None)
     wanted = student.state_dict().keys()
@@ -84,7 +84,7 @@ def student_of(teacher: Branch, encoder: Encoder, layers: int) -> Branch:
 
 
 def bottom_of(encoder: Encoder, tap: int, layers: int, teacher: Branch) -> Branch:
-    """A student as student_of makes it, started from the pretrained encoder instead of the teacher (figure 2)."""
+    """A student like that of student_of, but started from the pretrained encoder (paper, figure 2)."""
     student = new_branch(encoder, tap, teacher.classifier.out_features, per_token=teacher.pooler is None)
     student.layers = student.layers[:layers]
     return student

@@ -9,6 +9,7 @@ from torch import nn
 
 from training.batches import Batch, epoch_batches, make_batch, target_of
 from training.data import Example, TaskData
+from training.device import autocast, training_device
 from training.encoder import Encoder
 from training.errors import TrainingError
 from training.evaluator import scores_of
@@ -17,7 +18,6 @@ from training.kinds import Kind
 from training.losses import balanced_weights, hard_loss, training_logits
 from training.metrics import check_metric
 from training.model import Branch, Trunk
-from training.precision import autocast, training_device
 from training.task_model import ComputedStates, ContinuedStates, HiddenStates, TaskModel
 from training.tokenization import NOT_SEEN, Tokens, tokenize
 

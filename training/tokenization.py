@@ -1,4 +1,4 @@
-"""Examples -> token ids, with the position of each word's first sub-word."""
+"""Examples -> token ids and the positions of words' first sub-words."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -7,15 +7,15 @@ from tokenizers import Encoding, Tokenizer
 
 from training.data import Example
 
-NOT_SEEN = -1  # the position of a word that was cut off, or that has no token at all
+NOT_SEEN = -1  # the position of a word that was truncated or has no token
 
 
 @dataclass(frozen=True)
 class Tokens:
     """One example as the encoder reads it.
 
-    ids, types: token ids and segment numbers, special tokens included, at most max_length of them.
-    word_positions: tagging only; for each word the index of its first sub-word in `ids`, or NOT_SEEN.
+    ids, types: token ids and segment numbers, special tokens included; at most max_length.
+    word_positions: for tagging, the index in `ids` of each word's first sub-word, or NOT_SEEN; else empty.
     """
 
     ids: list[int]
@@ -24,7 +24,7 @@ class Tokens:
 
 
 def tokenize(tokenizer: Tokenizer, examples: Sequence[Example], max_length: int) -> list[Tokens]:
-    """Tokenizes texts and pairs; what is longer than max_length tokens is cut, of a pair the longer text first."""
+    """Tokenizes texts and pairs, truncated to max_length tokens, of a pair the longer text first."""
     truncating = Tokenizer.from_str(tokenizer.to_str())
     truncating.enable_truncation(max_length, strategy="longest_first")
     inputs = [example.text if example.text_pair is None else (example.text, example.text_pair) for example in examples]
@@ -36,10 +36,10 @@ def tokenize(tokenizer: Tokenizer, examples: Sequence[Example], max_length: int)
 
 
 def first_sub_words(encoding: Encoding, words: Sequence[tuple[int, int]]) -> list[int]:
-    """For each word, given by its character offsets, the index of its first sub-word, or NOT_SEEN.
+    """The index of each word's first sub-word, or NOT_SEEN. words: (start, end) character offsets.
 
-    Offsets and not the tokenizer's own words decide, because BERT's pre-tokenizer also splits at punctuation and the
-    data does not ("o'clock" is one word). The router does the same on raw text.
+    It uses offsets, not the tokenizer's own words, because BERT's pre-tokenizer also splits at punctuation and the data
+    does not ("o'clock" is one word). The router does the same on raw text.
     """
     positions = [NOT_SEEN] * len(words)
     word = 0

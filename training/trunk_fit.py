@@ -1,4 +1,4 @@
-"""Whether a branch fits a trunk."""
+"""Checks that a branch fits a trunk."""
 
 from collections.abc import Sequence
 
@@ -9,12 +9,12 @@ from training.fingerprint import trunk_fingerprints
 
 
 def check_trunk(checkpoint: Checkpoint, encoder: Encoder) -> None:
-    """Raises TrainingError, naming both fingerprints, if the branch was not trained on this encoder's trunk."""
+    """Raises TrainingError, with both fingerprints, if the branch was not trained on this encoder's trunk."""
     check_fingerprint(checkpoint.record, encoder.name, trunk_fingerprints(encoder, checkpoint.record.tap))
 
 
 def check_fingerprint(record: BranchRecord, encoder_name: str, fingerprints: Sequence[str]) -> None:
-    """The same, against f(0), f(1), ... of the encoder: hashing a trunk is worth doing once for many branches."""
+    """Raises TrainingError as check_trunk does. fingerprints: f(0), f(1), ... of the encoder, for many branches."""
     found = fingerprints[record.tap] if record.tap < len(fingerprints) else "none (it has fewer layers)"
     if found != record.trunk_fingerprint:
         raise TrainingError(

@@ -6,7 +6,7 @@ from pathlib import Path
 from build_tools.backends.espalier_backend.chain import Chain
 from build_tools.errors import BuildError
 from build_tools.repository.names import hidden_name
-from training.batches import pad_tokens
+from training.batches import groups_by_length, pad_tokens
 from training.checkpoint import Checkpoint
 from training.data.split import find_split_file
 from training.data.task import read_examples
@@ -45,9 +45,7 @@ class DevSet:
         """The task's metric, 0..100."""
         record, tokens = self._record, self._tokens
         predicted: list[object] = [None] * len(tokens)
-        by_length = sorted(range(len(tokens)), key=lambda row: len(tokens[row].ids))
-        for start in range(0, len(tokens), BATCH):
-            rows = by_length[start : start + BATCH]
+        for rows in groups_by_length(tokens, BATCH):
             inputs = {name: tensor.numpy() for name, tensor in pad_tokens([tokens[row] for row in rows]).items()}
             hidden = trunk.run(inputs, [hidden_name(record.tap)])[hidden_name(record.tap)]
             logits = branch.run({"hidden": hidden, "attention_mask": inputs["attention_mask"]}, ["logits"])["logits"]

@@ -23,13 +23,16 @@ def load_test(
     concurrency: Annotated[
         str | None, typer.Option(help="Callers at once, for instance 1,8,32 (the default without --rate).")
     ] = None,
-    rate: Annotated[str | None, typer.Option(help="Texts a second, sent whether answered or not: 50,100.")] = None,
+    rate: Annotated[
+        str | None,
+        typer.Option(help="Texts a second, for instance 50,100, sent whether earlier ones are answered or not."),
+    ] = None,
     distribution: Annotated[
         Distribution, typer.Option(help="Distances between the texts of a --rate.")
     ] = Distribution.POISSON,
-    seconds: Annotated[float, typer.Option(help="Seconds that each load is measured for.")] = 10.0,
-    warm_up: Annotated[float, typer.Option(help="Seconds of each load before that.")] = 2.0,
-    seed: Annotated[int, typer.Option(help="Of the order in which the texts are sent.")] = 0,
+    seconds: Annotated[float, typer.Option(help="Seconds of each measurement.")] = 10.0,
+    warm_up: Annotated[float, typer.Option(help="Seconds of load before each measurement.")] = 2.0,
+    seed: Annotated[int, typer.Option(help="Seed of the order in which texts are sent.")] = 0,
     output: Annotated[Path, typer.Option(help="Folder for load_test.csv and load_test.png.", metavar="DIR")] = Path(
         "load_test"
     ),
@@ -58,7 +61,7 @@ def load_test(
     loads = read_loads(concurrency, rate, distribution)
     urls = {name: http_url if name == "http" else url for name in read_protocols(protocol)}
     for name, address in urls.items():
-        address_for(name, address)  # says what is wrong with it, before anything is asked there
+        address_for(name, address)  # a wrong address is named before anything is sent
     rows = shuffled(read_rows(file), seed)
     for name, address in urls.items():
         probe(address, name, rows[0], names)

@@ -8,7 +8,7 @@ from clients.load_test.measurement import Measurement
 
 
 def write_csv(measurements: Sequence[Measurement], file: Path) -> None:
-    """One line a measurement, one column for each name of Measurement.row; empty where it has no value."""
+    """Writes a line for each measurement and a column for each name of Measurement.row; a missing value is empty."""
     rows = [measurement.row() for measurement in measurements]
     with file.open("w", encoding="utf-8", newline="") as output:
         writer = csv.DictWriter(output, list(rows[0]), lineterminator="\n")

@@ -11,14 +11,13 @@ from clients.request import single_request, split_requests
 def prepare_inputs(
     texts: Sequence[str], pairs: Sequence[str | None] | None, tasks: Sequence[str] | None, file: Path
 ) -> None:
-    """Write `file` for perf_analyzer's --input-data: one request a text, as Client.predict would send it.
+    """Writes `file` for perf_analyzer's --input-data: one request for each text, as Client.predict sends it.
 
-    They are sent in this order, and then again from the top.
+    perf_analyzer sends them in this order, then again from the top.
+    pairs: one for each text; None for a text without a second one.
+    tasks: the tasks that every request asks; None asks all.
 
-    pairs    one per text, None for a text that has none
-    tasks    the tasks that every request asks; None asks all
-
-    Raises RequestRejected naming the row that the server would refuse.
+    Raises RequestRejected, naming the row, if the server would refuse it.
     """
     if not texts:
         raise RequestRejected("there are no texts to load the server with: give some")

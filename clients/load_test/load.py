@@ -1,4 +1,4 @@
-"""How hard the server is pressed at one point of a load test."""
+"""One load of a load test: concurrent callers or a rate."""
 
 import math
 from dataclasses import dataclass
@@ -8,7 +8,7 @@ from clients.errors import RequestRejected
 
 
 class Distribution(StrEnum):
-    """The distances between the texts of an open loop: even, or random as independent callers make them."""
+    """The distances between the texts of an open loop: constant, or random as independent callers make them."""
 
     POISSON = "poisson"
     CONSTANT = "constant"
@@ -22,7 +22,7 @@ class Concurrency:
 
     def __post_init__(self) -> None:
         if self.callers < 1:
-            raise RequestRejected(f"a load of {self.callers} callers is no load: give 1 or more")
+            raise RequestRejected(f"a load of {self.callers} callers is not a load: give 1 or more")
 
     def __str__(self) -> str:
         return "1 caller" if self.callers == 1 else f"{self.callers} callers"
@@ -30,14 +30,14 @@ class Concurrency:
 
 @dataclass(frozen=True)
 class Rate:
-    """An open loop: so many texts a second, whether those before are answered or not."""
+    """An open loop: texts are sent at this rate, whether earlier ones are answered or not."""
 
     per_second: float
     distribution: Distribution = Distribution.POISSON
 
     def __post_init__(self) -> None:
         if not 0 < self.per_second < math.inf:
-            raise RequestRejected(f"a rate of {self.per_second:g} texts a second is no load: give more than 0")
+            raise RequestRejected(f"a rate of {self.per_second:g} texts a second is not a load: give more than 0")
 
     def __str__(self) -> str:
         return f"{self.per_second:g}/s"

@@ -33,13 +33,14 @@ def measure(
     seconds: float = 10.0,
     warm_up_seconds: float = 2.0,
 ) -> Measurement:
-    """Press `model` with the texts of `inputs` (see prepare_inputs), and measure `seconds` of it after the warm-up.
+    """Loads `model` with the texts of `inputs` (see prepare_inputs) and measures `seconds` after the warm-up.
 
-    url    host[:port], or http://host[:port] for the protocol "http". "stream" needs a decoupled model, and only that.
+    url: host[:port], or http://host[:port] for the protocol "http". A decoupled model needs "stream", others cannot
+        have it.
 
-    Takes those seconds and about one more, and up to 30 more if the server is slow to answer what was sent last.
-    Requests that fail are counted in the result. Raises EspalierError when nothing could be sent: ServerUnavailable
-    for the server or model, RequestRejected for an argument, LoadTestUnavailable for what is not installed.
+    It takes about one second more than that, and up to 30 more if the last answers are slow.
+    The result counts the requests that fail. Raises ServerUnavailable, RequestRejected or LoadTestUnavailable if
+    nothing could be sent: because of server or model, an argument, or a missing package.
     """
     address = address_for(protocol, url)
     if not (0 < seconds < math.inf and 0 <= warm_up_seconds < math.inf):

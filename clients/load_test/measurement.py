@@ -23,15 +23,15 @@ class Latency:
 class Measurement:
     """One load on one model.
 
-    requests       answered within `seconds`, each with one text
-    latency        to the answer; of a stream, to its last one. None without any request
-    first          of a stream: to its first answer that is no error. None for the other protocols
-    failed         requests that the server refused or broke on. perf_analyzer stops a sender at its first one, so that
-                   with failures the figures are those of the senders that were left
-    failure        the commonest sentence of those, or ""
-    unanswered     whether the server still owed answers 30 s after the load had ended, too late to count
-    task_errors    answers of a single task that hold an error (of the router only); the request counts as answered
-    task_error     the commonest sentence of those, or ""
+    requests: answered within `seconds`, each with one text.
+    latency: from sending to the answer, of a stream to its last one. None without any request.
+    first: of a stream, from sending to the first answer that is not an error. None for the other protocols.
+    failed: requests that the server refused or failed on. perf_analyzer stops a sender at its first failed request,
+        so the other figures are those of the remaining senders.
+    failure: the commonest message of those, or "".
+    unanswered: whether some requests had no answer 30 s after the load, too late to count.
+    task_errors: answers of single tasks with an error (of the router only); the request counts as answered.
+    task_error: the commonest message of those, or "".
     """
 
     protocol: Protocol

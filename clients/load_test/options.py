@@ -12,7 +12,7 @@ _Number = TypeVar("_Number", int, float)
 
 
 def read_protocols(joined: str) -> list[Protocol]:
-    """Raises RequestRejected for a name that is no protocol, or none at all."""
+    """Returns the protocols that are named. Raises RequestRejected for an unknown one, and if none is named."""
     known: tuple[Protocol, ...] = get_args(Protocol)
     for name in (names := _parts(joined)):
         if name not in known:
@@ -23,7 +23,7 @@ def read_protocols(joined: str) -> list[Protocol]:
 
 
 def read_loads(callers: str | None, rates: str | None, distribution: Distribution) -> list[Load]:
-    """The sweep: first the numbers of callers, then the rates. Raises RequestRejected for what is no number."""
+    """Returns first the numbers of callers, then the rates. Raises RequestRejected if one is not a number."""
     if callers is None and rates is None:
         callers = _DEFAULT_CALLERS
     return [
@@ -40,7 +40,7 @@ def _numbers(option: str, joined: str | None, kind: Callable[[str], _Number]) ->
     except ValueError:
         numbers = []
     if not numbers:
-        raise RequestRejected(f"{option}: '{joined}' is no list of numbers: write them like 1,8,32")
+        raise RequestRejected(f"{option}: '{joined}' is not a list of numbers: write them like 1,8,32")
     return numbers
 
 

@@ -1,4 +1,4 @@
-"""Where perf_analyzer and its libraries are, and what to tell it."""
+"""Finds perf_analyzer and its libraries, and makes its arguments."""
 
 import os
 import shutil
@@ -12,15 +12,15 @@ from clients.load_test.errors import LoadTestUnavailable
 from clients.load_test.load import Load, Rate
 from clients.load_test.protocol import Protocol
 
-# What perf_analyzer of tritonclient 2.50 links and few machines have -> its name inside the wheel nvidia-pytriton.
+# Libraries that perf_analyzer 2.50 links and few machines have -> their names in the wheel nvidia-pytriton.
 _LIBRARIES = {"libb64.so.0d": "libb64-*.so.0d", "libcudart.so.12": "libcudart-*.so.12*"}
 _RATE_SENDERS = 16  # threads that share an open loop's schedule
 
 
 def find_perf_analyzer() -> Path:
-    """The program of the running environment, or else the first on PATH.
+    """Returns the program of the running environment, or else the first on PATH.
 
-    Raises LoadTestUnavailable when there is none.
+    Raises LoadTestUnavailable if neither exists.
     """
     beside = Path(sys.executable).with_name("perf_analyzer")
     found = str(beside) if beside.is_file() else shutil.which("perf_analyzer")
@@ -30,9 +30,9 @@ def find_perf_analyzer() -> Path:
 
 
 def environment(links: Path, inherited: Mapping[str, str] = os.environ) -> dict[str, str]:
-    """`inherited`, so changed that perf_analyzer finds its libraries by links, made in the empty folder `links`.
+    """Returns `inherited` with a library path to links that it makes in the empty folder `links`.
 
-    Without nvidia-pytriton nothing is linked: the machine may have them itself, as Triton's SDK container does.
+    Without nvidia-pytriton it links nothing: the machine may have the libraries, as Triton's SDK container does.
     """
     try:
         wheel = Path(str(distribution("nvidia-pytriton").locate_file("nvidia_pytriton.libs")))
@@ -46,27 +46,27 @@ def environment(links: Path, inherited: Mapping[str, str] = os.environ) -> dict[
 
 
 def arguments(address: Address, model: str, inputs: Path, protocol: Protocol, export: Path) -> list[str]:
-    """What to send to which model, over which protocol, and where to record it."""
+    """Returns the arguments for model, address, protocol, input data, and the file that records every request."""
     options = ["-m", model, "-u", f"{address.target}{address.path}", "-i", "http" if protocol == "http" else "grpc"]
     options += ["--input-data", str(inputs), "--profile-export-file", str(export)]
     return [*options, "--streaming"] if protocol == "stream" else options
 
 
 def load_arguments(load: Load, protocol: Protocol, schedule: Path) -> list[str]:
-    """How many senders, and how fast they send. schedule: for a Rate, as write_schedule made it."""
+    """Returns the arguments for the senders and their pace. schedule: the file of write_schedule, for a Rate."""
     if isinstance(load, Rate):
-        # Without --async all its threads would soon wait for answers, and nobody send: no open loop any more.
+        # Without --async all threads would soon wait for answers and the loop would be a closed one.
         return ["--request-intervals", str(schedule), "--max-threads", str(_RATE_SENDERS), "--async"]
     options = ["--concurrency-range", str(load.callers)]
-    # A thread for each caller, as blocking calls have in any case: a thread with several callers sends the same text
-    # for all of them, and one error stops them all.
+    # A thread for each caller, as blocking calls have anyway: a thread with several callers sends the same text for
+    # all of them, and one error stops them all.
     return [*options, "--max-threads", str(load.callers)] if protocol == "stream" else options
 
 
 def window_arguments(seconds: float) -> list[str]:
-    """How long to watch: in one window of `seconds`, that covers the whole load and is ended from outside.
+    """Returns the arguments for one window that covers the whole load of `seconds` and is ended from outside.
 
-    Left alone, perf_analyzer takes one window after another until three agree, for as long as it takes.
+    By itself perf_analyzer measures one window after another until three agree.
     """
-    # A window lasts 1.2 times what is asked for. The candidates bound the run even if nobody ends it.
-    return ["--measurement-interval", str(round(seconds / 1.2 * 1000)), "--max-candidates", "3"]
+    # A window lasts 1.2 times the interval that it is given. --max-trials ends the run even if nobody stops it.
+    return ["--measurement-interval", str(round(seconds / 1.2 * 1000)), "--max-trials", "3"]

@@ -1,4 +1,4 @@
-"""One request before a load: what is wrong with the server or the request is said at once, and clearly."""
+"""One request before a load, so that a wrong server or request is named at once."""
 
 from collections.abc import Sequence
 
@@ -8,7 +8,7 @@ from clients.load_test.texts import Row
 
 
 def probe(url: str, protocol: Protocol, row: Row, tasks: Sequence[str] | None) -> None:
-    """Ask the router once the way the load will. Raises EspalierError as Client does."""
+    """Asks the router once, as the load will. Raises EspalierError as Client does."""
     text, pair = row
     with Client(url) as client:
         if protocol == "stream":

@@ -24,9 +24,9 @@ _SENDER_STOPPED = re.compile(r"^Thread \[(\d+)\] had error: (.*)$", re.MULTILINE
 class Ended:
     """How a run of perf_analyzer went.
 
-    began         when the load began, in seconds of the system clock; None if it never did
-    log           what it printed
-    unanswered    whether requests were still without an answer DRAIN_SECONDS after the load, when it was killed
+    began: when the load began, in seconds of the system clock; None if it never did.
+    log: perf_analyzer's output.
+    unanswered: whether some requests had no answer DRAIN_SECONDS after the load, so that it was killed.
     """
 
     began: float | None

@@ -18,9 +18,9 @@ _NS_PER_S = 1e9
 class Profile:
     """The N requests whose last answer came within the stretch.
 
-    last           [N] milliseconds from sending a request to its last answer
-    first          [N] the same to its first answer that is no error; NaN where all are errors
-    task_errors    the router's sentence for each task of each request that could not answer
+    last: float [N], milliseconds from sending a request to its last answer.
+    first: float [N], to its first answer that is not an error; NaN if all are errors.
+    task_errors: the router's message for each task of each request that could not answer.
     """
 
     last: np.ndarray
@@ -29,9 +29,9 @@ class Profile:
 
 
 def read_profile(export: Path, start: float, end: float) -> Profile:
-    """The requests of the export (JSON of perf_analyzer 2.50) from `start` to `end`, in seconds of the system clock.
+    """Reads the requests from `start` to `end`, in seconds of the system clock, of an export of perf_analyzer 2.50.
 
-    Raises ServerFailed when it is not such an export.
+    Raises ServerFailed if it is not such an export.
     """
     try:
         # Tensors of several strings hold their lengths as raw bytes, which are not always UTF-8.

@@ -12,9 +12,9 @@ MODELS: dict[Protocol, str] = {"grpc": "nlu", "http": "nlu", "stream": "nlu_stre
 
 
 def address_for(protocol: Protocol, url: str) -> Address:
-    """The address in `url`. Raises RequestRejected when it is none, or not one for this protocol."""
+    """Returns the address in `url`. Raises RequestRejected if it is not one for this protocol."""
     address = parse_address(url)
     if (address.transport == "http") != (protocol == "http"):
         form = "http://host:8000" if protocol == "http" else "host:8001"
-        raise RequestRejected(f"'{url}' is no address for a load over {protocol}: write {form}")
+        raise RequestRejected(f"'{url}' is not an address for a load over {protocol}: write {form}")
     return address

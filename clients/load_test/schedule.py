@@ -12,13 +12,13 @@ _US_PER_S = 1_000_000
 
 
 def write_schedule(rate: Rate, stretches: tuple[float, ...], file: Path) -> None:
-    """Write `file` for perf_analyzer's --request-intervals: microseconds from one text to the next, one a line.
+    """Writes `file` for perf_analyzer's --request-intervals: microseconds from one text to the next, one a line.
 
-    stretches    seconds, one after another (warm-up, measurement), each of which gets its share of texts
+    stretches: seconds of each stretch (warm-up, measurement).
 
-    perf_analyzer's own Poisson schedule is always the same one and an odd sample: at 4/s it sends 12 texts from second
-    2 to second 8. Here each stretch gets exactly the number that the rate says, anywhere within it: a Poisson process
-    given its number of events. Raises RequestRejected when that number is 0 for all stretches.
+    Each stretch gets exactly as many texts as the rate says, at random times: a Poisson process given its number of
+    events. perf_analyzer's own Poisson schedule is always the same odd sample: at 4 texts/s it sends 12 from second 2
+    to second 8. Raises RequestRejected if all stretches together get none.
     """
     random = np.random.default_rng(_SEED)
     times = []

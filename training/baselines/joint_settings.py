@@ -6,7 +6,7 @@ from typing import Any, Final, Self
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from training.errors import TrainingError
-from training.hyper_parameters import HyperParameters, Precision
+from training.hyper_parameters import HyperParameters, TrainingPrecision
 from training.kinds import Kind
 from training.prepared_task import PreparedTask
 
@@ -49,7 +49,7 @@ class JointSettings(BaseModel):
     epochs: int
     learning_rate: float
     head_learning_rate: float
-    precision: Precision
+    precision: TrainingPrecision
     seed: int
 
     @property

@@ -1,7 +1,7 @@
 """The verbs of training.
 
-What needs torch is imported inside the verbs, so that `espalier --help` and `espalier predict` answer at once, also
-where torch is not installed.
+Modules that need torch are imported inside the verbs, so that `espalier --help` and `espalier predict` answer at once,
+also where torch is not installed.
 """
 
 import typer

@@ -26,14 +26,14 @@ app = typer.Typer()
 def joint(
     tasks: Annotated[
         list[Path],
-        typer.Argument(metavar="TASK_DIR", help="Two or more data folders; each task has its folder's name."),
+        typer.Argument(metavar="TASK_DIR", help="Two or more data folders; each task is named after its folder."),
     ],
-    output: Annotated[Path, typer.Option(help="Where joint.json goes: the folder that holds the tasks' searches.")],
+    output: Annotated[Path, typer.Option(help="The folder of the tasks' searches; joint.json is written to it.")],
     encoder: EncoderName = "minilm",
-    epochs: Annotated[str, typer.Option(help="The epochs of which the best mean metric is kept.")] = "3-5",
+    epochs: Annotated[str, typer.Option(help="3-5: train 5 epochs, keep the best of 3, 4 and 5.")] = "3-5",
     learning_rate: LearningRate = DEFAULTS.learning_rate,
     head_learning_rate: Annotated[
-        float, typer.Option(min=0, max=1, help="For the head of a task that was left out.")
+        float, typer.Option(min=0, max=1, help="Peak learning rate of the head of a left-out task.")
     ] = 1e-3,
     batch_size: BatchSize = DEFAULTS.batch_size,
     max_length: MaxLength = DEFAULTS.max_length,
@@ -42,7 +42,7 @@ def joint(
     dev_rows: DevRows = None,
     seed: Seed = DEFAULTS.seed,
     leave_out: Annotated[
-        list[str] | None, typer.Option(metavar="TASK", help="May be given several times; every task if not given.")
+        list[str] | None, typer.Option(metavar="TASK", help="A task to leave out; repeatable; by default each in turn.")
     ] = None,
     no_leave_one_out: Annotated[
         bool, typer.Option("--no-leave-one-out", help="Train only the model of all tasks.")
@@ -50,7 +50,7 @@ def joint(
 ) -> None:
     """Train the baseline MT-DNN: one encoder for all tasks, then each task's head on the model of the others.
 
-    Ended at any moment, the same command goes on where it stopped. The rows sampled are those that search samples.
+    Safe to kill: run it again to resume. It samples the same rows as search.
     """
     folders = _by_name(tasks)
     left_out = _left_out(leave_out, no_leave_one_out, list(folders))
@@ -88,9 +88,9 @@ def joint(
 
 
 def _by_name(folders: list[Path]) -> dict[str, Path]:
-    """The folders under their tasks' names, in the names' order, so that the order given changes no score.
+    """The folders by task name, sorted, so that the order on the command line changes no score.
 
-    Raises TrainingError for a name that cannot be a task's, two folders of one name, or fewer than two.
+    Raises TrainingError for an invalid task name, for two folders with the same name, or for fewer than two folders.
     """
     from training.checkpoint import check_task_name
 
@@ -109,12 +109,12 @@ def _by_name(folders: list[Path]) -> dict[str, Path]:
 
 
 def _left_out(asked: list[str] | None, none: bool, tasks: list[str]) -> list[str]:
-    """The tasks to leave out in turn. Raises TrainingError for one that is no task, and for asking both ways."""
+    """The tasks to leave out in turn. Raises TrainingError for an unknown task and for contradicting options."""
     if none:
         if asked:
             raise TrainingError("--leave-out and --no-leave-one-out contradict each other: give one of them.")
         return []
     for name in asked or []:
         if name not in tasks:
-            raise TrainingError(f"--leave-out {name}: this is none of the tasks {', '.join(tasks)}.")
+            raise TrainingError(f"--leave-out {name}: this is not one of the tasks {', '.join(tasks)}.")
     return asked or tasks

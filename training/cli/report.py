@@ -13,19 +13,17 @@ app = typer.Typer()
 
 @app.command()
 def report(
-    results: Annotated[
-        list[Path], typer.Argument(help="What `espalier search` wrote: task folders, or a folder of them.")
-    ],
-    output: Annotated[Path, typer.Option("--output", help="The report's folder: new, or of an earlier report.")],
+    results: Annotated[list[Path], typer.Argument(help="Folders that `espalier search` wrote, or a folder of them.")],
+    output: Annotated[Path, typer.Option("--output", help="The report's folder: new, or that of an earlier report.")],
     threshold: Annotated[
         list[float] | None,
-        typer.Option("--threshold", "-c", help="c: points that each added layer must bring; may be given many times."),
+        typer.Option("--threshold", "-c", help="c: points that each added layer must gain; repeatable."),
     ] = None,
     no_errors: Annotated[
-        bool, typer.Option("--no-errors", help="Load no model: quick, but without confusion matrices and span errors.")
+        bool, typer.Option("--no-errors", help="Load no model: faster, but without confusion matrices and span errors.")
     ] = False,
 ) -> None:
-    """Write a page of tables and plots: what was searched, what to serve, what it costs and where it errs."""
+    """Write a page of tables and plots: the searches, the branches to serve, their cost and their errors."""
     from training.report.page import make_page
     from training.report.results import find_results
     from training.report.write import FILE, check_place, write_report

@@ -33,21 +33,25 @@ RATES, SEEDS = [DEFAULTS.learning_rate], [DEFAULTS.seed]
 @app.command()
 def search(
     data: Data,
-    output: Annotated[Path | None, typer.Option(help="The search's folder; results/TASK if not given.")] = None,
+    output: Annotated[Path | None, typer.Option(help="The search's folder; by default results/TASK.")] = None,
     task: TaskName = None,
     kind: KindName = None,
     metric: Metric = None,
     encoder: EncoderName = "minilm",
-    layers: Annotated[
-        str | None, typer.Option("--layers", "-L", help="Teachers' L, as 4-10; for N layers N/3 to 10N/12.")
+    teacher_layers: Annotated[
+        str | None,
+        typer.Option("--teacher-layers", "-L", help="Layers of the teachers, as 4-10; by default N/3 to 10N/12."),
     ] = None,
-    student_layers: Annotated[str, typer.Option("--student-layers", "-l", help="Students' l.")] = "1-3",
-    epochs: Annotated[str, typer.Option(help="The epochs of which the best is kept, read off one run.")] = "3-5",
-    learning_rate: Annotated[list[float], typer.Option(min=0, max=1, help="May be given several times.")] = RATES,
+    student_layers: Annotated[
+        str, typer.Option("--student-layers", "-l", help="Layers of the students, as 1-3.")
+    ] = "1-3",
+    epochs: Annotated[str, typer.Option(help="3-5: train 5 epochs, keep the best of 3, 4 and 5.")] = "3-5",
+    learning_rate: Annotated[list[float], typer.Option(min=0, max=1, help="Peak learning rate; repeatable.")] = RATES,
     full_learning_rate: Annotated[
-        list[float] | None, typer.Option(min=0, max=1, help="Those of `--baseline full`, which wants lower ones.")
+        list[float] | None,
+        typer.Option(min=0, max=1, help="Peak learning rate of `--baseline full`; repeatable."),
     ] = None,
-    seed: Annotated[list[int], typer.Option(min=0, help="May be given several times.")] = SEEDS,
+    seed: Annotated[list[int], typer.Option(min=0, help="Seed of weights, shuffling and dropout; repeatable.")] = SEEDS,
     patience: Patience = DEFAULTS.patience,
     batch_size: BatchSize = DEFAULTS.batch_size,
     accumulation: Accumulation = DEFAULTS.accumulation,
@@ -58,20 +62,20 @@ def search(
     dev_rows: DevRows = None,
     baseline: Annotated[
         list[Baseline] | None,
-        typer.Option(help="Also train `full` (fine-tuning of all layers) or `vanilla` (students from the encoder)."),
+        typer.Option(help="Also train `full` (fine-tuning of all layers) or `vanilla` (students of the encoder)."),
     ] = None,
     tolerance: Annotated[
-        float, typer.Option(min=0, help="Points below the best teacher that count as equal to it: fewest layers win.")
+        float, typer.Option(min=0, help="Teachers this many points below the best count as equal; fewest layers win.")
     ] = 0.0,
-    prune: Annotated[bool, typer.Option(help="End teachers that fall behind by more than noise.")] = True,
-    cache_gb: Annotated[float, typer.Option(min=0, help="Disk for the frozen layers' outputs; 0: none.")] = 8.0,
+    prune: Annotated[bool, typer.Option(help="Stop teachers that fall behind by more than noise.")] = True,
+    cache_gb: Annotated[float, typer.Option(min=0, help="Disk space for the frozen layers' outputs; 0: none.")] = 8.0,
     storage: Annotated[
-        str | None, typer.Option(help="Optuna storage URL for several machines; a SQLite file if not given.")
+        str | None, typer.Option(help="Optuna storage URL, for several machines; by default a SQLite file.")
     ] = None,
 ) -> None:
-    """Search for one task's L and l: teachers for each L, then students of the best.
+    """Search for the layers of one task's teacher and student: train teachers, then students of the best one.
 
-    Ended at any moment, the same command goes on where it stopped. Several processes may work on one search.
+    Safe to kill: run it again to resume. Several processes may work on one search.
     """
     from training.data import load_task
     from training.encoder import load_encoder
@@ -85,7 +89,7 @@ def search(
     epoch_range, student_range = parse_range(epochs), parse_range(student_layers)
     task_data = load_task(data, kind, train_rows, dev_rows=dev_rows)
     trained_on = load_encoder(encoder)
-    teacher_range = parse_range(layers) if layers else default_range(trained_on.layers)
+    teacher_range = parse_range(teacher_layers) if teacher_layers else default_range(trained_on.layers)
     check_range(teacher_range, trained_on.layers)
     prepared = PreparedTask(task_data, name, trained_on, max_length, metric)
     settings = Settings(

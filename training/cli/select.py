@@ -20,21 +20,21 @@ app = typer.Typer()
 @app.command()
 def select(
     results: Annotated[
-        list[Path] | None, typer.Argument(help="What `espalier search` wrote: task folders, or a folder of them.")
+        list[Path] | None, typer.Argument(help="Folders that `espalier search` wrote, or a folder of them.")
     ] = None,
-    scores: Annotated[Path | None, typer.Option(help="A JSON file of scores instead.")] = None,
+    scores: Annotated[Path | None, typer.Option(help="Read a JSON file of scores instead.")] = None,
     threshold: Annotated[
         list[float] | None,
-        typer.Option("--threshold", "-c", help="c: points that each added layer must bring; may be given many times."),
+        typer.Option("--threshold", "-c", help="c: points that each added layer must gain; repeatable."),
     ] = None,
     teacher_layers: Annotated[
-        str | None, typer.Option(metavar="A-B", help="L that a teacher may have; 4-10 of 12 layers if not given.")
+        str | None, typer.Option(metavar="A-B", help="Layers that a teacher may have; by default 4-10 of 12.")
     ] = None,
     show_all: Annotated[bool, typer.Option("--all", help="Also show the fixed choices: KD-l, w/o KD, full.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
     suite: Annotated[Path | None, typer.Option(help="Write the choice to this file, for `espalier build`.")] = None,
 ) -> None:
-    """Choose each task's branch by the points that added layers bring, one row per threshold."""
+    """Choose each task's branch by the points that added layers gain, one row per threshold."""
     from rich.console import Console
 
     from training.selection.mixed import mixed
@@ -80,7 +80,7 @@ def _options(results: list[Path], scores: Path | None, teacher_layers: str | Non
 
 
 def _with_fixed(options: "Options", chosen: list["Suite"]) -> list["Suite"]:
-    """In the order of Appendix D. A row that some task cannot fill is left out, and stderr says so."""
+    """All rows in the order of the paper's Appendix D. Rows that a task lacks are left out, with a line on stderr."""
     from training.selection.mixed import distilled, full_fine_tuning, without_distillation
 
     student_layers = sorted({layers for task in options.tasks.values() for layers in task.students})

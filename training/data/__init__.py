@@ -1,4 +1,4 @@
-"""Reading tasks: JSONL folders and Hugging Face data sets in, examples out."""
+"""Reads tasks: folders of JSONL, CSV or TSV files, or Hugging Face data sets -> examples."""
 
 from training.data.example import Example
 from training.data.task import TaskData, load_task

@@ -7,11 +7,11 @@ Label = str | float | tuple[str, ...]
 
 @dataclass(frozen=True)
 class Example:
-    """A text (or a pair of texts) with its label, as every kind uses it.
+    """A text (or a pair of texts) with its label, for every kind of task.
 
-    label: a class name, a float (pair regression), one BIO tag per word (tagging), or the class names that apply
+    label: a class name, a float (pair regression), a BIO tag per word (tagging), or the class names that apply
         (multi-label).
-    words: tagging only; the (start, end) character offsets of each word in `text`, end exclusive.
+    words: for tagging, the (start, end) character offsets of each word in `text`, end exclusive; else empty.
     """
 
     text: str

@@ -1,4 +1,4 @@
-"""Data sets of the Hugging Face hub, through the `datasets` library."""
+"""Reads data sets of the Hugging Face hub with the `datasets` library."""
 
 from collections.abc import Iterator
 
@@ -7,7 +7,7 @@ import datasets
 from training.data.rows import Row
 from training.errors import TrainingError
 
-# Column names that well-known data sets use for ours; the first that a data set has is taken.
+# Our fields and the column names that well-known data sets use for them; the first one in a data set is used.
 COLUMNS = {
     "text": ("text", "question", "sentence1", "question1", "premise", "sentence", "utterance", "content"),
     "text_pair": ("text_pair", "sentence2", "question2", "hypothesis", "context", "sentence"),
@@ -15,20 +15,19 @@ COLUMNS = {
     "tokens": ("tokens", "words"),
     "tags": ("tags", "ner_tags", "slots", "labels"),
 }
-DEV_SPLITS = ("dev", "validation", "validation_matched")  # never test: the best epoch is picked on it
+DEV_SPLITS = ("dev", "validation", "validation_matched")  # never test: dev picks the best epoch
 
 
 def read_hub(name: str) -> dict[str, Iterator[tuple[str, Row]]]:
     """The train and dev rows of a data set: `NAME` or `NAME:CONFIGURATION`, as `datasets.load_dataset` takes them.
 
-    NAME may also be a local folder of data files that the `datasets` library understands.
-    Class numbers are turned into their names. Raises TrainingError if the data set cannot be loaded or lacks a
-    train or dev split.
+    NAME may also be a local folder of data files that the `datasets` library understands. Class numbers become class
+    names. Raises TrainingError if the data set cannot be loaded or lacks a train or dev split.
     """
     path, _, configuration = name.partition(":")
     try:
         splits = datasets.load_dataset(path, configuration or None)
-    except Exception as error:  # the library raises many kinds for "not there" and "not reachable"
+    except Exception as error:  # the library raises many types for "missing" and "not reachable"
         raise TrainingError(f"the data set {name!r} could not be loaded: {error}") from error
     dev = next((split for split in DEV_SPLITS if split in splits), None)
     if "train" not in splits or dev is None:
@@ -50,13 +49,13 @@ def _rows(split: datasets.Dataset, name: str) -> Iterator[tuple[str, Row]]:
         where = f"{name}, row {number}"
         try:
             named = {field: names[field](row[column]) for field, column in columns.items()}
-        except ValueError as error:  # ClassLabel's own, for -1 or null: the row is not labelled
+        except ValueError as error:  # from ClassLabel, for -1 or null: the row has no label
             raise TrainingError(f"{where}: a class number has no name: {error}") from error
         yield where, named
 
 
 def _class_names(feature: object):  # type: ignore[no-untyped-def]
-    """A function that turns a column's class numbers into names, and leaves all else as it is."""
+    """Returns a function that turns a column's class numbers into names and leaves other values unchanged."""
     inner = getattr(feature, "feature", feature)
     if not isinstance(inner, datasets.ClassLabel):
         return lambda value: value

@@ -1,4 +1,4 @@
-"""The kind of a task, told from the fields of its rows."""
+"""Infers a task's kind from the fields of its rows."""
 
 from collections.abc import Sequence
 
@@ -8,14 +8,14 @@ from training.kinds import Kind
 
 
 def infer_kind(pairs: Sequence[tuple[str, Row]]) -> Kind:
-    """The one kind that the rows speak of; pairs: ("FILE, line N", row) for each, at least one.
+    """The kind of all rows. pairs: ("FILE, line N", row) for each row, at least one.
 
-    Scores of text pairs may be written with and without a fraction (2.5, 3). Rows that fit no kind are passed over,
-    but for the first: to_example says of each what it lacks.
-    Raises TrainingError if the first row fits no kind, and if two rows speak of different kinds, naming both.
+    Scores of text pairs may be written with or without a fraction (2.5, 3). Later rows that fit no kind are skipped:
+    to_example raises an error that says what such a row lacks.
+    Raises TrainingError if the first row fits no kind, or if two rows have different kinds, naming both.
     """
     first_of: dict[Kind, str] = {}
-    whole: str | None = None  # the first text pair with an integer, which is a class as well as a score
+    whole: str | None = None  # the first text pair with an integer: it may be a class or a score
     for where, row in pairs:
         kind = _kind_of(row)
         if kind is Kind.PAIR_CLASSIFICATION and isinstance(row["label"], int):

@@ -1,4 +1,4 @@
-"""JSONL files, one JSON object a line."""
+"""Reads JSONL files, which have one JSON object per line."""
 
 import json
 from collections.abc import Iterator
@@ -10,9 +10,10 @@ from training.errors import TrainingError
 
 
 def read_jsonl(path: Path) -> Iterator[tuple[str, Row]]:
-    """Yields ("FILE, line N", row) for each line of `path`; blank lines are passed over.
+    """Yields ("FILE, line N", row) for each line of `path`; blank lines are skipped.
 
-    Raises TrainingError, naming file and line, for a missing file, a line that is no JSON object, or invalid UTF-8.
+    Raises TrainingError, naming file and line, if the file is missing, a line is not a JSON object, or the text is not
+    valid UTF-8.
     """
     for number, line in read_lines(path):
         where = f"{path}, line {number}"
@@ -22,7 +23,7 @@ def read_jsonl(path: Path) -> Iterator[tuple[str, Row]]:
             row = json.loads(line)
         except json.JSONDecodeError as error:
             raise TrainingError(f"{where}: not valid JSON: {error.msg} at column {error.colno}.") from error
-        if r"\ud" in line.lower():  # JSON can spell half a surrogate pair, which no tokenizer takes
+        if r"\ud" in line.lower():  # JSON can hold half a surrogate pair, which tokenizers reject
             _check_surrogates(row, where)
         if not isinstance(row, dict):
             raise TrainingError(f"{where}: a line must be a JSON object, not {type(row).__name__}.")

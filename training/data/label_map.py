@@ -1,4 +1,4 @@
-"""Labels renamed, merged and dropped, as task.json's label_map says."""
+"""Renames, merges and drops labels, as the `label_map` of task.json says."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
@@ -14,7 +14,10 @@ LabelMap = Mapping[str, str | None]
 
 
 def apply_label_map(located: Iterable[Located], kind: Kind, label_map: LabelMap) -> list[Located]:
-    """The examples with their new labels. None drops an example of one class, a span, or a name of several."""
+    """The examples with their new labels.
+
+    None as the new label drops the example (classification), the span (tagging) or only that name (multi-label).
+    """
     if not label_map:  # a regression label stays a number
         return list(located)
     mapped = ((where, _map(example, kind, label_map)) for where, example in located)
@@ -22,7 +25,10 @@ def apply_label_map(located: Iterable[Located], kind: Kind, label_map: LabelMap)
 
 
 def check_label_map(label_map: LabelMap, examples: Sequence[Example], kind: Kind, folder: Path) -> None:
-    """Raises TrainingError for an old name that no example has; examples: those of train and dev before the map."""
+    """Raises TrainingError if the map has an old name that no example has.
+
+    examples: those of train and dev, before the map is applied.
+    """
     names = set(all_names(examples, kind))
     for old in label_map:
         if old not in names:

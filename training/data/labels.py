@@ -1,6 +1,6 @@
-"""The labels of a task: which there are, which a row has that the task has not, which are too rare to learn.
+"""The labels of a task: all of them, those that a row has but the task does not, and those too rare to learn.
 
-Names are labels as people write them; for tagging that is the span types, of which a model's labels are the BIO tags.
+A name is a label as people write it. For tagging, names are the span types; the model's labels are their BIO tags.
 """
 
 import warnings
@@ -11,13 +11,13 @@ from training.data.example import Example
 from training.errors import TrainingError, TrainingWarning
 from training.kinds import Kind
 
-# An example and where it stands: "FILE, line N".
+# ("FILE, line N", the example read from there)
 Located = tuple[str, Example]
-NAMED = 3  # a message names so many labels at most
+NAMED = 3  # a message names at most this many labels
 
 
 def names_of(example: Example, kind: Kind) -> tuple[str, ...]:
-    """The names in the example's label, for tagging one for each word of a span; none for regression."""
+    """The names in the example's label; for tagging one for each word in a span, for regression none."""
     if kind is Kind.PAIR_REGRESSION:
         return ()
     if not isinstance(example.label, tuple):
@@ -26,26 +26,26 @@ def names_of(example: Example, kind: Kind) -> tuple[str, ...]:
 
 
 def all_names(examples: Iterable[Example], kind: Kind) -> list[str]:
-    """The names that occur, sorted."""
+    """The names that occur in the examples, sorted."""
     return sorted({name for example in examples for name in names_of(example, kind)})
 
 
 def labels_of(names: Iterable[str], kind: Kind) -> tuple[str, ...]:
-    """The labels that a model tells apart: the names, but for tagging "O" and the two BIO tags of each."""
+    """The labels of the model's outputs: the names; for tagging "O" and then the B- and I- tag of each name."""
     if kind is Kind.TAGGING:
         return ("O", *(f"{prefix}-{name}" for name in names for prefix in "BI"))
     return tuple(names)
 
 
 def label_names(examples: Iterable[Example], kind: Kind) -> tuple[str, ...]:
-    """All labels of the examples, sorted; for tagging "O" first and an I- tag for each B- tag and back."""
+    """All labels of the examples, sorted; for tagging "O", then both tags of each type, even if only one occurs."""
     return labels_of(all_names(examples, kind), kind)
 
 
 def check_labels(located: Sequence[Located], labels: Collection[str], kind: Kind, problem: str, advice: str) -> None:
-    """Raises TrainingError if a row has a label that is not among `labels`: names the first, counts the rows.
+    """Raises TrainingError if a row has a label that is not in `labels`, naming the first row and the number of rows.
 
-    problem: what the message says of the label. advice: what to do about it.
+    problem: the rest of "the label NAME ..." in the message. advice: what the user can do.
     """
     known = {label[2:] for label in labels if label != "O"} if kind is Kind.TAGGING else set(labels)
     unknown: dict[str, None] = {}  # in the order of the rows
@@ -63,7 +63,7 @@ def check_labels(located: Sequence[Located], labels: Collection[str], kind: Kind
 
 
 def warn_of_single_examples(examples: Iterable[Example], kind: Kind, source: str) -> None:
-    """Emits one TrainingWarning if there are labels that only one example has."""
+    """Emits one TrainingWarning if some labels have only one example."""
     counts = Counter(name for example in examples for name in set(names_of(example, kind)))
     single = sorted(name for name, count in counts.items() if count == 1)
     if single:

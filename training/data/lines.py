@@ -1,4 +1,4 @@
-"""The lines of a text file, for the readers of rows."""
+"""Reads the lines of a text file."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -7,9 +7,9 @@ from training.errors import TrainingError
 
 
 def read_lines(path: Path) -> Iterator[tuple[int, str]]:
-    """Yields (line number from 1, line with its end) of a UTF-8 file; a byte order mark at its start is left out.
+    """Yields (line number from 1, line with its line end) of a UTF-8 file, without a byte order mark at its start.
 
-    Raises TrainingError for a missing file, and for invalid UTF-8, naming file and line.
+    Raises TrainingError if the file is missing or not valid UTF-8, naming file and line.
     """
     if path.is_dir():
         raise TrainingError(f"{path} is a folder: name one of its JSONL, CSV or TSV files.")

@@ -1,4 +1,4 @@
-"""A row (a dict, as read from JSONL or a data set) -> an Example of one kind."""
+"""A row (a mapping, as read from JSONL or a data set) -> an Example of one kind."""
 
 import math
 from collections.abc import Mapping
@@ -12,10 +12,10 @@ Row = Mapping[str, Any]
 
 
 def to_example(row: Row, kind: Kind, where: str) -> Example:
-    """The row as an example of `kind`.
+    """The row as an example of `kind`. where: "FILE, line N", for messages.
 
-    A row of tokens can also be read as one text: the tokens joined by blanks; its label is `label`, or else `intent`.
-    Raises TrainingError, naming `where` (file and line), if a field is missing or has the wrong type.
+    For kinds other than tagging, a row of tokens is read as one text, the tokens joined by spaces; its label is `label`
+    or else `intent`. Raises TrainingError if a field is missing or has the wrong type.
     """
     if kind is Kind.TAGGING:
         return _tagging_example(row, where)
@@ -36,7 +36,7 @@ def _text(row: Row, field: str, where: str) -> str:
     if not isinstance(value, str):
         raise TrainingError(f"{where}: `{field}` must be a text, not {value!r}.")
     if not value.strip():
-        raise TrainingError(f"{where}: `{field}` is empty: give it a text or take the row out.")
+        raise TrainingError(f"{where}: `{field}` is empty: give it a text or remove the row.")
     return value
 
 
@@ -59,7 +59,7 @@ def _label(row: Row, kind: Kind, where: str) -> Label:
             f"{where}: `label` must be a name or an integer, not {label!r}; --kind names a kind of other labels."
         )
     if label == "":
-        raise TrainingError(f"{where}: `label` is empty: give it a name or take the row out.")
+        raise TrainingError(f"{where}: `label` is empty: give it a name or remove the row.")
     return str(label)
 
 

@@ -1,4 +1,4 @@
-"""CSV and TSV files: a header that names the columns, then one row a line."""
+"""Reads CSV and TSV files: a header with the column names, then one row per line."""
 
 import csv
 import math
@@ -21,11 +21,11 @@ def is_table(path: Path) -> bool:
 
 
 def read_table(path: Path) -> Iterator[tuple[str, Row]]:
-    """Yields ("FILE, line N", {column: cell}) for each row; N is its first line; blank lines are passed over.
+    """Yields ("FILE, line N", {column: cell}) for each row; N is its first line; blank lines are skipped.
 
-    A CSV has the usual double quotes. A TSV has no quoting, as GLUE writes it. Every cell is a text: see parse_cells.
+    A CSV has the usual double quotes. A TSV has no quoting, as in GLUE. Every cell is a text: see parse_cells.
     Raises TrainingError, naming file and line, for a missing file, invalid UTF-8, a NUL byte, wrong quoting, a cell
-    beyond csv.field_size_limit(), a column named twice, and a row that has not one cell for each column.
+    longer than csv.field_size_limit(), a column named twice, or a row without exactly one cell per column.
     """
     delimiter = DELIMITERS[path.suffix.lower()]
     is_tsv = delimiter == "\t"
@@ -53,10 +53,10 @@ def read_table(path: Path) -> Iterator[tuple[str, Row]]:
 
 
 def parse_cells(row: Row, kind: Kind | None, where: str) -> Row:
-    """The row of a table as JSONL would have it: tokens and tags divided at blanks, the label as `kind` has it.
+    """The row as JSONL would have it: tokens and tags split at spaces, the label parsed for `kind`.
 
-    kind: None is for telling the kind: a label that is a number becomes one.
-    Raises TrainingError if the header lacks a column, or a regression label is no number.
+    kind: None if it is still to be inferred; a numeric label then becomes a number.
+    Raises TrainingError if the header lacks a column or a regression label is not a number.
     """
     missing = [field for field in ("text", "label") if field not in row and "tokens" not in row]
     if missing:
@@ -98,8 +98,8 @@ def _number(cell: str) -> str | int | float:
 
 def _lines(path: Path) -> Iterator[str]:
     for number, line in read_lines(path):
-        if "\0" in line:  # Python's csv takes it for a character like any other
-            raise TrainingError(f"{path}, line {number}: a NUL byte: this is no text file, or it is damaged.")
+        if "\0" in line:  # Python's csv accepts it like any other character
+            raise TrainingError(f"{path}, line {number}: a NUL byte: this is not a text file, or it is damaged.")
         yield line
 
 
@@ -112,12 +112,12 @@ def _header(cells: list[str], where: str) -> list[str]:
 
 
 def _what_is_wrong(error: csv.Error) -> str:
-    """One sentence for an error of the csv module, which knows its kinds by their wording alone."""
+    """One sentence for an error of the csv module, whose errors differ only in their wording."""
     message = str(error)
     if "field limit" in message:
         return f"a cell has more than {csv.field_size_limit()} characters: is a double quote left open?"
     if "unexpected end" in message:
-        return "a double quote opens a cell here and none closes it."
+        return "a double quote opens a cell here, but none closes it."
     if "new-line" in message:
         return r"a carriage return stands inside a row: end each line with \n or \r\n."
     return f"not valid CSV: {message}; a double quote inside a quoted cell is written twice."

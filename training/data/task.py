@@ -1,4 +1,4 @@
-"""A whole task: its kind, its labels, its train and dev examples."""
+"""Reads a whole task: its kind, its labels, its train and dev examples."""
 
 import hashlib
 import json
@@ -24,8 +24,8 @@ HUB_PREFIX = "hub:"
 class TaskData:
     """The data of one task.
 
-    labels: class names, BIO tags (with "O"), or empty for regression. metric: task.json's, if it names one.
-    sha256: of all rows, before any sampling; with a task.json that has a say in them, of examples and labels.
+    labels: class names, BIO tags (with "O"), or empty for regression. metric: the one in task.json, if any.
+    sha256: of all rows, before any sampling; if task.json changes their labels, of all examples and labels.
     """
 
     source: str
@@ -47,10 +47,10 @@ def load_task(
     """Reads a task from a folder or from the hub (`hub:NAME[:CONFIGURATION]`).
 
     The folder holds train and dev, each as .jsonl, .csv or .tsv, and may hold a task.json (see TaskFile).
-    kind: None takes task.json's, or tells it from the rows of train.
-    train_rows, dev_rows: take a random sample of that many rows (by `seed`); the labels stay those of all rows.
-    Raises TrainingError for unusable rows, naming file and line, for a label that the task does not have, and for what
-    task.json names and no row has. Emits a TrainingWarning for labels that only one training row has.
+    kind: None takes that of task.json, or infers it from the rows of train.
+    train_rows, dev_rows: take a random sample of this many rows, drawn with `seed`; the labels are those of all rows.
+    Raises TrainingError, naming file and line, for unusable rows and unknown labels, and if task.json names a column or
+    label that no row has. Emits a TrainingWarning for labels with only one training row.
     """
     task_file, splits = _read(source)
     if not all(split.pairs for split in splits.values()):
@@ -72,11 +72,11 @@ def load_task(
 
 
 def read_examples(path: Path, kind: Kind, labels: tuple[str, ...]) -> list[Example]:
-    """The examples of one JSONL, CSV or TSV file, for a task whose labels are already fixed.
+    """The examples of one JSONL, CSV or TSV file, for a task whose labels are known.
 
-    `fields` and `label_map` of a task.json beside the file hold for it too.
-    Raises TrainingError, naming file and line, for unusable rows and labels that the task does not have, and for a
-    file without rows.
+    `fields` and `label_map` of a task.json beside the file apply to it.
+    Raises TrainingError, naming file and line, for unusable rows, for labels not in `labels`, and for a file without
+    rows.
     """
     split, task_file = read_split(path), read_task_file(path.parent)
     task_file.check_kind(kind, path.parent)
@@ -88,14 +88,14 @@ def read_examples(path: Path, kind: Kind, labels: tuple[str, ...]) -> list[Examp
         located,
         labels,
         kind,
-        "is none of the task's",
-        "map it to one of them or to null with `label_map` in a task.json beside the file, or take such rows out",
+        "is not one of the task's",
+        "map it to one of them or to null with `label_map` in a task.json beside the file, or remove such rows",
     )
     return [example for _, example in located]
 
 
 def _read(source: str) -> tuple[TaskFile, dict[str, Split]]:
-    """task.json and the splits "train" and "dev", with our names for the fields."""
+    """The task.json and the splits "train" and "dev", with the fields renamed to ours."""
     if source.startswith(HUB_PREFIX):
         from training.data.hub import read_hub  # `datasets` is slow to import, and most runs read files
 
@@ -104,7 +104,7 @@ def _read(source: str) -> tuple[TaskFile, dict[str, Split]]:
     folder = Path(source)
     if not folder.is_dir():
         raise TrainingError(
-            f"{source} is no folder: give a folder with train.jsonl and dev.jsonl, "
+            f"{source} is not a folder: give a folder with train.jsonl and dev.jsonl, "
             f"or a hub data set as {HUB_PREFIX}NAME."
         )
     files = {split: find_split_file(folder, split) for split in ("train", "dev")}
@@ -121,7 +121,7 @@ def _examples(pairs: Sequence[tuple[str, Row]], kind: Kind) -> list[Located]:
 def _relabel(
     located: dict[str, list[Located]], kind: Kind, task_file: TaskFile, folder: Path
 ) -> dict[str, list[Located]]:
-    """The splits with their new labels. Raises TrainingError if task.json does not fit them."""
+    """The splits with the labels of task.json. Raises TrainingError if task.json does not fit them."""
     task_file.check_kind(kind, folder)
     check_label_map(task_file.label_map, [example for pairs in located.values() for _, example in pairs], kind, folder)
     mapped = {name: apply_label_map(pairs, kind, task_file.label_map) for name, pairs in located.items()}
@@ -134,7 +134,7 @@ def _relabel(
 def _labels(
     located: dict[str, list[Located]], kind: Kind, declared: Sequence[str] | None, source: str
 ) -> tuple[str, ...]:
-    """The task's labels, which every row of both splits keeps to: those declared, or those of train."""
+    """The declared labels, or those of train. Raises TrainingError if a row of either split has another label."""
     seen = label_names((example for _, example in located["train"]), kind)
     fewest = {Kind.PAIR_REGRESSION: 0, Kind.TAGGING: 1, Kind.MULTI_LABEL: 1}.get(kind, 2)
     if len(seen) < fewest:
@@ -161,7 +161,7 @@ def _labels(
 
 
 def _sample(examples: list[Example], rows: int | None, seed: int) -> list[Example]:
-    """A random sample of that many, in random order; all of them as they are if there are no more."""
+    """A random sample of `rows` examples, in random order; all examples in their order if there are no more."""
     if rows is None or rows >= len(examples):
         return examples
     return random.Random(seed).sample(examples, rows)

@@ -1,4 +1,4 @@
-"""task.json: what a team says of its task beside the rows."""
+"""task.json: a task's settings, beside its rows."""
 
 import json
 from collections.abc import Sequence
@@ -18,13 +18,14 @@ RowField = Literal["text", "text_pair", "label", "tokens", "tags"]
 
 
 class TaskFile(BaseModel):
-    """The content of task.json; every field may be left out.
+    """The content of task.json; every field is optional.
 
-    kind: the task's kind, in place of the one that the rows speak of.
+    kind: the task's kind, instead of the one inferred from the rows.
     metric: the dev metric that picks the best epoch.
     labels: all labels in order, after `label_map`; for tagging the span types. None: those of train, sorted.
-    label_map: old label (span type) -> new one; None drops it: the row, the span, or the name in a multi-label row.
-    columns (`fields` in the file): the data's own field or column -> ours; it replaces a field of that name.
+    label_map: old label (for tagging, span type) -> new one, or None to drop the row, the span, or the name in a
+        multi-label row.
+    columns (`fields` in the file): a field or column of the data -> our field, in place of any field of that name.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -52,23 +53,23 @@ class TaskFile(BaseModel):
 
     @property
     def redefines(self) -> bool:
-        """True if rows may have other labels than without this file."""
+        """True if this file may change the rows' labels."""
         return self.kind is not None or self.labels is not None or bool(self.label_map)
 
     def rename(self, row: Row) -> Row:
-        """The row with our names for the fields."""
+        """Returns the row with its fields renamed to ours."""
         if not self.columns:
             return row
         renamed: dict[str, Any] = {ours: row[own] for own, ours in self.columns.items() if own in row}
         return {**{field: row[field] for field in row if field not in self.columns and field not in renamed}, **renamed}
 
     def check_kind(self, kind: Kind, folder: Path) -> None:
-        """Raises TrainingError if `labels` or `label_map` hold what a task of that kind cannot have."""
+        """Raises TrainingError if `labels` or `label_map` do not fit a task of that kind."""
         new = [name for name in self.label_map.values() if name is not None]
         names = [*(self.labels or []), *new]
         if kind is Kind.PAIR_REGRESSION and (names or self.label_map):
             raise TrainingError(
-                f"{folder / TASK_FILE}: a task of kind {kind} has scores, no labels: take out `labels` and `label_map`."
+                f"{folder / TASK_FILE}: a task of kind {kind} has scores, no labels: remove `labels` and `label_map`."
             )
         for name in names if kind is Kind.TAGGING else []:
             if name == "O" or name.startswith(("B-", "I-")):
@@ -78,7 +79,7 @@ class TaskFile(BaseModel):
                 )
 
     def check_columns(self, rows: Sequence[Row], folder: Path) -> None:
-        """Raises TrainingError for a name in `fields` that no row has; rows: those of train and dev, as read."""
+        """Raises TrainingError if no row has a name in `fields`. rows: those of train and dev, as read."""
         for own in self.columns:
             if not any(own in row for row in rows):
                 raise TrainingError(
@@ -88,9 +89,9 @@ class TaskFile(BaseModel):
 
 
 def read_task_file(folder: Path) -> TaskFile:
-    """The folder's task.json, or an empty one if there is none.
+    """Reads the folder's task.json; returns an empty TaskFile if there is none.
 
-    Raises TrainingError, naming the field, for anything that task.json cannot hold.
+    Raises TrainingError, naming the field, if the content is invalid.
     """
     path = folder / TASK_FILE
     if not path.exists():

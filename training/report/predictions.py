@@ -4,12 +4,12 @@ from collections.abc import Callable, Sequence
 
 from training.checkpoint import load_checkpoint
 from training.data import load_task
+from training.device import training_device
 from training.encoder import Encoder, load_encoder
 from training.errors import TrainingError
 from training.evaluator import decode, logits_of
 from training.fingerprint import trunk_fingerprints
 from training.model import Trunk
-from training.precision import training_device
 from training.report.analysis.predicted import Predicted
 from training.report.results import Results, SearchedTask
 from training.selection.options import Option

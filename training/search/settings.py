@@ -9,7 +9,7 @@ from filelock import FileLock
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from training.errors import TrainingError
-from training.hyper_parameters import ClassWeights, HyperParameters, Precision
+from training.hyper_parameters import ClassWeights, HyperParameters, TrainingPrecision
 from training.kinds import Kind
 from training.search.result import Role
 from training.search.spec import Spec
@@ -69,7 +69,7 @@ class Settings(BaseModel):
     epochs: int
     patience: int
     class_weights: ClassWeights
-    precision: Precision
+    precision: TrainingPrecision
     prune: bool
 
     def hyper(self, spec: Spec) -> HyperParameters:

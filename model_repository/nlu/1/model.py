@@ -1,4 +1,4 @@
-"""The model `nlu`: one response with the answers of all tasks that were asked for."""
+"""The model `nlu`: one response per request, with the answers of all tasks that it asks for."""
 
 import sys
 from pathlib import Path
@@ -7,32 +7,32 @@ from typing import Any
 # The router tokenizes in its own process, with the tokenizer model's code.
 sys.path.append(str(Path(__file__).resolve().parents[2] / "tokenizer" / "1"))
 
-from router.intake import Intake
+from router.request_batch import RequestBatch
 from router.response import failure_response, result_response
 from router.router import Router
 
 
 class TritonPythonModel:
-    """Answers each request once, when all its tasks are done."""
+    """Answers each request when all its tasks are done."""
 
     def initialize(self, args: dict[str, str]) -> None:
-        """Opens the repository that this model lies in."""
+        """Opens the repository that holds this model."""
         self._router = Router(Path(args["model_repository"]).parent, "nlu")
 
     def execute(self, requests: list[Any]) -> list[Any]:
-        """Texts of all requests, which may come from many callers, go through trunk and branches together."""
+        """Sends the texts of all requests, which may come from many callers, through trunk and branches together."""
         registry = self._router.registry()
-        intake = Intake(requests, registry)
-        responses = dict(intake.refused)
-        # In the order asked for, whichever branch is done first.
-        answers: list[dict[str, Any]] = [dict.fromkeys(row.tasks) for row in intake.rows]
+        batch = RequestBatch(requests, registry)
+        responses = dict(batch.refused)
+        # In the order of the request, whichever branch is done first.
+        answers: list[dict[str, Any]] = [dict.fromkeys(row.tasks) for row in batch.rows]
         try:
-            for task, by_row in self._router.answer(intake.rows, registry):
+            for task, by_row in self._router.answer(batch.rows, registry):
                 for row, answer in by_row.items():
                     answers[row][task] = answer
-        except Exception as error:  # what fails here fails for all texts alike
-            responses |= {index: failure_response("nlu", error) for index in intake.spans}
+        except Exception as error:  # an error that concerns all texts
+            responses |= {index: failure_response("nlu", error) for index in batch.spans}
         else:
-            for index, span in intake.spans.items():
-                responses[index] = intake.gone(index) or result_response([answers[row] for row in span])
+            for index, span in batch.spans.items():
+                responses[index] = batch.gone(index) or result_response([answers[row] for row in span])
         return [responses[index] for index in range(len(requests))]

@@ -1,4 +1,4 @@
-"""The model `nlu_stream`: the router of `nlu`, sending each task's answer as soon as its branch is done."""
+"""The model `nlu_stream`: the router of `nlu`, which here sends each task's answer as soon as its branch is done."""
 
 import sys
 from collections import Counter
@@ -10,7 +10,7 @@ import triton_python_backend_utils as pb_utils
 REPOSITORY = Path(__file__).resolve().parents[2]
 sys.path += [str(REPOSITORY / "nlu" / "1"), str(REPOSITORY / "tokenizer" / "1")]
 
-from router.intake import Intake
+from router.request_batch import RequestBatch
 from router.response import failure_response, result_response
 from router.router import Router
 
@@ -19,21 +19,21 @@ class TritonPythonModel:
     """Answers each request once per task."""
 
     def initialize(self, args: dict[str, str]) -> None:
-        """Opens the repository that this model lies in."""
+        """Opens the repository that holds this model."""
         self._router = Router(Path(args["model_repository"]).parent, "nlu_stream")
 
     def execute(self, requests: list[Any]) -> None:
-        """Texts of all requests go through trunk and branches together; returns when everything is sent.
+        """Sends the texts of all requests through trunk and branches together. Returns when every response is sent.
 
-        One batch at a time in a process: tritonserver 2.51 dies (signal 11) of what a decoupled model does from several
-        threads, such as two increments of one metric at the same moment. Batches are in flight side by side all the
-        same, in the processes of this model's instances.
+        A process handles one batch at a time: tritonserver 2.51 dies (signal 11) if a decoupled model works in several
+        threads, for example if two of them increment one metric at once. The model's instances, each a process, handle
+        batches side by side.
         """
         streams: list[_Stream] = []
         try:
             streams += [_Stream(request.get_response_sender()) for request in requests]
             self._answer(requests, streams)
-        except BaseException as error:  # what fails here fails for all texts alike; a panic of Rust is no Exception
+        except BaseException as error:  # concerns all requests; a panic in Rust code is not an Exception
             for stream in streams:
                 stream.end(failure_response("nlu_stream", error))
             if not isinstance(error, Exception):
@@ -44,39 +44,39 @@ class TritonPythonModel:
 
     def _answer(self, requests: list[Any], streams: list["_Stream"]) -> None:
         registry = self._router.registry()
-        intake = Intake(requests, registry)
-        for index, refusal in intake.refused.items():
+        batch = RequestBatch(requests, registry)
+        for index, refusal in batch.refused.items():
             streams[index].end(refusal)
-        # {request: {task: how many of its texts ask for it}}, without those tasks whose answers are sent.
+        # {request: {task: how many of its texts ask for it}}; tasks are removed once their answers are sent.
         unsent = {
-            index: Counter(task for row in span for task in intake.rows[row].tasks)
-            for index, span in intake.spans.items()
+            index: Counter(task for row in span for task in batch.rows[row].tasks)
+            for index, span in batch.spans.items()
         }
         answered: dict[tuple[int, str], dict[int, str]] = {}  # (request, task): {row: answer}
-        for task, by_row in self._router.answer(intake.rows, registry):
-            for index, span in intake.spans.items():
+        for task, by_row in self._router.answer(batch.rows, registry):
+            for index, span in batch.spans.items():
                 own = {row: answer for row, answer in by_row.items() if row in span}
                 if not own:
                     continue
                 rows = answered.setdefault((index, task), {})
                 rows |= own
-                # One response per task, also where a request's rows were computed in several length groups.
+                # One response per task, even if a request's rows were computed in several length groups.
                 if len(rows) < unsent[index][task]:
                     continue
                 del unsent[index][task]
                 response = result_response([{task: rows[row]} if row in rows else {} for row in span])
                 if unsent[index]:
                     streams[index].send(response)
-                else:  # it need not wait for what other requests of the batch have asked for
-                    intake.settle(index)
+                else:  # without waiting for the other requests of the batch
+                    batch.settle(index)
                     streams[index].end(response)
         for index, tasks in unsent.items():
-            if tasks and (response := intake.gone(index)) is not None:
+            if tasks and (response := batch.gone(index)) is not None:
                 streams[index].end(response)
 
 
 class _Stream:
-    """The responses to one request. Without its end, the server could not stop."""
+    """The responses to one request. The server cannot stop before every stream has ended."""
 
     def __init__(self, sender: Any) -> None:
         self._sender = sender
@@ -85,11 +85,11 @@ class _Stream:
     def send(self, *response: Any, flags: int = 0) -> None:
         try:
             self._sender.send(*response, flags=flags)
-        except Exception as error:  # one caller that is gone must not keep the others from their answers
+        except Exception as error:  # a caller that is gone must not cost others their answers
             pb_utils.Logger.log_warn(f"nlu_stream: a response could not be sent: {error}")
 
     def end(self, *response: Any) -> None:
-        """With a last response, or with none. Does nothing if it has ended."""
+        """Ends the stream, with a last response or without one. Does nothing if it has ended already."""
         if not self._has_ended:
             self._has_ended = True
             self.send(*response, flags=pb_utils.TRITONSERVER_RESPONSE_COMPLETE_FINAL)

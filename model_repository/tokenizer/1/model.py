@@ -12,12 +12,12 @@ class TritonPythonModel:
     """Tokenizes the texts of a request and pads them to the next length bucket."""
 
     def initialize(self, args: dict[str, str]) -> None:
-        """Loads tokenizer.json, which lies beside this file."""
+        """Loads the tokenizer.json beside this file."""
         folder = Path(args["model_repository"], args["model_version"])
         self._tokenizer = TextTokenizer(folder / "tokenizer.json")
 
     def execute(self, requests: list[Any]) -> list[Any]:
-        """One response per request; a request that cannot be read gets an error of its own."""
+        """Returns one response per request: an error for each request that cannot be read, and for no other."""
         responses = []
         for request in requests:
             try:

@@ -1,4 +1,4 @@
-"""Texts -> token ids, for the tokenizer model and, in its own process, for the router."""
+"""Texts -> token ids. The tokenizer model uses this, and the router, which tokenizes in its own process."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -8,19 +8,19 @@ from tokenizers import Encoding, Tokenizer
 
 
 class RefusedRequestError(ValueError):
-    """A request that cannot be read; the sentence is for its caller."""
+    """A request cannot be read. The message is for its caller."""
 
 
-# All of a text is normalized, whatever is cut off afterwards: at 16 bytes and more a character, one caller's huge text
-# would take the memory of all others' router.
+# The whole text is normalized before it is truncated, at 16 bytes or more per character. Without a limit, one huge text
+# could take all memory of a router that serves other callers too.
 MOST_CHARACTERS = 100_000
 
-# Triton's dynamic batcher joins requests of equal shape only: lengths are rounded up to a few.
+# Triton's dynamic batcher joins only requests of equal shape, so lengths are rounded up to a few buckets.
 LENGTH_BUCKETS = (8, 16, 24, 32, 48, 64, 96, 128, 192, 256, 384, 512)
 
 
 class TextTokenizer:
-    """A tokenizer.json; it truncates as that file says, unless max_length (in tokens) says otherwise."""
+    """Tokenizes with a tokenizer.json. max_length (in tokens) replaces the file's own truncation, if given."""
 
     def __init__(self, file: Path, max_length: int | None = None) -> None:
         self._tokenizer = Tokenizer.from_file(str(file))
@@ -29,20 +29,20 @@ class TextTokenizer:
 
     @property
     def max_length(self) -> int:
-        """The most tokens that an encoding has. Raises ValueError if neither file nor caller set one."""
+        """The most tokens that an encoding has. Raises ValueError if neither the file nor the caller sets a maximum."""
         if self._tokenizer.truncation is None:
             raise ValueError("the tokenizer does not truncate")
         return int(self._tokenizer.truncation["max_length"])
 
     def encode(self, texts: Sequence[tuple[str, str | None]]) -> list[Encoding]:
-        """One encoding per (text, pair); a pair of None is a single text."""
+        """Returns one encoding per (text, pair). The pair is None for a single text."""
         return self._tokenizer.encode_batch([text if pair is None else (text, pair) for text, pair in texts])
 
 
 def decode_texts(name: str, values: np.ndarray) -> list[str]:
-    """The UTF-8 texts of an input tensor of bytes.
+    """Returns the texts of the input tensor `name`, which holds bytes.
 
-    Raises RefusedRequestError, naming the row, for anything else and for a text of more than MOST_CHARACTERS.
+    Raises RefusedRequestError, naming the row, if one is not UTF-8 or has more than MOST_CHARACTERS.
     """
     texts = []
     for row, value in enumerate(values.reshape(-1)):
@@ -56,19 +56,19 @@ def decode_texts(name: str, values: np.ndarray) -> list[str]:
 
 
 def check_not_empty(texts: Sequence[str]) -> None:
-    """Raises RefusedRequestError, naming the row, for a text without a word."""
+    """Raises RefusedRequestError, naming the row, if a text is empty or blank."""
     for row, text in enumerate(texts):
         if not text.strip():
             raise RefusedRequestError(f"text {row} is empty: give at least one word.")
 
 
 def bucket(length: int, max_length: int) -> int:
-    """The smallest length bucket that holds `length` tokens, or max_length if that is less."""
+    """Returns the smallest length bucket that holds `length` tokens, or max_length if that is less."""
     return min(next((size for size in LENGTH_BUCKETS if size >= length), max_length), max_length)
 
 
 def pad(encodings: Sequence[Encoding], length: int) -> dict[str, np.ndarray]:
-    """input_ids, attention_mask and token_type_ids of B encodings, each int64 [B, length]."""
+    """Returns input_ids, attention_mask and token_type_ids of B encodings, each int64 [B, length]."""
     arrays = {
         name: np.zeros((len(encodings), length), dtype=np.int64)
         for name in ("input_ids", "attention_mask", "token_type_ids")
@@ -82,5 +82,5 @@ def pad(encodings: Sequence[Encoding], length: int) -> dict[str, np.ndarray]:
 
 
 def is_truncated(encoding: Encoding) -> bool:
-    """True if the text did not fit."""
+    """True if part of the text did not fit."""
     return bool(encoding.overflowing)

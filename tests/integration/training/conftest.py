@@ -13,7 +13,7 @@ Start = Callable[..., subprocess.Popen[str]]
 
 @pytest.fixture(scope="session")
 def mood(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A task folder of 60 rows, told apart by one word."""
+    """A task folder of 60 rows, whose label depends on one word."""
     folder = tmp_path_factory.mktemp("data") / "mood"
     folder.mkdir()
     places = ("paris", "rome", "me", "seven", "jazz")
@@ -26,7 +26,7 @@ def mood(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def start() -> Iterator[Start]:
-    """start(*arguments) runs `espalier` with them and does not wait; what still runs at the end is killed."""
+    """start(*arguments) runs `espalier` without waiting. Processes still running after the test are killed."""
     running: list[subprocess.Popen[str]] = []
 
     def start(*arguments: object) -> subprocess.Popen[str]:

@@ -1,4 +1,4 @@
-"""One search, several processes: real ones, killed for real."""
+"""One search in several real processes, some of them killed."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -17,7 +17,7 @@ def search(start: Start, mood: Path, encoder_folder: Path, tmp_path: Path) -> Ca
     """search() starts one process of the same search in tmp_path."""
 
     def search() -> Popen[str]:
-        options = ["--encoder", encoder_folder, "--layers", "1-3", "--student-layers", "1-2", "--epochs", "1-3"]
+        options = ["--encoder", encoder_folder, "--teacher-layers", "1-3", "--student-layers", "1-2", "--epochs", "1-3"]
         options += [
             "--learning-rate",
             "1e-3",
@@ -37,7 +37,7 @@ def search(start: Start, mood: Path, encoder_folder: Path, tmp_path: Path) -> Ca
 
 
 def ended(folder: Path) -> list[Trial]:
-    """All trainings that came to an end, each as often as it did."""
+    """Every training that finished; one that was repeated occurs twice."""
     url = f"sqlite:///{folder / 'trials.db'}"
     studies = [optuna.load_study(study_name=one, storage=url) for one in optuna.get_all_study_names(url)]
     trials = [trial.user_attrs.get("result") for study in studies for trial in study.trials]
@@ -45,7 +45,7 @@ def ended(folder: Path) -> list[Trial]:
 
 
 def written(folder: Path, trials: list[Trial]) -> dict[str, int]:
-    """When each trial's checkpoint was written."""
+    """The modification time of each trial's checkpoint."""
     return {trial.checkpoint: (folder / trial.checkpoint / "branch.json").stat().st_mtime_ns for trial in trials}
 
 
@@ -53,7 +53,7 @@ def test_search_killed_again_and_again_goes_on_and_repeats_no_finished_trial(
     search: Callable[[], Popen[str]], tmp_path: Path
 ) -> None:
     folder = tmp_path / "mood"
-    for lines in (1, 2, 1):  # killed in the middle of a trial, after so many that were finished
+    for lines in (1, 2, 1):  # killed in the middle of a trial, after this many finished ones
         process = search()
         for _ in range(lines):
             assert "seed" in process.stdout.readline()

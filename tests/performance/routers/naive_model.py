@@ -1,6 +1,6 @@
-"""The model `nlu_naive`: all texts in one padded batch, the trunk whole, then one branch after the other.
+"""The model `nlu_naive`: all texts in one padded group, the whole trunk in one call, then one branch after another.
 
-Beside it lie a copy of the package `router` and of the model `nlu` (nlu_model.py), of which all else is taken.
+Everything else comes from copies of the package `router` and the model `nlu` (nlu_model.py) beside this file.
 """
 
 import json
@@ -8,9 +8,9 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import nlu_model
-from router.answer import read_answer
-from router.batch import Batch
-from router.inference import NEWEST, infer
+from router.answer_from_logits import read_answer
+from router.bls import NEWEST, infer
+from router.padded_group import PaddedGroup
 from router.registry import Registry
 from router.router import Router
 from router.row import Row, TaskAnswers
@@ -25,18 +25,18 @@ class NaiveRouter(Router):
         plan = self._planner.plan(rows, registry)
         if not plan.encodings:
             return
-        batch = Batch.of(plan.encodings, max(len(encoding.ids) for encoding in plan.encodings))
-        taps = sorted({branch.tap for branch in plan.places})
-        states = infer(plan.trunks[0], NEWEST, batch.arrays, [hidden_name(tap) for tap in taps])
+        group = PaddedGroup.of(plan.encodings, max(len(encoding.ids) for encoding in plan.encodings))
+        taps = sorted({version.tap for version in plan.sequences})
+        states = infer(plan.trunks[0], NEWEST, group.arrays, [hidden_name(tap) for tap in taps])
         everything = range(len(plan.encodings))
-        for branch, places in plan.places.items():
-            inputs = batch.branch_inputs(states[hidden_name(branch.tap)], everything)
-            logits = infer(branch.model, branch.version, inputs, ["logits"])["logits"]
+        for version, by_row in plan.sequences.items():
+            inputs = group.branch_inputs(states[hidden_name(version.tap)], everything)
+            logits = infer(version.model, version.number, inputs, ["logits"])["logits"]
             yield (
-                branch.task,
+                version.task,
                 {
-                    row: json.dumps(read_answer(branch, rows[row], batch.encodings[place], logits[place]))
-                    for row, place in places.items()
+                    row: json.dumps(read_answer(version, rows[row], group.encodings[index], logits[index]))
+                    for row, index in by_row.items()
                 },
             )
 
@@ -45,5 +45,5 @@ class TritonPythonModel(nlu_model.TritonPythonModel):
     """`nlu` with the naive router."""
 
     def initialize(self, args: dict[str, str]) -> None:
-        """Opens the repository that this model lies in."""
+        """Opens the repository that holds this model."""
         self._router = NaiveRouter(Path(args["model_repository"]).parent, "nlu_naive")

@@ -1,7 +1,7 @@
-"""The model `nlu` of single-task serving: the same router with no trunk, and a whole encoder in each branch's place.
+"""The model `nlu` for single-task serving: the same router without a trunk, and a whole encoder for each branch.
 
-Beside it lie a copy of the package `router` and of the model `nlu` (nlu_model.py), of which all else is taken: intake,
-tokenizing, length groups, calls at once and answers are the same.
+Everything else (reading requests, tokenizing, length groups, calls at once, answers) comes from copies of the package
+`router` and the model `nlu` (nlu_model.py) beside this file.
 """
 
 from collections.abc import Sequence
@@ -9,39 +9,39 @@ from pathlib import Path
 
 import nlu_model
 import numpy as np
-import router.run
-from router.batch import Batch
+import router.climb
+from router.padded_group import PaddedGroup
 from router.router import Router
 from router.trunk import States, Trunk, hidden_name
 
 
 class NoTrunk(Trunk):
-    """Calls nothing: every encoder reads the tokens itself."""
+    """Makes no call: every encoder reads the tokens itself."""
 
     def run(self, model: str, arrays: dict[str, np.ndarray], below: States, taps: Sequence[int]) -> States:
-        """The tokens in the hidden states' place."""
+        """Returns the tokens in place of hidden states."""
         del model, below
         return {hidden_name(tap): arrays["input_ids"] for tap in taps}
 
 
-class TokenBatch(Batch):
+class TokenGroup(PaddedGroup):
     """Hands out tokens where a branch would read hidden states."""
 
     def branch_inputs(self, hidden: np.ndarray, places: Sequence[int]) -> dict[str, np.ndarray]:
-        """What an encoder reads for the sequences at `places`."""
+        """Returns what an encoder reads for the sequences at `places`."""
         del hidden
         if len(places) == len(self.encodings):
             return self.arrays
         return {name: array[places] for name, array in self.arrays.items()}
 
 
-router.run.Batch = TokenBatch
+router.climb.PaddedGroup = TokenGroup
 
 
 class TritonPythonModel(nlu_model.TritonPythonModel):
     """`nlu` over whole encoders."""
 
     def initialize(self, args: dict[str, str]) -> None:
-        """Opens the repository that this model lies in."""
+        """Opens the repository that holds this model."""
         self._router = Router(Path(args["model_repository"]).parent, "nlu")
         self._router._trunk = NoTrunk(resumes=False)

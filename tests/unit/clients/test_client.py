@@ -95,3 +95,24 @@ def test_asking_loads_neither_torch_nor_the_training_and_build_side() -> None:
     assert (
         subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True).stdout == "set()\n"
     )
+
+
+@pytest.mark.parametrize("url", ["127.0.0.1:1", "http://127.0.0.1:1"])
+def test_a_closed_client_says_so_on_both_protocols(url: str) -> None:
+    for close_twice in (False, True):
+        closed = Client(url, timeout=1)
+        for _ in range(1 + close_twice):
+            closed.close()
+        for ask in (lambda one=closed: one.predict("a"), lambda one=closed: list(one.stream("a"))):
+            with pytest.raises(RequestRejected, match="this client is closed: make a new one"):
+                ask()
+
+    async def ask_closed() -> None:
+        closed = AsyncClient(url, timeout=1)
+        await closed.close()
+        with pytest.raises(RequestRejected, match="this client is closed: make a new one"):
+            await closed.predict("a")
+        with pytest.raises(RequestRejected, match="this client is closed: make a new one"):
+            [one async for one in closed.stream("a")]
+
+    asyncio.run(ask_closed())

@@ -25,7 +25,8 @@ def _final() -> service_pb2.ModelStreamInferResponse:
 
 
 def _read(*messages: service_pb2.ModelStreamInferResponse) -> tuple[list[list[bytes]], EspalierError | None]:
-    events = _Events(_Calls(parse_address("host:1"), Terms(1.0, bulk=False)))
+    (request,) = split_requests(["a"], None, None, all_scores=False)
+    events = _Events(_Calls(parse_address("host:1"), Terms(1.0, bulk=False)), request)
     rows = [row for message in messages for row in events.rows(message)]
     try:
         events.check_end()

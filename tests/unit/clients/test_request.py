@@ -49,8 +49,8 @@ def test_no_texts_make_no_request() -> None:
         (("a", 3, None), "pair must be a str, not int"),
         (("a", None, []), "the list of tasks is empty"),
         (("a", None, "intent"), "tasks must be a list of task names, not 'intent'"),
-        (("a", None, ["intent,slots"]), "tasks.0. is 'intent,slots', which is no task name"),
-        (("a", None, ["intent", ""]), "tasks.1. is '', which is no task name"),
+        (("a", None, ["intent,slots"]), "tasks.0. is 'intent,slots', which is not a task name"),
+        (("a", None, ["intent", ""]), "tasks.1. is '', which is not a task name"),
     ],
 )
 def test_a_wrong_request_is_refused_before_it_is_sent(arguments: tuple[Any, Any, Any], sentence: str) -> None:

@@ -1,4 +1,4 @@
-"""Triton puts a model's own folder on sys.path, and the router adds the tokenizer's; here both are added by hand."""
+"""Puts the router's and the tokenizer's folders on sys.path, as Triton's stub and the routers do."""
 
 import importlib
 import string
@@ -17,7 +17,7 @@ sys.path += [str(_REPOSITORY / "nlu" / "1"), str(_REPOSITORY / "tokenizer" / "1"
 
 @pytest.fixture(scope="session")
 def tokenizer_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A BERT tokenizer of single letters: a word of n letters has n tokens, all else is one [UNK] a word."""
+    """A BERT tokenizer of single letters: a word of n letters has n tokens, any other word is one [UNK]."""
     tokenizer = tiny_tokenizer(*LETTERS, *string.punctuation)
     file = tmp_path_factory.mktemp("repository") / "tokenizer" / "1" / "tokenizer.json"
     file.parent.mkdir(parents=True)
@@ -27,7 +27,7 @@ def tokenizer_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def often_interrupted() -> Iterator[None]:
-    """Threads that take turns as often as Python can."""
+    """Makes threads take turns as often as Python can."""
     before = sys.getswitchinterval()
     sys.setswitchinterval(1e-6)
     yield
@@ -36,7 +36,7 @@ def often_interrupted() -> Iterator[None]:
 
 @pytest.fixture(scope="session")
 def repository(tokenizer_file: Path) -> Path:
-    """A repository that holds that tokenizer and nothing else."""
+    """A repository that holds tokenizer_file and nothing else."""
     return tokenizer_file.parents[2]
 
 
@@ -51,36 +51,36 @@ class _TritonError(SimpleNamespace):
         super().__init__(message=message, code=code)
 
 
-# Those of the router's modules that import Triton's own, and so must be imported anew beside each stand-in.
-_BOUND_TO_TRITON = ("request", "response", "inference", "metrics", "trunk", "run", "candidate_watch", "router")
+# The router's modules that import Triton's. They have to be imported again for each stand-in.
+_BOUND_TO_TRITON = ("request_rows", "response", "bls", "metrics", "trunk", "climb", "candidate_watch", "router")
 
 
 class _MetricFamilies:
-    """Makes Triton's counters, which note here what they are told; one that is made and never told is an empty list."""
+    """Makes counters that note their increments. A counter that was made but never incremented is an empty list."""
 
     COUNTER = "counter"
 
-    def __init__(self, told: dict[tuple[str, ...], list[int]]) -> None:
-        self._told = told
+    def __init__(self, increments: dict[tuple[str, ...], list[int]]) -> None:
+        self._increments = increments
 
     def __call__(self, name: str, description: str, kind: str) -> SimpleNamespace:  # noqa: ARG002
         def metric(labels: dict[str, str]) -> SimpleNamespace:
             key = (name, *labels.values())
-            assert key not in self._told, "a counter is made once"
-            return SimpleNamespace(increment=self._told.setdefault(key, []).append)
+            assert key not in self._increments, "a counter is made once"
+            return SimpleNamespace(increment=self._increments.setdefault(key, []).append)
 
         return SimpleNamespace(Metric=metric)
 
 
 @pytest.fixture
 def counters() -> dict[tuple[str, ...], list[int]]:
-    """What each counter was told: {(name, the values of its labels): increments}."""
+    """The increments of each counter: {(name, the values of its labels): increments}."""
     return {}
 
 
 @pytest.fixture
 def triton(monkeypatch: pytest.MonkeyPatch, counters: dict[tuple[str, ...], list[int]]) -> Iterator[None]:
-    """What the router uses of Triton's own module, which exists in its stub process only."""
+    """A stand-in for triton_python_backend_utils, which exists only in Triton's stub process."""
     stand_in = SimpleNamespace(
         MetricFamily=_MetricFamilies(counters),
         get_input_tensor_by_name=_input,
@@ -97,9 +97,9 @@ def triton(monkeypatch: pytest.MonkeyPatch, counters: dict[tuple[str, ...], list
 
 
 @pytest.fixture
-def request_module(triton: None) -> ModuleType:  # noqa: ARG001
-    """router.request; a request is a dict of arrays."""
-    return importlib.import_module("router.request")
+def request_rows_module(triton: None) -> ModuleType:  # noqa: ARG001
+    """router.request_rows; a request is a dict of arrays."""
+    return importlib.import_module("router.request_rows")
 
 
 @pytest.fixture
@@ -115,14 +115,14 @@ def trunk_module(triton: None) -> ModuleType:  # noqa: ARG001
 
 
 @pytest.fixture
-def run_module(triton: None) -> ModuleType:  # noqa: ARG001
-    """router.run; a test sets its `infer`."""
-    return importlib.import_module("router.run")
+def climb_module(triton: None) -> ModuleType:  # noqa: ARG001
+    """router.climb; a test sets its `infer`."""
+    return importlib.import_module("router.climb")
 
 
 @pytest.fixture
 def metrics_module(triton: None) -> ModuleType:  # noqa: ARG001
-    """router.metrics, which tells `counters`."""
+    """router.metrics, which increments `counters`."""
     return importlib.import_module("router.metrics")
 
 
@@ -134,5 +134,5 @@ def candidate_watch_module(triton: None) -> ModuleType:  # noqa: ARG001
 
 @pytest.fixture
 def router_module(triton: None) -> ModuleType:  # noqa: ARG001
-    """router.router; a test sets the `infer` of run_module and trunk_module."""
+    """router.router; a test sets the `infer` of climb_module and trunk_module."""
     return importlib.import_module("router.router")

@@ -7,7 +7,7 @@ from router.caller import Caller, GoneError
 
 
 class Request:
-    """A request of Triton's that counts how often it was asked whether it is cancelled."""
+    """A Triton request that counts how often it was asked whether it is cancelled."""
 
     def __init__(self, microseconds=0):
         self.cancelled = False
@@ -97,7 +97,7 @@ def test_no_two_threads_ask_triton_at_once(clock):
     others = []
 
     def slow():
-        """While the answer is on its way, 20 ms pass, and another thread wants to know."""
+        """Before the answer arrives, 20 ms pass, and another thread asks too."""
         clock.now += 0.03
         others.append(threading.Thread(target=lambda: caller.is_gone))
         others[0].start()

@@ -3,10 +3,10 @@ from dataclasses import replace
 import pytest
 from router.canary_guard import CanaryGuard
 from router.candidates import Outcome
-from router.registry import Branch, Canary
+from router.registry import Canary, Version
 
-BRANCH = Branch("intent", 2, "classification", ("a", "b"), 2, 16, "branch_intent", "trunk")
-CANARY = Canary(BRANCH, share=0.1, max_error_rate=0.1, max_milliseconds=50, minimum=20)
+VERSION = Version("intent", 2, "classification", ("a", "b"), 2, 16, "branch_intent", "trunk")
+CANARY = Canary(VERSION, share=0.1, max_error_rate=0.1, max_milliseconds=50, minimum=20)
 
 
 @pytest.fixture
@@ -65,16 +65,16 @@ def test_a_canary_that_goes_bad_after_a_long_good_time_is_noticed_soon(guard, ba
 
 
 def test_what_another_task_s_canary_does_is_not_held_against_this_one(guard):
-    other = replace(CANARY, branch=replace(BRANCH, task="slots"))
+    other = replace(CANARY, version=replace(VERSION, task="slots"))
 
     assert guard.judge(other, _batch(errors=100)) is not None
     assert guard.judge(CANARY, _batch(answers=20)) is None
 
 
-def test_the_next_version_begins_anew(guard):
+def test_the_next_version_starts_from_zero(guard):
     assert guard.judge(CANARY, _batch(errors=100)) is not None
 
-    assert guard.judge(replace(CANARY, branch=replace(BRANCH, version=3)), _batch(answers=20)) is None
+    assert guard.judge(replace(CANARY, version=replace(VERSION, number=3)), _batch(answers=20)) is None
 
 
 def test_calls_of_many_texts_do_not_look_slower_than_they_are(guard):

@@ -15,7 +15,7 @@ CANARY = {"version": 2, "share": 0.5, "max_error_rate": 0.1, "max_milliseconds":
 
 
 def _content(canary=None, shadow=None, kind="classification"):
-    """A task with two versions, and one that has nothing a candidate. kind: of intent's version 2."""
+    """A task with two versions, and a task without a candidate. kind: of intent's version 2."""
     version = {"kind": "classification", "labels": ["a", "b"], "tap": 2, "max_length": 16, "trunk": "trunk"}
     intent = {"1": version | {"model": "branch_intent"}, "2": version | {"model": "branch_intent", "kind": kind}}
     slots = {"1": version | {"model": "branch_slots"}}
@@ -46,7 +46,7 @@ def repository(tmp_path, tokenizer_file):
 
 @pytest.fixture
 def wait_for_withdrawals():
-    """Returns once the threads that the test has started are done."""
+    """A function that returns once the threads that the test has started are done."""
     before = set(threading.enumerate())
 
     def wait():
@@ -65,20 +65,20 @@ class Watched:
         self.counted = []
         self.registry = RegistryFile(repository / "registry.json")
         metrics = SimpleNamespace(
-            count_candidate=lambda branch, outcome: self.counted.append((branch.version, outcome))
+            count_candidate=lambda version, outcome: self.counted.append((version.number, outcome))
         )
         self._watch = module.CandidateWatch(repository, self.registry, metrics)
 
     def take(self, *calls, rows=(), registry=None):
-        """calls: (task and version, labels by row, errors). registry: the present one unless given."""
+        """calls: (task and version number, labels by row, errors). registry: the present one unless given."""
         registry = registry or self.registry.read()
         candidates = Candidates(registry)
-        for (name, version), labels, errors in calls:
+        for (name, number), labels, errors in calls:
             task = registry.tasks[name]
-            known = [task.live, task.shadow, task.canary and task.canary.branch]
-            branch = next(branch for branch in known if branch is not None and branch.version == version)
+            known = [task.live, task.shadow, task.canary and task.canary.version]
+            version = next(version for version in known if version is not None and version.number == number)
             answers = {row: {"label": label, "score": 0.9} for row, label in labels.items()}
-            candidates.add(branch, answers, errors, seconds=0.001)
+            candidates.add(version, answers, errors, seconds=0.001)
         self._watch.take(candidates, rows, registry)
 
     @property
@@ -218,7 +218,7 @@ def test_a_shadow_that_fails_is_not_withdrawn(watched, repository, wait_for_with
 
 
 class Served:
-    """A router on models whose version 1 says a, and version 2 says b or fails."""
+    """A router on models whose version 1 answers a, and version 2 answers b or fails."""
 
     def __init__(self, router):
         self._router = router
@@ -245,13 +245,13 @@ class Served:
 
 
 @pytest.fixture
-def served(router_module, run_module, trunk_module, repository, monkeypatch):
+def served(router_module, climb_module, trunk_module, repository, monkeypatch):
     monkeypatch.setenv("ESPALIER_RESULT_CACHE_BYTES", str(2**20))
 
     def served(**candidate):
         _write(repository, _content(**candidate))
         served = Served(router_module.Router(repository, "nlu"))
-        monkeypatch.setattr(run_module, "infer", served.infer)
+        monkeypatch.setattr(climb_module, "infer", served.infer)
         monkeypatch.setattr(trunk_module, "infer", served.infer)
         return served
 
@@ -278,7 +278,7 @@ def test_a_router_s_texts_go_back_to_the_live_version_once_the_canary_fails(
 
 
 def test_a_canary_that_cannot_be_asked_what_callers_ask_is_withdrawn(served, wait_for_withdrawals):
-    """Labels redefined on two texts: who gives none gets an error, and did not before."""
+    """The new version reads two texts. Requests without a pair get an error, which the old version did not give."""
     router = served(canary=CANARY, kind="pair_classification")
     router.answers(*(_row(f"text {number}") for number in range(32)))
     wait_for_withdrawals()

@@ -3,12 +3,12 @@ from dataclasses import replace
 
 import pytest
 from router.candidates import Candidates, same_answer
-from router.registry import Branch, Canary, Registry, Task
+from router.registry import Canary, Registry, Task, Version
 
-LIVE = Branch("intent", 1, "classification", ("a", "b"), 2, 16, "branch_intent", "trunk")
-NEW = replace(LIVE, version=2)
+LIVE = Version("intent", 1, "classification", ("a", "b"), 2, 16, "branch_intent", "trunk")
+NEW = replace(LIVE, number=2)
 OTHER = replace(LIVE, task="slots")
-OTHER_NEW = replace(LIVE, task="slots", version=2)
+OTHER_NEW = replace(LIVE, task="slots", number=2)
 
 
 def _answer(label, score=0.9):
@@ -27,7 +27,7 @@ def shadow():
     return Candidates(Registry({"intent": Task(LIVE, shadow=NEW), "slots": Task(OTHER, shadow=OTHER_NEW)}))
 
 
-def test_where_nothing_is_candidate_there_are_no_outcomes():
+def test_without_candidates_there_are_no_outcomes():
     candidates = Candidates(Registry({"intent": Task(LIVE)}))
 
     candidates.add(LIVE, {0: _answer("a")}, errors=1, seconds=1.0)
@@ -48,7 +48,7 @@ def test_the_calls_of_a_canary_are_summed_up_and_those_of_live_versions_are_not(
 
 
 def test_a_shadow_s_answers_are_for_nobody_and_a_canary_s_are_for_callers(canary, shadow):
-    assert [shadow.is_shadow(branch) for branch in (NEW, LIVE, OTHER_NEW, OTHER)] == [True, False, True, False]
+    assert [shadow.is_shadow(version) for version in (NEW, LIVE, OTHER_NEW, OTHER)] == [True, False, True, False]
     assert not canary.is_shadow(NEW)
 
 
@@ -58,8 +58,8 @@ def test_a_shadow_is_compared_row_by_row_whichever_version_is_done_first(shadow,
     new = {0: _answer("a", 0.4), 1: _answer("b"), 2: _answer("a")}
     calls = [(LIVE, live), (NEW, new)]
 
-    for branch, answers in reversed(calls) if shadow_is_first else calls:
-        shadow.add(branch, answers, errors=0, seconds=0.1)
+    for version, answers in reversed(calls) if shadow_is_first else calls:
+        shadow.add(version, answers, errors=0, seconds=0.1)
 
     assert shadow.outcomes[NEW].compared == 3
     assert shadow.outcomes[NEW].differing == {1: (live[1], new[1]), 2: (live[2], new[2])}
@@ -132,7 +132,7 @@ def test_answers_that_differ_in_scores_alone_say_the_same(live, other):
         ({"score": 0.3}, {"score": 0.36}),
         ({"score": 4.0}, {"score": 4.3}),
         ({"score": 0.3}, {"score": -0.3}),
-        # A version of another kind says something else, also where both say that there is nothing.
+        # A version of another kind says something else, even if neither finds anything.
         ({"labels": []}, {"spans": []}),
         ({"score": 0.9}, _answer("a", 0.9)),
         (_answer("a"), {"labels": [{"label": "a", "score": 0.9}]}),
@@ -147,9 +147,9 @@ def test_answers_that_say_something_else_differ(live, other):
 def test_calls_that_end_at_the_same_time_lose_no_count(shadow):
     rows = range(400)
 
-    def calls(branch):
+    def calls(version):
         for row in rows:
-            shadow.add(branch, {row: _answer("a" if branch is LIVE or row % 2 else "b")}, errors=1, seconds=1.0)
+            shadow.add(version, {row: _answer("a" if version is LIVE or row % 2 else "b")}, errors=1, seconds=1.0)
 
     with ThreadPoolExecutor(2) as pool:
         list(pool.map(calls, (LIVE, NEW)))

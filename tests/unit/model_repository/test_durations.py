@@ -9,8 +9,8 @@ SHORT, MIDDLE, LONG, NEW = (SimpleNamespace(task=task) for task in ("short", "mi
 @pytest.fixture
 def durations():
     durations = Durations()
-    for branch, seconds in ((SHORT, 0.01), (LONG, 0.3), (MIDDLE, 0.1)):
-        durations.add(branch, seconds)
+    for version, seconds in ((SHORT, 0.01), (LONG, 0.3), (MIDDLE, 0.1)):
+        durations.add(version, seconds)
     return durations
 
 

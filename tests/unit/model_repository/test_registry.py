@@ -51,14 +51,14 @@ def test_the_live_version_decides_kind_labels_tap_and_length():
     first = parse(_content(live=1)).tasks["intent"].live
     second = parse(_content(live=2)).tasks["intent"].live
 
-    assert (first.version, first.kind, first.labels, first.tap, first.max_length) == (
+    assert (first.number, first.kind, first.labels, first.tap, first.max_length) == (
         1,
         "classification",
         ("a", "b"),
         2,
         32,
     )
-    assert (second.version, second.kind, second.labels, second.tap, second.max_length) == (
+    assert (second.number, second.kind, second.labels, second.tap, second.max_length) == (
         2,
         "pair_classification",
         ("a", "c"),
@@ -71,11 +71,11 @@ def test_the_live_version_decides_kind_labels_tap_and_length():
 
 def test_a_replaced_registry_is_read_even_within_the_same_tick_of_the_clock(file):
     registry = RegistryFile(file)
-    assert registry.read().tasks["intent"].live.version == 1
+    assert registry.read().tasks["intent"].live.number == 1
 
     _replace(file, _content(live=2))
 
-    assert registry.read().tasks["intent"].live.version == 2
+    assert registry.read().tasks["intent"].live.number == 2
 
 
 def test_a_registry_written_in_place_is_read_again(file):
@@ -86,7 +86,7 @@ def test_a_registry_written_in_place_is_read_again(file):
     file.write_text(json.dumps(_content(live=2)))
     os.utime(file, ns=(stat.st_atime_ns, stat.st_mtime_ns + 1))
 
-    assert registry.read().tasks["intent"].live.version == 2
+    assert registry.read().tasks["intent"].live.number == 2
 
 
 def test_an_unchanged_registry_is_not_parsed_again(file):
@@ -107,7 +107,7 @@ def test_a_replace_while_the_file_is_first_read_is_seen(file, monkeypatch):
 
     monkeypatch.setattr(type(file), "read_text", read_then_replace)
 
-    assert RegistryFile(file).read().tasks["intent"].live.version == 2
+    assert RegistryFile(file).read().tasks["intent"].live.number == 2
 
 
 def test_a_damaged_registry_leaves_the_last_state_until_it_is_mended(file, caplog):
@@ -122,7 +122,7 @@ def test_a_damaged_registry_leaves_the_last_state_until_it_is_mended(file, caplo
 
     _replace(file, _content(live=2))
 
-    assert registry.read().tasks["intent"].live.version == 2
+    assert registry.read().tasks["intent"].live.number == 2
 
 
 @pytest.mark.parametrize("kind", list(Kind))
@@ -142,14 +142,14 @@ def test_the_router_reads_what_build_tools_writes(tmp_path, kind):
 
     registry = RegistryFile(tmp_path / "registry.json").read()
 
-    branch = registry.tasks["task"].live
-    assert (branch.task, branch.version, branch.kind) == ("task", 7, kind.value)
-    assert (branch.labels, branch.tap, branch.max_length) == (("ä", "b"), 3, 48)
-    assert (branch.model, branch.trunk) == ("branch_task.2", "trunk.2")
+    version = registry.tasks["task"].live
+    assert (version.task, version.number, version.kind) == ("task", 7, kind.value)
+    assert (version.labels, version.tap, version.max_length) == (("ä", "b"), 3, 48)
+    assert (version.model, version.trunk) == ("branch_task.2", "trunk.2")
     assert registry.tokenizers == {"trunk.2": "tokenizer_trunk.2_48"}
-    assert branch.is_pair == kind.is_pair
+    assert version.is_pair == kind.is_pair
     read = registry.tasks["task"].canary
-    assert (read.branch.version, read.share, read.max_error_rate, read.max_milliseconds, read.minimum) == (
+    assert (read.version.number, read.share, read.max_error_rate, read.max_milliseconds, read.minimum) == (
         8,
         0.5,
         0.1,
@@ -161,10 +161,10 @@ def test_the_router_reads_what_build_tools_writes(tmp_path, kind):
 def test_a_canary_answers_for_its_share_of_the_texts_and_always_for_the_same_ones():
     registry = parse(_content(canary=CANARY))
 
-    versions = [registry.branch_for("intent", text, None).version for text in TEXTS]
+    versions = [registry.version_for("intent", text, None).number for text in TEXTS]
 
     assert 0.22 < versions.count(2) / len(TEXTS) < 0.28
-    assert versions == [parse(_content(canary=CANARY)).branch_for("intent", text, None).version for text in TEXTS]
+    assert versions == [parse(_content(canary=CANARY)).version_for("intent", text, None).number for text in TEXTS]
 
 
 def test_a_canary_that_reads_one_text_answers_for_it_whatever_pair_comes_with_it():
@@ -173,35 +173,35 @@ def test_a_canary_that_reads_one_text_answers_for_it_whatever_pair_comes_with_it
     registry = parse(content)
 
     for text in TEXTS[:100]:
-        versions = {registry.branch_for("intent", text, pair).version for pair in (None, "x", "y")}
+        versions = {registry.version_for("intent", text, pair).number for pair in (None, "x", "y")}
         assert len(versions) == 1
 
 
 def test_more_texts_come_to_a_canary_as_its_share_grows_and_none_goes_back():
     few, many = (parse(_content(canary=CANARY | {"share": share})) for share in (0.1, 0.6))
 
-    with_few = {text for text in TEXTS if few.branch_for("intent", text, None).version == 2}
-    with_many = {text for text in TEXTS if many.branch_for("intent", text, None).version == 2}
+    with_few = {text for text in TEXTS if few.version_for("intent", text, None).number == 2}
+    with_many = {text for text in TEXTS if many.version_for("intent", text, None).number == 2}
     assert with_few < with_many
     everything = parse(_content(canary=CANARY | {"share": 1}))
-    assert all(everything.branch_for("intent", text, None).version == 2 for text in TEXTS)
+    assert all(everything.version_for("intent", text, None).number == 2 for text in TEXTS)
 
 
 def test_a_shadow_never_answers():
     task = parse(_content(shadow=2)).tasks["intent"]
 
-    assert task.shadow.version == 2
-    assert all(task.branch_for(text, None) is task.live for text in TEXTS[:100])
+    assert task.shadow.number == 2
+    assert all(task.version_for(text, None) is task.live for text in TEXTS[:100])
 
 
 def test_a_canary_that_was_dropped_stays_so_whatever_else_is_written(file):
     _replace(file, _content(canary=CANARY))
     registry = RegistryFile(file)
-    branch = registry.read().tasks["intent"].canary.branch
+    version = registry.read().tasks["intent"].canary.version
 
-    assert registry.drop_canary(branch)
+    assert registry.drop_canary(version)
     assert registry.read().tasks["intent"].canary is None
 
     _replace(file, _content(canary=CANARY | {"share": 1}))
     assert registry.read().tasks["intent"].canary is None
-    assert not registry.drop_canary(branch), "it was withdrawn already"
+    assert not registry.drop_canary(version), "it was withdrawn already"

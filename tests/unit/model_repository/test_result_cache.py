@@ -6,28 +6,28 @@ from dataclasses import replace
 from types import SimpleNamespace
 
 import pytest
-from router.registry import Branch, Canary, Registry, Task
+from router.registry import Canary, Registry, Task, Version
 from router.result_cache import ResultCache
 from router.row import Row
 
 CALLER = SimpleNamespace(is_gone=False)
-INTENT = Branch("intent", 1, "classification", ("a", "b"), 2, 16, "branch_intent", "trunk")
-SLOTS = Branch("slots", 1, "tagging", ("O", "B-x"), 2, 16, "branch_slots", "trunk")
-SAME = Branch("same", 1, "pair_classification", ("0", "1"), 2, 16, "branch_same", "trunk")
+INTENT = Version("intent", 1, "classification", ("a", "b"), 2, 16, "branch_intent", "trunk")
+SLOTS = Version("slots", 1, "tagging", ("O", "B-x"), 2, 16, "branch_slots", "trunk")
+SAME = Version("same", 1, "pair_classification", ("0", "1"), 2, 16, "branch_same", "trunk")
 MEBIBYTE = 2**20
 
 
-def _registry(*branches):
-    return Registry({branch.task: Task(branch) for branch in branches or (INTENT, SLOTS, SAME)})
+def _registry(*versions):
+    return Registry({version.task: Task(version) for version in versions or (INTENT, SLOTS, SAME)})
 
 
 def _row(text="play jazz", *tasks, pair=None, all_scores=False):
     return Row(text, pair, tasks or ("intent",), all_scores, CALLER)
 
 
-def _known(cache, row, *branches):
+def _known(cache, row, *versions):
     """{task: answer} that the cache knows of a row, and the tasks that are left to compute."""
-    (remaining,), known = cache.look_up([row], _registry(*branches))
+    (remaining,), known = cache.look_up([row], _registry(*versions))
     return {task: by_row[0] for task, by_row in known.items()}, remaining.tasks
 
 
@@ -63,10 +63,10 @@ def test_a_pair_task_is_known_per_pair_and_a_single_text_task_whatever_the_pair(
     assert _known(cache, replace(row, pair=None)) == ({"intent": "intent"}, ("same",))
 
 
-def test_a_new_version_of_one_task_is_computed_anew_and_the_others_stay_known(cache):
+def test_a_new_version_of_one_task_is_computed_and_the_others_stay_known(cache):
     cache.keep(_row(), INTENT, "first intent")
     cache.keep(_row(), SLOTS, "slots")
-    newer = replace(INTENT, version=2)
+    newer = replace(INTENT, number=2)
 
     assert _known(cache, _row("play jazz", "intent", "slots"), newer, SLOTS) == ({"slots": "slots"}, ("intent",))
 
@@ -75,13 +75,13 @@ def test_a_new_version_of_one_task_is_computed_anew_and_the_others_stay_known(ca
     assert _known(cache, _row(), INTENT)[0] == {"intent": "first intent"}, "a rollback finds its answers again"
 
 
-def test_a_canary_s_answers_are_found_for_its_own_texts_alone_and_no_more_once_it_is_gone(cache):
-    canary = Canary(replace(INTENT, version=2), share=0.5, max_error_rate=0.1, max_milliseconds=50, minimum=10)
+def test_a_canary_s_answers_are_found_for_its_own_texts_alone_and_not_once_it_is_gone(cache):
+    canary = Canary(replace(INTENT, number=2), share=0.5, max_error_rate=0.1, max_milliseconds=50, minimum=10)
     candidate = Registry({"intent": Task(INTENT, canary=canary)})
     rows = [_row(f"text {number}") for number in range(20)]
     for row in rows:
-        branch = candidate.branch_for("intent", row.text, None)
-        cache.keep(row, branch, f"of version {branch.version}")
+        version = candidate.version_for("intent", row.text, None)
+        cache.keep(row, version, f"of version {version.number}")
     canaries = [number for number, row in enumerate(rows) if canary.answers_for(row.text, None)]
     assert 0 < len(canaries) < 20
 
@@ -94,7 +94,7 @@ def test_a_canary_s_answers_are_found_for_its_own_texts_alone_and_no_more_once_i
 
 
 def test_a_shadow_s_answers_are_not_found_until_it_is_live(cache):
-    shadow = replace(INTENT, version=2)
+    shadow = replace(INTENT, number=2)
     cache.keep(_row(), shadow, "of the shadow")
 
     (remaining,), known = cache.look_up([_row()], Registry({"intent": Task(INTENT, shadow=shadow)}))

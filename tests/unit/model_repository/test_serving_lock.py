@@ -21,7 +21,7 @@ def test_routers_share_the_lock_and_keep_commands_from_it_for_as_long_as_they_li
 def test_a_router_does_not_start_on_what_a_command_is_changing(tmp_path):
     with (tmp_path / SERVING_LOCK).open("a") as command:
         fcntl.flock(command, fcntl.LOCK_EX)
-        with pytest.raises(RuntimeError, match=f"a command changes {tmp_path}, .*: start again when it is done"):
+        with pytest.raises(RuntimeError, match=f"a command is changing {tmp_path}, .*: start again when it is done"):
             hold_serving_lock(tmp_path)
 
 

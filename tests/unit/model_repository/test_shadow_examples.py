@@ -4,11 +4,11 @@ from dataclasses import replace
 from types import SimpleNamespace
 
 import pytest
-from router.registry import Branch
+from router.registry import Version
 from router.row import Row
 from router.shadow_examples import ShadowExamples
 
-SHADOW = Branch("intent", 2, "classification", ("a", "b"), 2, 16, "branch_intent", "trunk")
+SHADOW = Version("intent", 2, "classification", ("a", "b"), 2, 16, "branch_intent", "trunk")
 CALLER = SimpleNamespace(is_gone=False)
 LIMIT = 64 * 1024
 PATIENCE = 10.0
@@ -78,7 +78,7 @@ def test_the_next_shadow_of_a_task_has_room_once_the_file_of_the_last_is_removed
     examples.keep(SHADOW, [_example("x" * (LIMIT + 1)), _example("one")])
     (tmp_path / "shadow_intent.jsonl").unlink()
 
-    examples.keep(replace(SHADOW, version=3), [_example("two")])
+    examples.keep(replace(SHADOW, number=3), [_example("two")])
 
     assert [(entry["version"], entry["text"]) for entry in _entries(tmp_path)] == [(3, "two")]
 
@@ -93,7 +93,7 @@ def _write(repository, writer):
 
 def test_lines_of_several_processes_do_not_mix(tmp_path, monkeypatch):
     monkeypatch.setattr("router.shadow_examples._MOST_BYTES", 2**24)
-    fork = multiprocessing.get_context("fork")  # a spawned process would import everything anew
+    fork = multiprocessing.get_context("fork")  # a spawned process would import everything again
     writers = [fork.Process(target=_write, args=(tmp_path, writer)) for writer in range(4)]
     for writer in writers:
         writer.start()

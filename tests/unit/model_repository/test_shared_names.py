@@ -1,4 +1,4 @@
-"""The routers import nothing of the project's; what they share with the build tools is written in both."""
+"""The routers import nothing from the project: the names that they share with the build tools are written in both."""
 
 from router import serving_lock, withdrawal
 from router.shadow_examples import ShadowExamples
@@ -18,8 +18,8 @@ def test_routers_and_build_tools_lock_and_write_the_same_files():
 
 
 def test_examples_stand_where_the_status_looks_for_them(tmp_path):
-    branch = type("Branch", (), {"task": "intent", "version": 2})()
+    version = type("Version", (), {"task": "intent", "number": 2})()
     row = type("Row", (), {"text": "a", "pair": None})()
-    ShadowExamples(tmp_path).keep(branch, [(row, {"label": "x"}, {"label": "y"})])
+    ShadowExamples(tmp_path).keep(version, [(row, {"label": "x"}, {"label": "y"})])
 
     assert [path.name for path in tmp_path.iterdir()] == [examples_file("intent")]

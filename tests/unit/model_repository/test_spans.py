@@ -16,7 +16,7 @@ def minilm() -> TextTokenizer:
 
 
 def _words(text):
-    """Each word between blanks as word_offsets gives it, were every word one token."""
+    """The words between blanks, as word_offsets gives them if every word is one token."""
     return [(*match.span(), index) for index, match in enumerate(WORD.finditer(text), start=1)]
 
 
@@ -138,7 +138,7 @@ def test_a_word_is_read_at_its_first_sub_word(tokenizer_file):
         ("\u200b ab", [(2, 4, 1)]),
         ("ab \u200b", [(0, 2, 1)]),
         ("\u200b", []),
-        ("\u200bab", [(0, 3, 1)]),  # hanging on a word that has tokens
+        ("\u200bab", [(0, 3, 1)]),  # attached to a word that has tokens
     ],
 )
 def test_a_word_without_a_token_is_left_out_and_does_not_shift_the_others(tokenizer_file, text, expected):
@@ -154,7 +154,7 @@ def test_words_that_were_cut_off_are_left_out_and_a_half_cut_word_is_kept(tokeni
 
 
 def _positions(text, encoding):
-    """For each word between blanks the router's position, in the form of training's first_sub_words."""
+    """The router's position for each word between blanks, in the form of training's first_sub_words."""
     found = {(start, end): position for start, end, position in word_offsets(text, encoding)}
     return [found.get(match.span(), NOT_SEEN) for match in WORD.finditer(text)]
 

@@ -4,7 +4,7 @@ import pytest
 
 @pytest.fixture
 def calls(trunk_module, monkeypatch):
-    """What was called: (model, inputs, outputs)."""
+    """The calls: (model, inputs, outputs)."""
     calls = []
 
     def infer(model, version, inputs, outputs):

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 from filelock import FileLock, Timeout
-from router.registry import Branch, Canary, RegistryFile
+from router.registry import Canary, RegistryFile, Version
 from router.withdrawal import withdraw
 
 from build_tools.repository.registry import (
@@ -22,12 +22,12 @@ from build_tools.repository.registry import (
 from training.kinds import Kind
 
 PATIENCE = 10.0  # seconds that no test ever waits, unless something hangs
-CANARY = Canary(Branch("intent", 2, "classification", ("ä", "b"), 2, 16, "branch_intent", "trunk"), 0.1, 0.1, 50, 10)
-OTHER = replace(CANARY, branch=replace(CANARY.branch, task="slots"))
+CANARY = Canary(Version("intent", 2, "classification", ("ä", "b"), 2, 16, "branch_intent", "trunk"), 0.1, 0.1, 50, 10)
+OTHER = replace(CANARY, version=replace(CANARY.version, task="slots"))
 
 
 def _content():
-    """Two tasks with a canary each; with fields that the router knows nothing of."""
+    """Two tasks with a canary each, and fields that the router does not know."""
     version = {"kind": "classification", "labels": ["ä", "b"], "tap": 2, "max_length": 16, "unknown": [1, None]}
     version |= {"model": "branch_intent", "trunk": "trunk"}
     canary = {"version": 2, "share": 0.1, "max_error_rate": 0.1, "max_milliseconds": 50, "minimum": 10}
@@ -134,7 +134,7 @@ def test_the_audit_log_gets_one_line_more_that_says_why(repository):
 
 
 @pytest.mark.parametrize("change", ["is gone", "another version", "the task is retired"])
-def test_a_canary_that_is_there_no_more_leaves_everything_as_it_is(repository, change):
+def test_a_canary_that_is_gone_already_leaves_everything_as_it_is(repository, change):
     content = _content()
     if change == "the task is retired":
         del content["tasks"]["intent"]

@@ -26,7 +26,7 @@ Rows = list[dict[str, Any]]
 
 
 def save_bottom(folder: Path, layers: int) -> Path:
-    """The same weights layer by layer for every depth, far enough from 0 that each layer changes the outputs."""
+    """Saves a BERT. Each layer has the same weights for every depth, far enough from 0 to change the outputs."""
     digits = (*string.digits, *(f"##{digit}" for digit in string.digits))
     tokenizer = tiny_tokenizer("[MASK]", *LETTERS, *digits, *string.punctuation, *WORDS)
     return save_encoder(folder, tiny_bert(tokenizer, layers, spread=0.1, seed=7), tokenizer)
@@ -44,7 +44,7 @@ def sentiment_rows() -> Rows:
 
 
 def pair_rows(good: Any, bad: Any) -> Rows:
-    """What the second text says decides, so a pair of which it is lost cannot be learnt."""
+    """The second text decides the label, so the task cannot be learnt if that text is lost."""
     return [
         {"text": f"play {genre} in {city}", "text_pair": f"it was {word}", "label": label}
         for genre, city in itertools.product(("jazz", "rock"), ("paris", "rome"))
@@ -79,7 +79,7 @@ ROWS_OF: dict[Kind, Callable[[], Rows]] = {
 
 @pytest.fixture(scope="session", autouse=True)
 def _one_thread() -> Iterator[None]:
-    """Matrices of 32 columns are multiplied faster than threads are woken."""
+    """With 32 columns, waking threads takes longer than multiplying the matrices."""
     before = torch.get_num_threads()
     torch.set_num_threads(1)
     yield
@@ -100,13 +100,13 @@ def shallow_encoder_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="session")
 def encoder(encoder_folder: Path) -> Encoder:
-    """For tests that do not change it; others load their own from encoder_folder."""
+    """Not to be changed. Tests that change an encoder load their own from encoder_folder."""
     return load_encoder(str(encoder_folder))
 
 
 @pytest.fixture(scope="session")
 def task_folders(tmp_path_factory: pytest.TempPathFactory) -> dict[Kind, Path]:
-    """For each kind a folder of train.jsonl and dev.jsonl with the same rows in both."""
+    """For each kind a folder with train.jsonl and dev.jsonl, which hold the same rows."""
     root = tmp_path_factory.mktemp("tasks")
     for kind, rows in ROWS_OF.items():
         for split in ("train", "dev"):
@@ -127,7 +127,7 @@ def hyper() -> HyperParameters:
 
 @pytest.fixture(scope="session")
 def teachers(tasks: dict[Kind, TaskData], encoder: Encoder) -> dict[Kind, Checkpoint]:
-    """For each kind a briefly trained teacher with L = 3, so tap 1. Not to be changed."""
+    """For each kind a briefly trained teacher with L = 3, that is tap 1. Not to be changed."""
     brief = HyperParameters(learning_rate=1e-3, batch_size=8, epochs=1, max_length=24)
     return {kind: fine_tune(data, kind.value, encoder, layers=3, hyper=brief) for kind, data in tasks.items()}
 

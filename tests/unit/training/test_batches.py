@@ -3,7 +3,7 @@ from typing import Any
 import pytest
 import torch
 
-from training.batches import Batch, epoch_batches, make_batch, random_groups, target_of
+from training.batches import epoch_batches, groups_by_length, make_batch, random_groups, target_of
 from training.data.example import Example
 from training.kinds import Kind
 from training.tokenization import NOT_SEEN, Tokens
@@ -74,8 +74,10 @@ def test_an_epoch_has_every_example_once_with_its_own_target() -> None:
     assert sorted(pairs) == [(0, 0), (1, 10), (2, 20), (3, 30), (4, 40)]
 
 
-def _lists(batch: Batch) -> tuple[list[list[int]], list[int]]:
-    return batch.input_ids.tolist(), batch.targets.tolist()
+def test_groups_by_length_hold_each_text_once_the_shortest_first() -> None:
+    tokens = [Tokens([0] * length, [0] * length, []) for length in (5, 2, 9, 2, 7)]
+    assert list(groups_by_length(tokens, 2)) == [[1, 3], [0, 4], [2]]
+    assert list(groups_by_length([], 2)) == []
 
 
 def test_groups_hold_like_lengths_and_come_in_another_order_each_epoch() -> None:

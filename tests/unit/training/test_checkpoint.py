@@ -31,7 +31,7 @@ def folder(teachers: dict[Kind, Checkpoint], tmp_path: Path) -> Path:
 
 
 def edit_record(folder: Path, edit: Callable[[dict[str, Any]], object], sign: bool = True) -> None:
-    """Changes branch.json; signed, as a record written wrongly would be, or not, as one damaged later."""
+    """Changes branch.json. signed: with the right SHA-256, as if it was written wrongly, not damaged later."""
     record = json.loads((folder / "branch.json").read_text())
     edit(record)
     if sign:
@@ -40,7 +40,7 @@ def edit_record(folder: Path, edit: Callable[[dict[str, Any]], object], sign: bo
 
 
 def refresh_hashes(folder: Path) -> None:
-    """Makes branch.json agree with the files, as a checkpoint written wrongly (not damaged later) would."""
+    """Makes branch.json agree with the files, as if they were written wrongly, not damaged later."""
     import hashlib
 
     hashes = {name: hashlib.sha256((folder / name).read_bytes()).hexdigest() for name in FILES[1:]}
@@ -109,7 +109,7 @@ def test_damaged_file_is_named(folder: Path, name: str) -> None:
 
 def test_record_that_is_no_json_is_named(folder: Path) -> None:
     (folder / "branch.json").write_text('{"format_version": 1,')
-    with pytest.raises(TrainingError, match=r"branch\.json is damaged \(it is no JSON object\)"):
+    with pytest.raises(TrainingError, match=r"branch\.json is damaged \(it is not a JSON object\)"):
         load_record(folder)
 
 
@@ -139,7 +139,7 @@ def test_unknown_format_version_is_named(folder: Path, version: object) -> None:
 
 def test_a_record_changed_after_it_was_written_is_damaged(folder: Path) -> None:
     edit_record(folder, lambda record: record.update(tap=record["tap"] + 1), sign=False)
-    with pytest.raises(TrainingError, match=r"branch\.json is damaged \(it is not as it was written\)"):
+    with pytest.raises(TrainingError, match=r"branch\.json is damaged \(its SHA-256 is wrong\)"):
         load_record(folder)
 
 
@@ -190,8 +190,8 @@ def test_plain_identifier_is_a_task_name(name: str) -> None:
 @pytest.mark.parametrize(
     "name", ["../x", "", "a/b", "a.b", "a b", "2nd", "_a", "a-b", "é", "a\n", "a" * 65, "/abs", "..", "a\x00"]
 )
-def test_task_name_that_is_no_plain_identifier_is_refused(name: str) -> None:
-    with pytest.raises(ValueError, match="no plain identifier"):
+def test_task_name_that_is_not_an_identifier_is_refused(name: str) -> None:
+    with pytest.raises(ValueError, match="is not an identifier"):
         check_task_name(name)
 
 

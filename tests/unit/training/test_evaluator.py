@@ -27,7 +27,7 @@ def test_logits_come_in_the_callers_order_whatever_the_batches(
         assert one.shape == ((len(token.ids), outputs) if kind is Kind.TAGGING else (outputs,))
         assert one.dtype == np.float32
         np.testing.assert_allclose(one, other, atol=1e-5)
-    assert max(np.abs(one[0] - alone[0][0]).max() for one in alone) > 1e-2  # a wrong order would be seen
+    assert max(np.abs(one[0] - alone[0][0]).max() for one in alone) > 1e-2  # so a wrong order would be detected
 
 
 def test_branch_is_evaluated_without_dropout_and_left_in_its_mode(
@@ -47,7 +47,7 @@ def test_outputs_that_are_no_numbers_are_an_error(encoder: Encoder, tasks: dict[
     with torch.no_grad():
         branch.classifier.bias[1] = float("nan")
     tokens = tokenize(encoder.tokenizer, tasks[Kind.CLASSIFICATION].dev, 24)
-    with pytest.raises(TrainingError, match="no finite numbers"):
+    with pytest.raises(TrainingError, match="outputs are NaN or infinite"):
         logits_of(TaskModel(ComputedStates(Trunk(encoder, [1])), branch), tokens, Kind.CLASSIFICATION)
 
 

@@ -144,7 +144,7 @@ def test_weighted_loss_of_many_labels_weighs_positive_examples_only() -> None:
 
 
 def doubtful_texts(kind: Kind) -> TaskData:
-    """After "bad" 3 of 10 rows are of the rare class: no model can tell which, so the loss alone decides."""
+    """3 of the 10 rows with "bad" have the rare class. No model can tell which, so the loss decides the answer."""
     answers = [("good", "usual", 12), ("bad", "usual", 7), ("bad", "rare", 3)]
     rows = [
         Example(f"it was {word}", (label,) if kind is Kind.MULTI_LABEL else label)

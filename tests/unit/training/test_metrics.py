@@ -91,6 +91,6 @@ def test_metric_of_another_kind_is_refused_naming_the_known_ones(
             check_metric(name, kind, labels)
         assert kind.default_metric in known
         with pytest.raises(
-            TrainingError, match=f"'bleu' is no metric of {kind} tasks; choose one of {', '.join(known)}"
+            TrainingError, match=f"'bleu' is not a metric of {kind} tasks; choose one of {', '.join(known)}"
         ):
             check_metric("bleu", kind, labels)

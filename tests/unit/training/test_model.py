@@ -22,7 +22,7 @@ Inputs = tuple[torch.Tensor, torch.Tensor, torch.Tensor]
 
 @pytest.fixture(scope="module")
 def inputs(encoder: Encoder) -> Inputs:
-    """A batch of short beside long texts, with a pair: ids, mask, types."""
+    """A batch of short and long texts, with one pair: ids, mask, types."""
     batch = make_batch(tokenize(encoder.tokenizer, EXAMPLES, 24), [0] * len(EXAMPLES), Kind.CLASSIFICATION)
     assert batch.attention_mask.min() == 0
     return batch.input_ids, batch.attention_mask, batch.token_type_ids
@@ -30,7 +30,7 @@ def inputs(encoder: Encoder) -> Inputs:
 
 @pytest.fixture(scope="module")
 def reference(encoder_folder: Path) -> BertModel:
-    """transformers' own BERT with its plain attention, loaded apart."""
+    """The BERT of transformers with its plain attention, loaded separately."""
     return BertModel.from_pretrained(encoder_folder, attn_implementation="eager").eval()
 
 
@@ -45,7 +45,7 @@ def test_trunk_gives_berts_own_hidden_states_after_each_tap(
     assert len(outputs) == 4
     for tap, hidden in enumerate(outputs, start=1):
         torch.testing.assert_close(hidden[seen], expected[tap][seen], rtol=0, atol=1e-5)
-        assert (hidden - expected[tap - 1]).abs()[seen].max() > 0.1  # another layer's output would be told
+        assert (hidden - expected[tap - 1]).abs()[seen].max() > 0.1  # so another layer's output would be detected
 
 
 @torch.no_grad()
@@ -95,7 +95,7 @@ def test_trunk_is_frozen_and_holds_no_layer_above_its_deepest_tap(encoder: Encod
 
 
 def test_branch_has_its_own_weights_and_all_of_them_learn(encoder: Encoder, inputs: Inputs) -> None:
-    Trunk(encoder, [4])  # freezing a trunk must not freeze what branches are made of
+    Trunk(encoder, [4])  # freezing a trunk must not freeze the layers of branches
     branch = new_branch(encoder, 2, 3, per_token=False)
     with torch.no_grad():
         hidden = Trunk(encoder, [2])(*inputs)[-1]

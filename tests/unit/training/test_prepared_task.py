@@ -12,7 +12,7 @@ from training.batches import Inputs, make_batch, make_inputs
 from training.data import Example, TaskData
 from training.encoder import Encoder
 from training.errors import TrainingError
-from training.hyper_parameters import ClassWeights, HyperParameters, Precision
+from training.hyper_parameters import ClassWeights, HyperParameters, TrainingPrecision
 from training.kinds import Kind
 from training.loop import go_on
 from training.model import Branch, Trunk, new_branch
@@ -51,7 +51,7 @@ def test_metric_is_the_one_asked_for_else_the_datas_else_the_kinds(
 
 
 def test_metric_of_the_data_that_is_none_of_the_kinds_is_refused(prepare: Callable[..., PreparedTask]) -> None:
-    with pytest.raises(TrainingError, match="'span_f1' is no metric of classification tasks"):
+    with pytest.raises(TrainingError, match="'span_f1' is not a metric of classification tasks"):
         prepare(metric="span_f1")
 
 
@@ -129,7 +129,13 @@ def test_branch_accumulated_over_two_batches_of_4_is_the_one_of_a_batch_of_8(
 ) -> None:
     """An epsilon above the gradients makes Adam plain gradient descent: see test_loop.py."""
     hyper = HyperParameters(
-        learning_rate=1e3, epsilon=1e4, beta_1=0.0, clip_norm=1e9, epochs=2, first_epoch=2, precision=Precision.FP32
+        learning_rate=1e3,
+        epsilon=1e4,
+        beta_1=0.0,
+        clip_norm=1e9,
+        epochs=2,
+        first_epoch=2,
+        precision=TrainingPrecision.FP32,
     )
     task = prepare()
     task = prepare(train=task.examples["train"][::3])

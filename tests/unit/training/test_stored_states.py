@@ -15,7 +15,7 @@ from training.batches import Inputs, make_inputs
 from training.data import Example, TaskData
 from training.encoder import Encoder
 from training.evaluator import decode, logits_of
-from training.hyper_parameters import HyperParameters, Precision
+from training.hyper_parameters import HyperParameters, TrainingPrecision
 from training.kinds import Kind
 from training.model import Branch, Trunk, new_branch
 from training.prepared_task import PreparedTask, Split
@@ -271,7 +271,7 @@ def test_disk_that_was_full_is_used_once_there_is_room(
 def test_branch_trained_on_stored_states_answers_as_one_trained_on_computed_ones(
     prepare: Callable[..., PreparedTask], hyper: HyperParameters, tmp_path: Path, reports: list[str], kind: Kind
 ) -> None:
-    longer = replace(hyper, epochs=12, batch_size=2, precision=Precision.FP32)
+    longer = replace(hyper, epochs=12, batch_size=2, precision=TrainingPrecision.FP32)
     computing, reading = prepare(kind), prepare(kind)
     store_states(reading, [1], tmp_path, PLENTY, reports.append)
     branch, result = fine_tune_branch(computing, 3, longer)

@@ -59,7 +59,7 @@ def test_nothing_is_longer_than_max_length_and_the_longer_text_is_cut_first(enco
         got = pieces(encoder, tokens)
         assert len(got) == max_length == len(tokens.types)
         assert got.count("[SEP]") == 2
-    if max_length > 4:  # 4 leaves room for one word beside [CLS] and two [SEP]
+    if max_length > 4:  # 4 has room for one word beside [CLS] and two [SEP]
         assert [pieces(encoder, tokens).count(one) for tokens, one in zip(pairs, ("bad", "good"), strict=True)] == [
             1,
             1,

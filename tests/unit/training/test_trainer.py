@@ -180,7 +180,7 @@ def test_maximum_length_beyond_the_encoders_positions_is_refused(
 def test_metric_of_another_kind_is_refused_before_training(
     tasks: dict[Kind, TaskData], encoder: Encoder, hyper: HyperParameters
 ) -> None:
-    with pytest.raises(TrainingError, match="'pearson' is no metric of classification tasks"):
+    with pytest.raises(TrainingError, match="'pearson' is not a metric of classification tasks"):
         fine_tune(tasks[Kind.CLASSIFICATION], "task", encoder, 2, hyper, metric="pearson")
 
 

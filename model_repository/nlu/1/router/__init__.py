@@ -1,1 +1,1 @@
-"""The router of `nlu` and `nlu_stream`: request -> rows -> sequences -> trunk -> branches -> answers."""
+"""The router of `nlu` and `nlu_stream`: requests -> rows -> sequences -> trunk -> branches -> answers."""

@@ -1,16 +1,16 @@
-"""Who waits for an answer, and whether anybody still does."""
+"""The caller of a request, and whether it still waits for the answer."""
 
 import math
 import threading
 import time
 from typing import Any
 
-# Triton is asked no more often: the question goes to another process.
+# How often Triton is asked at most: each question goes to another process.
 _ASK_AGAIN_SECONDS = 0.02
 
 
 class GoneError(RuntimeError):
-    """A request whose answer nobody waits for; `cancelled` tells a cancelled one from a late one."""
+    """Nobody waits for this request's answer. cancelled: True if it was cancelled, False if its timeout has passed."""
 
     def __init__(self, sentence: str, cancelled: bool) -> None:
         super().__init__(sentence)
@@ -18,9 +18,9 @@ class GoneError(RuntimeError):
 
 
 class Caller:
-    """The sender of one request. Its `timeout` (microseconds) counts from when the router takes it up.
+    """The sender of one request. The request's `timeout` (microseconds) counts from when the router takes it up.
 
-    The time before, in Triton's queue, the queue policy compares with the same number.
+    Triton's queue policy compares the same timeout with the time before that, in the queue.
     """
 
     def __init__(self, request: Any) -> None:
@@ -32,12 +32,12 @@ class Caller:
         self._lock = threading.Lock()
 
     def settle(self) -> None:
-        """Everything is answered. Triton frees the request then, and must not be asked about it any more."""
+        """Says that everything is answered. Triton then frees the request, and must not be asked about it again."""
         with self._lock:
             self._asked = math.inf
 
     def check(self) -> None:
-        """Raises GoneError once the request was cancelled or its timeout has passed."""
+        """Raises GoneError if the request was cancelled or its timeout has passed."""
         now = time.monotonic()
         if now > self._deadline:
             raise GoneError(f"the request's timeout of {self._seconds:g} s has passed.", cancelled=False)
@@ -51,7 +51,7 @@ class Caller:
 
     @property
     def is_gone(self) -> bool:
-        """True once `check` raises."""
+        """True if `check` raises."""
         try:
             self.check()
         except GoneError:

@@ -1,16 +1,16 @@
-"""Whether canaries keep within their bounds."""
+"""Judges whether canaries keep within their bounds."""
 
 from dataclasses import dataclass
 
 from router.candidates import Outcome
-from router.registry import Branch, Canary
+from router.registry import Canary, Version
 
-_KEPT = 10  # times the minimum: of so many answers at most is judged, so that a late failure shows too
+_KEPT = 10  # times the canary's minimum: with more answers, all counts are halved, so that a late failure shows too
 
 
 @dataclass
 class _Seen:
-    """Of one canary; fractions, because what was long ago counts less and less."""
+    """What this process has seen of one canary. The counts are fractions, because older answers count less."""
 
     texts: float = 0.0
     errors: float = 0.0
@@ -19,14 +19,14 @@ class _Seen:
 
 
 class CanaryGuard:
-    """Judges each canary by its answers of late, as this process has seen them."""
+    """Judges each canary by its recent answers, as far as this process has seen them."""
 
     def __init__(self) -> None:
-        self._seen: dict[Branch, _Seen] = {}
+        self._seen: dict[Version, _Seen] = {}
 
     def judge(self, canary: Canary, outcome: Outcome) -> str | None:
-        """Adds a batch's outcome. Returns which bound the canary has left, or None."""
-        seen = self._seen.setdefault(canary.branch, _Seen())
+        """Adds a batch's outcome. Returns a sentence that names the exceeded bound, or None."""
+        seen = self._seen.setdefault(canary.version, _Seen())
         seen.texts += outcome.answers + outcome.errors
         seen.errors += outcome.errors
         seen.calls += outcome.calls
@@ -37,9 +37,9 @@ class CanaryGuard:
         milliseconds = 1000 * seen.seconds / seen.calls if seen.calls else 0.0
         texts = seen.texts
         if texts > _KEPT * canary.minimum:
-            self._seen[canary.branch] = _Seen(texts / 2, seen.errors / 2, seen.calls / 2, seen.seconds / 2)
+            self._seen[canary.version] = _Seen(texts / 2, seen.errors / 2, seen.calls / 2, seen.seconds / 2)
         if errors > canary.max_error_rate:
-            return f"{errors:.1%} of its last {texts:.0f} answers were errors, allowed are {canary.max_error_rate:.1%}"
+            return f"{errors:.1%} of its last {texts:.0f} answers were errors; the limit is {canary.max_error_rate:.1%}"
         if milliseconds > canary.max_milliseconds:
-            return f"its calls took {milliseconds:.1f} ms on average, allowed are {canary.max_milliseconds:g} ms"
+            return f"its calls took {milliseconds:.1f} ms on average; the limit is {canary.max_milliseconds:g} ms"
         return None

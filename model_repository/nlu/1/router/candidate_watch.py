@@ -1,4 +1,4 @@
-"""What becomes of the outcomes of candidates: counters, canaries withdrawn, examples of where shadows differ."""
+"""Acts on the outcomes of candidates: counts them, withdraws canaries, keeps examples of where shadows differ."""
 
 import logging
 import threading
@@ -15,7 +15,7 @@ from router.withdrawal import withdraw
 
 
 class CandidateWatch:
-    """Takes the outcomes of one batch after the other."""
+    """Takes the outcomes of one batch after another."""
 
     def __init__(self, repository: Path, registry: RegistryFile, metrics: RouterMetrics) -> None:
         self._repository = repository
@@ -25,23 +25,26 @@ class CandidateWatch:
         self._examples = ShadowExamples(repository)
 
     def take(self, candidates: Candidates, rows: Sequence[Row], registry: Registry) -> None:
-        """rows: of the batch. registry: the state it was answered in."""
-        for branch, outcome in candidates.outcomes.items():
-            self._metrics.count_candidate(branch, outcome)
-            self._examples.keep(branch, [(rows[row], *answers) for row, answers in outcome.differing.items()])
-            canary = registry.tasks[branch.task].canary
-            if canary is not None and canary.branch == branch:
+        """Takes one batch's outcomes. rows: the batch's. registry: the state in which it was answered."""
+        for version, outcome in candidates.outcomes.items():
+            self._metrics.count_candidate(version, outcome)
+            self._examples.keep(version, [(rows[row], *answers) for row, answers in outcome.differing.items()])
+            canary = registry.tasks[version.task].canary
+            if canary is not None and canary.version == version:
                 reason = self._guard.judge(canary, outcome)
-                if reason is not None and self._registry.drop_canary(branch):
-                    # In a thread: who changes the repository just now may take seconds, and no caller waits for that.
-                    threading.Thread(target=_drop, args=(self._repository, canary, reason), daemon=True).start()
+                if reason is not None and self._registry.drop_canary(version):
+                    # In a thread, because another process may be changing the repository for seconds, and callers must
+                    # not wait for that.
+                    threading.Thread(
+                        target=_log_and_withdraw, args=(self._repository, canary, reason), daemon=True
+                    ).start()
 
 
-def _drop(repository: Path, canary: Canary, reason: str) -> None:
-    branch = canary.branch
+def _log_and_withdraw(repository: Path, canary: Canary, reason: str) -> None:
+    version = canary.version
     log = logging.getLogger(__name__)
-    log.warning("canary %d of %s gets no more requests: %s", branch.version, branch.task, reason)
+    log.warning("canary %d of %s is withdrawn: %s", version.number, version.task, reason)
     try:
         withdraw(repository, canary, reason)
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
-        log.warning("registry.json or the audit log does not say so, so each router judges it by itself: %s", error)
+        log.warning("the withdrawal cannot be written down, so each router judges it by itself: %s", error)

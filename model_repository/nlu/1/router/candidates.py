@@ -1,22 +1,27 @@
-"""What a batch tells of the candidates: canaries and shadows."""
+"""The candidates of one batch, and what came of them.
+
+A candidate is a version that runs as canary or shadow beside the live one. A canary answers for a share of the texts; a
+shadow is computed too, but its answers are only compared with those of the live version.
+"""
 
 import threading
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from router.answer import Answer
-from router.registry import Branch, Registry
+from router.answer_from_logits import Answer
+from router.registry import Registry, Version
 
-# A shadow's value may differ from the live one by this share of it, or of 1 if that is more.
+# A shadow's value may differ from the live one by this share of it, or by this much if the live value is below 1.
 _VALUE_TOLERANCE = 0.05
 
 
 @dataclass
 class Outcome:
-    """Of one version in one batch.
+    """What came of one candidate in one batch.
 
-    answers, errors: texts. calls, seconds: of the branch. compared: texts that the live version has answered as well;
-    differing: of these {row: (live answer, shadow's answer)} where the two do not say the same.
+    answers, errors: numbers of texts. calls, seconds: of the calls of its branch. compared: number of texts that the
+    live version has answered too. differing: {row: (live answer, shadow's answer)} for those texts where the two do not
+    say the same.
     """
 
     answers: int = 0
@@ -32,56 +37,60 @@ class Candidates:
 
     def __init__(self, registry: Registry) -> None:
         tasks = registry.tasks.values()
-        self.outcomes: dict[Branch, Outcome] = {}
-        self._canaries = {task.canary.branch for task in tasks if task.canary}
+        self.outcomes: dict[Version, Outcome] = {}
+        self._canaries = {task.canary.version for task in tasks if task.canary}
         self._shadow_of = {task.live: task.shadow for task in tasks if task.shadow}
         self._live_of = {shadow: live for live, shadow in self._shadow_of.items()}
-        self._answers: dict[tuple[Branch, int], Answer] = {}  # by version and row, until the other version's is there
+        # By version and row: answers whose counterpart, from the live version or its shadow, is still to come.
+        self._answers: dict[tuple[Version, int], Answer] = {}
         self._lock = threading.Lock()
 
-    def is_shadow(self, branch: Branch) -> bool:
-        """Whether its answers are for nobody."""
-        return branch in self._live_of
+    def is_shadow(self, version: Version) -> bool:
+        """True if no caller gets the version's answers."""
+        return version in self._live_of
 
-    def is_candidate(self, branch: Branch) -> bool:
-        """Whether it is a canary or a shadow."""
-        return branch in self._canaries or branch in self._live_of
+    def is_candidate(self, version: Version) -> bool:
+        """True if the version is a canary or a shadow."""
+        return version in self._canaries or version in self._live_of
 
-    def add(self, branch: Branch, answers: Mapping[int, Answer], errors: int, seconds: float | None) -> None:
-        """The answers of a branch by row, and how many texts have none because it failed.
+    def add(self, version: Version, answers: Mapping[int, Answer], errors: int, seconds: float | None) -> None:
+        """Adds a version's answers by row, and the number of texts for which it failed.
 
-        seconds: of its call; None if it was not called at all.
+        seconds: how long the call took; None if there was no call.
         """
-        candidate = self.is_candidate(branch)
-        if not candidate and branch not in self._shadow_of:
+        is_candidate = self.is_candidate(version)
+        if not is_candidate and version not in self._shadow_of:
             return
         with self._lock:
-            if candidate:
-                outcome = self.outcomes.setdefault(branch, Outcome())
+            if is_candidate:
+                outcome = self.outcomes.setdefault(version, Outcome())
                 outcome.answers += len(answers)
                 outcome.errors += errors
                 if seconds is not None:
                     outcome.calls += 1
                     outcome.seconds += seconds
-            if branch not in self._canaries:
+            if version not in self._canaries:
                 for row, answer in answers.items():
-                    self._compare(branch, row, answer)
+                    self._compare(version, row, answer)
 
-    def _compare(self, branch: Branch, row: int, answer: Answer) -> None:
-        is_shadow = branch in self._live_of
-        other = self._answers.pop((self._live_of[branch] if is_shadow else self._shadow_of[branch], row), None)
+    def _compare(self, version: Version, row: int, answer: Answer) -> None:
+        is_shadow = version in self._live_of
+        other = self._answers.pop((self._live_of[version] if is_shadow else self._shadow_of[version], row), None)
         if other is None:
-            self._answers[branch, row] = answer
+            self._answers[version, row] = answer
             return
         live, shadow = (other, answer) if is_shadow else (answer, other)
-        outcome = self.outcomes.setdefault(branch if is_shadow else self._shadow_of[branch], Outcome())
+        outcome = self.outcomes.setdefault(version if is_shadow else self._shadow_of[version], Outcome())
         outcome.compared += 1
         if not same_answer(live, shadow):
             outcome.differing[row] = (live, shadow)
 
 
 def same_answer(live: Answer, shadow: Answer) -> bool:
-    """Whether two answers say the same: label, labels or spans; scores aside, unless the answer is a value."""
+    """True if two answers name the same label, labels or spans, whatever their scores.
+
+    An answer that is a value may differ by _VALUE_TOLERANCE.
+    """
     if _said(live) != _said(shadow):
         return False
     if "label" in live or "labels" in live or "spans" in live:

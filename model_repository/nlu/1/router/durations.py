@@ -1,20 +1,20 @@
-"""How long each branch takes, so that the longest begin first and no core waits alone for the last of them."""
+"""How long each branch takes. The longest calls start first, so that the last one does not keep all cores waiting."""
 
-from router.registry import Branch
+from router.registry import Version
 
-_KEPT = 0.9  # of what was known, at each new measurement
+_KEPT = 0.9  # weight of the previous average when a new measurement comes in
 
 
 class Durations:
-    """Seconds of a branch's calls, lately. Safe to share between threads."""
+    """A moving average of the seconds that each task's calls take. Safe to share between threads."""
 
     def __init__(self) -> None:
-        self._seconds: dict[str, float] = {}  # of a task's versions together: a new one is much like the last
+        self._seconds: dict[str, float] = {}  # per task: a new version takes about as long as the one before
 
-    def add(self, branch: Branch, seconds: float) -> None:
-        """One more call."""
-        self._seconds[branch.task] = _KEPT * self._seconds.get(branch.task, seconds) + (1 - _KEPT) * seconds
+    def add(self, version: Version, seconds: float) -> None:
+        """Adds one call."""
+        self._seconds[version.task] = _KEPT * self._seconds.get(version.task, seconds) + (1 - _KEPT) * seconds
 
-    def longest_first(self, branches: list[Branch]) -> list[Branch]:
-        """The branches in order; those of tasks that were never called come last."""
-        return sorted(branches, key=lambda branch: -self._seconds.get(branch.task, 0.0))
+    def longest_first(self, versions: list[Version]) -> list[Version]:
+        """Returns the versions in order of their durations. Tasks that were never called come last."""
+        return sorted(versions, key=lambda version: -self._seconds.get(version.task, 0.0))

@@ -1,4 +1,4 @@
-"""registry.json as the router reads it: which versions of each task answer, and how to read their logits."""
+"""registry.json as the router reads it: which version of a task answers, and how to read its logits."""
 
 import json
 import logging
@@ -12,13 +12,13 @@ _HASHES = 2**32  # of zlib.crc32
 
 
 @dataclass(frozen=True)
-class Branch:
-    """One version of a task. model, trunk: the Triton models that hold it, and whose hidden states it reads."""
+class Version:
+    """One published version of a task's branch. model, trunk: the Triton models that hold it and its trunk."""
 
     task: str
-    version: int
+    number: int
     kind: str
-    labels: tuple[str, ...] = field(hash=False)  # many, and versions are looked up for each text and task
+    labels: tuple[str, ...] = field(hash=False)  # may be many, and versions are looked up for each text and task
     tap: int
     max_length: int
     model: str
@@ -32,78 +32,80 @@ class Branch:
 
 @dataclass(frozen=True)
 class Canary:
-    """A candidate, which answers for a share (0..1) of the texts, unless it leaves these bounds.
+    """A candidate that answers for a share (0..1) of the texts, as long as it keeps within its bounds.
 
-    max_error_rate: of its answers, 0..1. max_milliseconds: of its calls on average. minimum: of answers, before which
-    neither is judged.
+    max_error_rate: share of its answers (0..1) that may be errors. max_milliseconds: what a call may take on average.
+    minimum: number of answers before which it is not judged.
     """
 
-    branch: Branch
+    version: Version
     share: float
     max_error_rate: float
     max_milliseconds: float
     minimum: int
 
     def answers_for(self, text: str, pair: str | None) -> bool:
-        """Whether this text is of the share: always the same for what the task reads, and others for another task."""
-        key = "\0".join((self.branch.task, text, (pair or "") if self.branch.is_pair else ""))
+        """True if this text belongs to the share. It always does or never; each task has a share of its own."""
+        key = "\0".join((self.version.task, text, (pair or "") if self.version.is_pair else ""))
         return zlib.crc32(key.encode()) < self.share * _HASHES
 
 
 @dataclass(frozen=True)
 class Task:
-    """The live version, and what is a candidate beside it: a canary, or a shadow that computes and does not answer."""
+    """A task's live version, with a canary or a shadow beside it if there is one. A shadow never answers callers."""
 
-    live: Branch
+    live: Version
     canary: Canary | None = None
-    shadow: Branch | None = None
+    shadow: Version | None = None
 
-    def branch_for(self, text: str, pair: str | None) -> Branch:
-        """The version that answers."""
-        return self.canary.branch if self.canary and self.canary.answers_for(text, pair) else self.live
+    def version_for(self, text: str, pair: str | None) -> Version:
+        """Returns the version that answers for this text."""
+        return self.canary.version if self.canary and self.canary.answers_for(text, pair) else self.live
 
 
 @dataclass(frozen=True)
 class Registry:
     """One state of registry.json.
 
-    tokenizers: of each trunk the Triton model that holds its tokenizer.json. retired: names of tasks that are no more.
+    tokenizers: for each trunk, the Triton model that holds its tokenizer.json. retired: names of retired tasks.
     """
 
     tasks: Mapping[str, Task]
     tokenizers: Mapping[str, str] = field(default_factory=lambda: {"trunk": "tokenizer"})
     retired: frozenset[str] = frozenset()
 
-    def branch_for(self, task: str, text: str, pair: str | None) -> Branch:
-        """The version of the task that answers for this text."""
-        return self.tasks[task].branch_for(text, pair)
+    def version_for(self, task: str, text: str, pair: str | None) -> Version:
+        """Returns the version of the task that answers for this text."""
+        return self.tasks[task].version_for(text, pair)
 
 
 class RegistryFile:
-    """registry.json, read again whenever it was replaced: one stat call per batch of requests."""
+    """Reads registry.json again whenever it has changed, at the cost of one stat call per batch."""
 
     def __init__(self, file: Path) -> None:
         self._file = file
-        self._seen = self._state()  # before the reading: a replace in between is then seen by the next call
-        self._dropped: set[Branch] = set()
+        self._seen = self._state()  # before reading, so that the next call sees a replacement in between
+        self._dropped: set[Version] = set()
         self._registry = self._parsed()
 
     def read(self) -> Registry:
-        """The present registry; if the file cannot be read now, the last one that could."""
+        """Returns the present registry, or the last one that could be read."""
         try:
             seen = self._state()
             if seen != self._seen:
-                self._seen = seen  # also if what follows fails: said once, not for every request
+                self._seen = seen  # even if parsing fails, so that the warning comes once
                 self._registry = self._parsed()
         except (OSError, ValueError, KeyError, TypeError) as error:
-            logging.getLogger(__name__).warning("%s cannot be read, the last state stays: %r", self._file, error)
+            logging.getLogger(__name__).warning(
+                "%s cannot be read, so its last state stays in use: %r", self._file, error
+            )
         return self._registry
 
-    def drop_canary(self, branch: Branch) -> bool:
-        """From now on its task has no canary for this process, whatever the file says. False if that was so before."""
-        if branch in self._dropped:
+    def drop_canary(self, version: Version) -> bool:
+        """Ignores this canary from now on, whatever the file says. Returns False if it is ignored already."""
+        if version in self._dropped:
             return False
-        self._dropped.add(branch)
+        self._dropped.add(version)
         self._registry = _without(self._registry, self._dropped)
         return True
 
@@ -112,54 +114,54 @@ class RegistryFile:
 
     def _state(self) -> tuple[int, int]:
         stat = self._file.stat()
-        return stat.st_mtime_ns, stat.st_ino  # a replace brings a new inode even within one tick of the clock
+        return stat.st_mtime_ns, stat.st_ino  # a replaced file has a new inode even within one tick of the clock
 
 
 def parse(content: Any) -> Registry:
-    """registry.json's content -> Registry."""
+    """Returns the Registry of registry.json's content. Raises ValueError, KeyError or TypeError if it is invalid."""
     tokenizers = {name: next(iter(trunk["tokenizers"])) for name, trunk in content["trunks"].items()}
     tasks = {task: _task(task, entry) for task, entry in content["tasks"].items()}
     for task in tasks.values():
-        for branch in (task.live, task.canary.branch if task.canary else None, task.shadow):
-            if branch is not None and branch.trunk not in tokenizers:
+        for version in (task.live, task.canary.version if task.canary else None, task.shadow):
+            if version is not None and version.trunk not in tokenizers:
                 raise ValueError(
-                    f"{branch.task} reads the trunk {branch.trunk}, which is not among {sorted(tokenizers)}"
+                    f"{version.task} reads the trunk {version.trunk}, which is not among {sorted(tokenizers)}"
                 )
     return Registry(tasks, tokenizers, frozenset(content["retired"]) - tasks.keys())
 
 
-def _without(registry: Registry, canaries: set[Branch]) -> Registry:
+def _without(registry: Registry, canaries: set[Version]) -> Registry:
     tasks = {
-        name: replace(task, canary=None) if task.canary and task.canary.branch in canaries else task
+        name: replace(task, canary=None) if task.canary and task.canary.version in canaries else task
         for name, task in registry.tasks.items()
     }
     return replace(registry, tasks=tasks)
 
 
 def _task(name: str, entry: Any) -> Task:
-    def branch(number: int) -> Branch:
-        version = entry["versions"][str(number)]
-        return Branch(
+    def version(number: int) -> Version:
+        described = entry["versions"][str(number)]
+        return Version(
             task=name,
-            version=number,
-            kind=version["kind"],
-            labels=tuple(version["labels"]),
-            tap=version["tap"],
-            max_length=version["max_length"],
-            model=version["model"],
-            trunk=version["trunk"],
+            number=number,
+            kind=described["kind"],
+            labels=tuple(described["labels"]),
+            tap=described["tap"],
+            max_length=described["max_length"],
+            model=described["model"],
+            trunk=described["trunk"],
         )
 
     canary = entry["canary"]
     return Task(
-        live=branch(entry["live"]),
+        live=version(entry["live"]),
         canary=canary
         and Canary(
-            branch(canary["version"]),
+            version(canary["version"]),
             canary["share"],
             canary["max_error_rate"],
             canary["max_milliseconds"],
             canary["minimum"],
         ),
-        shadow=None if entry["shadow"] is None else branch(entry["shadow"]),
+        shadow=None if entry["shadow"] is None else version(entry["shadow"]),
     )

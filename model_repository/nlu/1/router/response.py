@@ -1,4 +1,4 @@
-"""Answers -> Triton responses."""
+"""Triton responses: with answers, or with the reason why there are none."""
 
 import json
 from typing import Any
@@ -6,35 +6,35 @@ from typing import Any
 import numpy as np
 import triton_python_backend_utils as pb_utils
 
+from router.bls import StoppingError
 from router.caller import GoneError
-from router.inference import StoppingError
 
 Answers = dict[str, str]  # task -> answer, as JSON
 
 
 def result_response(results: list[Answers]) -> Any:
-    """The answers of B texts -> a response with `result`, B JSON texts, [B, 1]."""
+    """Returns a response with the output `result`: the answers of B texts as B JSON texts, [B, 1]."""
     texts = [[_joined(answers)] for answers in results]
-    # np.object_ and not np.bytes_: the latter's fixed width cuts what follows a zero byte.
+    # np.object_, because np.bytes_ has a fixed width and loses zero bytes at the end.
     return pb_utils.InferenceResponse([pb_utils.Tensor("result", np.array(texts, dtype=np.object_))])
 
 
 def refusal_response(error: Exception) -> Any:
-    """A response that says what is wrong with the request (INVALID_ARGUMENT, HTTP 400)."""
+    """Returns a response that says what is wrong with the request (INVALID_ARGUMENT, HTTP 400)."""
     return pb_utils.InferenceResponse(error=pb_utils.TritonError(str(error), pb_utils.TritonError.INVALID_ARG))
 
 
 def gone_response(error: GoneError) -> Any:
-    """A response for a caller who waits no longer: cancelled, or too late."""
+    """Returns a response to a request that was cancelled (CANCELLED) or whose timeout has passed (UNAVAILABLE)."""
     code = pb_utils.TritonError.CANCELLED if error.cancelled else pb_utils.TritonError.UNAVAILABLE
     return pb_utils.InferenceResponse(error=pb_utils.TritonError(str(error), code))
 
 
-def failure_response(model: str, error: Exception) -> Any:
-    """A response that says that the server failed on a good request (INTERNAL), or is being stopped (UNAVAILABLE).
+def failure_response(model: str, error: BaseException) -> Any:
+    """Returns a response that says that the server failed on a good request (INTERNAL) or is stopping (UNAVAILABLE).
 
-    The words are those in which Triton reports a model's exception: streams carry no status code, and a client knows
-    a failure from a refusal by them.
+    A failure has the words in which Triton reports a model's exception. Streams carry no status code, so clients tell a
+    failure from a refusal by these words.
     """
     if isinstance(error, StoppingError):
         return pb_utils.InferenceResponse(error=pb_utils.TritonError(str(error), pb_utils.TritonError.UNAVAILABLE))

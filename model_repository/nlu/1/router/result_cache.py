@@ -1,11 +1,11 @@
-"""Answers that were given before: assistant traffic repeats itself."""
+"""A cache of answers: assistants are asked the same again and again."""
 
 import threading
 from collections import OrderedDict
 from collections.abc import Sequence
 from dataclasses import replace
 
-from router.registry import Branch, Registry
+from router.registry import Registry, Version
 from router.row import Row, TaskAnswers
 
 Key = tuple[str, str | None, str, int, bool]  # text, pair, task, version, all_scores
@@ -13,12 +13,12 @@ _ENTRY_BYTES = 400  # what Python's objects of one entry take beside its texts
 
 
 class ResultCache:
-    """The answers used last, per text, pair, task and version, in at most `limit` bytes; 0 keeps none.
+    """The most recently used answers by text, pair, task and version, in at most `limit` bytes; 0 keeps none.
 
-    A new version of one branch leaves the entries of all others as they are. Its own old ones are asked for no more,
-    and so are the first to go.
+    A new version of one task leaves the entries of all other tasks valid. Nobody asks for the old version's entries any
+    more, so they are the first to go.
 
-    hits, misses: answers that were found, and that were not.
+    hits, misses: numbers of answers found and not found.
     """
 
     def __init__(self, limit: int) -> None:
@@ -26,10 +26,10 @@ class ResultCache:
         self._limit = limit
         self._bytes = 0
         self._entries: OrderedDict[Key, str] = OrderedDict()
-        self._lock = threading.Lock()  # a batch's branches end in threads
+        self._lock = threading.Lock()  # the branches of a batch end in several threads
 
     def look_up(self, rows: Sequence[Row], registry: Registry) -> tuple[list[Row], dict[str, TaskAnswers]]:
-        """The rows with the tasks that are still to be computed, and by task the answers that are known."""
+        """Returns the rows, with the tasks that are still to be computed, and the known answers by task."""
         if not self._limit:
             return list(rows), {}
         known: dict[str, TaskAnswers] = {}
@@ -38,7 +38,7 @@ class ResultCache:
             for number, row in enumerate(rows):
                 missing = []
                 for task in row.tasks:
-                    key = _key(row, registry.branch_for(task, row.text, row.pair))
+                    key = _key(row, registry.version_for(task, row.text, row.pair))
                     if key in self._entries:
                         self._entries.move_to_end(key)
                         known.setdefault(task, {})[number] = self._entries[key]
@@ -49,9 +49,9 @@ class ResultCache:
                 remaining.append(replace(row, tasks=tuple(missing)))
         return remaining, known
 
-    def keep(self, row: Row, branch: Branch, answer: str) -> None:
-        """Remembers an answer, and forgets those used longest ago that are beyond the limit."""
-        key = _key(row, branch)
+    def keep(self, row: Row, version: Version, answer: str) -> None:
+        """Adds an answer. Drops the least recently used ones beyond the limit."""
+        key = _key(row, version)
         size = _size(key, answer)
         with self._lock:
             if size > self._limit or key in self._entries:
@@ -59,16 +59,16 @@ class ResultCache:
             self._entries[key] = answer
             self._bytes += size
             while self._bytes > self._limit:
-                oldest, forgotten = self._entries.popitem(last=False)
-                self._bytes -= _size(oldest, forgotten)
+                oldest, dropped = self._entries.popitem(last=False)
+                self._bytes -= _size(oldest, dropped)
 
 
-def _key(row: Row, branch: Branch) -> Key:
-    # Single-text tasks do not read the pair: another one does not change their answer.
-    return row.text, row.pair if branch.is_pair else None, branch.task, branch.version, row.all_scores
+def _key(row: Row, version: Version) -> Key:
+    # Single-text tasks do not read the pair, so it is not part of their key.
+    return row.text, row.pair if version.is_pair else None, version.task, version.number, row.all_scores
 
 
 def _size(key: Key, answer: str) -> int:
     text, pair, *_ = key
-    # Python keeps up to four bytes for a character; a text's share is counted for each of its answers.
+    # Python takes up to four bytes for a character. A text counts once for each of its answers.
     return _ENTRY_BYTES + 4 * (len(text) + len(pair or "") + len(answer))

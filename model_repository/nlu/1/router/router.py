@@ -1,4 +1,4 @@
-"""Rows -> answers, one batch after the other."""
+"""Rows -> answers, one batch after another."""
 
 import os
 from collections.abc import Iterator, Sequence
@@ -7,22 +7,22 @@ from pathlib import Path
 
 from router.candidate_watch import CandidateWatch
 from router.candidates import Candidates
+from router.climb import Climb
 from router.durations import Durations
 from router.metrics import RouterMetrics
 from router.registry import Registry, RegistryFile
 from router.result_cache import ResultCache
 from router.row import Row, TaskAnswers, error_answers
-from router.run import Run
-from router.sequences import SequencePlanner
+from router.sequence_plan import SequencePlanner
 from router.serving_lock import hold_serving_lock
 from router.trunk import Trunk
 
-# What `espalier serve` on two cores lets compute at once; it says so of the machine it runs on.
+# Used where `espalier serve` does not set the variable: its choice for two cores.
 _AT_ONCE = "3"
 
 
 class Router:
-    """Tokenizes, groups by length, and carries the trunk's hidden states to the branches."""
+    """Tokenizes rows, groups them by length, and carries the trunk's hidden states to the branches."""
 
     def __init__(self, repository: Path, model: str) -> None:
         """model: the Triton model that this router answers for, `nlu` or `nlu_stream`."""
@@ -34,12 +34,13 @@ class Router:
         self._durations = Durations()
         self._metrics = RouterMetrics(model)
         self._watch = CandidateWatch(repository, self._registry, self._metrics)
-        # Triton's rate limiter says which calls compute; one more is out, to begin when one of them has ended.
+        # Triton's rate limiter decides which calls compute. One call more than compute at once waits there, ready to
+        # start when another one ends.
         at_once = int(os.environ.get("ESPALIER_AT_ONCE", _AT_ONCE)) + 1
         self._calls = ThreadPoolExecutor(at_once, thread_name_prefix="call")
 
     def registry(self) -> Registry:
-        """The present registry; one batch uses one state of it from beginning to end."""
+        """Returns the present registry. Use the same one for a batch from beginning to end."""
         return self._registry.read()
 
     def answer(self, rows: Sequence[Row], registry: Registry) -> Iterator[tuple[str, TaskAnswers]]:
@@ -52,13 +53,13 @@ class Router:
         yield from known.items()
         plan = self._planner.plan(asked, registry)
         candidates = Candidates(registry)
-        for branch, errors in plan.errors.items():
-            if not registry.tasks[branch.task].live.is_pair:  # else the live version could not have answered either
-                candidates.add(branch, {}, errors=len(errors), seconds=None)
-            yield branch.task, error_answers(errors)
+        for version, errors in plan.errors.items():
+            if not registry.tasks[version.task].live.is_pair:  # else the live version could not have answered either
+                candidates.add(version, {}, errors=len(errors), seconds=None)
+            yield version.task, error_answers(errors)
         if plan.encodings:
-            run = Run(asked, plan, self._trunk, self._calls, self._cache, self._durations, candidates)
-            yield from run.answers()
-            self._metrics.count_tokens(run.tokens, run.padding)
+            climb = Climb(asked, plan, self._trunk, self._calls, self._cache, self._durations, candidates)
+            yield from climb.answers()
+            self._metrics.count_tokens(climb.tokens, climb.padding)
         self._watch.take(candidates, asked, registry)
-        self._metrics.tell_cache(self._cache.hits, self._cache.misses)
+        self._metrics.set_cache_totals(self._cache.hits, self._cache.misses)

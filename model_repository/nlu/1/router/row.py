@@ -11,7 +11,7 @@ TaskAnswers = dict[int, str]  # row number -> answer, as JSON
 
 @dataclass(frozen=True)
 class Row:
-    """A text, what is asked of it, and who asks. pair: None where none was given."""
+    """A text, the tasks asked of it, and the caller that asks. pair: None if the request gives none."""
 
     text: str
     pair: str | None
@@ -21,5 +21,5 @@ class Row:
 
 
 def error_answers(sentences: Mapping[int, str]) -> TaskAnswers:
-    """Answers that say why there is none, by row."""
+    """Returns answers that say why there is none. sentences: by row."""
     return {row: json.dumps({"error": sentence}, ensure_ascii=False) for row, sentence in sentences.items()}

@@ -1,4 +1,4 @@
-"""How the build tools know that a server has this repository open, whoever started it."""
+"""The lock that tells the build tools that a server, however it was started, has this repository open."""
 
 import fcntl
 import logging
@@ -9,17 +9,17 @@ _LOCK = "serving.lock"
 
 
 def hold_serving_lock(repository: Path) -> IO[str] | None:
-    """A shared lock for as long as the file is open.
+    """Takes a shared lock, which lasts as long as the returned file is open.
 
-    None in a repository without such a file, or on a file system without locks. Raises RuntimeError if a command
-    changes the repository as one that stands still: the other models may be loaded as they were before.
+    Returns None if the repository has no lock file or its file system has no locks. Raises RuntimeError if a command
+    that needs the repository to itself is changing it: the models that are loaded already may be the old ones.
     """
     try:
-        file = (repository / _LOCK).open()  # to read: a repository that nobody may write to can be locked all the same
+        file = (repository / _LOCK).open()  # for reading, because the repository may be read-only
         fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
     except BlockingIOError:
         raise RuntimeError(
-            f"a command changes {repository}, which no server had open: start again when it is done."
+            f"a command is changing {repository}, which must not be served meanwhile: start again when it is done."
         ) from None
     except OSError as error:
         logging.getLogger(__name__).info("%s is not locked: %r", repository, error)

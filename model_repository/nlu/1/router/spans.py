@@ -1,4 +1,4 @@
-"""Tags of words -> spans with character offsets."""
+"""Words with tags -> spans with character offsets."""
 
 import re
 from collections.abc import Sequence
@@ -9,17 +9,17 @@ from tokenizers import Encoding
 Word = tuple[int, int, int]  # start, end (exclusive) in characters, position of the first sub-word
 
 WORD = re.compile(r"\S+")
-# Punctuation that hangs on a word in running text, where the training data has it apart.
+# Punctuation that is attached to a word in running text, but is a word of its own in the training data.
 LEADING = "\"'([{\u201c\u2018\u00ab"  # with the opening typographic quotes
 TRAILING = "\"')]}\u201d\u2019\u00bb.,;:!?"  # with the closing ones
 PARTNERS = {"(": ")", "[": "]", "{": "}", ")": "(", "]": "[", "}": "{"}
 
 
 def word_offsets(text: str, encoding: Encoding) -> list[Word]:
-    """(start, end, token position) of each word between blanks that has a token, offsets in characters.
+    """Returns (start, end, token position) for each word between blanks, with offsets in characters.
 
-    The position is that of the word's first sub-word, which carries its tag, as in training. Words that were cut off
-    are left out.
+    The position is that of the word's first sub-word, which carries the word's tag, as in training. Words without a
+    token, such as truncated ones, are left out.
     """
     words, position = [], 0
     offsets = encoding.offsets
@@ -38,9 +38,9 @@ def word_offsets(text: str, encoding: Encoding) -> list[Word]:
 def words_to_spans(
     text: str, words: Sequence[Word], tags: Sequence[str], scores: Sequence[float]
 ) -> list[dict[str, Any]]:
-    """Spans as {"start", "end", "text", "label", "score"}; a span's score is the mean of its words' scores.
+    """Returns spans as {"start", "end", "text", "label", "score"}; a span's score is the mean of its words' scores.
 
-    BIO is read as seqeval reads it: an I- tag that continues nothing begins a span.
+    BIO tags are read as seqeval reads them: an I- tag that continues no span begins one.
     """
     found: list[tuple[str, list[tuple[Word, float]]]] = []  # (label, words with their scores)
     previous = "O"
@@ -62,28 +62,28 @@ def _span(text: str, label: str, members: Sequence[tuple[Word, float]]) -> dict[
 
 
 def _without_punctuation(text: str, first: Word, last: Word) -> tuple[int, int]:
-    """The characters from the first to the last of a span's words, without the punctuation that hangs on them.
+    """Returns the span's start and end in characters, without punctuation attached to its first or last word.
 
-    A word of punctuation alone stays: it was tagged as part of the span, and does not hang on another.
+    A word that is all punctuation stays: it was tagged as part of the span, and is attached to nothing.
     """
     start, first_end, _ = first
     last_start, end, _ = last
     left, right = start, end
-    while right > last_start and _hangs_behind(text, start, right):
+    while right > last_start and _is_closing(text, start, right):
         right -= 1
     if right == last_start:
         right = end
-    while left < min(first_end, right) and _hangs_before(text, left, right):
+    while left < min(first_end, right) and _is_opening(text, left, right):
         left += 1
     if left == first_end:
         left = start
     return (left, right) if left < right else (start, end)
 
 
-def _hangs_behind(text: str, start: int, right: int) -> bool:
-    """Whether text[right - 1] ends a phrase or closes what was opened before the span.
+def _is_closing(text: str, start: int, right: int) -> bool:
+    """True if text[right - 1] ends a phrase or closes a bracket or quote that was opened before the span.
 
-    "U.S." and "Inc." keep their dot within a text and lose it at its end; "song (live)" keeps its bracket.
+    "Inc." keeps its dot within a text and loses it at the end, "U.S." keeps its last dot, "song (live)" its bracket.
     """
     mark = text[right - 1]
     if mark == ".":
@@ -91,6 +91,6 @@ def _hangs_behind(text: str, start: int, right: int) -> bool:
     return mark in TRAILING and PARTNERS.get(mark, "\n") not in text[start + 1 : right - 1]
 
 
-def _hangs_before(text: str, left: int, right: int) -> bool:
-    """Whether text[left] opens what is closed behind the span; "(500) Days" keeps its bracket."""
+def _is_opening(text: str, left: int, right: int) -> bool:
+    """True if text[left] opens a bracket or quote that is closed behind the span; "(500) Days" keeps its bracket."""
     return text[left] in LEADING and PARTNERS.get(text[left], "\n") not in text[left + 1 : right]

@@ -5,21 +5,21 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from router.inference import NEWEST, infer
+from router.bls import NEWEST, infer
 
 States = dict[str, np.ndarray]  # hidden_<tap>: float32 [S, T, H]
 
 
 def hidden_name(tap: int) -> str:
-    """The trunk's output for this tap, and the input from which it goes on."""
+    """The name of the trunk's output for this tap, and of the input from which a later call continues."""
     return f"hidden_{tap}"
 
 
 class Trunk:
-    """The trunk, step by step.
+    """Computes a trunk in steps, from tap to tap.
 
-    resumes: whether the model takes the hidden states of a lower tap and goes on from there, as our own backends do and
-    NVIDIA's do not. Branches of shallow taps are then computed beside the trunk's deeper layers, and answered before.
+    resumes: True if the model can continue from the hidden states of a lower tap. Our own backends can; NVIDIA's
+    cannot. The branches of shallow taps are then computed beside the trunk's deeper layers, and answer earlier.
     """
 
     def __init__(self, resumes: bool) -> None:
@@ -27,18 +27,17 @@ class Trunk:
 
     @classmethod
     def from_environment(cls) -> "Trunk":
-        """As `espalier serve` says, which runs the backends that resume."""
+        """Returns a Trunk that resumes if `espalier serve`, which runs our own backends, says so."""
         return cls(os.environ.get("ESPALIER_TRUNK_RESUMES") == "1")
 
     def steps(self, taps: Sequence[int]) -> list[list[int]]:
-        """The taps that each call is to reach, in ascending order."""
+        """Returns the taps that each call reaches, in ascending order."""
         return [[tap] for tap in sorted(taps)] if self._resumes else [sorted(taps)]
 
     def run(self, model: str, arrays: dict[str, np.ndarray], below: States, taps: Sequence[int]) -> States:
-        """One step of the trunk `model`.
+        """Takes one step of the trunk `model`; layers above the deepest of `taps` are not computed.
 
-        arrays: input_ids, attention_mask, token_type_ids, int64 [S, T]. below: what the step before gave.
-
-        Nothing above the deepest of `taps` is computed. Raises RuntimeError if the call fails.
+        arrays: input_ids, attention_mask, token_type_ids, int64 [S, T]. below: the result of the step before, empty for
+        the first one. Raises RuntimeError if the call fails.
         """
         return infer(model, NEWEST, arrays | below, [hidden_name(tap) for tap in taps])

@@ -81,7 +81,7 @@ def test_values_are_scored_by_correlation(dev_set):
 
 
 def test_a_label_that_the_branch_does_not_have_is_named(dev_set):
-    with pytest.raises(TrainingError, match=r"dev\.jsonl.*'c'.*none of the task's"):
+    with pytest.raises(TrainingError, match=r"dev\.jsonl.*'c'.*not one of the task's"):
         dev_set(Kind.CLASSIFICATION, [{"text": "a", "label": "c"}])
 
 

@@ -17,12 +17,12 @@ from build_tools.repository.manifest import (
 
 @pytest.fixture
 def repository(tmp_path):
-    for name in ("trunk/1/model.onnx", "trunk/config.pbtxt", "nlu/1/router/answer.py"):
+    for name in ("trunk/1/model.onnx", "trunk/config.pbtxt", "nlu/1/router/answer_from_logits.py"):
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / name).write_text(name)
     (tmp_path / "registry.json").write_text("{}")
     (tmp_path / "nlu" / "1" / "router" / "__pycache__").mkdir()
-    (tmp_path / "nlu" / "1" / "router" / "__pycache__" / "answer.pyc").touch()
+    (tmp_path / "nlu" / "1" / "router" / "__pycache__" / "answer_from_logits.pyc").touch()
     return tmp_path
 
 
@@ -33,7 +33,7 @@ def _sha256(text):
 def test_every_file_of_a_model_has_its_sha256_and_no_other_file(repository):
     write_manifest(repository)
 
-    names = ["nlu/1/router/answer.py", "trunk/1/model.onnx", "trunk/config.pbtxt"]
+    names = ["nlu/1/router/answer_from_logits.py", "trunk/1/model.onnx", "trunk/config.pbtxt"]
     assert read_manifest(repository) == {name: _sha256(name) for name in names}
     assert [file.relative_to(repository).as_posix() for file in served_files(repository)] == names
 
@@ -79,7 +79,7 @@ def test_only_what_is_no_more_is_forgotten_and_otherwise_nothing_is_written(repo
 
     forget_missing(repository)
 
-    assert list(read_manifest(repository)) == ["nlu/1/router/answer.py", "trunk/config.pbtxt"]
+    assert list(read_manifest(repository)) == ["nlu/1/router/answer_from_logits.py", "trunk/config.pbtxt"]
 
 
 def test_a_repository_without_a_manifest_has_no_hashes_and_gets_none_by_forgetting(tmp_path):

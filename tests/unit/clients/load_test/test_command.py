@@ -94,10 +94,13 @@ def test_an_interrupted_sweep_keeps_the_loads_it_has(
     ("options", "sentence"),
     [
         (["--protocol", "soap"], "--protocol: 'soap' is none of grpc, http, stream"),
-        (["--concurrency", "x"], "--concurrency: 'x' is no list of numbers"),
+        (["--concurrency", "x"], "--concurrency: 'x' is not a list of numbers"),
         (["--tasks", ","], "--tasks is empty"),
-        (["--protocol", "http", "--http-url", "h:2"], "'h:2' is no address for a load over http: write http://host"),
-        (["--url", "http://h:2"], "'http://h:2' is no address for a load over grpc: write host:8001"),
+        (
+            ["--protocol", "http", "--http-url", "h:2"],
+            "'h:2' is not an address for a load over http: write http://host",
+        ),
+        (["--url", "http://h:2"], "'http://h:2' is not an address for a load over grpc: write host:8001"),
     ],
 )
 @pytest.mark.usefixtures("calls")

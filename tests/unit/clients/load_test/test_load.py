@@ -9,7 +9,7 @@ from clients.load_test.options import read_loads, read_protocols
 
 @pytest.mark.parametrize("make", [lambda: Concurrency(0), lambda: Rate(0.0), lambda: Rate(float("nan"))])
 def test_a_load_of_nothing_is_refused(make: Callable[[], Load]) -> None:
-    with pytest.raises(RequestRejected, match="is no load"):
+    with pytest.raises(RequestRejected, match="is not a load"):
         make()
 
 
@@ -26,10 +26,10 @@ def test_callers_and_rates_make_one_sweep_and_callers_alone_are_the_default() ->
 @pytest.mark.parametrize(
     ("callers", "rates", "sentence"),
     [
-        ("8;32", None, "--concurrency: '8;32' is no list of numbers"),
-        ("1.5", None, "--concurrency: '1.5' is no list of numbers"),
-        (None, " , ", "--rate: ' , ' is no list of numbers"),
-        ("0", None, "a load of 0 callers is no load"),
+        ("8;32", None, "--concurrency: '8;32' is not a list of numbers"),
+        ("1.5", None, "--concurrency: '1.5' is not a list of numbers"),
+        (None, " , ", "--rate: ' , ' is not a list of numbers"),
+        ("0", None, "a load of 0 callers is not a load"),
     ],
 )
 def test_what_is_no_number_of_callers_or_texts_is_one_sentence(

@@ -103,8 +103,8 @@ def test_a_run_without_a_record_is_an_error_and_not_an_empty_result(measured: Ca
 @pytest.mark.parametrize(
     ("url", "protocol", "seconds", "sentence"),
     [
-        ("h:1", "http", 1.0, "no address for a load over http"),
-        ("http://h:1", "stream", 1.0, "no address for a load over stream"),
+        ("h:1", "http", 1.0, "not an address for a load over http"),
+        ("http://h:1", "stream", 1.0, "not an address for a load over stream"),
         ("h:1", "grpc", 0.0, "0 s after 2 s of warm-up cannot be measured"),
     ],
 )

@@ -24,7 +24,7 @@ def test_a_text_file_holds_one_text_a_line_and_a_jsonl_file_pairs_too(tmp_path: 
         ("a.txt", "one\n\ntwo\n", ", line 2 is empty"),
         ("a.txt", "same\nsame\n", "fewer than two different texts"),
         ("a.txt", "", "fewer than two different texts"),
-        ("a.jsonl", '{"text": "a"}\nb\n', ", line 2 is no JSON"),
+        ("a.jsonl", '{"text": "a"}\nb\n', ", line 2 is not JSON"),
         ("a.jsonl", '{"text": "a"}\n["b"]\n', ", line 2 has no text"),
         ("a.jsonl", '{"text": "a"}\n{"text": " "}\n', ", line 2 has no text"),
         ("a.jsonl", '{"text": "a", "text_pair": 3}\n', ", line 1: `text_pair` must be a string"),

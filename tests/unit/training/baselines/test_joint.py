@@ -12,7 +12,7 @@ from training.baselines.joint_result import JointResult, read_joint_result
 from training.baselines.joint_settings import JointSettings, TaskSettings
 from training.encoder import Encoder
 from training.errors import NotFiniteError, TrainingError
-from training.hyper_parameters import HyperParameters, Precision
+from training.hyper_parameters import HyperParameters, TrainingPrecision
 from training.prepared_task import PreparedTask
 
 NAMES = ["classification", "pair_classification", "pair_regression", "tagging", "multi_label"]
@@ -30,7 +30,7 @@ def settings_for(tasks: Sequence[PreparedTask], batch_size: int = 8) -> JointSet
         epochs=1,
         learning_rate=2e-3,
         head_learning_rate=1e-2,
-        precision=Precision.FP32,
+        precision=TrainingPrecision.FP32,
         seed=0,
     )
 

@@ -5,7 +5,7 @@ import pytest
 
 from training.baselines.joint_settings import JointSettings, TaskSettings, check_joint_settings, write_joint_settings
 from training.errors import TrainingError
-from training.hyper_parameters import Precision
+from training.hyper_parameters import TrainingPrecision
 from training.kinds import Kind
 from training.prepared_task import PreparedTask
 
@@ -32,7 +32,7 @@ def settings(**changed: Any) -> JointSettings:
         "epochs": 3,
         "learning_rate": 2e-5,
         "head_learning_rate": 1e-3,
-        "precision": Precision.FP32,
+        "precision": TrainingPrecision.FP32,
         "seed": 5,
     }
     return JointSettings(**fields | changed)
@@ -42,7 +42,7 @@ def test_joint_model_and_heads_train_alike_but_for_the_learning_rate() -> None:
     joint, head = settings().hyper, settings().head_hyper
     assert (joint.learning_rate, head.learning_rate) == (2e-5, 1e-3)
     for one in (joint, head):
-        assert (one.batch_size, one.max_length, one.precision, one.seed) == (8, 24, Precision.FP32, 5)
+        assert (one.batch_size, one.max_length, one.precision, one.seed) == (8, 24, TrainingPrecision.FP32, 5)
         assert (one.first_epoch, one.epochs) == (2, 3)
 
 

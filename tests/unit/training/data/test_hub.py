@@ -1,4 +1,4 @@
-"""The hub reader against the real `datasets` library, on local folders of data files."""
+"""The hub reader with the real `datasets` library, on local folders of data files."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -29,7 +29,7 @@ def _offline_and_own_cache(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> N
 
 
 def write_parquet(folder: Path, columns: dict[str, list[Any]], features: datasets.Features, dev: str) -> str:
-    """Parquet files carry the class names, as those of the hub do."""
+    """Writes Parquet files with class names, like those of the hub."""
     folder.mkdir()
     for split in ("train", dev):
         pq.write_table(pa.Table.from_pydict(columns, schema=features.arrow_schema), folder / f"{split}.parquet")

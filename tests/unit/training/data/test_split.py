@@ -25,7 +25,7 @@ def test_two_files_of_one_split_are_both_named(tmp_path: Path) -> None:
         (tmp_path / name).touch()
     with pytest.raises(TrainingError) as error:
         find_split_file(tmp_path, "train")
-    assert f"{tmp_path / 'train.jsonl'} and {tmp_path / 'train.csv'} are both there" in str(error.value)
+    assert f"{tmp_path / 'train.jsonl'} and {tmp_path / 'train.csv'} both exist" in str(error.value)
 
 
 def test_json_values_are_left_as_they_are_and_cells_are_read_after_renaming(tmp_path: Path) -> None:

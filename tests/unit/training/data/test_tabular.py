@@ -63,7 +63,7 @@ def test_file_of_a_header_alone_has_no_rows(tmp_path: Path) -> None:
         ),
         ("a.csv", b"text,label\na,x\ncaf\xe9,x\n", 3, "not valid UTF-8 at byte 3 of the line"),
         ("a.csv", "text,label\na,x\nb\0,x\n", 3, "a NUL byte"),
-        ("a.csv", 'text,label\na,x\n"b,x\nc,x\n', 3, "a double quote opens a cell here and none closes it"),
+        ("a.csv", 'text,label\na,x\n"b,x\nc,x\n', 3, "a double quote opens a cell here, but none closes it"),
         ("a.csv", 'text,label\n"a" b,x\n', 2, "not valid CSV: ',' expected after '\"'"),
         ("a.csv", "text,label\na\rb,x\n", 2, r"end each line with \n or \r\n"),
         ("a.csv", f"text,label\n{'a' * (csv.field_size_limit() + 1)},x\n", 2, "more than 131072 characters"),

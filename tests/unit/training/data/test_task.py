@@ -106,7 +106,7 @@ def test_task_with_nothing_to_tell_apart_is_refused(
 
 
 def test_missing_folder_and_missing_file_are_named(tmp_path: Path, write_rows: WriteRows) -> None:
-    with pytest.raises(TrainingError, match="nowhere is no folder"):
+    with pytest.raises(TrainingError, match="nowhere is not a folder"):
         load_task(str(tmp_path / "nowhere"))
     write_rows(tmp_path / "train.jsonl", texts(2))
     with pytest.raises(TrainingError, match=r"dev\.jsonl is missing"):
@@ -205,7 +205,7 @@ def test_train_and_dev_may_have_different_forms_but_each_only_one(tmp_path: Path
     (tmp_path / "train.csv").write_text("text,label\na,1\nb,0\n")
     assert load_task(str(tmp_path)).dev == [Example("a", "1")]
     write_rows(tmp_path / "train.jsonl", texts(2))
-    with pytest.raises(TrainingError, match=r"train\.jsonl and .*train\.csv are both there"):
+    with pytest.raises(TrainingError, match=r"train\.jsonl and .*train\.csv both exist"):
         load_task(str(tmp_path))
 
 
@@ -309,7 +309,7 @@ def test_data_hash_changes_with_the_labels_that_the_task_file_gives(tmp_path: Pa
 def test_file_for_a_trained_task_is_held_against_its_labels(tmp_path: Path, write_rows: WriteRows) -> None:
     path = write_rows(tmp_path / "test.jsonl", texts(4))
     assert [example.label for example in read_examples(path, Kind.CLASSIFICATION, ("a", "b"))] == ["a", "b", "a", "b"]
-    with pytest.raises(TrainingError, match=r"test\.jsonl, line 2: the label 'b' is none of the task's \(2 rows"):
+    with pytest.raises(TrainingError, match=r"test\.jsonl, line 2: the label 'b' is not one of the task's \(2 rows"):
         read_examples(path, Kind.CLASSIFICATION, ("a", "c"))
 
 

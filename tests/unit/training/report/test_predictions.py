@@ -50,7 +50,7 @@ def test_other_data_than_was_searched_is_a_reason(copied: Path) -> None:
 
 def test_data_that_is_gone_is_a_reason(copied: Path) -> None:
     write_result(copied, read_result(copied).model_copy(update={"data": "gone/tagging"}))
-    assert "gone/tagging is no folder" in reason(copied)
+    assert "gone/tagging is not a folder" in reason(copied)
 
 
 def test_a_damaged_checkpoint_is_a_reason_and_the_other_tasks_go_on(copied: Path, trained: Path) -> None:
@@ -69,7 +69,7 @@ def test_a_branch_without_a_checkpoint_is_a_reason(copied: Path) -> None:
 
 def test_an_encoder_that_is_gone_is_a_reason(copied: Path) -> None:
     write_result(copied, read_result(copied).model_copy(update={"encoder": "/gone/encoder"}))
-    assert "'/gone/encoder' is no folder" in reason(copied)
+    assert "'/gone/encoder' is not a folder" in reason(copied)
 
 
 def test_a_branch_of_another_trunk_is_a_reason(copied: Path, shallow_encoder_folder: Path, tmp_path: Path) -> None:

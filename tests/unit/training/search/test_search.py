@@ -11,7 +11,7 @@ from training.data import TaskData
 from training.encoder import Encoder
 from training.errors import NotFiniteError, TrainingError
 from training.evaluator import evaluate
-from training.hyper_parameters import ClassWeights, Precision
+from training.hyper_parameters import ClassWeights, TrainingPrecision
 from training.kinds import Kind
 from training.loop import Fit
 from training.model import Branch, Trunk
@@ -54,7 +54,7 @@ def run(tmp_path: Path, tasks: dict[Kind, TaskData], encoder: Encoder) -> Run:
             epochs=3,
             patience=0,
             class_weights=ClassWeights.NONE,
-            precision=Precision.FP32,
+            precision=TrainingPrecision.FP32,
             prune=prune,
         )
         report = told.append if told is not None else lambda _: None

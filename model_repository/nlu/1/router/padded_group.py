@@ -1,4 +1,4 @@
-"""The sequences of one length group, padded, as trunk and branches read them."""
+"""The sequences of one length group, padded to the same length, as trunk and branches read them."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -9,29 +9,19 @@ from tokenizers import Encoding
 
 
 @dataclass(frozen=True)
-class Batch:
+class PaddedGroup:
     """S sequences of T tokens. arrays: input_ids, attention_mask, token_type_ids, int64 [S, T]."""
 
     encodings: Sequence[Encoding]
     arrays: dict[str, np.ndarray]
 
     @classmethod
-    def of(cls, encodings: Sequence[Encoding], length: int) -> "Batch":
-        """Pads them to T = length."""
+    def of(cls, encodings: Sequence[Encoding], length: int) -> "PaddedGroup":
+        """Pads the encodings to T = length."""
         return cls(encodings, pad(encodings, length))
 
-    @property
-    def tokens(self) -> int:
-        """S x T."""
-        return self.arrays["attention_mask"].size
-
-    @property
-    def padding(self) -> int:
-        """How many of them are padding."""
-        return self.tokens - sum(len(encoding.ids) for encoding in self.encodings)
-
     def branch_inputs(self, hidden: np.ndarray, places: Sequence[int]) -> dict[str, np.ndarray]:
-        """What a branch reads for the sequences at `places`. hidden: float32 [S, T, H], of all of them."""
+        """Returns what a branch reads for the sequences at `places`. hidden: float32 [S, T, H], of all sequences."""
         mask = self.arrays["attention_mask"]
         if len(places) == len(self.encodings):
             return {"hidden": hidden, "attention_mask": mask}

@@ -9,10 +9,10 @@ import numpy as np
 import pytest
 from router.candidates import Candidates
 from router.durations import Durations
-from router.registry import Branch, Canary, Registry, Task
+from router.registry import Canary, Registry, Task, Version
 from router.result_cache import ResultCache
 from router.row import Row
-from router.sequences import SequencePlanner
+from router.sequence_plan import SequencePlanner
 
 HERE = SimpleNamespace(is_gone=False)
 GONE = SimpleNamespace(is_gone=True)
@@ -21,19 +21,19 @@ TRUNKS = ["trunk", "trunk.2"]
 
 REGISTRY = Registry(
     {
-        branch.task: Task(branch)
-        for branch in (
-            Branch("shallow", 3, "classification", ("a", "b"), 2, 64, "branch_shallow", "trunk"),
-            Branch("middle", 1, "classification", ("a", "b"), 4, 64, "branch_middle", "trunk"),
-            Branch("deep", 1, "classification", ("a", "b"), 6, 64, "branch_deep", "trunk"),
-            Branch("same", 1, "pair_classification", ("0", "1"), 2, 64, "branch_same", "trunk"),
+        version.task: Task(version)
+        for version in (
+            Version("shallow", 3, "classification", ("a", "b"), 2, 64, "branch_shallow", "trunk"),
+            Version("middle", 1, "classification", ("a", "b"), 4, 64, "branch_middle", "trunk"),
+            Version("deep", 1, "classification", ("a", "b"), 6, 64, "branch_deep", "trunk"),
+            Version("same", 1, "pair_classification", ("0", "1"), 2, 64, "branch_same", "trunk"),
         )
     }
 )
 
 
 class Models:
-    """Trunk and branches: each call is noted, and held up or made to fail as the test says.
+    """Stands in for trunk and branches: notes each call, and holds it up or fails as the test says.
 
     The hidden states are the token ids, on trunk.2 one more, and a branch's logits the first letter's, so that answers
     tell of texts and trunks.
@@ -77,9 +77,9 @@ class Models:
 
 
 @pytest.fixture
-def models(run_module, trunk_module, monkeypatch):
+def models(climb_module, trunk_module, monkeypatch):
     models = Models()
-    monkeypatch.setattr(run_module, "infer", models.infer)
+    monkeypatch.setattr(climb_module, "infer", models.infer)
     monkeypatch.setattr(trunk_module, "infer", models.infer)
     yield models
     for event in models.held.values():
@@ -103,14 +103,14 @@ def durations():
 
 
 @pytest.fixture
-def start(run_module, trunk_module, repository, pool, cache, durations):
-    """(rows, ...) -> a Run of them."""
+def start(climb_module, trunk_module, repository, pool, cache, durations):
+    """(rows, ...) -> a Climb of them."""
     planner = SequencePlanner(repository)
 
     def start(*rows, resumes=True, registry=REGISTRY, candidates=None):
         plan = planner.plan(rows, registry)
         candidates = candidates or Candidates(registry)
-        return run_module.Run(rows, plan, trunk_module.Trunk(resumes), pool, cache, durations, candidates)
+        return climb_module.Climb(rows, plan, trunk_module.Trunk(resumes), pool, cache, durations, candidates)
 
     return start
 
@@ -120,7 +120,7 @@ def _row(text, *tasks, pair=None, caller=HERE):
 
 
 def _collected(run):
-    """{task: {row: answer}}, and a row's answer comes once."""
+    """{task: {row: answer}}. Checks that each row's answer comes once."""
     found = {}
     for task, by_row in run.answers():
         known = found.setdefault(task, {})
@@ -221,7 +221,7 @@ def test_a_failing_trunk_fails_the_run(start, models, output):
 
 @pytest.mark.parametrize("called", ["hidden_2", "hidden_6", "branch_shallow"])
 def test_a_panic_fails_the_run_and_keeps_nobody_waiting(start, models, called):
-    class PanicException(BaseException):  # that of Rust is none that one could catch by its name
+    class PanicException(BaseException):  # Rust's cannot be caught by its name either
         pass
 
     models.errors[called] = PanicException("index out of bounds")
@@ -247,14 +247,14 @@ def test_a_pool_that_takes_no_more_calls_fails_the_run_and_keeps_nobody_waiting(
 
 
 @pytest.mark.parametrize("called", ["hidden_2", "hidden_6", "branch_shallow"])
-def test_that_the_server_stops_is_an_error_of_no_task_and_of_no_candidate(start, models, run_module, called):
-    canary = replace(REGISTRY.tasks["shallow"].live, version=4)
+def test_that_the_server_stops_is_an_error_of_no_task_and_of_no_candidate(start, models, climb_module, called):
+    canary = replace(REGISTRY.tasks["shallow"].live, number=4)
     candidate = Task(REGISTRY.tasks["shallow"].live, Canary(canary, 1.0, 0.1, 50, 10))
     registry = Registry({**REGISTRY.tasks, "shallow": candidate})
     candidates = Candidates(registry)
-    models.errors[called] = run_module.StoppingError("Server is stopping")
+    models.errors[called] = climb_module.StoppingError("Server is stopping")
 
-    with pytest.raises(run_module.StoppingError):
+    with pytest.raises(climb_module.StoppingError):
         _collected(start(_row("a", "shallow", "deep"), registry=registry, candidates=candidates))
 
     assert all(outcome.errors == 0 for outcome in candidates.outcomes.values())
@@ -291,7 +291,7 @@ def test_a_caller_who_goes_on_the_way_stops_the_trunk(start, models):
 
 @pytest.mark.parametrize("fails", [False, True])
 def test_when_the_answers_end_early_no_call_is_still_under_way_and_none_follows(start, models, pool, fails):
-    """What is under way asks Triton about requests that are answered then, and gone."""
+    """A call under way would ask Triton about requests that are answered by then, and freed."""
     models.held["branch_shallow"] = threading.Event()
     models.held["hidden_6"] = threading.Event()
     answers = start(_row("a", "shallow", "middle", "deep")).answers()
@@ -331,7 +331,7 @@ def test_tokens_and_padding_are_those_of_all_groups(start):
 
 
 def test_a_text_as_long_as_a_task_reads_is_not_padded_beyond_what_the_encoder_has_positions_for(start, models):
-    registry = Registry({"odd": Task(Branch("odd", 1, "classification", ("a", "b"), 2, 61, "branch_odd", "trunk"))})
+    registry = Registry({"odd": Task(Version("odd", 1, "classification", ("a", "b"), 2, 61, "branch_odd", "trunk"))})
 
     _collected(start(_row("a" * 70, "odd"), registry=registry))
 
@@ -363,17 +363,17 @@ TEXTS = list("abcdefghijklmnopqrst")
 
 
 def _candidate(**candidate):
-    """The registry, with a version of `shallow` a candidate."""
+    """The registry, with a candidate of `shallow`: canary=... or shadow=..."""
     return Registry(REGISTRY.tasks | {"shallow": Task(SHALLOW, **candidate)}, dict.fromkeys(TRUNKS, "tokenizer"))
 
 
 def _canary(**difference):
-    version = replace(SHALLOW, **{"version": 4, "model": "branch_new"} | difference)
+    version = replace(SHALLOW, **{"number": 4, "model": "branch_new"} | difference)
     return Canary(version, share=0.5, max_error_rate=0.1, max_milliseconds=50, minimum=10)
 
 
 def _shadow(**difference):
-    return _canary(**difference).branch
+    return _canary(**difference).version
 
 
 def _share(canary):
@@ -395,7 +395,7 @@ def test_a_canary_answers_for_its_share_of_the_texts_and_the_live_version_for_th
     assert sorted(found["shallow"]) == list(range(len(TEXTS)))
     assert [row for row in sorted(found["shallow"]) if found["shallow"][row]["version"] == 4] == _share(canary)
     for row, text in enumerate(TEXTS):
-        is_moved = row in _share(canary) and canary.branch.trunk == "trunk.2"
+        is_moved = row in _share(canary) and canary.version.trunk == "trunk.2"
         assert found["shallow"][row]["score"] == _score(chr(ord(text) + is_moved)), text
 
 
@@ -413,7 +413,7 @@ def test_a_failing_canary_is_an_error_of_its_own_texts_alone(start, models, fail
     assert [row for row in sorted(found["shallow"]) if "error" in found["shallow"][row]] == _share(canary)
     assert sorted(found["shallow"]) == list(range(len(TEXTS)))
     assert all("label" in answer for answer in found["deep"].values())
-    outcome = candidates.outcomes[canary.branch]
+    outcome = candidates.outcomes[canary.version]
     assert (outcome.answers, outcome.errors) == (0, len(_share(canary)))
 
 
@@ -442,7 +442,7 @@ def test_the_time_of_a_canary_s_calls_is_that_which_they_took(start, models):
         models.held["branch_new"].set()
         found.result(PATIENCE)
 
-    outcome = candidates.outcomes[_canary().branch]
+    outcome = candidates.outcomes[_canary().version]
     assert outcome.calls == 1
     assert 0.05 <= outcome.seconds < PATIENCE
 

@@ -1,17 +1,15 @@
 import json
 import subprocess
 import sys
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from finished_search import PAPER_SCORES, write_search
 from typer.testing import CliRunner, Result
 
 from training.cli.select import app
 from training.errors import TrainingError
 from training.selection.suite_file import read_suite
-
-WriteSearch = Callable[..., Path]
 
 
 def invoke(*arguments: object) -> Result:
@@ -25,15 +23,15 @@ def error_of(result: Result) -> str:
     return str(result.exception)
 
 
-def test_json_has_one_row_per_threshold_in_the_order_given(paper_file: Path) -> None:
-    result = invoke("--scores", paper_file, "--threshold", 3, "--threshold", 1, "--threshold", 2, "--json")
+def test_json_has_one_row_per_threshold_in_the_order_given() -> None:
+    result = invoke("--scores", PAPER_SCORES, "--threshold", 3, "--threshold", 1, "--threshold", 2, "--json")
     content = json.loads(result.stdout)
     assert content["encoder_layers"] == 12
     assert [(row["threshold"], row["total_layers"]) for row in content["rows"]] == [(3.0, 18), (1.0, 33), (2.0, 20)]
 
 
-def test_json_says_all_of_a_row_and_the_threshold_is_1_if_not_given(paper_file: Path) -> None:
-    (row,) = json.loads(invoke("--scores", paper_file, "--json").stdout)["rows"]
+def test_json_says_all_of_a_row_and_the_threshold_is_1_if_not_given() -> None:
+    (row,) = json.loads(invoke("--scores", PAPER_SCORES, "--json").stdout)["rows"]
     tasks = row.pop("tasks")
     assert tasks["rte"] == {"kind": "teacher", "layers": 5, "tap": 7, "score": 71.5}
     assert tasks["sst2"] == {"kind": "student", "layers": 2, "tap": 6, "score": 92.7}
@@ -47,14 +45,14 @@ def test_json_says_all_of_a_row_and_the_threshold_is_1_if_not_given(paper_file: 
     }
 
 
-def test_all_adds_the_fixed_rows_in_appendix_ds_order(paper_file: Path) -> None:
-    result = invoke("--scores", paper_file, "--threshold", 1, "--threshold", 2, "--all")
+def test_all_adds_the_fixed_rows_in_appendix_ds_order() -> None:
+    result = invoke("--scores", PAPER_SCORES, "--threshold", 1, "--threshold", 2, "--all")
     names = ["full fine-tuning", "KD-1", "KD-2", "KD-3", "mixed (c = 1)", "mixed (c = 2)", "w/o KD"]
     rows = result.stdout.splitlines()[2:]
     assert [row.split("  ")[0].strip() or row.split("  ")[1].strip() for row in rows] == names
 
 
-def test_all_says_on_stderr_which_row_no_choice_can_fill(tmp_path: Path, write_search: WriteSearch) -> None:
+def test_all_says_on_stderr_which_row_no_choice_can_fill(tmp_path: Path) -> None:
     write_search(tmp_path / "rte", "rte")
     write_search(tmp_path / "cola", "cola", students={1: 60.0})
     result = invoke(tmp_path, "--all", "--json")
@@ -63,9 +61,9 @@ def test_all_says_on_stderr_which_row_no_choice_can_fill(tmp_path: Path, write_s
     assert "no row KD-2: task cola has no student of 2 layers." in result.stderr
 
 
-def test_teacher_layers_widens_the_choice(paper_file: Path) -> None:
+def test_teacher_layers_widens_the_choice() -> None:
     def teacher_of_mnli(*more: object) -> int:
-        result = invoke("--scores", paper_file, "--all", "--json", *more)
+        result = invoke("--scores", PAPER_SCORES, "--all", "--json", *more)
         (row,) = [row for row in json.loads(result.stdout)["rows"] if row["name"] == "w/o KD"]
         return int(row["tasks"]["stsb"]["layers"])
 
@@ -73,7 +71,7 @@ def test_teacher_layers_widens_the_choice(paper_file: Path) -> None:
     assert teacher_of_mnli("--teacher-layers", "4-11") == 11
 
 
-def test_a_suite_of_searched_folders_is_written(tmp_path: Path, write_search: WriteSearch) -> None:
+def test_a_suite_of_searched_folders_is_written(tmp_path: Path) -> None:
     write_search(tmp_path / "results" / "rte", "rte")
     (tmp_path / "results" / "cache").mkdir()
     result = invoke(tmp_path / "results", "--threshold", 2, "--json", "--suite", tmp_path / "suite.json")
@@ -83,11 +81,9 @@ def test_a_suite_of_searched_folders_is_written(tmp_path: Path, write_search: Wr
     assert (written.threshold, written.tasks["rte"].checkpoint) == (2.0, "results/rte/student-1")
 
 
-def test_a_suite_that_cannot_be_is_refused_before_anything_is_printed(
-    tmp_path: Path, write_search: WriteSearch, paper_file: Path
-) -> None:
+def test_a_suite_that_cannot_be_is_refused_before_anything_is_printed(tmp_path: Path) -> None:
     folder, suite = write_search(tmp_path / "rte", "rte"), tmp_path / "suite.json"
-    assert "--scores has none" in error_of(invoke("--scores", paper_file, "--suite", suite))
+    assert "--scores has none" in error_of(invoke("--scores", PAPER_SCORES, "--suite", suite))
     assert "give one --threshold" in error_of(invoke(folder, "-c", 1, "-c", 2, "--suite", suite))
     (folder / "teacher-5").rmdir()
     assert "task rte: its teacher of 5 layers has no checkpoint" in error_of(invoke(folder, "--suite", suite))
@@ -96,9 +92,9 @@ def test_a_suite_that_cannot_be_is_refused_before_anything_is_printed(
     assert "is not overwritten" in error_of(invoke(folder, "--suite", suite))
 
 
-def test_what_to_choose_from_is_either_folders_or_scores(tmp_path: Path, paper_file: Path) -> None:
+def test_what_to_choose_from_is_either_folders_or_scores(tmp_path: Path) -> None:
     assert "either searched folders or --scores" in error_of(invoke())
-    assert "and not both" in error_of(invoke(tmp_path, "--scores", paper_file))
+    assert "and not both" in error_of(invoke(tmp_path, "--scores", PAPER_SCORES))
 
 
 @pytest.mark.parametrize(
@@ -110,16 +106,16 @@ def test_what_to_choose_from_is_either_folders_or_scores(tmp_path: Path, paper_f
         ("--teacher-layers", "4-12", "tap 0 would leave no trunk"),
     ],
 )
-def test_a_bad_option_is_one_sentence(paper_file: Path, option: str, value: str, message: str) -> None:
-    assert message in error_of(invoke("--scores", paper_file, option, value))
+def test_a_bad_option_is_one_sentence(option: str, value: str, message: str) -> None:
+    assert message in error_of(invoke("--scores", PAPER_SCORES, option, value))
 
 
-def test_select_needs_no_torch(paper_file: Path) -> None:
-    """It shall answer at once, also where torch is not installed."""
+def test_select_needs_no_torch() -> None:
+    """It must answer at once, also where torch is not installed."""
     code = (
         "import sys; sys.modules['torch'] = None\n"
         "from training.cli import app\n"
-        f"app(['select', '--scores', {str(paper_file)!r}, '--all'])"
+        f"app(['select', '--scores', {str(PAPER_SCORES)!r}, '--all'])"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr

@@ -1,4 +1,4 @@
-"""One row's logits -> its answer, as the client gets it."""
+"""One row's logits -> its answer to one task, as the client gets it."""
 
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -7,21 +7,21 @@ import numpy as np
 from text_tokenizer import is_truncated
 from tokenizers import Encoding
 
-from router.registry import Branch
+from router.registry import Version
 from router.row import Row
 from router.spans import word_offsets, words_to_spans
 
 Answer = dict[str, Any]
 
 MULTI_LABEL_THRESHOLD = 0.5
-DECIMALS = 6  # of a score; more than float32 holds near 1 says nothing
+DECIMALS = 6  # of a score; float32 holds no more near 1
 
 
-def read_answer(branch: Branch, row: Row, encoding: Encoding, logits: np.ndarray) -> Answer:
-    """logits: float32 [C], or [T, C] for tagging. The keys are those of the README's table of answers."""
+def read_answer(version: Version, row: Row, encoding: Encoding, logits: np.ndarray) -> Answer:
+    """Returns the answer of a task's version. logits: float32 [C], or [T, C] for tagging."""
     return {
-        **_READ[branch.kind](branch.labels, row, encoding, logits),
-        "version": branch.version,
+        **_READ[version.kind](version.labels, row, encoding, logits),
+        "version": version.number,
         "truncated": is_truncated(encoding),
     }
 

@@ -17,7 +17,7 @@ def invoke(*arguments: object) -> Result:
 
 
 def error_of(result: Result) -> str:
-    """The message that `espalier` prints as its one sentence."""
+    """The one sentence that `espalier` prints."""
     assert result.exit_code == 1
     assert isinstance(result.exception, TrainingError), result.exception
     return str(result.exception)
@@ -25,7 +25,7 @@ def error_of(result: Result) -> str:
 
 @pytest.fixture
 def searched(tmp_path: Path, task_folders: dict[Kind, Path]) -> Path:
-    """One finished search, whose checkpoints are gone, beside a folder without one."""
+    """A finished search without its checkpoints, beside a folder without a search."""
     trials = [
         Trial(
             role=role,
@@ -93,7 +93,7 @@ def test_without_the_option_a_lost_checkpoint_is_told_in_the_page(searched: Path
     assert result.exit_code == 0, result.output
     assert "intent: reading the errors of its branch" in result.stderr
     page = (tmp_path / "report" / "report.html").read_text(encoding="utf-8")
-    assert "checkpoints/teacher is no task checkpoint" in page
+    assert "checkpoints/teacher is not a task checkpoint" in page
 
 
 def test_help_needs_neither_torch_nor_matplotlib() -> None:

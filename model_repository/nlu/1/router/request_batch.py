@@ -1,4 +1,4 @@
-"""The requests of one batch -> the rows of all of them."""
+"""All requests of one batch -> the rows of those that can be read, and a response to each of the others."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -7,16 +7,16 @@ from text_tokenizer import RefusedRequestError
 
 from router.caller import Caller, GoneError
 from router.registry import Registry
-from router.request import read_rows
+from router.request_rows import read_rows
 from router.response import gone_response, refusal_response
 from router.row import Row
 
 
-class Intake:
-    """What the requests of a batch ask for.
+class RequestBatch:
+    """What the requests that Triton hands over together ask for.
 
-    rows: those of all requests that can be read, one after the other.
-    spans: {request: its rows' numbers}. refused: {request: response} for the others.
+    rows: of all requests that can be read, one after another. spans: {request: the numbers of its rows}.
+    refused: {request: its response} for the others.
     """
 
     def __init__(self, requests: Sequence[Any], registry: Registry) -> None:
@@ -39,11 +39,11 @@ class Intake:
                 self.rows += rows
 
     def settle(self, index: int) -> None:
-        """To be called before the last response to a request is sent, if others of the batch still wait."""
+        """Call this before the last response to a request is sent while others of the batch still wait."""
         self._callers[index].settle()
 
     def gone(self, index: int) -> Any | None:
-        """The response to a request whose caller does not wait any more, or None."""
+        """Returns the response to a request that was cancelled or is too late, or None if its caller still waits."""
         try:
             self._callers[index].check()
         except GoneError as error:

@@ -1,11 +1,11 @@
 import numpy as np
 import pytest
-from router.registry import Branch, Registry, Task
+from router.registry import Registry, Task, Version
 
 CALLER = object()
 REGISTRY = Registry(
     {
-        task: Task(Branch(task, 1, "classification", ("a", "b"), 2, 16, f"branch_{task}", "trunk"))
+        task: Task(Version(task, 1, "classification", ("a", "b"), 2, 16, f"branch_{task}", "trunk"))
         for task in ("slots", "intent", "emotion")
     },
     retired=frozenset({"weather"}),
@@ -13,23 +13,23 @@ REGISTRY = Registry(
 
 
 def _texts(*values):
-    """[B, 1] as Triton's stub hands BYTES over."""
+    """A BYTES tensor [B, 1], as Triton's stub hands it over."""
     values = [value.encode() if isinstance(value, str) else value for value in values]
     return np.array(values, dtype=np.object_).reshape(-1, 1)
 
 
 @pytest.fixture
-def read(request_module):
-    return lambda **tensors: request_module.read_rows(tensors, REGISTRY, CALLER)
+def read(request_rows_module):
+    return lambda **tensors: request_rows_module.read_rows(tensors, REGISTRY, CALLER)
 
 
 @pytest.fixture
-def refused(request_module):
-    """The sentence with which a request is refused."""
+def refused(request_rows_module):
+    """(tensors) -> the sentence with which the request is refused."""
 
     def refused(**tensors):
-        with pytest.raises(request_module.RefusedRequestError) as caught:
-            request_module.read_rows(tensors, REGISTRY, CALLER)
+        with pytest.raises(request_rows_module.RefusedRequestError) as caught:
+            request_rows_module.read_rows(tensors, REGISTRY, CALLER)
         return str(caught.value)
 
     return refused

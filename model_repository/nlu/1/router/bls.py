@@ -1,4 +1,4 @@
-"""Calls of trunk and branches with Triton's business logic scripting (BLS)."""
+"""Calls of trunk and branches with Triton's Business Logic Scripting (BLS)."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -7,17 +7,17 @@ import numpy as np
 import triton_python_backend_utils as pb_utils
 
 NEWEST = -1
-_STOPPING = "Server is stopping"  # how Triton's schedulers refuse new requests from then on
+_STOPPING = "Server is stopping"  # in the error with which Triton's schedulers refuse requests once it is being stopped
 
 
 class StoppingError(RuntimeError):
-    """Triton begins no more calls, because it is being stopped: what was asked for may be asked of another server."""
+    """Triton is being stopped and begins no further calls. The caller may ask another server."""
 
 
 def infer(model: str, version: int, inputs: dict[str, np.ndarray], outputs: Sequence[str]) -> dict[str, np.ndarray]:
-    """The model's outputs by name.
+    """Returns the model's outputs by name.
 
-    Raises RuntimeError with Triton's sentence if the call fails; StoppingError if Triton did not begin it.
+    Raises RuntimeError with Triton's message if the call fails, StoppingError if Triton did not begin it.
     """
     request = pb_utils.InferenceRequest(
         model_name=model,

@@ -1,4 +1,4 @@
-"""A Triton request -> rows: what each of its texts asks for."""
+"""One Triton request -> its rows: what each of its texts asks for."""
 
 from typing import Any
 
@@ -9,14 +9,14 @@ from router.caller import Caller
 from router.registry import Registry
 from router.row import Row
 
-_SHOWN = 100  # characters of a name that is not known
+_SHOWN = 100  # characters of an unknown task's name that a refusal repeats
 
 
 def read_rows(request: Any, registry: Registry, caller: Caller) -> list[Row]:
-    """The rows of a request, which `caller` sent.
+    """Returns the rows of a request that `caller` sent.
 
-    Raises RefusedRequestError for an empty text or one that is too long, invalid UTF-8, an empty list of tasks or an
-    unknown task.
+    Raises RefusedRequestError if a text is empty, too long or invalid UTF-8, a list of tasks is empty, or a task is not
+    known.
     """
     texts = _texts(request, "text") or []
     check_not_empty(texts)
@@ -50,7 +50,7 @@ def _task_names(value: str, registry: Registry) -> tuple[str, ...]:
 
 
 def _shown(name: str) -> str:
-    return repr(name[:_SHOWN])  # a sentence of many kilobytes does not fit into what gRPC sends with an error
+    return repr(name[:_SHOWN])  # gRPC cannot send an error message of many kilobytes
 
 
 def _texts(request: Any, name: str) -> list[str] | None:

@@ -2,23 +2,23 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
-from router.answer import read_answer
-from router.registry import Branch
+from router.answer_from_logits import read_answer
+from router.registry import Version
 from text_tokenizer import TextTokenizer
 
 
-def _branch(kind, *labels):
-    return Branch("task", 3, kind, labels, 2, 16, "branch_task", "trunk")
+def _version(kind, *labels):
+    return Version("task", 3, kind, labels, 2, 16, "branch_task", "trunk")
 
 
 @pytest.fixture
 def ask(tokenizer_file):
-    """(branch, logits, text, all_scores) -> the answer."""
+    """(version, logits, text, all_scores) -> the answer."""
 
-    def ask(branch, logits, text="ab cd", all_scores=False):
-        (encoding,) = TextTokenizer(tokenizer_file, branch.max_length).encode([(text, None)])
+    def ask(version, logits, text="ab cd", all_scores=False):
+        (encoding,) = TextTokenizer(tokenizer_file, version.max_length).encode([(text, None)])
         row = SimpleNamespace(text=text, pair=None, all_scores=all_scores)
-        return read_answer(branch, row, encoding, np.array(logits, dtype=np.float32))
+        return read_answer(version, row, encoding, np.array(logits, dtype=np.float32))
 
     return ask
 
@@ -27,7 +27,7 @@ def ask(tokenizer_file):
 def test_classification_answers_the_likeliest_label_with_its_probability(ask, kind):
     logits = np.log([0.1, 0.7, 0.2])
 
-    assert ask(_branch(kind, "a", "b", "c"), logits) == {
+    assert ask(_version(kind, "a", "b", "c"), logits) == {
         "label": "b",
         "score": pytest.approx(0.7, abs=1e-5),
         "version": 3,
@@ -36,7 +36,7 @@ def test_classification_answers_the_likeliest_label_with_its_probability(ask, ki
 
 
 def test_classification_with_all_scores_names_each_label(ask):
-    result = ask(_branch("classification", "a", "b", "c"), np.log([0.1, 0.7, 0.2]), all_scores=True)
+    result = ask(_version("classification", "a", "b", "c"), np.log([0.1, 0.7, 0.2]), all_scores=True)
 
     assert result["scores"] == pytest.approx({"a": 0.1, "b": 0.7, "c": 0.2}, abs=1e-5)
     assert result["score"] == result["scores"]["b"]
@@ -44,21 +44,21 @@ def test_classification_with_all_scores_names_each_label(ask):
 
 def test_great_logits_do_not_overflow(ask):
     with np.errstate(all="raise", under="ignore"):
-        result = ask(_branch("classification", "a", "b"), [1000.0, -1000.0], all_scores=True)
+        result = ask(_version("classification", "a", "b"), [1000.0, -1000.0], all_scores=True)
 
     assert result["scores"] == {"a": 1.0, "b": 0.0}
 
 
 def test_regression_answers_the_bare_value_whatever_scores_are_asked(ask):
-    result = ask(_branch("pair_regression"), [3.2512345], all_scores=True)
+    result = ask(_version("pair_regression"), [3.2512345], all_scores=True)
 
     assert result == {"score": pytest.approx(3.251235, abs=1e-6), "version": 3, "truncated": False}
 
 
 def test_multi_label_answers_every_label_above_one_half_and_no_other(ask):
-    branch = _branch("multi_label", "a", "b", "c", "d")
+    version = _version("multi_label", "a", "b", "c", "d")
 
-    result = ask(branch, [2.0, -2.0, 0.0, 0.1])
+    result = ask(version, [2.0, -2.0, 0.0, 0.1])
 
     assert [label["label"] for label in result["labels"]] == ["a", "d"]  # c is at one half exactly
     assert result["labels"][0]["score"] == pytest.approx(0.880797, abs=1e-6)
@@ -66,7 +66,7 @@ def test_multi_label_answers_every_label_above_one_half_and_no_other(ask):
 
 
 def test_multi_label_with_all_scores_holds_those_below_the_threshold_too(ask):
-    result = ask(_branch("multi_label", "a", "b"), [-2.0, -3.0], all_scores=True)
+    result = ask(_version("multi_label", "a", "b"), [-2.0, -3.0], all_scores=True)
 
     assert result["labels"] == []
     assert result["scores"] == pytest.approx({"a": 0.119203, "b": 0.047426}, abs=1e-6)
@@ -78,11 +78,11 @@ def _tag_logits(*tags, labels=("O", "B-x", "I-x")):
 
 
 def test_tagging_reads_the_first_sub_word_of_each_word_only(ask):
-    branch = _branch("tagging", "O", "B-x", "I-x")
-    # [CLS] a ##b c ##d [SEP]: what the other tokens say would be spans of its own.
+    version = _version("tagging", "O", "B-x", "I-x")
+    # [CLS] a ##b c ##d [SEP]: the tags of the other tokens would be further spans.
     logits = _tag_logits("B-x", "O", "B-x", "B-x", "O", "B-x")
 
-    result = ask(branch, logits)
+    result = ask(version, logits)
 
     score = pytest.approx(np.exp(5) / (np.exp(5) + 2), abs=1e-5)
     assert result == {
@@ -93,9 +93,9 @@ def test_tagging_reads_the_first_sub_word_of_each_word_only(ask):
 
 
 def test_tagging_with_all_scores_gives_every_words_tag_scores(ask):
-    branch = _branch("tagging", "O", "B-x", "I-x")
+    version = _version("tagging", "O", "B-x", "I-x")
 
-    result = ask(branch, _tag_logits("O", "B-x", "O", "I-x", "O", "O"), all_scores=True)
+    result = ask(version, _tag_logits("O", "B-x", "O", "I-x", "O", "O"), all_scores=True)
 
     assert [(word["start"], word["end"]) for word in result["words"]] == [(0, 2), (3, 5)]
     assert [max(word["scores"], key=word["scores"].get) for word in result["words"]] == ["B-x", "I-x"]
@@ -104,19 +104,19 @@ def test_tagging_with_all_scores_gives_every_words_tag_scores(ask):
 
 
 def test_tagging_of_a_text_without_any_word_that_has_tokens_has_no_spans(ask):
-    result = ask(_branch("tagging", "O", "B-x", "I-x"), _tag_logits("B-x", "B-x"), text="\u200b", all_scores=True)
+    result = ask(_version("tagging", "O", "B-x", "I-x"), _tag_logits("B-x", "B-x"), text="\u200b", all_scores=True)
 
     assert (result["spans"], result["words"]) == ([], [])
 
 
 def test_padding_beyond_the_texts_own_tokens_is_not_read(ask):
-    branch = _branch("tagging", "O", "B-x", "I-x")
+    version = _version("tagging", "O", "B-x", "I-x")
     own = _tag_logits("O", "B-x", "O", "O", "O", "O")
 
-    assert ask(branch, own + _tag_logits("B-x", "B-x", "B-x")) == ask(branch, own)
+    assert ask(version, own + _tag_logits("B-x", "B-x", "B-x")) == ask(version, own)
 
 
 def test_a_cut_text_is_answered_and_says_so(ask):
-    result = ask(_branch("classification", "a", "b"), [0.0, 1.0], text="abcdefghijklmnopqrstuvwxyz")
+    result = ask(_version("classification", "a", "b"), [0.0, 1.0], text="abcdefghijklmnopqrstuvwxyz")
 
     assert (result["label"], result["truncated"]) == ("b", True)

@@ -20,7 +20,7 @@ def invoke(*arguments: object) -> Result:
 
 
 def error_of(result: Result) -> str:
-    """The message that `espalier` prints as its one sentence."""
+    """The one sentence that `espalier` prints."""
     assert result.exit_code == 1
     assert isinstance(result.exception, TrainingError), result.exception
     return str(result.exception)
@@ -53,12 +53,12 @@ def test_joint_writes_the_scores_and_a_second_call_trains_nothing(
 
 
 class Asked(Exception):  # noqa: N818
-    """Ends a call where the trainings would begin."""
+    """Raised instead of training."""
 
 
 @pytest.fixture
 def asked(monkeypatch: pytest.MonkeyPatch) -> dict[str, object]:
-    """What the verb asks to be trained."""
+    """The arguments with which the verb starts the training, which is not run."""
     found: dict[str, object] = {}
 
     def stop(
@@ -83,7 +83,7 @@ def test_options_reach_the_training_and_rows_are_those_that_search_samples(
     assert isinstance(tasks, list)
     assert isinstance(settings, JointSettings)
     for task, folder in zip(tasks, folders, strict=True):
-        sampled = load_task(str(folder), train_rows=10, dev_rows=7)  # as the verb search does, whatever its seeds
+        sampled = load_task(str(folder), train_rows=10, dev_rows=7)  # as the verb search does for any seed
         assert (task.data.train, task.data.dev) == (sampled.train, sampled.dev)
         assert settings.tasks[task.name].train_rows == 10
         assert settings.tasks[task.name].dev_rows == 7
@@ -140,11 +140,11 @@ def test_two_folders_of_one_name_are_refused(task_folders: dict[Kind, Path], tmp
     ("folders", "options", "message"),
     [
         (["rte"], [], "joint training needs at least two tasks"),
-        (["rte", "my-task"], [], "my-task: the task name 'my-task' is no plain identifier"),
-        (["rte", "cola"], ["--leave-out", "mrpc"], "--leave-out mrpc: this is none of the tasks cola, rte."),
+        (["rte", "my-task"], [], "my-task: the task name 'my-task' is not an identifier"),
+        (["rte", "cola"], ["--leave-out", "mrpc"], "--leave-out mrpc: this is not one of the tasks cola, rte."),
         (["rte", "cola"], ["--leave-out", "rte", "--no-leave-one-out"], "contradict each other"),
         (["rte", "cola"], ["--epochs", "5-3"], "'5-3' runs backwards"),
-        (["rte", "cola"], [], "cola is no folder"),
+        (["rte", "cola"], [], "cola is not a folder"),
     ],
 )
 def test_bad_input_is_refused_before_any_work(

@@ -4,6 +4,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from typer.main import get_command
 from typer.testing import CliRunner, Result
 
 from training.checkpoint import load_checkpoint
@@ -12,6 +13,7 @@ from training.errors import TrainingError
 from training.kinds import Kind
 
 WriteRows = Callable[[Path, list[dict[str, Any]]], Path]
+DOCUMENTATION = Path(__file__).parents[4] / "docs" / "training.md"
 QUICK = ["--epochs", "2", "--batch-size", "8", "--learning-rate", "1e-3"]
 
 
@@ -20,7 +22,7 @@ def invoke(*arguments: object) -> Result:
 
 
 def error_of(result: Result) -> str:
-    """The message that `espalier` prints as its one sentence."""
+    """The one sentence that `espalier` prints."""
     assert result.exit_code == 1
     assert isinstance(result.exception, TrainingError), result.exception
     return str(result.exception)
@@ -45,7 +47,9 @@ def test_finetune_distill_and_evaluate_go_together(
     assert (record.training.hyper_parameters["epochs"], record.training.train_rows) == (2, 24)
 
     data, output = task_folders[Kind.CLASSIFICATION], tmp_path / "student"
-    result = invoke("distill", teacher, data, "-l", 1, "--output", output, "--train-rows", 10, "--seed", 3, *QUICK)
+    result = invoke(
+        "distill", teacher, data, "--student-layers", 1, "--output", output, "--train-rows", 10, "--seed", 3, *QUICK
+    )
     assert result.exit_code == 0, result.output
     student = load_checkpoint(output).record
     assert (student.layers, student.tap, student.training.role) == (1, 1, "student")
@@ -61,6 +65,45 @@ def test_finetune_distill_and_evaluate_go_together(
             "rows": 24,
             "scores": made.scores,
         }
+
+
+OPTIONS: dict[str, tuple[str, object]] = {
+    "--epochs": ("epochs", 2),
+    "--patience": ("patience", 1),
+    "--batch-size": ("batch_size", 6),
+    "--accumulation": ("accumulation", 2),
+    "--learning-rate": ("learning_rate", 1e-3),
+    "--class-weights": ("class_weights", "balanced"),
+    "--precision": ("precision", "fp32"),
+}
+
+
+@pytest.mark.parametrize("verb", ["finetune", "distill"])
+def test_every_training_option_reaches_the_checkpoint(
+    verb: str, teacher: Path, task_folders: dict[Kind, Path], encoder_folder: Path, tmp_path: Path
+) -> None:
+    data, output = task_folders[Kind.CLASSIFICATION], tmp_path / "trained"
+    inputs = {
+        "finetune": [data, "--teacher-layers", 2, "--encoder", encoder_folder, "--max-length", 20],
+        "distill": [teacher, data, "--student-layers", 1],
+    }
+    options = [argument for option, (_, value) in OPTIONS.items() for argument in (option, value)]
+    result = invoke(verb, *inputs[verb], "--output", output, "--seed", 5, "--train-rows", 12, *options)
+    assert result.exit_code == 0, result.output
+    record = load_checkpoint(output).record
+    trained_with = record.training.hyper_parameters
+    assert {name: trained_with[name] for name, _ in OPTIONS.values()} == dict(OPTIONS.values())
+    assert trained_with["max_length"] == record.max_length == {"finetune": 20, "distill": 24}[verb]
+    assert (record.training.seed, record.training.train_rows) == (5, 12)
+
+
+@pytest.mark.parametrize(("suffix", "separator"), [("csv", ","), ("tsv", "\t")])
+def test_evaluate_reads_tables_too(suffix: str, separator: str, teacher: Path, tmp_path: Path) -> None:
+    path = tmp_path / f"dev.{suffix}"
+    path.write_text("".join(separator.join(row) + "\n" for row in (("text", "label"), ("a good film", "pos"))))
+    result = invoke("evaluate", teacher, "--data", path, "--json")
+    assert result.exit_code == 0, result.output
+    assert json.loads(result.stdout)["rows"] == 1
 
 
 def test_evaluate_without_json_prints_a_line_for_people(teacher: Path, task_folders: dict[Kind, Path]) -> None:
@@ -118,6 +161,18 @@ def test_kind_and_metric_can_be_named(task_folders: dict[Kind, Path], encoder_fo
     arguments = ["--encoder", encoder_folder, "--kind", "multi_label", "--metric", "f1_micro", "--task", "t", *QUICK]
     output = tmp_path / "out"
     data = task_folders[Kind.MULTI_LABEL]
-    assert invoke("finetune", data, "-L", 1, "--output", output, *arguments, "--max-length", 24).exit_code == 0
+    assert (
+        invoke("finetune", data, "--teacher-layers", 1, "--output", output, *arguments, "--max-length", 24).exit_code
+        == 0
+    )
     record = load_checkpoint(output).record
     assert (record.kind, record.metric, record.task) == (Kind.MULTI_LABEL, "f1_micro", "t")
+
+
+@pytest.mark.parametrize("verb", ["finetune", "distill", "evaluate"])
+def test_documentation_names_every_option(verb: str) -> None:
+    documentation = DOCUMENTATION.read_text(encoding="utf-8")
+    for option in get_command(app).commands[verb].params:  # type: ignore[attr-defined]
+        for name in option.opts:
+            if name.startswith("-"):
+                assert f"`{name}`" in documentation

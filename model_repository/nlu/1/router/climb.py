@@ -1,0 +1,164 @@
+"""One batch's climb through the trunk, from tap to tap, with the branches that start at each tap."""
+
+import json
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+
+import numpy as np
+
+from router.answer_from_logits import Answer, read_answer
+from router.bls import StoppingError, infer
+from router.candidates import Candidates
+from router.durations import Durations
+from router.length_groups import length_groups
+from router.padded_group import PaddedGroup
+from router.padded_length import padded_length
+from router.registry import Version
+from router.result_cache import ResultCache
+from router.row import Row, TaskAnswers, error_answers
+from router.sequence_plan import SequencePlan
+from router.trunk import States, Trunk, hidden_name
+from router.work_group import WorkGroup
+
+Places = Mapping[int, int]  # row -> its sequence's place in a length group
+
+
+class Climb:
+    """Each call of a trunk or a branch is a work item. When a call ends, it adds the calls that waited for it.
+
+    tokens: how many go through the trunk. padding: how many of them are padding.
+    """
+
+    def __init__(
+        self,
+        rows: Sequence[Row],
+        plan: SequencePlan,
+        trunk: Trunk,
+        calls: ThreadPoolExecutor,
+        cache: ResultCache,
+        durations: Durations,
+        candidates: Candidates,
+    ) -> None:
+        self._rows = rows
+        self._plan = plan
+        self._trunk = trunk
+        self._cache = cache
+        self._durations = durations
+        self._candidates = candidates
+        self._work: WorkGroup[tuple[str, TaskAnswers]] = WorkGroup(calls)
+        lengths = [len(encoding.ids) for encoding in plan.encodings]
+        self._lengths = _padded_lengths(plan, lengths)
+        self._groups = [group for trunk_name in sorted(set(plan.trunks)) for group in self._cut(trunk_name)]
+        self.tokens = sum(len(group) * self._padded_to(group) for group in self._groups)
+        self.padding = self.tokens - sum(lengths)
+
+    def answers(self) -> Iterator[tuple[str, TaskAnswers]]:
+        """Yields (task, its answers for the rows of one length group).
+
+        Raises RuntimeError if the trunk fails, StoppingError if Triton is being stopped.
+        """
+        return self._work.results(self._begin)
+
+    def _cut(self, trunk: str) -> Iterator[list[int]]:
+        """Yields the length groups of one trunk's sequences."""
+        own = [sequence for sequence, name in enumerate(self._plan.trunks) if name == trunk]
+        for group in length_groups([self._lengths[sequence] for sequence in own]):
+            yield [own[place] for place in group]
+
+    def _padded_to(self, group: Sequence[int]) -> int:
+        return max(self._lengths[sequence] for sequence in group)
+
+    def _begin(self) -> None:
+        for group in self._groups:
+            self._work.add(self._start, group)
+
+    def _start(self, sequences: Sequence[int]) -> None:
+        group = PaddedGroup.of([self._plan.encodings[sequence] for sequence in sequences], self._padded_to(sequences))
+        places = self._plan.places_in(sequences)
+        taps = {version.tap for version in places}
+        self._step(group, places, {}, self._trunk.steps(list(taps)))
+
+    def _step(
+        self, group: PaddedGroup, places: Mapping[Version, Places], below: States, steps: Sequence[Sequence[int]]
+    ) -> None:
+        """Takes one step up the trunk, then adds the next step and the branches that this one has reached."""
+        if not any(self._is_waiting(row) for by_row in places.values() for row in by_row):
+            return
+        model = next(iter(places)).trunk  # a group belongs to one trunk
+        try:
+            states = self._trunk.run(model, group.arrays, below, steps[0])
+        except StoppingError:
+            raise
+        except Exception as error:
+            self._give_up(error, {version: rows for version, rows in places.items() if version.tap >= steps[0][0]})
+            return
+        reached = [version for version in places if version.tap in steps[0]]
+        if len(steps) > 1:
+            self._work.add(self._step, group, places, states, steps[1:])
+        # Shadows come last: nobody waits for them.
+        for version in sorted(self._durations.longest_first(reached), key=self._candidates.is_shadow):
+            self._work.add(self._answer, version, places[version], group, states[hidden_name(version.tap)])
+
+    def _answer(self, version: Version, places: Places, group: PaddedGroup, hidden: np.ndarray) -> None:
+        places = {row: place for row, place in places.items() if self._is_waiting(row)}
+        if not places:
+            return
+        begun = time.perf_counter()
+        try:
+            answers = self._compute(version, places, group, hidden)
+        except StoppingError:  # says nothing about the branch
+            raise
+        except Exception as error:  # an error in one branch must not cost the other tasks their answers
+            self._fail(version, places, f"the branch of {version.task} failed: {error}", time.perf_counter() - begun)
+            return
+        seconds = time.perf_counter() - begun
+        self._durations.add(version, seconds)
+        self._candidates.add(version, answers, errors=0, seconds=seconds)
+        texts = {row: json.dumps(answer, ensure_ascii=False) for row, answer in answers.items()}
+        for row, text in texts.items():
+            self._cache.keep(self._rows[row], version, text)
+        if not self._candidates.is_shadow(version):
+            self._work.put((version.task, texts))
+
+    def _give_up(self, error: Exception, unreached: Mapping[Version, Places]) -> None:
+        """Handles a failure of the trunk: raises it, unless other tasks can still be answered.
+
+        They can if they read another trunk, or if only candidates were waiting for this step.
+        """
+        is_only_trunk = len(set(self._plan.trunks)) == 1
+        if is_only_trunk and not all(self._candidates.is_candidate(version) for version in unreached):
+            raise error
+        for version, places in unreached.items():
+            self._fail(version, places, f"the trunk of {version.task} failed: {error}", None)
+
+    def _fail(self, version: Version, places: Places, sentence: str, seconds: float | None) -> None:
+        self._candidates.add(version, {}, errors=len(places), seconds=seconds)
+        if not self._candidates.is_shadow(version):
+            self._work.put((version.task, error_answers(dict.fromkeys(places, sentence))))
+
+    def _compute(self, version: Version, places: Places, group: PaddedGroup, hidden: np.ndarray) -> dict[int, Answer]:
+        """Returns the version's answers by row. Raises RuntimeError if the call fails or a logit is not finite."""
+        chosen = sorted(set(places.values()))
+        logits = infer(version.model, version.number, group.branch_inputs(hidden, chosen), ["logits"])["logits"]
+        if not np.isfinite(logits).all():
+            raise RuntimeError("its logits are not finite numbers")
+        logits_at = dict(zip(chosen, logits, strict=True))
+        return {
+            row: read_answer(version, self._rows[row], group.encodings[place], logits_at[place])
+            for row, place in places.items()
+        }
+
+    def _is_waiting(self, row: int) -> bool:
+        return not self._rows[row].caller.is_gone
+
+
+def _padded_lengths(plan: SequencePlan, lengths: Sequence[int]) -> list[int]:
+    """Returns each sequence's padded length: at most the longest maximum length among its trunk's tasks.
+
+    The encoder has no positions beyond that.
+    """
+    most: dict[str, int] = {}
+    for version in plan.sequences:
+        most[version.trunk] = max(most.get(version.trunk, 0), version.max_length)
+    return [padded_length(length, most[trunk]) for length, trunk in zip(lengths, plan.trunks, strict=True)]

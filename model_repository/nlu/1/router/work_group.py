@@ -1,0 +1,72 @@
+"""A group of work items on a thread pool: items add further items, and the group ends when the last one has ended."""
+
+import queue
+import threading
+from collections.abc import Callable, Iterator
+from concurrent.futures import Executor
+from typing import Generic, TypeVar
+
+Result = TypeVar("Result")
+
+
+class WorkGroup(Generic[Result]):
+    """Runs work items on a pool that several groups share. Each item may call `add` and `put`."""
+
+    def __init__(self, pool: Executor) -> None:
+        self._pool = pool
+        self._results: queue.SimpleQueue[Result | Exception | None] = queue.SimpleQueue()
+        self._lock = threading.Lock()
+        self._unfinished = 0
+        self._stopped = False
+
+    def results(self, work: Callable[..., None], *arguments: object) -> Iterator[Result]:
+        """Runs the first item and all that follow from it. Yields each result as soon as an item puts it.
+
+        Raises the first exception that an item raises, as RuntimeError if it is not an Exception. Once this ends, in
+        whatever way, no item is running and none will start.
+        """
+        self.add(work, *arguments)
+        result: Result | Exception | None = None
+        try:
+            while (result := self._results.get()) is not None:
+                if isinstance(result, Exception):
+                    raise result
+                yield result
+        finally:
+            # After an error, or when the reader leaves early, items that have not begun are skipped. Those that run are
+            # waited for: they ask Triton about requests that are freed once they are answered.
+            self._stopped = True
+            while result is not None:
+                result = self._results.get()
+
+    def add(self, work: Callable[..., None], *arguments: object) -> None:
+        """Submits an item. Call it from a running item: the group then cannot end before the new item has started."""
+        with self._lock:
+            self._unfinished += 1
+        try:
+            self._pool.submit(self._do, work, *arguments)
+        except BaseException:
+            self._finish()
+            raise
+
+    def put(self, result: Result) -> None:
+        """Hands a result to the reader."""
+        self._results.put(result)
+
+    def _do(self, work: Callable[..., None], *arguments: object) -> None:
+        try:
+            if not self._stopped:
+                work(*arguments)
+        except Exception as error:
+            self._results.put(error)
+        except BaseException as error:  # a panic in Rust code; if it were lost here, the reader would wait forever
+            self._results.put(RuntimeError(f"{type(error).__name__}: {error}"))
+        finally:
+            self._finish()
+
+    def _finish(self) -> None:
+        with self._lock:
+            self._unfinished -= 1
+            finished = self._unfinished == 0
+        if finished:
+            self._results.put(None)
