@@ -27,7 +27,7 @@ def build(
 ) -> None:
     """Build a model repository for Triton from task checkpoints, or from what `espalier select` chose."""
     from build_tools.build.builder import build as build_repository
-    from build_tools.build.suite import checkpoint_folders
+    from build_tools.build.suite_checkpoints import checkpoint_folders
 
     registry = build_repository(
         checkpoint_folders(checkpoints),

@@ -4,8 +4,8 @@ from collections.abc import Mapping
 
 
 def choose_teacher(scores: Mapping[int, float]) -> int:
-    """The L with the best score, the smallest among equals. `scores`: L -> points, at least one.
+    """Returns the L with the best score, the smallest among equals. scores: L -> points, at least one.
 
-    Compared to nine decimals, so that scores equal but for floating point's last digits count as equal.
+    Scores are compared to nine decimals, so that scores that differ only by rounding count as equal.
     """
     return max(scores, key=lambda layers: (round(scores[layers], 9), -layers))

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from training.errors import TrainingError
-from training.selection.scores import Scores, read_scores
+from training.selection.options_from_scores import Scores, read_scores
 
 RTE = {"students": {"1": 66.1, "2": 64.6, "3": 66.8}, "teachers": {"4": 69.0, "5": 71.5}}
 
@@ -36,7 +36,7 @@ def test_options_are_students_at_the_teachers_tap_and_full_fine_tuning_where_giv
     scores = {"encoder_layers": 12, "tasks": {"rte": RTE, "cola": {**RTE, "teachers": {"5": 50, "12": 54.7}}}}
     tasks = read_scores(file_of(tmp_path, scores)).options().tasks
     rte, cola = tasks["rte"], tasks["cola"]
-    assert [(one.kind, one.layers, one.tap, one.score) for one in (*rte.students.values(), rte.teacher)] == [
+    assert [(one.role, one.layers, one.tap, one.score) for one in (*rte.students.values(), rte.teacher)] == [
         ("student", 1, 7, 66.1),
         ("student", 2, 7, 64.6),
         ("student", 3, 7, 66.8),
@@ -60,16 +60,16 @@ def task_with(**fields: Any) -> dict[str, Any]:
 @pytest.mark.parametrize(
     ("content", "message"),
     [
-        ("{", "is no file of scores: not valid JSON"),
+        ("{", "is not a file of scores: not valid JSON"),
         ("[]", "valid dictionary"),
         ({"tasks": {"rte": RTE}}, "encoder_layers: Field required"),
         ({"encoder_layers": 1, "tasks": {"rte": RTE}}, "encoder_layers: "),
-        ({"encoder_layers": 12, "tasks": {}}, "tasks: there is none"),
+        ({"encoder_layers": 12, "tasks": {}}, "tasks: the file has none"),
         ({"encoder_layers": 12, "tasks": {"rte": RTE}, "note": ""}, "note: Extra inputs"),
         ({"encoder_layers": 12, "tasks": {"rte": {"students": {"1": 1.0}}}}, r"tasks\.rte\.teachers: Field required"),
         ({"encoder_layers": 12, "tasks": {"rte": {"teachers": {"4": 1.0}}}}, r"tasks\.rte\.students: Field required"),
-        (task_with(students={}), r"tasks\.rte\.students: there is no score"),
-        (task_with(teachers={}), r"tasks\.rte\.teachers: there is no score"),
+        (task_with(students={}), r"tasks\.rte\.students: a score is missing"),
+        (task_with(teachers={}), r"tasks\.rte\.teachers: a score is missing"),
         (task_with(l=3), r"tasks\.rte\.l: Extra inputs"),
         (task_with(students={"0": 60.0}), r"tasks\.rte\.students\.0: a number of layers"),
         (task_with(students={"1": 60.0, "1.0": 61.0}), r"tasks\.rte\.students\.1\.0: a number of layers"),
@@ -80,7 +80,7 @@ def task_with(**fields: Any) -> dict[str, Any]:
         (task_with(teachers={"4": None}), r"tasks\.rte\.teachers\.4: "),
         (task_with(teachers={"4": float("nan")}), r"tasks\.rte\.teachers\.4: .*finite"),
         (task_with(teachers={"4": float("inf")}), r"tasks\.rte\.teachers\.4: .*finite"),
-        ('{"encoder_layers": 12, "tasks": {"rte": {}, "rte": {}}}', "the key 'rte' stands twice"),
+        ('{"encoder_layers": 12, "tasks": {"rte": {}, "rte": {}}}', "the key 'rte' occurs twice"),
     ],
 )
 def test_bad_scores_are_one_sentence_that_names_task_and_field(tmp_path: Path, content: Any, message: str) -> None:
@@ -95,7 +95,7 @@ def test_bad_scores_are_one_sentence_that_names_task_and_field(tmp_path: Path, c
     ("spoil", "message"),
     [
         (lambda _: None, "does not exist"),
-        (lambda path: path.mkdir(), "is a folder, no file of scores"),
+        (lambda path: path.mkdir(), "is a folder, not a file of scores"),
         (lambda path: path.write_bytes(b'{"\xff'), "not valid UTF-8 at byte 2"),
     ],
 )

@@ -1,4 +1,4 @@
-"""The checkpoints that a command line names: by themselves, or in the suite files of `espalier select`."""
+"""The checkpoint folders that a command line names, directly or through the suite files of `espalier select`."""
 
 from collections.abc import Iterable
 from pathlib import Path
@@ -9,10 +9,10 @@ from training.selection.suite_file import SuiteEntry, read_suite
 
 
 def checkpoint_folders(paths: Iterable[Path]) -> list[Path]:
-    """Each suite file among `paths` replaced by the folders it names; what is no file stays as it is.
+    """Returns `paths` with each suite file replaced by the checkpoint folders that it names.
 
-    Raises BuildError if a suite names a checkpoint that is missing or is not the one it describes, TrainingError for
-    a damaged suite or checkpoint.
+    Raises BuildError if a checkpoint of a suite is missing or differs from what the suite says, TrainingError if a
+    suite file or a checkpoint is damaged.
     """
     folders: list[Path] = []
     for path in paths:
@@ -21,7 +21,7 @@ def checkpoint_folders(paths: Iterable[Path]) -> list[Path]:
 
 
 def _suite_folders(suite: Path) -> list[Path]:
-    home = suite.resolve().parent  # a link to a suite reads as the suite does
+    home = suite.resolve().parent  # paths are relative to the suite file itself, not to a link to it
     entries = read_suite(suite).tasks
     return [_checked(suite, task, entry, (home / entry.checkpoint).resolve()) for task, entry in entries.items()]
 
@@ -29,13 +29,13 @@ def _suite_folders(suite: Path) -> list[Path]:
 def _checked(suite: Path, task: str, entry: SuiteEntry, folder: Path) -> Path:
     if not (folder / RECORD).is_file():
         raise BuildError(
-            f"{suite}: the checkpoint of {task} is missing ({folder} holds no {RECORD}): move the suite file together "
+            f"{suite}: the checkpoint of {task} is missing ({folder} has no {RECORD}): move the suite file together "
             "with its checkpoints, or run espalier select again."
         )
     record = load_record(folder)
-    if (record.task, record.training.role, record.layers) != (task, entry.kind, entry.layers):
+    if (record.task, record.training.role, record.layers) != (task, entry.role, entry.layers):
         raise BuildError(
-            f"{suite}: {task} shall have a {entry.kind} of {entry.layers} layers, but {folder} is a "
-            f"{record.training.role} of {record.task} with {record.layers}: run espalier select again."
+            f"{suite}: the entry of {task} is a {entry.role} (layers: {entry.layers}), but {folder} holds a "
+            f"{record.training.role} of {record.task} (layers: {record.layers}): run espalier select again."
         )
     return folder

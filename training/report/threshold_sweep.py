@@ -1,4 +1,4 @@
-"""The trade-off over the threshold c (paper, Appendix D)."""
+"""The mixed selections over a range of thresholds c (paper, Appendix D)."""
 
 from collections.abc import Sequence
 
@@ -11,10 +11,10 @@ STEPS = 50
 
 
 def sweep_thresholds(options: Options, thresholds: Sequence[float]) -> list[Suite]:
-    """The different choices for c = 0, 0.1 .. 5 and the thresholds given, each for the smallest c that makes it."""
+    """Returns the distinct selections for c = 0, 0.1 .. 5 and `thresholds`, each with the smallest c that makes it."""
     grid = sorted({*thresholds, *(LARGEST * step / STEPS for step in range(STEPS + 1))})
     different: dict[tuple[tuple[str, int], ...], Suite] = {}
     for threshold in grid:
         suite = mixed(options, threshold)
-        different.setdefault(tuple((option.kind, option.layers) for option in suite.tasks.values()), suite)
+        different.setdefault(tuple((option.role, option.layers) for option in suite.tasks.values()), suite)
     return list(different.values())

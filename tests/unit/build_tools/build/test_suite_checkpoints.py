@@ -4,7 +4,7 @@ import pytest
 from typer.testing import CliRunner
 
 from build_tools.build import builder
-from build_tools.build.suite import checkpoint_folders
+from build_tools.build.suite_checkpoints import checkpoint_folders
 from build_tools.cli import app
 from build_tools.errors import BuildError
 from training.checkpoint import Checkpoint, save_checkpoint
@@ -33,9 +33,9 @@ def write(tmp_path):
     def write(checkpoints, **given):
         path = tmp_path / "suites" / "suite.json"
         path.parent.mkdir()
-        entry = {"kind": "teacher", "layers": 1, "score": 50.0, **given}
+        entry = {"role": "teacher", "layers": 1, "score": 50.0, **given}
         tasks = {task: {"checkpoint": checkpoint, **entry} for task, checkpoint in checkpoints.items()}
-        path.write_text(json.dumps({"format_version": 1, "threshold": 1, "tasks": tasks}))
+        path.write_text(json.dumps({"format_version": 2, "threshold": 1, "tasks": tasks}))
         return path
 
     return write
@@ -63,13 +63,13 @@ def test_a_missing_checkpoint_names_suite_task_and_folder(write, tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("task", "given"), [("intent", {"layers": 2}), ("intent", {"kind": "student"}), ("domain", {})]
+    ("task", "given"), [("intent", {"layers": 2}), ("intent", {"role": "student"}), ("domain", {})]
 )
 def test_a_checkpoint_that_is_not_the_one_chosen_is_refused(save, write, task, given):
     save("a", task="intent")
     suite = write({task: "../results/a"}, **given)
 
-    with pytest.raises(BuildError, match=rf"{task} shall have a .* is a teacher of intent with 1"):
+    with pytest.raises(BuildError, match=rf"entry of {task} is a .* holds a teacher of intent \(layers: 1\)"):
         checkpoint_folders([suite])
 
 
@@ -79,7 +79,7 @@ def test_a_damaged_suite_or_checkpoint_is_named(save, write, tmp_path):
         checkpoint_folders([write({"intent": "../results/a"})])
 
     (tmp_path / "notes.txt").write_text("notes")
-    with pytest.raises(TrainingError, match=r"notes\.txt is no suite file"):
+    with pytest.raises(TrainingError, match=r"notes\.txt is not a suite file"):
         checkpoint_folders([tmp_path / "notes.txt"])
 
 

@@ -1,20 +1,28 @@
-from training.report.columns import column_of, distilled, full_fine_tuning, joint_training, without_distillation
-from training.report.results import Results
-from training.report.table import Row, Table, make_table
+from training.report.collected_results import CollectedResults
+from training.report.comparison_columns import (
+    distilled_columns,
+    full_fine_tuning_column,
+    joint_columns,
+    suite_column,
+    without_distillation_column,
+)
+from training.report.comparison_table import ComparisonTable, Row, make_comparison_table
 from training.selection.mixed import mixed
 
 
-def table_of(results: Results) -> Table:
-    full = full_fine_tuning(results)
-    columns = [full, *joint_training(results), *distilled(results), without_distillation(results)]
-    return make_table(results, [*columns, column_of(mixed(results.options, 1))], full)
+def table_of(results: CollectedResults) -> ComparisonTable:
+    full = full_fine_tuning_column(results)
+    columns = [full, *joint_columns(results), *distilled_columns(results), without_distillation_column(results)]
+    return make_comparison_table(results, [*columns, suite_column(mixed(results.options, 1))], full)
 
 
 def texts(row: Row) -> list[str]:
     return [f"{cell.text} {cell.mark}".strip() for cell in row.cells]
 
 
-def test_a_row_holds_each_columns_score_with_its_branch_and_a_dash_where_there_is_none(results: Results) -> None:
+def test_a_row_holds_each_columns_score_with_its_branch_and_a_dash_where_there_is_none(
+    results: CollectedResults,
+) -> None:
     table = table_of(results)
     names = ["full fine-tuning", "MT-DNN (full)", "MT-DNN (LOO)", "KD-1", "KD-2", "w/o KD", "mixed (c = 1)"]
     assert [heading.name for heading in table.columns] == names
@@ -25,7 +33,9 @@ def test_a_row_holds_each_columns_score_with_its_branch_and_a_dash_where_there_i
     assert {row.name: row.note for row in group.tasks}["stsb"] == "Pearson correlation"
 
 
-def test_averages_are_only_of_complete_columns_and_say_over_how_many_tasks_they_compare(results: Results) -> None:
+def test_averages_are_only_of_complete_columns_and_say_over_how_many_tasks_they_compare(
+    results: CollectedResults,
+) -> None:
     average, share, layers, overhead = table_of(results).groups[0].averages
     assert texts(average) == ["\u2013", "71.5", "\u2013", "79.5", "80.9", "82.5", "82.2"]
     # without slots: (70 + 71 + 73) / (71 + 88.5 + 77) for MT-DNN
@@ -35,7 +45,7 @@ def test_averages_are_only_of_complete_columns_and_say_over_how_many_tasks_they_
     assert texts(overhead)[-1] == "54.2 %"
 
 
-def test_glue_has_averages_of_its_own_before_the_other_tasks(paper: Results) -> None:
+def test_glue_has_averages_of_its_own_before_the_other_tasks(paper: CollectedResults) -> None:
     glue, others = table_of(paper).groups
     assert [row.name for row in glue.tasks] == paper.glue
     assert [row.name for row in others.tasks] == ["domain", "emotion"]

@@ -1,41 +1,42 @@
-"""The options that `espalier search` left behind."""
+"""Reads options from the folders that `espalier search` wrote."""
 
 from collections.abc import Iterable
 from pathlib import Path
 
 from training.errors import TrainingError
 from training.search.result import FILE, SearchResult, Trial, read_result
-from training.selection.options import Option, OptionKind, Options, TaskOptions
+from training.selection.options import Option, OptionRole, Options, TaskOptions
 
 
 def find_searched(paths: Iterable[Path]) -> tuple[list[Path], list[Path]]:
-    """The folders that hold a result.json, and those passed over because they hold none.
+    """Returns the folders that hold a result.json, and the folders beside them that do not.
 
-    paths: searched task folders, or folders of them. Raises TrainingError for a path with no result at all.
+    paths: searched task folders, or folders of them. Raises TrainingError for a path without any result.
     """
     found: list[Path] = []
-    passed_over: list[Path] = []
+    others: list[Path] = []
     for path in paths:
         if (path / FILE).is_file():
             found.append(path)
             continue
         if not path.is_dir():
-            raise TrainingError(f"{path} is no folder: name what `espalier search` wrote, or --scores FILE.")
+            raise TrainingError(f"{path} is not a folder: give one that `espalier search` wrote, or --scores FILE.")
         inside = sorted(folder for folder in path.iterdir() if folder.is_dir() and not folder.name.startswith("."))
         searched = [folder for folder in inside if (folder / FILE).is_file()]
         if not searched:
-            raise TrainingError(f"{path} holds no searched task (no {FILE} there): run `espalier search` first.")
+            raise TrainingError(f"{path} holds no searched task ({FILE} is missing): run `espalier search` first.")
         found += searched
-        passed_over += [folder for folder in inside if folder not in searched]
-    return found, passed_over
+        others += [folder for folder in inside if folder not in searched]
+    return found, others
 
 
 def read_searched(folders: Iterable[Path], teacher_layers: range | None = None) -> Options:
-    """The options of all searched tasks, each with the teacher that its search chose: its students are distilled
-    from that one. Of several trials of one l the best counts.
+    """Returns the options of all searched tasks.
 
-    teacher_layers: what L must be within. Raises TrainingError, naming folder and task, for an unfinished search, a
-    teacher outside the range, two results of one task, or results of different encoders.
+    A task's teacher is the one that its search chose and distilled the students from. Of several students with the same
+    l, the best counts.
+    teacher_layers: the range in which L must be. Raises TrainingError, naming folder and task, if a search is
+    unfinished, a teacher is outside the range, a task has two results, or the results are of different encoders.
     """
     results: dict[str, tuple[Path, SearchResult]] = {}
     for folder in folders:
@@ -54,7 +55,8 @@ def _check_one_encoder(results: list[SearchResult]) -> None:
         if (other.encoder, other.encoder_layers) != (first.encoder, first.encoder_layers):
             raise TrainingError(
                 f"task {first.task} was searched on {first.encoder} ({first.encoder_layers} layers), task {other.task} "
-                f"on {other.encoder} ({other.encoder_layers} layers): one trunk serves one encoder, select them apart."
+                f"on {other.encoder} ({other.encoder_layers} layers): one trunk serves one encoder, so select "
+                "them separately."
             )
 
 
@@ -81,7 +83,7 @@ def _chosen_teacher(folder: Path, result: SearchResult) -> Trial:
     if result.teacher is None:
         raise _unfinished(folder, result, "teacher")
     if not 0 <= result.teacher < len(result.trials):
-        raise TrainingError(f"{folder / FILE}: teacher: there is no trial {result.teacher}: search again.")
+        raise TrainingError(f"{folder / FILE}: teacher: trial {result.teacher} does not exist: search again.")
     trial = result.trials[result.teacher]
     if (trial.role, trial.state) != ("teacher", "finished"):
         raise _unfinished(folder, result, "teacher")
@@ -91,12 +93,12 @@ def _chosen_teacher(folder: Path, result: SearchResult) -> Trial:
 def _unfinished(folder: Path, result: SearchResult, role: str) -> TrainingError:
     return TrainingError(
         f"the search of task {result.task} in {folder} is unfinished (it has no finished {role}): run "
-        "`espalier search` again, it goes on where it stopped."
+        "`espalier search` again to resume it."
     )
 
 
-def _option(kind: OptionKind, trial: Trial, tap: int, folder: Path) -> Option:
+def _option(role: OptionRole, trial: Trial, tap: int, folder: Path) -> Option:
     if trial.score is None:
-        raise TrainingError(f"{folder / FILE}: a finished {kind} of {trial.layers} layers has no score: search again.")
+        raise TrainingError(f"{folder / FILE}: a finished {role} of {trial.layers} layers has no score: search again.")
     checkpoint = None if trial.checkpoint is None else folder / trial.checkpoint
-    return Option(kind, trial.layers, tap, trial.score, checkpoint)
+    return Option(role, trial.layers, tap, trial.score, checkpoint)

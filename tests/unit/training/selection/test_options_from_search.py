@@ -5,7 +5,7 @@ import pytest
 
 from training.errors import TrainingError
 from training.search.result import FILE, Trial
-from training.selection.searched import find_searched, read_searched
+from training.selection.options_from_search import find_searched, read_searched
 
 WriteSearch = Callable[..., Path]
 MakeTrial = Callable[..., Trial]
@@ -65,7 +65,7 @@ def test_a_folder_of_searches_is_opened_and_its_other_folders_are_told(
 def test_a_path_without_any_result_is_refused(tmp_path: Path) -> None:
     with pytest.raises(TrainingError, match="holds no searched task"):
         find_searched([tmp_path])
-    with pytest.raises(TrainingError, match="nowhere is no folder"):
+    with pytest.raises(TrainingError, match="nowhere is not a folder"):
         find_searched([tmp_path / "nowhere"])
 
 
@@ -93,7 +93,7 @@ def test_a_teacher_of_one_layer_needs_no_students(tmp_path: Path, write_search: 
 def test_a_result_that_names_no_trial_of_its_own_is_damaged(tmp_path: Path, write_search: WriteSearch) -> None:
     folder = write_search(tmp_path / "rte", "rte")
     (folder / FILE).write_text((folder / FILE).read_text().replace('"teacher": 1', '"teacher": 7'))
-    with pytest.raises(TrainingError, match="there is no trial 7"):
+    with pytest.raises(TrainingError, match="trial 7 does not exist"):
         read_searched([folder])
 
 

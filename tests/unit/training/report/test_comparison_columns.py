@@ -1,23 +1,23 @@
 import pytest
 
-from training.report.columns import (
+from training.report.collected_results import CollectedResults
+from training.report.comparison_columns import (
     Column,
-    column_of,
-    distilled,
-    full_fine_tuning,
-    joint_training,
-    vanilla,
-    without_distillation,
+    distilled_columns,
+    full_fine_tuning_column,
+    joint_columns,
+    suite_column,
+    vanilla_columns,
+    without_distillation_column,
 )
 from training.report.numbers import percent, points
-from training.report.results import Results
 from training.selection.mixed import mixed
 
 
-def test_the_papers_rows_come_out(paper: Results) -> None:
-    """Table 2 and Appendix D; where they misprint (KD-1's average, two overheads) what follows from their scores."""
-    columns = [full_fine_tuning(paper), *distilled(paper), without_distillation(paper)]
-    columns += [column_of(mixed(paper.options, c)) for c in (1, 2, 3)]
+def test_the_papers_rows_come_out(paper: CollectedResults) -> None:
+    """Table 2 and Appendix D; their three misprints (KD-1's average, two overheads) as their scores give them."""
+    columns = [full_fine_tuning_column(paper), *distilled_columns(paper), without_distillation_column(paper)]
+    columns += [suite_column(mixed(paper.options, c)) for c in (1, 2, 3)]
     printed = {
         column.name: (
             points(column.average(paper.glue)),
@@ -38,16 +38,16 @@ def test_the_papers_rows_come_out(paper: Results) -> None:
     }
 
 
-def test_a_missing_score_leaves_no_average_layers_or_overhead(results: Results) -> None:
-    full = full_fine_tuning(results)
+def test_a_missing_score_leaves_no_average_layers_or_overhead(results: CollectedResults) -> None:
+    full = full_fine_tuning_column(results)
     assert sorted(full.scores) == ["rte", "stsb", "topics"]
     assert (full.average(results.names), full.layers(results.names), full.overhead(results.names, 6)) == (None,) * 3
     assert full.average(["rte", "stsb"]) == (71.0 + 88.5) / 2
     assert full.layers(["rte", "stsb"]) == 12
 
 
-def test_kd_keeps_the_teacher_where_that_has_no_more_layers(results: Results) -> None:
-    first, second = distilled(results)
+def test_kd_keeps_the_teacher_where_that_has_no_more_layers(results: CollectedResults) -> None:
+    first, second = distilled_columns(results)
     assert (first.name, first.marks) == ("KD-1", {})
     assert second.scores == {"rte": 65.5, "stsb": 88.0, "slots": 94.0, "topics": 76.0}
     assert second.marks == {"stsb": "T2"}
@@ -55,22 +55,22 @@ def test_kd_keeps_the_teacher_where_that_has_no_more_layers(results: Results) ->
     assert second.layers(results.names) == 4 + 2 + 2 + 2 + 2
 
 
-def test_vanilla_students_stand_on_the_teachers_tap(results: Results) -> None:
-    first, second = vanilla(results)
+def test_vanilla_students_stand_on_the_teachers_tap(results: CollectedResults) -> None:
+    first, second = vanilla_columns(results)
     assert first.scores == {"rte": 60.0, "stsb": 80.0}
     assert first.shapes == {"rte": (2, 1), "stsb": (4, 1)}
     assert (second.name, second.scores) == ("vanilla KD-2", {"rte": 63.0})
 
 
-def test_mt_dnn_is_one_encoder_for_all_and_leave_one_out_is_not_served(results: Results) -> None:
-    full, left_out = joint_training(results)
+def test_mt_dnn_is_one_encoder_for_all_and_leave_one_out_is_not_served(results: CollectedResults) -> None:
+    full, left_out = joint_columns(results)
     assert full.layers(results.names) == 6
     assert full.overhead(results.names, 6) == 1 / 4
     assert (sorted(left_out.scores), left_out.layers(results.names)) == (["slots", "stsb", "topics"], None)
 
 
-def test_mixed_says_which_branch_each_score_is_of(results: Results) -> None:
-    column = column_of(mixed(results.options, 1))
+def test_mixed_says_which_branch_each_score_is_of(results: CollectedResults) -> None:
+    column = suite_column(mixed(results.options, 1))
     assert column.marks == {"rte": "T4", "stsb": "s1", "slots": "T3", "topics": "s1"}
     assert column.scores == {"rte": 70.0, "stsb": 87.5, "slots": 95.0, "topics": 76.5}
 

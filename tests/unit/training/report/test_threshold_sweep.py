@@ -1,8 +1,8 @@
-from training.report.results import Results
-from training.report.sweep import sweep_thresholds
+from training.report.collected_results import CollectedResults
+from training.report.threshold_sweep import sweep_thresholds
 
 
-def test_the_sweep_holds_each_choice_once_and_those_of_the_thresholds_given(results: Results) -> None:
+def test_the_sweep_holds_each_choice_once_and_those_of_the_thresholds_given(results: CollectedResults) -> None:
     suites = sweep_thresholds(results.options, [30.0])
     choices = [tuple(option.layers for option in suite.tasks.values()) for suite in suites]
     assert len(set(choices)) == len(choices)

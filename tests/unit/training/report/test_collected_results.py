@@ -4,7 +4,7 @@ from pathlib import Path
 import pytest
 
 from training.errors import TrainingError
-from training.report.results import Results, find_results
+from training.report.collected_results import CollectedResults, collect_results
 from training.search.result import FILE, SearchResult, Trial
 
 WriteAll = Callable[..., Path]
@@ -15,24 +15,26 @@ def one(make_result: Callable[..., SearchResult], make_trial: Callable[..., Tria
     return make_result("rte", [make_trial("teacher", 2, 70.0), make_trial("student", 1, 69.0)], 0)
 
 
-def test_a_folder_of_tasks_and_the_tasks_themselves_are_the_same_results(searched: Path, results: Results) -> None:
+def test_a_folder_of_tasks_and_the_tasks_themselves_are_the_same_results(
+    searched: Path, results: CollectedResults
+) -> None:
     as_the_shell_names_them = sorted(searched.iterdir())  # RESULTS/*, joint.json among them
-    assert find_results(as_the_shell_names_them) == results
+    assert collect_results(as_the_shell_names_them) == results
     assert results.names == ["rte", "slots", "stsb", "topics"]
     assert results.joint is not None
 
 
 def test_a_single_task_is_compared_with_no_joint_model_of_others(searched: Path) -> None:
-    found = find_results([searched / "rte"])
+    found = collect_results([searched / "rte"])
     assert (found.names, found.joint) == (["rte"], None)
 
 
-def test_glue_comes_first_and_in_its_order_where_all_eight_are_there(paper: Results) -> None:
+def test_glue_comes_first_and_in_its_order_where_all_eight_are_there(paper: CollectedResults) -> None:
     assert paper.names == ["cola", "sst2", "mrpc", "stsb", "rte", "qnli", "qqp", "mnli", "domain", "emotion"]
     assert paper.glue == paper.names[:8]
 
 
-def test_some_glue_tasks_alone_are_no_group(results: Results) -> None:
+def test_some_glue_tasks_alone_are_no_group(results: CollectedResults) -> None:
     assert results.glue == []
 
 
@@ -41,7 +43,7 @@ def test_an_unfinished_search_is_left_out_and_said(
 ) -> None:
     write_all(tmp_path, [one, make_result("cola", [], None)])
     (tmp_path / "qqp").mkdir()
-    found = find_results([tmp_path])
+    found = collect_results([tmp_path])
     assert found.names == ["rte"]
     assert [sentence for sentence in found.left_out if "qqp" in sentence]
     assert [sentence for sentence in found.left_out if "cola" in sentence and "unfinished" in sentence]
@@ -52,27 +54,27 @@ def test_nothing_finished_is_one_sentence(
 ) -> None:
     write_all(tmp_path, [make_result("cola", [], None)])
     with pytest.raises(TrainingError, match=r"nothing to report: the search of task cola .* is unfinished"):
-        find_results([tmp_path])
+        collect_results([tmp_path])
 
 
 def test_no_results_name_the_path(tmp_path: Path) -> None:
     with pytest.raises(TrainingError, match=f"{tmp_path} holds no searched task"):
-        find_results([tmp_path])
+        collect_results([tmp_path])
     missing = tmp_path / "missing"
-    with pytest.raises(TrainingError, match=f"{missing} is no folder"):
-        find_results([missing])
+    with pytest.raises(TrainingError, match=f"{missing} is not a folder"):
+        collect_results([missing])
 
 
 def test_a_joint_result_alone_is_nothing_to_report(searched: Path) -> None:
     with pytest.raises(TrainingError, match="nothing to report"):
-        find_results([searched / "joint.json"])
+        collect_results([searched / "joint.json"])
 
 
 def test_a_damaged_result_is_named_and_not_left_out(tmp_path: Path, one: SearchResult, write_all: WriteAll) -> None:
     write_all(tmp_path, [one, one.model_copy(update={"task": "cola"})])
     (tmp_path / "cola" / FILE).write_text("{")
     with pytest.raises(TrainingError, match=f"{tmp_path}/cola/{FILE} is damaged"):
-        find_results([tmp_path])
+        collect_results([tmp_path])
 
 
 def test_a_task_name_that_leads_out_of_the_folder_is_refused(
@@ -81,14 +83,14 @@ def test_a_task_name_that_leads_out_of_the_folder_is_refused(
     write_all(tmp_path / "a", [one])
     path = tmp_path / "a" / "rte" / FILE
     path.write_text(path.read_text().replace('"rte"', '"../rte"'))
-    with pytest.raises(TrainingError, match=r"'\.\./rte' is no name of a task"):
-        find_results([tmp_path / "a"])
+    with pytest.raises(TrainingError, match=r"'\.\./rte' is not a task name"):
+        collect_results([tmp_path / "a"])
 
 
 def test_two_results_of_one_task_are_refused(tmp_path: Path, one: SearchResult, write_all: WriteAll) -> None:
     first, second = (write_all(tmp_path / name, [one]) for name in ("a", "b"))
     with pytest.raises(TrainingError, match=f"{first}/rte and {second}/rte are both of task rte"):
-        find_results([first, second])
+        collect_results([first, second])
 
 
 @pytest.mark.parametrize("other", [{"encoder": "bert-base-uncased"}, {"encoder_layers": 12}])
@@ -97,13 +99,13 @@ def test_results_of_different_encoders_are_refused(
 ) -> None:
     write_all(tmp_path, [one, one.model_copy(update={"task": "cola", **other})])
     with pytest.raises(TrainingError, match=r"different encoders \(.*minilm with 6 layers in task rte"):
-        find_results([tmp_path])
+        collect_results([tmp_path])
 
 
 def test_a_joint_model_of_another_encoder_is_refused(tmp_path: Path, one: SearchResult, write_all: WriteAll) -> None:
     other = one.model_copy(update={"encoder": "bert-base-uncased"})
     joint = write_all(tmp_path / "other", [other], joint=True) / "joint.json"
     with pytest.raises(TrainingError, match=r"bert-base-uncased with 6 layers in joint\.json"):
-        find_results([write_all(tmp_path / "own", [one]), joint])
+        collect_results([write_all(tmp_path / "own", [one]), joint])
     with pytest.raises(TrainingError, match=r"several joint\.json"):
-        find_results([write_all(tmp_path / "second", [one], joint=True), joint])
+        collect_results([write_all(tmp_path / "second", [one], joint=True), joint])

@@ -1,14 +1,14 @@
-"""The first words of the page: what the mixed selection reaches."""
+"""The headline of the page: the score and overhead of the mixed selection."""
 
 from collections.abc import Sequence
 
-from training.report.columns import Column
+from training.report.collected_results import CollectedResults
+from training.report.comparison_columns import Column
 from training.report.numbers import percent, points
-from training.report.results import Results
 
 
-def summarize(results: Results, chosen: Column, full: Column) -> list[str]:
-    """One sentence for the eight GLUE tasks, if they are there, and one for all tasks."""
+def make_headline(results: CollectedResults, chosen: Column, full: Column) -> list[str]:
+    """Returns one sentence for the eight GLUE tasks, if all are there, and one for all tasks."""
     sentences = []
     if results.glue:
         sentences.append("The eight GLUE tasks: " + _sentence(results, chosen, full, results.glue))
@@ -20,7 +20,7 @@ def summarize(results: Results, chosen: Column, full: Column) -> list[str]:
     return sentences
 
 
-def _sentence(results: Results, chosen: Column, full: Column, tasks: Sequence[str]) -> str:
+def _sentence(results: CollectedResults, chosen: Column, full: Column, tasks: Sequence[str]) -> str:
     both = [task for task in tasks if task in full.scores]
     compared = ""
     if len(both) == len(tasks):
@@ -28,7 +28,7 @@ def _sentence(results: Results, chosen: Column, full: Column, tasks: Sequence[st
     elif both:
         compared = (
             f" ({percent(chosen.share_of(full, tasks))} of full fine-tuning over the {len(both)} "
-            f"{'task' if len(both) == 1 else 'tasks'} where both are there)"
+            f"{'task' if len(both) == 1 else 'tasks'} with both scores)"
         )
     layers, overhead = chosen.layers(tasks), chosen.overhead(tasks, results.encoder_layers)
     return (

@@ -1,4 +1,4 @@
-"""A JSON file of scores: tasks that were trained elsewhere, or figures out of a paper."""
+"""Reads options from a JSON file of scores: of tasks trained elsewhere, or from a paper."""
 
 import re
 from pathlib import Path
@@ -10,11 +10,11 @@ from training.errors import TrainingError
 from training.search.layer_range import check_range, default_range
 from training.selection.json_file import read_json_file
 from training.selection.options import Option, Options, TaskOptions
-from training.selection.teacher import choose_teacher
+from training.selection.teacher_choice import choose_teacher
 
 
 def _plain_number(key: Any) -> Any:
-    """pydantic alone reads "1.0" and "01" as 1 too, and of two such keys keeps one."""
+    """Refuses "1.0" and "01": pydantic alone reads them as 1, and keeps one of two such keys."""
     if isinstance(key, str) and not re.fullmatch(r"[1-9][0-9]{0,3}", key):
         raise ValueError("a number of layers is written as a plain number, like 4.")
     return key
@@ -22,7 +22,7 @@ def _plain_number(key: Any) -> Any:
 
 def _some(scores: dict[int, float]) -> dict[int, float]:
     if not scores:
-        raise ValueError("there is no score: give at least one, like 66.1 for 1 layer.")
+        raise ValueError("a score is missing: give at least one, like 66.1 for 1 layer.")
     return scores
 
 
@@ -41,7 +41,7 @@ class TaskScores(BaseModel):
 
 
 class Scores(BaseModel):
-    """The whole file. A teacher may have all N layers: that is full fine-tuning, to compare with."""
+    """The content of the file. A teacher of all N layers is full fine-tuning, to compare with."""
 
     model_config = ConfigDict(extra="forbid")
     encoder_layers: int = Field(strict=True, ge=2)
@@ -50,7 +50,7 @@ class Scores(BaseModel):
     @model_validator(mode="after")
     def _layers_fit_the_encoder(self) -> Self:
         if not self.tasks:
-            raise ValueError("tasks: there is none: give at least one.")
+            raise ValueError("tasks: the file has none: give at least one.")
         for task, scores in self.tasks.items():
             for field, by_layers, most in (
                 ("students", scores.students, self.encoder_layers - 1),
@@ -58,15 +58,16 @@ class Scores(BaseModel):
             ):
                 if max(by_layers) > most:
                     raise ValueError(
-                        f"tasks.{task}.{field}.{max(by_layers)}: of an encoder of {self.encoder_layers} layers a "
+                        f"tasks.{task}.{field}.{max(by_layers)}: with an encoder of {self.encoder_layers} layers, a "
                         f"{field[:-1]} has 1 to {most}."
                     )
         return self
 
     def options(self, teacher_layers: range | None = None) -> Options:
-        """Each task with its teacher chosen among the L of the range that have a score (None: the default range).
+        """Returns the options of each task. Its teacher is chosen among the L of `teacher_layers` that have a score.
 
-        Raises TrainingError if a task has none of that range, or if the range leaves no trunk.
+        teacher_layers: None is the default range. Raises TrainingError if a task has no teacher in the range, or if the
+        range leaves no trunk.
         """
         allowed = default_range(self.encoder_layers) if teacher_layers is None else teacher_layers
         check_range(allowed, self.encoder_layers)
@@ -78,7 +79,7 @@ class Scores(BaseModel):
         if not within:
             raise TrainingError(
                 f"task {task}: none of its teachers (L = {', '.join(map(str, sorted(scores.teachers)))}) is within "
-                f"{allowed[0]}-{allowed[-1]}: give such a score or choose other --teacher-layers."
+                f"{allowed[0]}-{allowed[-1]}: add such a score or choose other --teacher-layers."
             )
         layers = choose_teacher(within)
         tap = self.encoder_layers - layers

@@ -4,14 +4,14 @@ from rich.console import Console
 
 from training.selection.mixed import mixed, without_distillation
 from training.selection.options import Option, Options, TaskOptions
-from training.selection.table import print_table
+from training.selection.suite_table import print_suites
 
 
 def printed(options: Options, width: int, terminal: bool) -> list[list[str]]:
-    """The cells of each line, the rule under the heading left out."""
+    """The cells of each line, without the rule under the heading."""
     file = io.StringIO()
     console = Console(file=file, width=width, force_terminal=terminal, color_system=None, _environ={})
-    print_table([mixed(options, 1.0), without_distillation(options)], console)
+    print_suites([mixed(options, 1.0), without_distillation(options)], console)
     lines = [line for line in file.getvalue().splitlines() if line.strip(" ─")]
     return [[cell.strip() for cell in line.split("  ") if cell.strip()] for line in lines]
 

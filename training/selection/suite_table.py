@@ -1,4 +1,4 @@
-"""Suites as a table, like the paper's Appendix D."""
+"""Prints suites as a table, like the paper's Appendix D."""
 
 from collections.abc import Sequence
 
@@ -12,12 +12,12 @@ from training.selection.suite import Suite
 _NO_LIMIT = 100_000  # columns
 
 
-def print_table(suites: Sequence[Suite], console: Console) -> None:
-    """One row per suite; on a terminal too narrow for that, one column per suite. All are of the same tasks.
+def print_suites(suites: Sequence[Suite], console: Console) -> None:
+    """Prints one row per suite, or one column per suite if the terminal is too narrow. A cell is "score (layers)".
 
-    A cell is the score in points, with the branch's layers in brackets.
+    suites: at least one, all of the same tasks.
     """
-    if not console.is_terminal:  # a file or pipe has no width to wrap at
+    if not console.is_terminal:  # a file or pipe has no width
         console.width = _NO_LIMIT
     rows = [["", *suites[0].tasks, "Avg.", "Layers", "Overhead"], *map(_row, suites)]
     table = _table(rows)
@@ -35,7 +35,7 @@ def _table(rows: Sequence[Sequence[str]]) -> Table:
     heading, *others = rows
     table = Table(box=box.SIMPLE_HEAD, show_edge=False)
     for number, name in enumerate(heading):
-        # Text, not str: in a str rich would take square brackets for its own markup.
+        # Text, not str: rich would read square brackets in a str as markup.
         table.add_column(Text(name), justify="right" if number else "left", no_wrap=True)
     for row in others:
         table.add_row(*map(Text, row))

@@ -1,17 +1,17 @@
-"""The table like the paper's Table 2, turned: tasks as rows, the ways to serve them as columns."""
+"""The comparison table: the paper's Table 2 transposed, with tasks as rows and the ways to serve them as columns."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from training.report.columns import Column
+from training.report.collected_results import CollectedResults
+from training.report.comparison_columns import Column
 from training.report.metric_names import metric_name
 from training.report.numbers import MISSING, percent, points
-from training.report.results import Results
 
 
 @dataclass(frozen=True)
 class Cell:
-    """text: a number or a dash. mark: the branch that it is of, such as T5."""
+    """text: a number or a dash. mark: the branch with that score, such as T5."""
 
     text: str
     mark: str = ""
@@ -19,7 +19,7 @@ class Cell:
 
 @dataclass(frozen=True)
 class Row:
-    """One line. note: the metric of a task, or of how many tasks a share is."""
+    """One row. note: the metric of a task, or the number of tasks that a share covers."""
 
     name: str
     note: str
@@ -28,7 +28,7 @@ class Row:
 
 @dataclass(frozen=True)
 class Group:
-    """Some tasks with their averages: the eight GLUE tasks, or all."""
+    """The rows of some tasks, and the rows of averages below them."""
 
     tasks: list[Row]
     averages: list[Row]
@@ -36,33 +36,38 @@ class Group:
 
 @dataclass(frozen=True)
 class Heading:
-    """marked: whether some cell below it has a mark, so that all leave room for one."""
+    """marked: whether a cell of the column has a mark, so that all its cells leave room for one."""
 
     name: str
     marked: bool
 
 
 @dataclass(frozen=True)
-class Table:
-    """The groups in order, each cell in the column of its place."""
+class ComparisonTable:
+    """The columns and the groups of rows, in the order of the page."""
 
     columns: list[Heading]
     groups: list[Group]
 
 
-def make_table(results: Results, columns: Sequence[Column], full: Column) -> Table:
-    """The GLUE tasks with averages of their own, if all eight are there, then the others and the averages of all."""
+def make_comparison_table(results: CollectedResults, columns: Sequence[Column], full: Column) -> ComparisonTable:
+    """Returns the GLUE tasks with their averages, if all eight are there, then the others with the averages of all."""
     others = [task for task in results.names if task not in results.glue]
     groups = []
     if results.glue:
         groups.append(_group(results, "GLUE", results.glue, results.glue, columns, full))
     if others:
         groups.append(_group(results, "all tasks", others, results.names, columns, full))
-    return Table([Heading(column.name, bool(column.marks)) for column in columns], groups)
+    return ComparisonTable([Heading(column.name, bool(column.marks)) for column in columns], groups)
 
 
 def _group(
-    results: Results, title: str, shown: list[str], averaged: list[str], columns: Sequence[Column], full: Column
+    results: CollectedResults,
+    title: str,
+    shown: list[str],
+    averaged: list[str],
+    columns: Sequence[Column],
+    full: Column,
 ) -> Group:
     metrics = {task.name: metric_name(task.result.metric) for task in results.tasks}
     rows = [
