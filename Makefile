@@ -14,7 +14,7 @@ UV = $(or $(shell command -v uv 2>/dev/null),$(BIN)/uv)
 FIND_LINKS = $(or $(UV_FIND_LINKS),$(PIP_FIND_LINKS),$(shell $(PYTHON) -m pip config get global.find-links 2>/dev/null))
 WHEELS = $(if $(FIND_LINKS),$(addprefix --find-links=,$(FIND_LINKS)),--torch-backend=cpu)
 
-.PHONY: install lock demo test bench lint format clean
+.PHONY: install lock demo test bench lint diagram format clean
 
 install: $(INSTALLED)
 
@@ -54,6 +54,12 @@ lint: install
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+	$(BIN)/lint-imports --no-cache --no-logo
+	$(BIN)/python docs/rooms_diagram.py --check
+
+# Draws the rooms and their imports into docs/architecture.md.
+diagram: install
+	$(BIN)/python docs/rooms_diagram.py
 
 format: install
 	$(BIN)/ruff check --fix .
