@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 
 import pytest
+from publishing_site import load, site  # noqa: F401, fixtures
 from served_suite import Suite, train_and_build
 
 from build_tools.serving.server import TritonServer
