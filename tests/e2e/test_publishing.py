@@ -151,7 +151,7 @@ def test_teams_that_publish_at_once_all_come_to_their_turn(site: Site, load: Cal
 def test_a_server_that_starts_on_what_was_published_serves_the_live_versions(site: Site) -> None:
     live = {task: entry.live for task, entry in read_registry(site.repository).tasks.items()}
     with TritonServer(site.repository) as server, Client(server.grpc_url) as client:
-        answers = site.client.predict(TEXTS[0], TEXTS[1])
+        answers = client.predict(TEXTS[0], TEXTS[1])
 
     assert {task: answer.version for task, answer in answers.items()} == live
 
