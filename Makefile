@@ -4,7 +4,7 @@ VENV ?= .venv
 BIN := $(abspath $(VENV))/bin
 INSTALLED := $(VENV)/.installed
 
-.PHONY: install demo test bench lint format clean
+.PHONY: install demo test unit drills bench lint format clean
 
 install: $(INSTALLED)
 
@@ -19,10 +19,19 @@ demo: install
 	rm -rf demo
 	PATH="$(BIN):$$PATH" bash demo.sh demo
 
-# Two at a time, but for the end-to-end tests: they put the machine under load, and measure what it still does.
+# Two at a time, one core each, the longest first. Then, alone, those that share the suite's server: some measure it.
+TWO_AT_A_TIME := OMP_NUM_THREADS=1 $(BIN)/pytest --numprocesses 2 --dist loadfile --no-loadscope-reorder
+
 test: install
-	PATH="$(BIN):$$PATH" $(BIN)/pytest --numprocesses 2 --dist loadfile tests/unit tests/integration
-	PATH="$(BIN):$$PATH" $(BIN)/pytest tests/e2e
+	PATH="$(BIN):$$PATH" $(TWO_AT_A_TIME) -m "not suite" tests/e2e tests/drills tests/integration tests/unit
+	PATH="$(BIN):$$PATH" $(BIN)/pytest -m suite tests/e2e
+
+unit: install
+	PATH="$(BIN):$$PATH" $(TWO_AT_A_TIME) tests/unit
+
+# All of what `make test` does for about a minute: publishes under load, and changes that are killed.
+drills: install
+	PATH="$(BIN):$$PATH" DRILLS=whole $(BIN)/pytest tests/drills
 
 # All rivals of the paper's production shape, by turns; see docs/benchmarks.md. BENCH="--shape glue" measures another.
 bench: install

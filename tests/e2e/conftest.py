@@ -10,6 +10,7 @@ from build_tools.serving.server import TritonServer
 from clients import Client
 
 
+@pytest.hookimpl(tryfirst=True)  # before -m chooses
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Marks the tests that share the suite's server: some measure it, so `make test` runs nothing beside them."""
     for item in items:
