@@ -11,19 +11,18 @@ STRUCTURE = ("openvino", 2, False)
 INPUTS = ["hidden"]
 
 
-@pytest.fixture(autouse=True)
-def folder(tmp_path, monkeypatch):
+@pytest.fixture
+def folder(graph_cache):
     """The user's cache folder."""
-    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
-    return tmp_path / "cache"
+    return graph_cache.folder
 
 
 @pytest.fixture
-def export(monkeypatch):
+def export(graph_cache):
     """() -> the graph, as a process that has just begun gets it, and whether it was traced."""
 
     def begin(structure=STRUCTURE):
-        monkeypatch.setattr(trace_cache, "_graphs", {})
+        graph_cache.new_process()
         traces = []
         graph = traced(structure, INPUTS, lambda: traces.append(1) or _trace())
         return graph, bool(traces)

@@ -1,13 +1,43 @@
-"""Requests to `nlu_stream`, sent without waiting for their answers."""
+"""Requests to `nlu` and `nlu_stream` that are sent without waiting for their answers."""
 
 import threading
 from collections.abc import Sequence
+from concurrent.futures import Future
 from types import TracebackType
 from typing import Any
 
-from router_inputs import router_inputs
+from router_inputs import BATCH, different_texts, router_inputs
 from tritonclient import grpc
 from tritonclient.utils import InferenceServerException
+
+PATIENCE = 120.0  # seconds, for the answers to whatever a test has sent
+
+
+class Asker:
+    """Sends requests to `nlu` without waiting for their answers."""
+
+    def __init__(self, client: grpc.InferenceServerClient) -> None:
+        self._client = client
+        self.done: list[str] = []  # names in the order in which they were answered or refused
+
+    def send(
+        self, texts: Sequence[str], tasks: str | None = None, name: str = "", **terms: int
+    ) -> tuple[Any, "Future[int]"]:
+        """The call, and a future of its number of answers. terms: `timeout` in microseconds, `priority`."""
+        future: Future[int] = Future()
+
+        def answered(result: grpc.InferResult | None, error: InferenceServerException | None) -> None:
+            self.done.append(name)
+            if error is not None:
+                future.set_exception(error)
+            else:
+                future.set_result(len(result.as_numpy("result")))
+
+        return self._client.async_infer("nlu", router_inputs(texts, tasks), answered, **terms), future
+
+    def occupy(self, batches: int = 4) -> list["Future[int]"]:
+        """Keeps both router processes busy for a while."""
+        return [self.send(different_texts(BATCH, seed=number))[1] for number in range(batches)]
 
 
 class StreamAsker:
@@ -44,20 +74,25 @@ class StreamAsker:
             "nlu_stream", inputs, request_id=name, enable_empty_final_response=True, **terms
         )
 
+    def occupy(self, batches: int = 4, name: str = "") -> None:
+        """Keeps both router processes busy for a while."""
+        for seed in range(batches):
+            self.send(different_texts(BATCH, seed=seed), name=name)
+
     @property
     def ended(self) -> list[str]:
         """The names of the requests that were answered, in order of their end."""
         return [name for name, is_end in self.arrived if is_end]
 
-    def wait(self, seconds: float) -> None:
-        """Until each request was answered or refused."""
+    def wait(self) -> None:
+        """Returns once each request was answered or refused."""
         with self._changed:
-            assert self._changed.wait_for(lambda: len(self.ended) + len(self.errors) == self._sent, seconds)
+            assert self._changed.wait_for(lambda: len(self.ended) + len(self.errors) == self._sent, PATIENCE)
 
-    def wait_for_error(self, seconds: float) -> None:
-        """Until a request was refused."""
+    def wait_for_error(self) -> None:
+        """Returns once a request was refused."""
         with self._changed:
-            assert self._changed.wait_for(lambda: self.errors, seconds)
+            assert self._changed.wait_for(lambda: self.errors, PATIENCE)
 
     def _take(self, result: Any | None, error: InferenceServerException | None) -> None:
         with self._changed:

@@ -145,3 +145,19 @@ DAMAGES: dict[str, Damage] = {
     "golden examples without a text": _golden(_no_text),
     "an unknown field": _field(run_this="rm -rf /"),
 }
+# What a test tries that has no time for all of them.
+ONE_OF_EACH_KIND = (
+    "a bit of branch.safetensors flipped at 0.5",
+    "branch.json cut to 0.5",
+    "golden.jsonl missing",
+    "a later format version",
+    "a path in the name",
+    "another trunk",
+    "a label more than the head has",
+    "a width that no memory holds",
+    "weights that are no numbers",
+    "a tensor more",
+    "pickle in place of safetensors",
+    "golden logits of something else",
+    "an unknown field",
+)

@@ -8,7 +8,6 @@ import pytest
 import torch
 
 from build_tools.export import onnx_export as export
-from build_tools.export import trace_cache
 from build_tools.export.onnx_export import export_branch, export_trunk
 from build_tools.precision.graph import load_graph
 from build_tools.repository.names import TRUNK_INPUTS, hidden_name
@@ -19,13 +18,6 @@ TAPS = [1, 3]
 HIDDEN = [hidden_name(tap) for tap in TAPS]
 # B x T, none of them the exporter's own 2 x 8; the encoder has 64 positions.
 SHAPES = [(1, 1), (1, 8), (3, 5), (2, 64)]
-
-
-@pytest.fixture
-def new_process(monkeypatch, tmp_path):
-    """Called, it lets this process know no graph, as one that has just begun; the user's cache is empty at first."""
-    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
-    return lambda: monkeypatch.setattr(trace_cache, "_graphs", {})
 
 
 @pytest.fixture(scope="module")
@@ -203,25 +195,23 @@ def test_branches_of_other_heads_of_attention_are_traced_each_for_itself(encoder
 
 
 @pytest.mark.parametrize("runtime", Runtime)
-def test_another_process_writes_the_same_file_without_tracing(encoder, runtime, new_process, tmp_path, monkeypatch):
+def test_another_process_writes_the_same_file_without_tracing(encoder, runtime, graph_cache, tmp_path, monkeypatch):
     branch = Branch(encoder.bert.config, 1, 3, per_token=False)
     exports = {
         "trunk": lambda file: export_trunk(encoder, TAPS, file, runtime),
         "branch": lambda file: export_branch(branch, file, runtime),
     }
-    new_process()
     for name, write in exports.items():
         write(tmp_path / f"{name}.onnx")
-    new_process()
+    graph_cache.new_process()
     monkeypatch.setattr(export, "_trace", lambda *_: pytest.fail("traced again"))
     for name, write in exports.items():
         write(tmp_path / "again.onnx")
         assert (tmp_path / "again.onnx").read_bytes() == (tmp_path / f"{name}.onnx").read_bytes()
 
 
-def test_an_export_that_fails_gives_the_exporters_log_back_its_level(encoder, tmp_path, new_process, monkeypatch):
-    new_process()
-
+@pytest.mark.usefixtures("graph_cache")
+def test_an_export_that_fails_gives_the_exporters_log_back_its_level(encoder, tmp_path, monkeypatch):
     def fail(*_, **__):
         raise OSError("no exporter today")
 

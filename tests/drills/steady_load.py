@@ -15,8 +15,8 @@ from collections.abc import Callable, Iterator
 from itertools import count
 from pathlib import Path
 
-import numpy as np
 from sentences import TEXTS
+from text_tensors import text_tensors
 from tritonclient import grpc
 
 from clients import Answer, Client
@@ -69,9 +69,7 @@ def callers(grpc_url: str, http_url: str) -> dict[str, Callable[[str], Outcome]]
 
     def ensembles(text: str) -> Outcome:
         for task in ENSEMBLES:
-            tensor = grpc.InferInput("text", [1], "BYTES")
-            tensor.set_data_from_numpy(np.array([text], dtype=np.object_))
-            logits = triton.infer(task, [tensor]).as_numpy("logits")[0]
+            logits = triton.infer(task, text_tensors({"text": [text]})).as_numpy("logits")[0]
             yield f"ensemble {task}", Answer(scores={str(place): float(one) for place, one in enumerate(logits)})
 
     return {
