@@ -30,6 +30,7 @@ def main() -> None:
     import build_tools.cli
     import clients.cli
     import training.cli
+    from build_tools.stop_signals import stop_signals
     from training.errors import TrainingWarning
 
     app = typer.Typer(
@@ -38,9 +39,8 @@ def main() -> None:
         pretty_exceptions_enable=False,
     )
     # An ordinary `kill`, or a terminal that is closed, ends the program as Ctrl-C does: what was staged is taken away.
-    for number in (signal.SIGTERM, signal.SIGHUP):
-        if (number, signal.getsignal(number)) != (signal.SIGHUP, signal.SIG_IGN):  # ignored by nohup
-            signal.signal(number, lambda number, _: sys.exit(128 + number))
+    for number in stop_signals():
+        signal.signal(number, lambda number, _: sys.exit(128 + number))
     warnings.formatwarning = _sentence_for(TrainingWarning, warnings.formatwarning)
     for package in (training, build_tools, clients):
         app.add_typer(package.cli.app)

@@ -21,7 +21,7 @@ from build_tools.export.exporter import export_branch
 from build_tools.publishing.publish import publish
 from build_tools.publishing.retire import retire
 from build_tools.publishing.rollback import rollback
-from build_tools.publishing.server import NoServer, RunningServer, Server
+from build_tools.publishing.running_server import NoServer, RunningServer, Server
 from build_tools.repository.runtime import Runtime
 from training.checkpoint import load_checkpoint
 

@@ -20,10 +20,11 @@ from build_tools.build.builder import build
 from build_tools.errors import BuildError
 from build_tools.publishing.promote import promote
 from build_tools.publishing.publish import publish
-from build_tools.publishing.reconciled import reconciled
 from build_tools.publishing.retire import retire
 from build_tools.publishing.rollback import rollback
-from build_tools.publishing.server import RunningServer
+from build_tools.publishing.running_server import RunningServer
+from build_tools.publishing.served_repository import ServedRepository
+from build_tools.publishing.settle import settle
 from build_tools.publishing.status import TaskStatus, read_status
 from build_tools.publishing.verify import verify
 from build_tools.repository.registry import DRAIN_SECONDS, CanaryTerms, read_registry
@@ -81,8 +82,11 @@ class Site:
     def memory(self) -> int:
         """PSS of the server's process tree, in bytes, once it holds no more than live and previous versions."""
         time.sleep(DRAIN_SECONDS)
-        with RunningServer(self.server.grpc_url) as triton, reconciled(self.repository, triton, print):
-            pass
+        with (
+            RunningServer(self.server.grpc_url) as triton,
+            ServedRepository.locked(self.repository, triton, print) as served,
+        ):
+            settle(served)
         server = psutil.Process(self.server.pid)
         processes: set[int] = set()
         while (now := {one.pid for one in server.children(recursive=True)}) != processes:  # some are still ending

@@ -133,7 +133,7 @@ def test_a_running_server_leaves_nothing_behind_when_stopped(repository):
     server.stop()
 
     assert traces.left() == []
-    with pytest.raises(ServeError, match="does not run"):
+    with pytest.raises(ServeError, match="is not running"):
         _ = server.grpc_url
 
 

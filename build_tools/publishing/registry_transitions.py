@@ -1,6 +1,6 @@
 """What each command does to registry.json, as functions from one registry to the next.
 
-now: of the change, on a running server; None if none runs, so that nothing is in flight.
+now: the time of the change on a running server; None if no server runs, so that no batch is in flight.
 """
 
 from datetime import UTC, datetime
@@ -16,12 +16,12 @@ from build_tools.repository.registry import (
     VersionEntry,
 )
 
-KEPT = 5  # versions of a task that stay on disk
+KEPT = 5  # versions of a task on disk
 _LONG_AGO = datetime.fromtimestamp(0, UTC)
 
 
 def next_version(registry: Registry, task: str) -> int:
-    """A number that no version of the task has had: answers are remembered by it."""
+    """A number that no version of the task has had: routers cache answers by it."""
     entry = registry.tasks.get(task)
     if entry is not None:
         return entry.newest + 1
@@ -39,11 +39,16 @@ def published(
     keep: int,
     now: datetime | None,
 ) -> Registry:
-    """With a new version, live or a candidate, and no more than `keep` versions of the task."""
+    """Adds a version, live or as a candidate, and keeps at most `keep` versions of the task.
+
+    Raises BuildError if the task already has a candidate, or if a new task is to have one.
+    """
     entry = registry.tasks.get(task)
     if entry is None:
         if canary or shadow:
-            raise BuildError(f"{task} is a new task, with no live version to try this one beside: publish it as it is.")
+            raise BuildError(
+                f"{task} is a new task, with no live version to try this one beside: leave out --canary and --shadow."
+            )
         changed = TaskEntry(live=number, newest=number, versions={str(number): version})
     else:
         check_no_candidate(registry, task)
@@ -61,7 +66,7 @@ def published(
 
 
 def promoted(registry: Registry, task: str, now: datetime | None) -> Registry:
-    """With the candidate live. Raises BuildError if there is none."""
+    """Makes the candidate live. Raises BuildError if there is none."""
     entry = task_entry(registry, task)
     if entry.candidate is None:
         raise BuildError(f"{task} has no candidate to promote; version {entry.live} is live.")
@@ -69,21 +74,21 @@ def promoted(registry: Registry, task: str, now: datetime | None) -> Registry:
 
 
 def rolled_back(registry: Registry, task: str, now: datetime | None) -> Registry:
-    """Without the candidate, or if there is none with the previous version live. Raises BuildError without."""
+    """Ends the candidate; without one, makes the previous version live. Raises BuildError if there is neither."""
     entry = task_entry(registry, task)
     if entry.candidate is not None:
         return _with_task(registry, task, entry.model_copy(update={"canary": None, "shadow": None}), now)
     if entry.previous is None:
         raise BuildError(
             f"{task} has no earlier version to roll back to, version {entry.live} stays live: publish a checkpoint to "
-            "change it."
+            "replace it."
         )
     changes = {"live": entry.previous, "earlier": entry.earlier[:-1]}
     return _with_task(registry, task, entry.model_copy(update=changes), now)
 
 
 def retired(registry: Registry, task: str, now: datetime | None) -> Registry:
-    """Without the task. Raises BuildError if there is no such task, or no other."""
+    """Removes the task. Raises BuildError if there is no such task, or if it is the only one."""
     entry = task_entry(registry, task)
     if len(registry.tasks) == 1:
         raise BuildError(f"{task} is the only task: stop the server and remove the repository instead.")
@@ -98,10 +103,10 @@ def retired(registry: Registry, task: str, now: datetime | None) -> Registry:
 
 
 def tidied(registry: Registry) -> Registry:
-    """Without what nothing can come back to.
+    """Removes entries that no command can return to.
 
-    Versions in a model of which none is held: Triton does not start with a model that has none to load. Trunks that no
-    version reads, and their tokenizers.
+    These are the versions of a model that has no version to load, because Triton does not start with such a model; and
+    trunks that no version reads, with their tokenizers.
     """
     tasks = {task: _without_idle_models(entry) for task, entry in registry.tasks.items()}
     read = {version.trunk for entry in tasks.values() for version in entry.versions.values()}
@@ -121,7 +126,7 @@ def check_no_candidate(registry: Registry, task: str) -> None:
 
 
 def task_entry(registry: Registry, task: str) -> TaskEntry:
-    """The task's entry. Raises BuildError if there is no such task."""
+    """Returns the task's entry. Raises BuildError if there is no such task."""
     if task not in registry.tasks:
         was = "was retired" if task in registry.retired else "is not here"
         raise BuildError(f"the task {task} {was}; the tasks are {', '.join(sorted(registry.tasks))}.")
@@ -134,7 +139,7 @@ def _made_live(entry: TaskEntry, number: int) -> TaskEntry:
 
 
 def _pruned(entry: TaskEntry, keep: int) -> TaskEntry:
-    """With no more than `keep` versions: those that are held, then the newest."""
+    """Keeps at most `keep` versions: those that are held, then the newest."""
     held = {str(number) for number in entry.held}
     others = sorted((number for number in entry.versions if number not in held), key=int, reverse=True)
     return _only(entry, held | set(others[: max(0, keep - len(held))]))
@@ -157,11 +162,11 @@ def _only(entry: TaskEntry, kept: set[str]) -> TaskEntry:
 
 
 def _with_task(registry: Registry, task: str, entry: TaskEntry, now: datetime | None) -> Registry:
-    """The registry with a changed entry, in which it stands which versions are asked for no more from now on."""
+    """Changes one task's entry, and notes in it which versions routers stop asking for now."""
     if task in registry.tasks and now is not None:
         left = {str(number): now for number in registry.tasks[task].wanted if number not in entry.wanted}
         leaving = {**entry.leaving, **left}
         kept = {number: since for number, since in leaving.items() if int(number) in entry.held or number in left}
         entry = entry.model_copy(update={"leaving": kept})
     changed = registry.model_copy(update={"tasks": registry.tasks | {task: entry}})
-    return Registry.model_validate(changed.model_dump())  # a copy is not checked by itself
+    return Registry.model_validate(changed.model_dump())  # model_copy does not validate

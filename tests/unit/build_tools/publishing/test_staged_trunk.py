@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 from build_tools.errors import BuildError
-from build_tools.publishing import prepared
-from build_tools.publishing.prepared import _check_same_states
+from build_tools.publishing import staged_trunk
+from build_tools.publishing.staged_trunk import check_same_states
 
 MASK = np.array([[1, 1, 1], [1, 1, 0]])
 
@@ -14,13 +14,13 @@ MASK = np.array([[1, 1, 1], [1, 1, 0]])
 def check(monkeypatch):
     """Holds a new trunk's hidden_2 [2, 3, 4] against zeros."""
     inputs = SimpleNamespace(inputs={"attention_mask": MASK})
-    monkeypatch.setattr(prepared, "GoldenBatch", lambda _: inputs)
+    monkeypatch.setattr(staged_trunk, "GoldenBatch", lambda _: inputs)
     plan = SimpleNamespace(name="trunk", present=SimpleNamespace(taps=[2]))
 
     def trunk(hidden):
         return SimpleNamespace(run=lambda _, names: dict.fromkeys(names, hidden))
 
-    return lambda hidden: _check_same_states(None, trunk(np.zeros((2, 3, 4), np.float32)), trunk(hidden), plan)
+    return lambda hidden: check_same_states(None, trunk(np.zeros((2, 3, 4), np.float32)), trunk(hidden), plan)
 
 
 @pytest.mark.parametrize("wrong", [0.01, np.nan])

@@ -7,24 +7,26 @@ from types import SimpleNamespace
 import pytest
 
 from build_tools.errors import BuildError
-from build_tools.publishing import change
-from build_tools.publishing.change import Change
-from build_tools.publishing.prepared import Prepared
+from build_tools.publishing import release, served_repository
 from build_tools.publishing.progress import Progress
-from build_tools.publishing.server import NoServer
-from build_tools.publishing.transitions import retired
+from build_tools.publishing.registry_transitions import retired
+from build_tools.publishing.running_server import NoServer
+from build_tools.publishing.served_repository import ServedRepository
+from build_tools.publishing.staged_version import StagedVersion
 from build_tools.publishing.trunk_plan import TrunkPlan
 from build_tools.publishing.verify import verify
 from build_tools.repository.names import examples_file
 from build_tools.repository.precision import Precision
 from build_tools.repository.registry import CanaryTerms, read_registry, write_registry
+from build_tools.repository.triton_config import NEWEST
 
 
 @pytest.fixture
 def asked(monkeypatch):
     """Which versions were asked for the golden examples."""
     asked = []
-    monkeypatch.setattr(change, "check_served", lambda _, _server, *given: asked.append(given))
+    monkeypatch.setattr(release, "ServedGraph", lambda _server, *version: version)
+    monkeypatch.setattr(release, "check_golden", lambda _, *given: asked.append(given))
     return asked
 
 
@@ -36,13 +38,12 @@ def publish(tmp_path, repository, make_record):
         branch = tmp_path / "staged" / "branch" / "version"
         branch.mkdir(parents=True)
         (branch / "model.onnx").write_text("the new one")
-        registry = read_registry(repository)
-        trunk = registry.trunks["trunk"]
-        prepared = Prepared(TrunkPlan("trunk", trunk, trunk, None), branch, None, {}, Precision.FP32)
+        trunk = read_registry(repository).trunks["trunk"]
+        checkpoint = SimpleNamespace(record=make_record(**given))
+        staged = StagedVersion(checkpoint, TrunkPlan("trunk", trunk, trunk, None), branch, None, {}, Precision.FP32)
         progress = Progress("it is not published: it failed", report)
-        one = Change(SimpleNamespace(record=make_record(**given)), prepared, repository, registry, server, progress)
         with progress.failures_told():
-            return one.carry_out(canary, shadow, 5)
+            return release.release(staged, ServedRepository(repository, server), canary, shadow, 5, progress)
 
     return publish
 
@@ -59,7 +60,7 @@ def test_a_publish_loads_its_version_and_nothing_else_anew(publish, repository, 
 
     assert server.anew == [("branch_intent", 4), ("intent", 1)]  # and the ensemble that names it
     assert server.ready_versions()["branch_intent"] == [2, 3, 4]
-    assert asked == [("trunk", "branch_intent", 4, True)]
+    assert asked == [(("trunk", NEWEST), ("branch_intent", 4), True)]
     registry = read_registry(repository)
     assert (registry.tasks["intent"].live, registry.tasks["intent"].previous) == (4, 3)
     assert verify(repository) == []
@@ -116,7 +117,7 @@ def test_a_task_that_was_just_retired_comes_back_under_the_feet_of_its_batches_i
     assert verify(repository) == []
 
 
-@pytest.mark.parametrize("failing", ["_move_in", "_load", "check_served", "write_registry"])
+@pytest.mark.parametrize("failing", ["move_in", "_load", "check_golden", "replace_registry"])
 @pytest.mark.parametrize(
     "given", [{}, {"labels": ["a", "b", "c"]}, {"task": "topic"}], ids=["version", "model", "task"]
 )
@@ -126,11 +127,11 @@ def test_what_fails_before_the_registry_is_replaced_leaves_nothing(
 ):
     server = triton(repository)
     before, ready = _tree(repository), server.ready_versions()
-    owner = Change if failing.startswith("_") else change
+    owner = ServedRepository if failing == "replace_registry" else release
     real = getattr(owner, failing)
 
     def fail(*given):
-        if failing in ("_move_in", "_load"):
+        if failing in ("move_in", "_load"):
             real(*given)  # the worst moment: all of it is done
         raise failure
 
@@ -140,7 +141,7 @@ def test_what_fails_before_the_registry_is_replaced_leaves_nothing(
 
     assert _tree(repository) == before
     assert server.ready_versions() == ready
-    assert bool(asked) == (failing == "write_registry")
+    assert bool(asked) == (failing == "replace_registry")
 
 
 @pytest.mark.usefixtures("asked")
@@ -151,12 +152,12 @@ def test_what_failed_first_is_told_though_it_cannot_be_undone(publish, repositor
     def fail(*_):
         raise BuildError("the server is gone")
 
-    monkeypatch.setattr(change, "reconcile", fail)
+    monkeypatch.setattr(release, "follow_registry", fail)
     monkeypatch.setattr(server, "load", lambda _: fail())
     with pytest.raises(BuildError, match="it is not published: it failed at step 'loading it': the server is gone"):
         publish(server, report=told.append)
 
-    assert told[-1].startswith("what was moved in could not be taken out again, the next change does it: the server")
+    assert told[-1].startswith("the new files could not be removed, the next change will remove them: the server")
 
 
 def test_a_user_who_stops_it_just_after_the_registry_was_replaced_does_not_break_the_repository(
@@ -166,7 +167,7 @@ def test_a_user_who_stops_it_just_after_the_registry_was_replaced_does_not_break
         write_registry(*given)
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(change, "write_registry", write_and_stop)
+    monkeypatch.setattr(served_repository, "write_registry", write_and_stop)
     with pytest.raises(KeyboardInterrupt):
         publish(NoServer())
 
@@ -189,7 +190,8 @@ def test_a_version_that_is_live_is_told_as_published_though_its_ensemble_cannot_
 
     monkeypatch.setattr(server, "load", refuse_ensembles)
     with pytest.raises(
-        BuildError, match=r"^version 4 of intent is published \(live\), but what follows failed at step 'ensemble': Tri"
+        BuildError,
+        match=r"^version 4 of intent is published \(live\), but the command then failed at step 'ensemble': Tri",
     ):
         publish(server)
 

@@ -4,7 +4,7 @@ import pytest
 from pydantic import ValidationError
 
 from build_tools.errors import BuildError
-from build_tools.publishing.transitions import (
+from build_tools.publishing.registry_transitions import (
     check_no_candidate,
     next_version,
     promoted,

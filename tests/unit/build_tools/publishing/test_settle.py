@@ -8,16 +8,12 @@ import pytest
 from tritonclient.grpc import model_config_pb2 as pb
 
 from build_tools.errors import BuildError
-from build_tools.publishing.reconcile import (
-    held_versions,
-    hold_versions,
-    make_ensemble,
-    put_trunk_configs,
-    reconcile,
-    settle_ensemble,
-)
-from build_tools.publishing.server import NoServer
-from build_tools.publishing.transitions import next_version, promoted, published, retired, rolled_back, tidied
+from build_tools.publishing import served_repository
+from build_tools.publishing.ensembles import settle_ensemble
+from build_tools.publishing.registry_transitions import next_version, promoted, published, retired, rolled_back, tidied
+from build_tools.publishing.running_server import NoServer
+from build_tools.publishing.served_repository import ServedRepository
+from build_tools.publishing.settle import follow_registry, held_versions
 from build_tools.publishing.verify import verify
 from build_tools.repository.manifest import add_to_manifest, read_manifest, write_manifest
 from build_tools.repository.names import embedded_config
@@ -125,6 +121,12 @@ def _tree(repository):
     }
 
 
+def _follow(repository, registry, server):
+    served = ServedRepository(repository, server)
+    served.registry = registry
+    follow_registry(served)
+
+
 def _inodes(repository):
     return {path: path.stat().st_ino for path in repository.rglob("*")}
 
@@ -141,7 +143,7 @@ def test_what_a_killed_command_has_left_is_brought_to_what_the_registry_says_and
     repository, registry = left(change, written, truth)
     server = triton(repository)
 
-    reconcile(repository, registry, server)
+    _follow(repository, registry, server)
 
     files, ready = expected(registry)
     assert server.ready_versions() == ready
@@ -150,9 +152,22 @@ def test_what_a_killed_command_has_left_is_brought_to_what_the_registry_says_and
     assert _beside(repository) == set()
     server.calls.clear()
     before = _inodes(repository)
-    reconcile(repository, registry, server)
+    _follow(repository, registry, server)
     assert server.calls == []
     assert _inodes(repository) == before  # nothing was written, not even the same again
+
+
+def test_manifest_and_loaded_models_are_read_once_for_a_whole_settling(repository, registry, triton, monkeypatch):
+    server = triton(repository)
+    reads = {"manifest": (served_repository, "read_manifest"), "loaded": (server, "ready_versions")}
+    read = []
+    for name, (owner, function) in reads.items():
+        real = getattr(owner, function)
+        monkeypatch.setattr(owner, function, lambda *given, name=name, real=real: read.append(name) or real(*given))
+
+    _follow(repository, registry, server)
+
+    assert sorted(read) == ["loaded", "manifest"]
 
 
 @either_way
@@ -162,7 +177,7 @@ def test_no_version_that_stays_is_loaded_anew(left, triton, change, written, tru
     server = triton(repository)
     before = server.ready_versions()
 
-    reconcile(repository, registry, server)
+    _follow(repository, registry, server)
 
     anew = {(model, number) for model, number in server.anew if number in before.get(model, [])}
     assert anew <= {(task, 1) for task in registry.tasks}  # an ensemble holds nothing
@@ -193,7 +208,7 @@ def test_nothing_is_taken_from_the_server_that_an_ensemble_still_uses(
 
     for verb in ("load", "unload"):
         monkeypatch.setattr(server, verb, look(getattr(server, verb)))
-    reconcile(repository, registry, server)
+    _follow(repository, registry, server)
 
     assert all(whole)
     assert whole or not server.calls
@@ -204,7 +219,7 @@ def test_nothing_is_taken_from_the_server_that_an_ensemble_still_uses(
 def test_without_a_server_the_files_are_brought_there_all_the_same(left, expected, change, written, truth):
     repository, registry = left(change, written, truth)
 
-    reconcile(repository, registry, NoServer())
+    _follow(repository, registry, NoServer())
 
     assert _tree(repository) == expected(registry)[0]
 
@@ -244,13 +259,13 @@ def survives_kills(left, expected, triton, monkeypatch, tmp_path):
                 with monkeypatch.context() as patched:
                     _kill_at(patched, owner or server, name, number, before)
                     try:
-                        reconcile(repository, registry, server)
+                        _follow(repository, registry, server)
                     except _Killed:
                         kills += 1
                         killed = True
                     else:
                         killed = False
-                reconcile(repository, registry, server)
+                _follow(repository, registry, server)
 
                 assert server.ready_versions() == ready
                 assert _tree(repository) == files
@@ -295,12 +310,11 @@ def test_a_reconcile_that_is_killed_when_it_writes_is_completed_by_the_next(surv
 
 def test_a_trunk_s_second_config_is_settled_though_its_first_one_is_as_it_should_be(repository, registry):
     right = read_config(repository / "trunk")
-    put_trunk_configs(
-        repository, repository / "trunk", trunk_config(registry.runtime, [1, 2, 3], HIDDEN_SIZE, version=2)
-    )
+    new = trunk_config(registry.runtime, [1, 2, 3], HIDDEN_SIZE, version=2)
+    ServedRepository(repository, NoServer()).put_trunk_configs("trunk", new)
     write_config(repository / "trunk", right)  # and here a change that was undone was killed
 
-    reconcile(repository, registry, NoServer())
+    _follow(repository, registry, NoServer())
 
     assert "hidden_3" not in embedded_config(repository / "trunk").read_text(encoding="utf-8")
 
@@ -311,7 +325,7 @@ def test_a_config_that_was_announced_and_never_written_does_not_make_the_present
 ):
     add_to_manifest(repository, {file: "of what was to come"})  # and here a publish was killed
 
-    reconcile(repository, registry, triton(repository))
+    _follow(repository, registry, triton(repository))
 
     assert verify(repository) == []
 
@@ -323,7 +337,7 @@ def test_what_the_server_has_not_loaded_is_loaded(repository, registry, triton):
         server.unload(model)
     server.calls.clear()
 
-    reconcile(repository, registry, server)
+    _follow(repository, registry, server)
 
     assert server.ready_versions() == ready
     assert sorted(server.calls) == [("load", model) for model in ("branch_mood", "intent", "tokenizer", "trunk")]
@@ -334,7 +348,7 @@ def test_an_ensemble_that_was_written_and_not_loaded_is_loaded(tmp_path, lay_out
     server = triton(repository)
     lay_out(repository, after["promote"])  # and here the promotion was killed
 
-    reconcile(repository, after["promote"], server)
+    _follow(repository, after["promote"], server)
 
     assert ("load", "intent") in server.calls
     assert server.config("intent").ensemble_scheduling.step[2].model_version == 4
@@ -351,10 +365,10 @@ def test_a_version_is_unloaded_when_batches_in_flight_do_not_ask_for_it_any_more
     server = triton(repository)
     assert server.ready_versions()["branch_intent"] == [2, 3, 4]
 
-    reconcile(repository, _in_flight(after["publish"], "intent", 2, seconds_ago=5), server)
+    _follow(repository, _in_flight(after["publish"], "intent", 2, seconds_ago=5), server)
     assert server.calls == []
 
-    reconcile(repository, _in_flight(after["publish"], "intent", 2, seconds_ago=11), server)
+    _follow(repository, _in_flight(after["publish"], "intent", 2, seconds_ago=11), server)
     assert server.ready_versions()["branch_intent"] == [3, 4]
     assert server.anew == []
     assert (repository / "branch_intent" / "2").is_dir()  # on disk it stays
@@ -364,10 +378,10 @@ def test_a_retired_task_stays_loaded_while_batches_in_flight_may_ask_for_it(repo
     server = triton(repository)
     ready, now = server.ready_versions(), datetime.now(UTC)
 
-    reconcile(repository, tidied(retired(registry, "mood", now)), server)
+    _follow(repository, tidied(retired(registry, "mood", now)), server)
     assert server.ready_versions() == ready
 
-    reconcile(repository, tidied(retired(registry, "mood", now - timedelta(seconds=11))), server)
+    _follow(repository, tidied(retired(registry, "mood", now - timedelta(seconds=11))), server)
     assert server.ready_versions().keys() == ready.keys() - {"mood", "branch_mood"}
     assert not (repository / "mood").exists()
     assert not (repository / "branch_mood").exists()
@@ -379,7 +393,7 @@ def test_a_version_is_loaded_beside_the_others_and_the_config_and_the_manifest_s
     (repository / "branch_intent" / "4" / "model.onnx").touch()
     write_manifest(repository)
 
-    hold_versions(repository, "branch_intent", [2, 3, 4], server)
+    ServedRepository(repository, server).hold("branch_intent", [2, 3, 4])
 
     assert (server.ready_versions()["branch_intent"], server.anew) == ([2, 3, 4], [("branch_intent", 4)])
     assert list(read_config(repository / "branch_intent").version_policy.specific.versions) == [2, 3, 4]
@@ -401,7 +415,7 @@ def test_the_ensemble_of_a_task_names_its_live_version_and_the_tokenizer_that_cu
     server = triton(repository)
     for task in ("topic", "intent"):
         write_config(repository / task, pb.ModelConfig(name=task, platform="ensemble"))
-        settle_ensemble(repository, registry, task, server)
+        settle_ensemble(ServedRepository(repository, server), task)
 
     version = registry.tasks["topic"].live_version
     assert read_config(repository / "topic") == ensemble_config("topic", 1, version, "tokenizer_8")
@@ -410,7 +424,10 @@ def test_the_ensemble_of_a_task_names_its_live_version_and_the_tokenizer_that_cu
     assert verify(repository) == []
 
 
-def test_a_new_ensemble_appears_whole(repository, make_version, monkeypatch):
+def test_a_new_ensemble_appears_whole(tmp_path, lay_out, after, monkeypatch):
+    repository = lay_out(tmp_path / "repository", after["new task"])
+    shutil.rmtree(repository / "topic")
+    write_manifest(repository)
     real, seen = Path.rename, []
 
     def rename(path, target):
@@ -420,7 +437,7 @@ def test_a_new_ensemble_appears_whole(repository, make_version, monkeypatch):
         return real(path, target)
 
     monkeypatch.setattr(Path, "rename", rename)
-    make_ensemble(repository, "topic", ensemble_config("topic", 1, make_version(), "tokenizer"))
+    settle_ensemble(ServedRepository(repository, NoServer()), "topic")
 
     assert seen == [{"1", "config.pbtxt"}]
     assert verify(repository) == []
@@ -440,7 +457,7 @@ def test_what_is_not_ours_is_left_alone(repository, registry, triton):
     write_manifest(repository)
     before = _tree(repository)
 
-    reconcile(repository, registry, server)
+    _follow(repository, registry, server)
 
     assert _tree(repository) == before
     assert server.calls == []
@@ -458,4 +475,4 @@ def test_a_version_that_triton_refuses_is_told(repository, registry, triton):
     server.unload("branch_mood")
 
     with pytest.raises(BuildError, match="cannot load branch_mood: no version is available"):
-        reconcile(repository, registry, server)
+        _follow(repository, registry, server)

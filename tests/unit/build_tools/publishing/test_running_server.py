@@ -6,8 +6,8 @@ from tritonclient.grpc import model_config_pb2 as pb
 from tritonclient.utils import InferenceServerException
 
 from build_tools.errors import BuildError
-from build_tools.publishing import server
-from build_tools.publishing.server import Calls, NoServer, RunningServer
+from build_tools.publishing import running_server
+from build_tools.publishing.running_server import Calls, NoServer, RunningServer
 
 
 class _Client:
@@ -59,7 +59,7 @@ class _Client:
 @pytest.fixture
 def client(monkeypatch):
     client = type("_OneClient", (_Client,), {})
-    monkeypatch.setattr(server.grpc, "InferenceServerClient", client)
+    monkeypatch.setattr(running_server.grpc, "InferenceServerClient", client)
     return client
 
 

@@ -3,11 +3,12 @@ import fcntl
 import pytest
 
 from build_tools.errors import BuildError
-from build_tools.publishing.reconciled import reconciled
-from build_tools.publishing.server import NoServer
+from build_tools.publishing.running_server import NoServer
+from build_tools.publishing.served_repository import ServedRepository
+from build_tools.publishing.settle import settle
 from build_tools.publishing.verify import verify
 from build_tools.repository.locking import LOCK
-from build_tools.repository.registry import TaskEntry, read_registry, write_registry
+from build_tools.repository.registry import TaskEntry, read_registry
 
 
 def test_a_change_begins_with_a_repository_in_order_and_holds_it(repository, registry, triton):
@@ -20,8 +21,9 @@ def test_a_change_begins_with_a_repository_in_order_and_holds_it(repository, reg
     server.unload("branch_mood")
     inode = (repository / "registry.json").stat().st_ino
 
-    with reconciled(repository, server, lambda _: None) as found, (repository / LOCK).open("a") as lock:
-        assert found == registry
+    with ServedRepository.locked(repository, server, lambda _: None) as served, (repository / LOCK).open("a") as lock:
+        settle(served)
+        assert served.registry == registry
         assert not dead.exists()
         assert not begun.exists()
         assert not (repository / "branch_intent" / "9").exists()
@@ -42,9 +44,10 @@ def test_what_nothing_can_come_back_to_is_out_of_the_registry_before_it_is_gone(
     lay_out(repository, registry.model_copy(update={"tasks": registry.tasks | {"intent": idle}}))
     server = triton(repository)
 
-    with reconciled(repository, server, lambda _: None) as found:
-        assert sorted(found.tasks["intent"].versions) == ["1", "2", "3"]
-        assert read_registry(repository) == found
+    settle(ServedRepository(repository, server))
+
+    found = read_registry(repository)
+    assert sorted(found.tasks["intent"].versions) == ["1", "2", "3"]
 
     assert not (repository / "branch_intent.2").exists()
     assert "branch_intent.2" not in server.ready_versions()
@@ -54,16 +57,15 @@ def test_what_nothing_can_come_back_to_is_out_of_the_registry_before_it_is_gone(
 def test_a_registry_that_is_damaged_is_told_and_nothing_is_removed(repository):
     (repository / "registry.json").write_text("{")
 
-    with pytest.raises(BuildError, match=r"registry\.json is damaged"), reconciled(repository, NoServer(), print):
-        pass
+    with pytest.raises(BuildError, match=r"registry\.json is damaged"):
+        settle(ServedRepository(repository, NoServer()))
 
     assert (repository / "branch_intent" / "3" / "model.onnx").is_file()
 
 
-def test_a_change_that_fails_gives_the_lock_back(repository, registry):
-    with pytest.raises(ZeroDivisionError), reconciled(repository, NoServer(), print):
+def test_a_change_that_fails_gives_the_lock_back(repository):
+    with pytest.raises(ZeroDivisionError), ServedRepository.locked(repository, NoServer(), print):
         raise ZeroDivisionError
 
-    write_registry(repository, registry)
-    with reconciled(repository, NoServer(), pytest.fail):  # it would say that it waits
+    with ServedRepository.locked(repository, NoServer(), pytest.fail):  # it would report that it waits
         pass

@@ -6,11 +6,12 @@ import pytest
 
 from build_tools.errors import BuildError
 from build_tools.publishing.promote import promote
-from build_tools.publishing.reconcile import reconcile
 from build_tools.publishing.rollback import rollback
-from build_tools.publishing.server import NoServer
+from build_tools.publishing.running_server import NoServer
+from build_tools.publishing.served_repository import ServedRepository
+from build_tools.publishing.settle import follow_registry
 from build_tools.repository.audit import AUDIT_LOG
-from build_tools.repository.registry import TaskEntry, read_registry
+from build_tools.repository.registry import TaskEntry, read_registry, write_registry
 from build_tools.repository.triton_config import read_config, with_versions, write_config
 
 
@@ -127,7 +128,9 @@ def test_who_meant_a_canary_that_a_router_has_just_withdrawn_does_not_take_back_
     (repository / AUDIT_LOG).write_text(json.dumps(line) + "\n")
     server = triton(repository)
 
-    with pytest.raises(BuildError, match=r"canary 4 of intent was withdrawn .*, and version 3 is live: .* say --live"):
+    with pytest.raises(
+        BuildError, match=r"a router withdrew canary 4 of intent at now, and version 3 is live: .* add --live"
+    ):
         rollback("intent", repository, server)
 
     assert read_registry(repository).tasks["intent"].live == 3
@@ -139,10 +142,11 @@ def test_what_was_rolled_back_is_unloaded_by_a_later_change(repository, triton):
     server = triton(repository)
     rollback("intent", repository, server)
     registry = read_registry(repository)
-    reconcile(repository, registry, server)
+    follow_registry(ServedRepository(repository, server))
     assert server.ready_versions()["branch_intent"] == [1, 2, 3]
     drained = registry.tasks["intent"].model_copy(update={"leaving": {}})
 
-    reconcile(repository, registry.model_copy(update={"tasks": registry.tasks | {"intent": drained}}), server)
+    write_registry(repository, registry.model_copy(update={"tasks": registry.tasks | {"intent": drained}}))
+    follow_registry(ServedRepository(repository, server))
 
     assert server.ready_versions()["branch_intent"] == [1, 2]

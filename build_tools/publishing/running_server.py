@@ -1,4 +1,4 @@
-"""The server that serves a repository, as far as its models are changed; or none."""
+"""What publishing asks of a server: a running Triton, or none."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -12,7 +12,7 @@ from tritonclient.utils import InferenceServerException, np_to_triton_dtype
 
 from build_tools.errors import BuildError
 
-_SECONDS = 10.0  # for what needs no model
+_SECONDS = 10.0  # for calls that run or load no model
 _LOAD_SECONDS = 120.0
 
 Tensors = dict[str, np.ndarray]
@@ -20,40 +20,40 @@ Tensors = dict[str, np.ndarray]
 
 @dataclass(frozen=True)
 class Calls:
-    """Of one version of a branch: calls of the router or of clients that were answered, and that failed."""
+    """Calls to one version of a branch, from routers or clients: how many were answered and how many failed."""
 
     answered: int
     failed: int
 
 
 class Server(Protocol):
-    """What publishing asks of a server."""
+    """A server as publishing uses it. All methods raise BuildError if the server refuses or does not answer."""
 
     @property
     def is_running(self) -> bool:
-        """False if there is none: then nothing is loaded, and nothing can be asked."""
+        """False if no server runs: then nothing is loaded, and no model can be run."""
 
     def now(self) -> datetime | None:
-        """The time, for what batches in flight may still ask for; None if there are none."""
+        """The time, from which batches in flight are given DRAIN_SECONDS; None if no server runs."""
 
     def load(self, model: str) -> None:
-        """Takes up what the model's folder now holds. Versions that did not change stay as they are."""
+        """Loads the model as its folder now is. Versions that have not changed stay loaded as they are."""
 
     def unload(self, model: str) -> None:
-        """Lets go of all versions, each once its requests in flight are answered."""
+        """Unloads all versions, each after its requests in flight are answered."""
 
     def ready_versions(self) -> dict[str, list[int]]:
-        """{model: the versions that answer now}."""
+        """Returns {model: its loaded versions, in order}."""
 
     def config(self, model: str) -> pb.ModelConfig:
-        """The config with which a model that is ready was loaded."""
+        """Returns the config that a loaded model was loaded with."""
 
     def infer(self, model: str, version: int, inputs: Mapping[str, np.ndarray], outputs: Iterable[str]) -> Tensors:
-        """The outputs of one version by name."""
+        """Returns the outputs of one version by name. version: a number, or NEWEST."""
 
 
 class RunningServer:
-    """A Triton, asked over gRPC. All methods raise BuildError with Triton's own words if it refuses."""
+    """A Triton, over gRPC. A BuildError quotes Triton's own message."""
 
     is_running = True
 
@@ -66,7 +66,7 @@ class RunningServer:
         except InferenceServerException as error:
             raise BuildError(
                 f"no Triton answers at {url} ({error.message()}): give host:port of its gRPC endpoint as --url, or "
-                "leave --url out if it does not run."
+                "leave --url out if no server runs."
             ) from error
 
     def now(self) -> datetime:
@@ -106,7 +106,7 @@ class RunningServer:
         return {model: sorted(versions) for model, versions in ready.items()}
 
     def calls(self) -> dict[tuple[str, int], Calls]:
-        """{(model, version): its calls} since the server started."""
+        """Returns {(model, version): its calls since the server started}."""
         try:
             statistics = self._client.get_inference_statistics(client_timeout=_SECONDS)
         except InferenceServerException as error:
@@ -140,27 +140,27 @@ class RunningServer:
 
 
 class NoServer:
-    """In the place of a server where none runs: nothing is loaded, and the next one loads what stands there."""
+    """Stands in where no server runs: nothing is loaded now, and the next server loads what is on disk."""
 
     is_running = False
 
     def now(self) -> None:
-        """Nothing is in flight."""
+        """Returns None: no batch is in flight."""
 
     def load(self, model: str) -> None:
-        """Nothing to do."""
+        """Does nothing."""
 
     def unload(self, model: str) -> None:
-        """Nothing to do."""
+        """Does nothing."""
 
     def ready_versions(self) -> dict[str, list[int]]:
-        """None."""
+        """Returns an empty dict."""
         return {}
 
     def config(self, model: str) -> pb.ModelConfig:
-        """Never asked."""
-        raise AssertionError(f"no server runs that could have loaded {model}")
+        """Is never called."""
+        raise AssertionError(f"no server runs that could have {model} loaded")
 
     def infer(self, model: str, version: int, inputs: Mapping[str, np.ndarray], outputs: Iterable[str]) -> Tensors:
-        """Never asked."""
+        """Is never called."""
         raise AssertionError(f"no server runs that could answer for {model} {version}: {list(inputs)}, {list(outputs)}")
