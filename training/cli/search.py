@@ -100,7 +100,7 @@ def search(
         data_sha256=task_data.sha256,
         train_rows=len(task_data.train),
         dev_rows=len(task_data.dev),
-        encoder=encoder,
+        encoder=trained_on.name,
         encoder_fingerprint=trunk_fingerprints(trained_on, trained_on.layers)[-1],
         max_length=max_length,
         batch_size=batch_size,
