@@ -25,8 +25,9 @@ def candidate_counts(metrics_url: str) -> dict[tuple[str, int], dict[str, int]]:
             families = text_string_to_metric_families(answer.read().decode())
             samples = [sample for family in families for sample in family.samples]
     except (OSError, ValueError, HTTPException) as error:
+        where = described(address)
         raise BuildError(
-            f"no metrics are served at {described(address)} ({error}): give the server's metrics port as --metrics-port."
+            f"no metrics are served at {where} ({error}): give the server's metrics port as --metrics-port."
         ) from error
     counts: dict[tuple[str, int], dict[str, int]] = {}
     for sample in samples:

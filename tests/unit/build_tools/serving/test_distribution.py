@@ -8,6 +8,7 @@ from build_tools.serving import distribution as module
 from build_tools.serving.distribution import find_distribution
 from build_tools.serving.errors import ServeError
 
+
 def test_the_installed_wheel_has_all_that_is_started():
     pytest.importorskip("pytriton")
     found = find_distribution()

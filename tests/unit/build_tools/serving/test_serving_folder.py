@@ -9,7 +9,26 @@ from build_tools.serving.errors import ServeError
 from build_tools.serving.serving_folder import ServingFolder, is_plain
 
 # Each means something to a shell, or is read in another encoding there.
-HOSTILE = [" ", "(1)", "'", '"', "&", "$HOME", ";", "`id`", "$(id)", "\n", "é", "日本", "*", "?", "[a]", "{a,b}", "~", "#"]
+HOSTILE = [
+    " ",
+    "(1)",
+    "'",
+    '"',
+    "&",
+    "$HOME",
+    ";",
+    "`id`",
+    "$(id)",
+    "\n",
+    "é",
+    "日本",
+    "*",
+    "?",
+    "[a]",
+    "{a,b}",
+    "~",
+    "#",
+]
 HOSTILE += ["|", "<", ">", "!", "\\", "\t", "%25", "=", "\udcff"]
 
 

@@ -8,7 +8,21 @@ from training.search.storage import sqlite_url
 
 # Signs that mean something in a URL, to SQLAlchemy, to SQLite, or to Optuna's own template.
 NAMES = ["a?b", "a#b", "a%25b", "a b", "a%b", "a&mode=ro", "a?mode=memory&uri=true", "a+b", "é", "日本", "a;b", "a:b@c"]
-NAMES += ["{a}", "{SCHEMA_VERSION}", "a\nb", "'a'", '"a"', "[a]", "file:a", "a\\b", "$HOME", "~", ":memory:", "a=b", "a|b"]
+NAMES += [
+    "{a}",
+    "{SCHEMA_VERSION}",
+    "a\nb",
+    "'a'",
+    '"a"',
+    "[a]",
+    "file:a",
+    "a\\b",
+    "$HOME",
+    "~",
+    ":memory:",
+    "a=b",
+    "a|b",
+]
 
 
 @pytest.mark.parametrize("name", NAMES)
