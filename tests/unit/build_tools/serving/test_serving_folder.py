@@ -122,6 +122,14 @@ def test_a_model_folder_that_a_shell_would_misread_is_refused_at_once(repository
         ServingFolder(repository)
 
 
+def test_a_model_that_has_only_a_config_for_our_backends_is_refused_too(repository):
+    (repository / "trunk (copy)" / "configs").mkdir(parents=True)
+    (repository / "trunk (copy)" / "configs" / "espalier.pbtxt").touch()
+
+    with pytest.raises(ServeError, match=r"^the model folder 'trunk \(copy\)' cannot be served"):
+        ServingFolder(repository)
+
+
 def test_other_folders_in_a_repository_may_have_any_name(repository):
     (repository / "notes (old)").mkdir()
 
