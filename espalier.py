@@ -5,6 +5,7 @@
 
 import atexit
 import gc
+import platform
 import signal
 import sys
 import warnings
@@ -13,6 +14,9 @@ from typing import Any
 
 from clients import Answer, AsyncClient, Client
 from espalier_errors import EspalierError
+
+# Triton's wheel and numpy 1 end below it; see the extra `serving` in pyproject.toml.
+FIRST_PYTHON_FOR_CLIENTS_ALONE = (3, 13)
 
 __all__ = ["Answer", "AsyncClient", "Client", "EspalierError", "main"]
 
@@ -52,9 +56,11 @@ def main() -> None:
     except (EspalierError, OSError) as error:
         sys.exit(f"espalier: {error}")
     except ModuleNotFoundError as error:
+        newer = sys.version_info >= FIRST_PYTHON_FOR_CLIENTS_ALONE
+        python = f", on Python 3.11 or 3.12: this is {platform.python_version()}" if newer else ""
         sys.exit(
             f"espalier: this verb needs the package {error.name!r}: install Espalier with its extra `build` "
-            "(pip install '.[build]' in its folder)."
+            f"(pip install '.[build]' in its folder){python}."
         )
 
 

@@ -1,4 +1,4 @@
-"""What each command does to registry.json, as functions from one registry to the next.
+"""What each command does to registry.json: functions that return the next registry and leave the given one as it is.
 
 now: the time of the change on a running server; None if no server runs, so that no batch is in flight.
 """

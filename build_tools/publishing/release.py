@@ -28,7 +28,7 @@ def release(
 
     Undoes what it did if anything fails before registry.json is replaced.
     """
-    task, entry, now = staged.checkpoint.record.task, staged.plan.entry, served.server.now()
+    task, entry, now = staged.golden.record.task, staged.plan.entry, served.server.now()
     number = next_version(served.registry, task)
     version = _version_entry(staged, served)
     after = published(served.registry, task, number, version, entry, canary, shadow, keep, now)
@@ -41,7 +41,7 @@ def release(
             progress.at("golden examples on the server")
             trunk = ServedGraph(served.server, version.trunk, NEWEST)
             branch = ServedGraph(served.server, version.model, number)
-            check_golden(staged.checkpoint, trunk, branch, staged.is_exact)
+            check_golden(staged.golden, trunk, branch, staged.is_exact)
         progress.at("registry")
         served.replace_registry(after)
     except BaseException:
@@ -59,7 +59,7 @@ def release(
 
 
 def _version_entry(staged: StagedVersion, served: ServedRepository) -> VersionEntry:
-    record, plan = staged.checkpoint.record, staged.plan
+    record, plan = staged.golden.record, staged.plan
     version = version_entry(record, branch_name(record.task), plan.name, staged.precision)
     return model_for(served.folder, served.registry, record.task, version, plan.entry.hidden_size)
 

@@ -38,7 +38,10 @@ class ServedRepository:
     @classmethod
     @contextmanager
     def locked(cls, folder: Path, server: Server, report: Callable[[str], None]) -> Iterator[Self]:
-        """Holds the repository's lock. Waits for other commands, and reports that it does."""
+        """Holds the repository's lock. Waits for other commands, and reports that it does.
+
+        Raises BuildError if another command holds the lock for ten minutes, or if registry.json is missing or damaged.
+        """
         with repository_lock(folder, report):
             yield cls(folder, server)
 

@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 
 from build_tools.errors import BuildError
-from build_tools.export.exporter import export_trunk
+from build_tools.export.onnx_export import export_trunk
 from build_tools.golden.golden_batch import GoldenBatch, Runnable
 from build_tools.golden.logit_parity import TOLERANCE
 from build_tools.precision.graph import Graph, load_graph
@@ -13,7 +13,6 @@ from build_tools.publishing.trunk_plan import TrunkPlan
 from build_tools.repository.names import hidden_name
 from build_tools.repository.runtime import Runtime
 from build_tools.repository.triton_config import GRAPH_FILE, trunk_config, write_trunk_configs
-from training.checkpoint import Checkpoint
 from training.encoder import Encoder
 
 
@@ -37,16 +36,15 @@ def export_trunk_version(encoder: Encoder, plan: TrunkPlan, runtime: Runtime, fo
     return load_graph(graph.file, outputs, runtime, entry.precision)
 
 
-def check_same_states(checkpoint: Checkpoint, served: Runnable, new: Runnable, plan: TrunkPlan) -> None:
+def check_same_states(golden: GoldenBatch, served: Runnable, new: Runnable, plan: TrunkPlan) -> None:
     """Checks that a new version of a trunk gives the same hidden states as the served one, at all of its taps.
 
-    Raises BuildError if one differs by more than 1e-3 for the checkpoint's golden examples.
+    Raises BuildError if one differs by more than 1e-3 for the golden examples.
     """
     assert plan.present is not None
-    inputs = GoldenBatch(checkpoint).inputs
     names = [hidden_name(tap) for tap in plan.present.taps]
-    before, after = served.run(inputs, names), new.run(inputs, names)
-    seen = inputs["attention_mask"] > 0  # values at padding are never read
+    before, after = served.run(golden.inputs, names), new.run(golden.inputs, names)
+    seen = golden.inputs["attention_mask"] > 0  # values at padding are never read
     for name in names:
         difference = float(np.abs(before[name] - after[name])[seen].max())
         if not difference <= TOLERANCE:

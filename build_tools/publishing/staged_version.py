@@ -6,15 +6,16 @@ from pathlib import Path
 from tokenizers import Tokenizer
 
 from build_tools.errors import BuildError
-from build_tools.export.exporter import export_branch
+from build_tools.export.onnx_export import export_branch
 from build_tools.export.tokenizer_models import make_tokenizer
-from build_tools.golden.golden_batch import Runnable
-from build_tools.golden.parity import check_golden
-from build_tools.precision.branch_choice import choose_branch_precision
+from build_tools.golden.golden_batch import GoldenBatch, Runnable
+from build_tools.golden.logit_parity import check_logits
+from build_tools.precision.choose_for_branch import choose_branch_precision
 from build_tools.precision.graph import Graph
 from build_tools.publishing.progress import Progress
 from build_tools.publishing.staged_trunk import check_same_states, export_trunk_version, load_served_trunk
 from build_tools.publishing.trunk_plan import TrunkPlan
+from build_tools.repository.names import FIRST_VERSION
 from build_tools.repository.precision import Precision
 from build_tools.repository.runtime import Runtime
 from build_tools.repository.triton_config import GRAPH_FILE
@@ -27,11 +28,12 @@ from training.encoder import tokenizer_json
 class StagedVersion:
     """Folders that are ready to be moved into a repository.
 
+    golden: the checkpoint's golden examples.
     branch: the version's folder. trunk: the folder of a new trunk version, None if the trunk stays as it is.
     tokenizers: {new tokenizer model: its folder}. precision: of the branch.
     """
 
-    checkpoint: Checkpoint
+    golden: GoldenBatch
     plan: TrunkPlan
     branch: Path
     trunk: Path | None
@@ -57,6 +59,7 @@ def stage_version(
 
     Raises BuildError if a graph fails its parity check, or if the tokenizer is not that of the trunk.
     """
+    golden = GoldenBatch(checkpoint)
     trunk_folder: Path | None = None
     trunk: Runnable
     if plan.encoder is None:
@@ -67,7 +70,7 @@ def stage_version(
         trunk_folder = staging / "trunk" / str(plan.entry.version)
         trunk = export_trunk_version(plan.encoder, plan, runtime, trunk_folder)
         if plan.present is not None:
-            check_same_states(checkpoint, load_served_trunk(repository, plan, runtime), trunk, plan)
+            check_same_states(golden, load_served_trunk(repository, plan, runtime), trunk, plan)
     progress.at("export of the branch")
     folder = staging / "branch" / "version"
     folder.mkdir(parents=True)
@@ -78,13 +81,13 @@ def stage_version(
     progress.at("golden examples before it is moved in")
     _check_tokenizer(checkpoint, _tokenizer_of(repository, plan), plan.name)
     if plan.entry.precision is Precision.FP32:
-        check_golden(checkpoint, trunk, branch.load(), exact=True)
-    chosen = choose_branch_precision(precision, checkpoint, branch, trunk, plan.entry.precision, progress.report)
+        check_logits(golden, trunk, branch.load())
+    chosen = choose_branch_precision(precision, golden, branch, trunk, plan.entry.precision, progress.report)
     branch.settle(chosen)
     tokenizers = {name: staging / name for name in plan.new_tokenizers}
     for name, most in plan.new_tokenizers.items():
         make_tokenizer(tokenizers[name], checkpoint.tokenizer, most)
-    return StagedVersion(checkpoint, plan, folder, trunk_folder, tokenizers, chosen)
+    return StagedVersion(golden, plan, folder, trunk_folder, tokenizers, chosen)
 
 
 def _tokenizer_of(repository: Path, plan: TrunkPlan) -> Tokenizer:
@@ -92,7 +95,7 @@ def _tokenizer_of(repository: Path, plan: TrunkPlan) -> Tokenizer:
     if plan.present is None:
         assert plan.encoder is not None
         return plan.encoder.tokenizer
-    return Tokenizer.from_file(str(repository / next(iter(plan.present.tokenizers)) / "1" / TOKENIZER_FILE))
+    return Tokenizer.from_file(str(repository / next(iter(plan.present.tokenizers)) / FIRST_VERSION / TOKENIZER_FILE))
 
 
 def _check_tokenizer(checkpoint: Checkpoint, tokenizer: Tokenizer, trunk: str) -> None:

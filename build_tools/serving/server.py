@@ -208,7 +208,10 @@ class TritonServer:
                 raise ServeError(f"tritonserver did not start ({_described(code)}):\n{self._error_lines()}")
             if time.monotonic() > deadline:
                 waited = f"{self._startup_timeout:g} seconds"
-                raise ServeError(f"tritonserver was not ready after {waited}:\n{self._error_lines()}")
+                raise ServeError(
+                    f"tritonserver was not ready after {waited}; raise --startup-timeout if it needs longer:\n"
+                    f"{self._error_lines()}"
+                )
             time.sleep(_POLL_SECONDS)
 
     def _error_lines(self) -> str:

@@ -6,6 +6,7 @@ import pytest
 from untrained import tiny_encoder
 
 from build_tools.errors import BuildError
+from build_tools.golden.golden_batch import GoldenBatch
 from build_tools.golden.logit_parity import check_logits
 from build_tools.precision.graph import load_graph
 from build_tools.publishing import publish, served_repository, staged_version
@@ -51,7 +52,7 @@ def _prove_live(repository, registry, task, checkpoint):
     outputs = [hidden_name(tap) for tap in trunk.taps]
     loaded = load_graph(repository / version.trunk / str(trunk.version) / "model.onnx", outputs, registry.runtime)
     branch = repository / version.model / str(entry.live) / "model.onnx"
-    check_logits(checkpoint, loaded, load_graph(branch, ["logits"], registry.runtime))
+    check_logits(GoldenBatch(checkpoint), loaded, load_graph(branch, ["logits"], registry.runtime))
 
 
 def _bytes(folder):

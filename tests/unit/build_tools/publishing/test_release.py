@@ -39,8 +39,8 @@ def publish(tmp_path, repository, make_record):
         branch.mkdir(parents=True)
         (branch / "model.onnx").write_text("the new one")
         trunk = read_registry(repository).trunks["trunk"]
-        checkpoint = SimpleNamespace(record=make_record(**given))
-        staged = StagedVersion(checkpoint, TrunkPlan("trunk", trunk, trunk, None), branch, None, {}, Precision.FP32)
+        golden = SimpleNamespace(record=make_record(**given))
+        staged = StagedVersion(golden, TrunkPlan("trunk", trunk, trunk, None), branch, None, {}, Precision.FP32)
         progress = Progress("it is not published: it failed", report)
         with progress.failures_told():
             return release.release(staged, ServedRepository(repository, server), canary, shadow, 5, progress)

@@ -242,7 +242,7 @@ def _kill_at(monkeypatch, owner, name, number, before):
 
 @pytest.fixture
 def survives_kills(left, expected, triton, monkeypatch, tmp_path):
-    """Kills a reconcile at each call of owner.name (of the server's, without an owner); the next one completes it.
+    """Kills a settling at each call of owner.name (of the server's, without an owner); the next one completes it.
 
     Returns how often it was killed.
     """
@@ -289,7 +289,7 @@ def survives_kills(left, expected, triton, monkeypatch, tmp_path):
         ("retire", "completed", "rename", Path),
     ],
 )
-def test_a_reconcile_that_is_killed_when_it_loads_unloads_or_removes_is_completed_by_the_next(
+def test_a_settling_that_is_killed_when_it_loads_unloads_or_removes_is_completed_by_the_next(
     survives_kills, change, side, name, owner
 ):
     assert survives_kills(change, side, name, owner) > 0
@@ -304,7 +304,7 @@ def test_a_reconcile_that_is_killed_when_it_loads_unloads_or_removes_is_complete
         ("deeper trunk", "completed"),
     ],
 )
-def test_a_reconcile_that_is_killed_when_it_writes_is_completed_by_the_next(survives_kills, change, side):
+def test_a_settling_that_is_killed_when_it_writes_is_completed_by_the_next(survives_kills, change, side):
     assert survives_kills(change, side, "replace", Path) > 0
 
 

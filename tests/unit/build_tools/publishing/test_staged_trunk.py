@@ -4,23 +4,21 @@ import numpy as np
 import pytest
 
 from build_tools.errors import BuildError
-from build_tools.publishing import staged_trunk
 from build_tools.publishing.staged_trunk import check_same_states
 
 MASK = np.array([[1, 1, 1], [1, 1, 0]])
 
 
 @pytest.fixture
-def check(monkeypatch):
+def check():
     """Holds a new trunk's hidden_2 [2, 3, 4] against zeros."""
-    inputs = SimpleNamespace(inputs={"attention_mask": MASK})
-    monkeypatch.setattr(staged_trunk, "GoldenBatch", lambda _: inputs)
+    golden = SimpleNamespace(inputs={"attention_mask": MASK})
     plan = SimpleNamespace(name="trunk", present=SimpleNamespace(taps=[2]))
 
     def trunk(hidden):
         return SimpleNamespace(run=lambda _, names: dict.fromkeys(names, hidden))
 
-    return lambda hidden: check_same_states(None, trunk(np.zeros((2, 3, 4), np.float32)), trunk(hidden), plan)
+    return lambda hidden: check_same_states(golden, trunk(np.zeros((2, 3, 4), np.float32)), trunk(hidden), plan)
 
 
 @pytest.mark.parametrize("wrong", [0.01, np.nan])
