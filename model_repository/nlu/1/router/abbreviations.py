@@ -1,0 +1,33 @@
+"""Abbreviations, which keep their dot."""
+
+_MOST_CHARACTERS = 20
+
+# Recognized in any capitalization.
+_WORDS = frozenset(
+    # titles and companies
+    "mr mrs ms dr prof jr sr messrs mme mlle srta inc ltd corp co bros st dept "
+    # places and addresses
+    "blvd rd hwy str apt tel ул обл тел стр "
+    # months
+    "jan feb apr jun jul aug sept sep oct nov dec "
+    # others
+    "etc vs approx est vol ca nr bzw usw evtl ggf inkl vgl núm pág др руб".split()
+)
+# Recognized as they stand here: without the capital they are words.
+_CAPITALIZED = frozenset(
+    "Gen Sen Rep Gov Capt Lt Col Sgt Rev Hon Hr Fr Sra Mt Ft Ave Mar Mon Tue Tues Wed Thu Thur Thurs Fri Sat".split()
+)
+
+
+def keeps_its_dot(text: str, start: int, end: int) -> bool:
+    """True if text[start:end], which ends in a dot, is an abbreviation: Inc., U.S., Ph.D.
+
+    A single letter is none: "plan B." ends a sentence more often than "George W." ends a name.
+    """
+    if end - start > _MOST_CHARACTERS:
+        return False
+    word = text[start : end - 1]
+    parts = word.split(".")
+    if len(parts) == 1:
+        return word.lower() in _WORDS or word in _CAPITALIZED
+    return all(part.isalpha() and (len(part) == 1 or (len(part) <= 3 and part[0].isupper())) for part in parts)
