@@ -185,4 +185,6 @@ def test_known_texts_have_their_first_sub_words_where_a_reader_expects_them(mini
     (encoding,) = minilm.encode([(text, None)])
 
     assert [encoding.tokens[position] for *_, position in word_offsets(text, encoding)] == expected
-    assert _positions(text, encoding) == first_sub_words(text, encoding, [match.span() for match in WORD.finditer(text)])
+    assert _positions(text, encoding) == first_sub_words(
+        text, encoding, [match.span() for match in WORD.finditer(text)]
+    )

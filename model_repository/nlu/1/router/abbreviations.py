@@ -2,21 +2,35 @@
 
 _MOST_CHARACTERS = 20
 
+_TITLES = ("mr", "mrs", "ms", "dr", "prof", "jr", "sr", "st", "messrs", "mme", "mlle", "srta")
+_COMPANIES = ("inc", "ltd", "corp", "co", "bros", "dept")
+_ADDRESSES = ("blvd", "rd", "hwy", "str", "apt", "tel", "ул", "обл", "тел", "стр")
+_MONTHS = ("jan", "feb", "apr", "jun", "jul", "aug", "sept", "sep", "oct", "nov", "dec")
+_OTHERS = (
+    "etc",
+    "vs",
+    "approx",
+    "est",
+    "vol",
+    "ca",
+    "nr",
+    "bzw",
+    "usw",
+    "evtl",
+    "ggf",
+    "inkl",
+    "vgl",
+    "núm",
+    "др",
+    "руб",
+)
 # Recognized in any capitalization.
-_WORDS = frozenset(
-    # titles and companies
-    "mr mrs ms dr prof jr sr messrs mme mlle srta inc ltd corp co bros st dept "
-    # places and addresses
-    "blvd rd hwy str apt tel ул обл тел стр "
-    # months
-    "jan feb apr jun jul aug sept sep oct nov dec "
-    # others
-    "etc vs approx est vol ca nr bzw usw evtl ggf inkl vgl núm pág др руб".split()
-)
+_WORDS = frozenset((*_TITLES, *_COMPANIES, *_ADDRESSES, *_MONTHS, *_OTHERS))
+
 # Recognized as they stand here: without the capital they are words.
-_CAPITALIZED = frozenset(
-    "Gen Sen Rep Gov Capt Lt Col Sgt Rev Hon Hr Fr Sra Mt Ft Ave Mar Mon Tue Tues Wed Thu Thur Thurs Fri Sat".split()
-)
+_RANKS = ("Gen", "Sen", "Rep", "Gov", "Capt", "Lt", "Col", "Sgt", "Rev", "Hon", "Hr", "Fr", "Sra")
+_DAYS = ("Mon", "Tue", "Tues", "Wed", "Thu", "Thur", "Thurs", "Fri", "Sat")
+_CAPITALIZED = frozenset((*_RANKS, *_DAYS, "Mar", "Mt", "Ft", "Ave"))
 
 
 def keeps_its_dot(text: str, start: int, end: int) -> bool:

@@ -15,8 +15,8 @@ _SHOWN = 100  # characters of an unknown task's name that a refusal repeats
 def read_rows(request: Any, registry: Registry, caller: Caller) -> list[Row]:
     """Returns the rows of a request that `caller` sent.
 
-    Raises RefusedRequestError if there is no text, a text is empty, too long or invalid UTF-8, a list of tasks is empty,
-    or a task is not known. An empty pair is none, because in a batch some texts may have a pair and others not.
+    Raises RefusedRequestError if there is no text, a text is empty, too long or invalid UTF-8, a list of tasks is
+    empty, or a task is not known. An empty pair is none: in a batch, some texts may have a pair and others not.
     """
     texts = _texts(request, "text") or []
     check_not_empty("text", texts)
