@@ -4,25 +4,56 @@ VENV ?= .venv
 BIN := $(abspath $(VENV))/bin
 INSTALLED := $(VENV)/.installed
 
-.PHONY: install demo test bench lint format clean
+# uv from PATH or, if it is not there, from its wheel.
+UV_VERSION := 0.13.9
+UV = $(or $(shell command -v uv 2>/dev/null),$(BIN)/uv)
+
+# uv reads none of pip's settings. A folder of wheels that pip knows is handed on: torch's CPU build may lie there.
+# Without one, uv takes the CPU build from PyTorch's own index; the one on PyPI brings gigabytes of CUDA.
+# `make install WHEELS=` takes what UV_DEFAULT_INDEX offers.
+FIND_LINKS = $(or $(UV_FIND_LINKS),$(PIP_FIND_LINKS),$(shell $(PYTHON) -m pip config get global.find-links 2>/dev/null))
+WHEELS = $(if $(FIND_LINKS),$(addprefix --find-links=,$(FIND_LINKS)),--torch-backend=cpu)
+
+.PHONY: install lock demo unit test drills bench lint diagram format clean
 
 install: $(INSTALLED)
 
-# constraints.txt pins every package, so that a fresh machine installs the same. The compat mode makes `espalier` win
+# requirements.lock pins every package, so that a fresh machine installs the same. The compat mode makes `espalier` win
 # over a folder of that name (the clone) where Python is run.
-$(INSTALLED): pyproject.toml constraints.txt
-	$(PYTHON) -m venv $(VENV)
-	$(BIN)/pip install --quiet --constraint constraints.txt --config-settings editable_mode=compat --editable '.[dev]'
+$(INSTALLED): pyproject.toml requirements.lock | $(VENV)/bin/python
+	test -x "$(UV)" || $(BIN)/pip install --quiet uv==$(UV_VERSION)
+	$(UV) pip install --quiet --python $(BIN)/python $(WHEELS) --config-setting editable_mode=compat \
+		--requirement requirements.lock --editable '.[dev]'
 	touch $@
+
+$(VENV)/bin/python:
+	$(PYTHON) -m venv $(VENV)
+
+# Brings requirements.lock up to date with pyproject.toml; UPGRADE=--upgrade takes the newest versions. No uv.lock: it
+# names the index's files by their addresses, so that a machine with a mirror could not use it. torch is left out,
+# because its CPU build has another version number (2.13.0+cpu); pyproject.toml pins it.
+lock: $(VENV)/bin/python
+	test -x "$(UV)" || $(BIN)/pip install --quiet uv==$(UV_VERSION)
+	$(UV) pip compile --quiet --python $(BIN)/python $(WHEELS) --all-extras --no-emit-package torch --no-annotate \
+		--custom-compile-command 'make lock' $(UPGRADE) --output-file requirements.lock pyproject.toml
 
 demo: install
 	rm -rf demo
 	PATH="$(BIN):$$PATH" bash demo.sh demo
 
-# Two at a time, but for the end-to-end tests: they put the machine under load, and measure what it still does.
+# Two at a time, one core each, the longest first. Then, alone, those that share the suite's server: some measure it.
+TWO_AT_A_TIME := OMP_NUM_THREADS=1 $(BIN)/pytest --numprocesses 2 --dist loadfile --no-loadscope-reorder
+
 test: install
-	PATH="$(BIN):$$PATH" $(BIN)/pytest --numprocesses 2 --dist loadfile tests/unit tests/integration
-	PATH="$(BIN):$$PATH" $(BIN)/pytest tests/e2e
+	PATH="$(BIN):$$PATH" $(TWO_AT_A_TIME) -m "not suite" tests/e2e tests/drills tests/integration tests/unit
+	PATH="$(BIN):$$PATH" $(BIN)/pytest -m suite tests/e2e
+
+unit: install
+	PATH="$(BIN):$$PATH" $(TWO_AT_A_TIME) tests/unit
+
+# All of what `make test` does for about a minute: publishes under load, and changes that are killed.
+drills: install
+	PATH="$(BIN):$$PATH" DRILLS=whole $(BIN)/pytest tests/drills
 
 # All rivals of the paper's production shape, by turns; see docs/benchmarks.md. BENCH="--shape glue" measures another.
 bench: install
@@ -32,10 +63,18 @@ lint: install
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+	$(BIN)/lint-imports --no-cache --no-logo
+	$(BIN)/python docs/rooms_diagram.py --check
+
+# Draws the rooms and their imports into docs/architecture.md.
+diagram: install
+	$(BIN)/python docs/rooms_diagram.py
 
 format: install
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
+# All that the targets above have made. What the verbs made elsewhere (teachers/, branches/) is yours.
 clean:
-	rm -rf $(VENV) demo bench bench_work load_test build *.egg-info .pytest_cache .mypy_cache .ruff_cache
+	rm -rf $(VENV) demo bench bench_work load_test build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +

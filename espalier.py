@@ -5,6 +5,7 @@
 
 import atexit
 import gc
+import platform
 import signal
 import sys
 import warnings
@@ -13,6 +14,9 @@ from typing import Any
 
 from clients import Answer, AsyncClient, Client
 from espalier_errors import EspalierError
+
+# Triton's wheel and numpy 1 end below it; see the extra `serving` in pyproject.toml.
+FIRST_PYTHON_FOR_CLIENTS_ALONE = (3, 13)
 
 __all__ = ["Answer", "AsyncClient", "Client", "EspalierError", "main"]
 
@@ -30,6 +34,7 @@ def main() -> None:
     import build_tools.cli
     import clients.cli
     import training.cli
+    from build_tools.stop_signals import stop_signals
     from training.errors import TrainingWarning
 
     app = typer.Typer(
@@ -38,9 +43,8 @@ def main() -> None:
         pretty_exceptions_enable=False,
     )
     # An ordinary `kill`, or a terminal that is closed, ends the program as Ctrl-C does: what was staged is taken away.
-    for number in (signal.SIGTERM, signal.SIGHUP):
-        if (number, signal.getsignal(number)) != (signal.SIGHUP, signal.SIG_IGN):  # ignored by nohup
-            signal.signal(number, lambda number, _: sys.exit(128 + number))
+    for number in stop_signals():
+        signal.signal(number, lambda number, _: sys.exit(128 + number))
     warnings.formatwarning = _sentence_for(TrainingWarning, warnings.formatwarning)
     for package in (training, build_tools, clients):
         app.add_typer(package.cli.app)
@@ -49,9 +53,11 @@ def main() -> None:
     except (EspalierError, OSError) as error:
         sys.exit(f"espalier: {error}")
     except ModuleNotFoundError as error:
+        newer = sys.version_info >= FIRST_PYTHON_FOR_CLIENTS_ALONE
+        python = f", on Python 3.11 or 3.12: this is {platform.python_version()}" if newer else ""
         sys.exit(
             f"espalier: this verb needs the package {error.name!r}: install Espalier with its extra `build` "
-            "(pip install '.[build]' in its folder)."
+            f"(pip install '.[build]' in its folder){python}."
         )
 
 

@@ -1,10 +1,10 @@
 #!/bin/sh
-# The searches behind docs/results.md: sh docs/results.sh DATA RESULTS
+# Runs the searches of docs/results.md: sh docs/results.sh DATA RESULTS
 #
-# About 20,000 training tokens a task and epoch, at least 800 rows, so that two CPU cores need little more than an hour.
-# Two searches side by side with one thread each do more than one with two threads (docs/benchmarks.md).
-# Full fine-tuning wants 1e-4 where classes are few (3e-4: trec 90.7 against 92.5, mrpc 71.6 against 73.8, stsb 29.3 against
-# 73.7); for tagging and for many classes 1e-4 is far too low for so few steps (snips 68.8 against 84.9, hwu64 64.2 against 85.0).
+# Each task trains on about 20,000 tokens per epoch and at least 800 rows, so two CPU cores need little more than an hour.
+# Two searches side by side with one thread each do more than one search with two threads (docs/experiments.md).
+# Full fine-tuning needs 1e-4 where classes are few; 1e-4 is far too low for tagging and for many classes. The figures are in
+# docs/experiments.md.
 set -eu
 data=$1 results=$2
 export OMP_NUM_THREADS=1

@@ -1,7 +1,11 @@
 """Hidden states on disk: frozen layers never change, so their outputs are computed once per text and kept."""
 
 import shutil
-from collections.abc import Callable, Sequence
+import tempfile
+import warnings
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
 
@@ -10,12 +14,21 @@ import torch
 from filelock import FileLock
 
 from training.batches import Inputs, make_inputs
+from training.errors import TrainingWarning
 from training.model import Trunk
 from training.prepared_task import PreparedTask, Split
 from training.tokenization import Tokens
 
 BATCH = 64
 SPLITS: tuple[Split, ...] = ("train", "dev")
+
+
+@dataclass(frozen=True)
+class Cache:
+    """Room for hidden states while one branch trains. folder: an existing one; budget: bytes on its disk."""
+
+    folder: Path
+    budget: int
 
 
 class StoredStates:
@@ -40,6 +53,29 @@ class StoredStates:
             length = self.lengths[row]
             hidden[place, :length] = self.memory[self.starts[row] : self.starts[row] + length]
         return torch.from_numpy(hidden).to(self.device).float()
+
+
+@contextmanager
+def states_stored_in(cache: Cache | None, task: PreparedTask, tap: int, passes: int) -> Iterator[None]:
+    """Lets `task` read stored hidden states at `tap` inside the block, from a temporary folder of the cache's.
+
+    passes: how often the block runs over the training rows; for one, storing would only add work.
+    Nothing is stored without a cache or with a budget of 0. Emits a TrainingWarning if the states do not fit.
+    """
+    if cache is None or cache.budget == 0 or passes < 2:
+        yield
+        return
+
+    def warn(sentence: str) -> None:
+        warnings.warn(sentence, TrainingWarning, stacklevel=2)
+
+    with tempfile.TemporaryDirectory(dir=cache.folder, prefix=f".{task.name}.") as temporary:
+        folder = Path(temporary) / "states"
+        store_states(task, [tap], folder, cache.budget, warn)
+        try:
+            yield
+        finally:
+            drop_states(task, folder)
 
 
 def store_states(

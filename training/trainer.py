@@ -15,14 +15,26 @@ from training.kinds import Kind
 from training.loop import AfterEpoch, Fit, fit, go_on
 from training.model import Branch, Trunk, new_branch
 from training.prepared_task import Loss, PreparedTask
+from training.stored_states import Cache, states_stored_in
 
 
 def fine_tune(
-    data: TaskData, task: str, encoder: Encoder, layers: int, hyper: HyperParameters, metric: str | None = None
+    data: TaskData,
+    task: str,
+    encoder: Encoder,
+    layers: int,
+    hyper: HyperParameters,
+    metric: str | None = None,
+    cache: Cache | None = None,
 ) -> Checkpoint:
-    """Trains a teacher and makes it a checkpoint; see fine_tune_branch."""
+    """Trains a teacher and makes it a checkpoint; see fine_tune_branch.
+
+    cache: keeps the frozen layers' outputs, so that they are computed once and not in every epoch.
+    """
+    tap = teacher_tap(encoder, layers)
     prepared = PreparedTask(data, task, encoder, hyper.max_length, metric)
-    branch, result = fine_tune_branch(prepared, layers, hyper)
+    with states_stored_in(cache, prepared, tap, passes=hyper.epochs):
+        branch, result = fine_tune_branch(prepared, layers, hyper)
     return checkpoint_of(prepared, branch, result, hyper)
 
 
@@ -33,16 +45,20 @@ def fine_tune_branch(
 
     Raises TrainingError if `layers` leaves no trunk, NotFiniteError if the loss is no number.
     """
-    encoder = task.encoder
+    tap = teacher_tap(task.encoder, layers)
+    torch.manual_seed(hyper.seed)
+    branch = new_branch(task.encoder, tap, task.outputs, per_token=task.kind is Kind.TAGGING)
+    return branch, train_branch(task, branch, tap, task.hard_loss(hyper), hyper, after_epoch)
+
+
+def teacher_tap(encoder: Encoder, layers: int) -> int:
+    """The number of frozen layers below a teacher of L = `layers`. Raises TrainingError if `layers` leaves none."""
     if not 1 <= layers < encoder.layers:
         raise TrainingError(
             f"L must be 1..{encoder.layers - 1} for an encoder of {encoder.layers} layers (tap 0 would leave no trunk "
             f"to share), not {layers}."
         )
-    torch.manual_seed(hyper.seed)
-    tap = encoder.layers - layers
-    branch = new_branch(encoder, tap, task.outputs, per_token=task.kind is Kind.TAGGING)
-    return branch, train_branch(task, branch, tap, task.hard_loss(hyper), hyper, after_epoch)
+    return encoder.layers - layers
 
 
 def train_branch(

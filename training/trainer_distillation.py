@@ -17,6 +17,7 @@ from training.loop import AfterEpoch, Fit, go_on
 from training.losses import soft_loss
 from training.model import Branch, student_of
 from training.prepared_task import PreparedTask
+from training.stored_states import Cache, states_stored_in
 from training.tokenization import NOT_SEEN
 from training.trainer import checkpoint_of, train_branch
 from training.trunk_fit import check_trunk
@@ -25,9 +26,17 @@ from training.trunk_fit import check_trunk
 TeacherLogits = Callable[[Batch], torch.Tensor]
 
 
-def distill(teacher: Checkpoint, data: TaskData, encoder: Encoder, layers: int, hyper: HyperParameters) -> Checkpoint:
+def distill(
+    teacher: Checkpoint,
+    data: TaskData,
+    encoder: Encoder,
+    layers: int,
+    hyper: HyperParameters,
+    cache: Cache | None = None,
+) -> Checkpoint:
     """Trains a student of `layers` layers at the teacher's tap, started from its lowest fine-tuned layers.
 
+    cache: keeps the frozen layers' outputs, so that they are computed once and not in every epoch.
     Raises TrainingError if `layers` is not below the teacher's, or if data or encoder are not those of its task.
     """
     record = teacher.record
@@ -44,10 +53,11 @@ def distill(teacher: Checkpoint, data: TaskData, encoder: Encoder, layers: int, 
         )
     check_trunk(teacher, encoder)
     task = PreparedTask(data, record.task, encoder, hyper.max_length, record.metric)
-    logits = TeacherLogitsOnTrain(task, all_logits(task, teacher.branch, record.tap))
-    torch.manual_seed(hyper.seed)
-    student = student_of(teacher.branch, encoder, layers)
-    result = distill_branch(task, student, record.tap, logits, hyper)
+    with states_stored_in(cache, task, record.tap, passes=1 + hyper.epochs):  # the teacher's pass is one more
+        logits = TeacherLogitsOnTrain(task, all_logits(task, teacher.branch, record.tap))
+        torch.manual_seed(hyper.seed)
+        student = student_of(teacher.branch, encoder, layers)
+        result = distill_branch(task, student, record.tap, logits, hyper)
     return checkpoint_of(task, student, result, hyper, teacher=record)
 
 

@@ -1,4 +1,4 @@
-"""Where the wheel nvidia-pytriton keeps tritonserver, and what its processes need around them."""
+"""The paths of tritonserver in the wheel nvidia-pytriton, and the environment that its processes need."""
 
 import os
 import sys
@@ -22,11 +22,10 @@ class Distribution:
 
 
 def find_distribution() -> Distribution:
-    """The installed nvidia-pytriton, with the Python stub of the running Python.
+    """Finds the installed nvidia-pytriton, with its stub for the running Python.
 
-    Raises:
-        ServeError: it is not installed, has no stub for this Python, or stands beside numpy 2, with which the
-            stub hands every tensor over empty and says nothing.
+    Raises ServeError if it is not installed, if it has no stub for this Python, or if numpy 2 is installed, with which
+    the stub silently passes empty tensors.
     """
     try:
         from pytriton.utils.distribution import get_libs_path, get_root_module_path, get_stub_path
@@ -61,8 +60,8 @@ def _refuse_numpy_2() -> None:
 
 
 def server_environment(distribution: Distribution, inherited: Mapping[str, str] = os.environ) -> dict[str, str]:
-    """`inherited` with what tritonserver and its stubs need to find their libraries and this environment."""
-    # The stub links libpython, and takes the first python3 on PATH for its site-packages.
+    """Returns `inherited`, extended so that tritonserver and its stubs find their libraries and this Python."""
+    # The stub links to libpython, and uses the site-packages of the first python3 on PATH.
     libraries = [str(distribution.libraries), sysconfig.get_config_var("LIBDIR")]
     binaries = [str(Path(sys.executable).parent)]
     return dict(inherited) | {

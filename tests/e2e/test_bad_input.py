@@ -5,9 +5,9 @@ import threading
 import urllib.error
 import urllib.request
 
-import numpy as np
 import pytest
 from served_suite import Suite
+from text_tensors import text_tensors
 from tritonclient import grpc
 from tritonclient.utils import InferenceServerException
 from ways_in import WAYS_IN, Inputs, refused_over_grpc, refused_over_http
@@ -18,10 +18,7 @@ from clients import Client, RequestRejected
 
 def ask_plainly(server: TritonServer, model: str = "nlu", **columns: list[bytes]) -> list[dict]:
     """The router over plain KServe v2, past the checks of our own client."""
-    inputs = []
-    for name, values in columns.items():
-        inputs.append(grpc.InferInput(name, [len(values), 1], "BYTES"))
-        inputs[-1].set_data_from_numpy(np.array(values, dtype=np.object_).reshape(-1, 1))
+    inputs = text_tensors(columns, shape=(-1, 1))
     with grpc.InferenceServerClient(server.grpc_url) as client:
         result = client.infer(model, inputs).as_numpy("result")
     return [json.loads(row)["tasks"] for row in result.reshape(-1)]
@@ -151,13 +148,11 @@ def test_an_ensemble_refuses_what_lacks_a_text_or_pair(
 
 @pytest.mark.parametrize(("text", "sentence"), [(b"caf\xe9", "not valid UTF-8 at byte 3"), (b" ", "text 0 is empty")])
 def test_an_ensemble_refuses_what_the_router_refuses(text: bytes, sentence: str, server: TritonServer) -> None:
-    tensor = grpc.InferInput("text", [1], "BYTES")
-    tensor.set_data_from_numpy(np.array([text], dtype=np.object_))
     with (
         grpc.InferenceServerClient(server.grpc_url) as client,
         pytest.raises(InferenceServerException, match=sentence),
     ):
-        client.infer("intent", [tensor])
+        client.infer("intent", text_tensors({"text": [text]}))
 
 
 def test_http_says_400_with_the_same_sentence(server: TritonServer) -> None:

@@ -1,1 +1,1 @@
-"""The baselines that the paper measures against."""
+"""The baselines that the paper compares with."""

@@ -1,4 +1,4 @@
-"""The conventional way that the paper measures against: every layer and the embeddings fine-tuned for one task."""
+"""The baseline full fine-tuning: all layers and the embeddings are fine-tuned for one task."""
 
 import torch
 
@@ -10,7 +10,7 @@ from training.task_model import FullModel
 
 
 def fully_fine_tune(task: PreparedTask, hyper: HyperParameters, after_epoch: AfterEpoch = go_on) -> Fit:
-    """Trains a whole encoder of its own for the task. Its weights are not kept: they fit no shared trunk."""
+    """Fine-tunes a copy of the whole encoder for the task. Its weights are not kept: they do not fit a shared trunk."""
     torch.manual_seed(hyper.seed)
     model = FullModel(task.encoder, task.outputs, per_token=task.kind is Kind.TAGGING).to(task.device)
     return fit(

@@ -1,4 +1,4 @@
-"""MT-DNN in full: joint training of all tasks, and leave-one-out (paper, section 4.2), resumable."""
+"""The baseline MT-DNN: joint training of all tasks, and leave-one-out (paper, section 4.2). It can be resumed."""
 
 import time
 from collections.abc import Callable, Sequence
@@ -9,12 +9,14 @@ from filelock import FileLock, Timeout
 
 from training.baselines.joint_head import train_head
 from training.baselines.joint_result import FILE, JointResult, read_joint_result, write_joint_result
-from training.baselines.joint_settings import JointSettings, check_joint_settings, write_joint_settings
+from training.baselines.joint_settings import FILE as SETTINGS_FILE
+from training.baselines.joint_settings import JointSettings
 from training.baselines.joint_training import train_jointly
 from training.errors import NotFiniteError, TrainingError
 from training.prepared_task import PreparedTask
+from training.recorded_settings import check_recorded_settings, record_settings
 
-# Beside joint.json and hidden, so that what reads a folder of results takes it for none.
+# A hidden folder beside joint.json: readers of a folder of results skip it.
 HOME: Final = ".joint"
 
 Report = Callable[[str], None]
@@ -25,25 +27,25 @@ Train = Callable[[str], dict[str, float]]
 def train_joint_baseline(
     folder: Path, tasks: Sequence[PreparedTask], settings: JointSettings, left_out: Sequence[str], report: Report
 ) -> JointResult:
-    """Does what `folder`'s joint.json lacks: the model of all tasks, then one for each name in `left_out` without it.
+    """Trains what `folder`'s joint.json lacks: the model of all tasks, and for each name in `left_out` one without it.
 
-    joint.json is replaced after each training, so a call after any end repeats no finished one. A training whose loss
-    is no number does not keep the others from being done.
-    Raises TrainingError if the folder holds another joint training, another process is at work on it, or, in the end,
-    if a training failed.
+    joint.json is replaced after each training, so a later call repeats no finished training. If a loss becomes NaN or
+    infinite, the other trainings still run.
+    Raises TrainingError if the folder holds a joint training with other settings, if another process works on it, or,
+    at the end, if a training failed.
     """
     home = folder / HOME
     home.mkdir(parents=True, exist_ok=True)
     try:
         with FileLock(home / "lock", blocking=False):
             if (folder / FILE).exists():
-                check_joint_settings(home, settings)
-            else:  # nothing was finished that other settings could spoil
-                write_joint_settings(home, settings)
+                check_recorded_settings(home / SETTINGS_FILE, settings, "a joint training")
+            else:  # no training has finished, so other settings spoil nothing
+                record_settings(home / SETTINGS_FILE, settings)
             return _train_missing(folder, tasks, settings, left_out, report)
     except Timeout:
         raise TrainingError(
-            f"another process trains the joint model of {folder}: wait for its end, or choose another --output."
+            f"another process trains the joint model of {folder}: wait until it ends, or choose another --output."
         ) from None
 
 
@@ -57,7 +59,7 @@ def _train_missing(
         leave_one_out={},
         seconds=0.0,
     )
-    # Each training with the field of the result that its scores belong to.
+    # Each training, with the field of the result for its scores.
     todo: list[tuple[str, str, Train]] = []
     if not result.full:
         todo.append(("full", f"joint training of {len(tasks)} tasks", lambda title: _all(tasks, settings, title)))
@@ -90,7 +92,7 @@ def _all(tasks: Sequence[PreparedTask], settings: JointSettings, title: str) -> 
 
 
 def _without(name: str, tasks: Sequence[PreparedTask], settings: JointSettings) -> Train:
-    """The training that ends in the score of the task `name` on the frozen joint model of the others."""
+    """Returns the training that scores the task `name` on the frozen joint model of the other tasks."""
     (task,) = (task for task in tasks if task.name == name)
     others = [other for other in tasks if other is not task]
 

@@ -1,4 +1,4 @@
-"""A new task on a joint model that was trained without it: a head of its own, all else frozen (paper, section 4.2)."""
+"""A new task on a joint model that was trained without it: only its head is trained (paper, section 4.2)."""
 
 from itertools import accumulate
 
@@ -16,9 +16,9 @@ from training.stored_states import BATCH, SPLITS
 
 
 class HeadStates:
-    """What a head reads of one split's texts, computed once and kept in memory as float16.
+    """The input of a head for one split's texts, computed once and kept in memory as float16.
 
-    That is the hidden states after the encoder's last layer: of every token for tagging, else of [CLS] alone (T = 1).
+    It is the hidden states after the encoder's last layer: of every token for tagging, else of [CLS] alone (T = 1).
     """
 
     @torch.no_grad()
@@ -44,9 +44,9 @@ class HeadStates:
 
 
 def train_head(prepared: PreparedTask, encoder: Encoder, hyper: HyperParameters) -> Fit:
-    """Trains a new head for the task on `encoder`, which stays as it is.
+    """Trains a new head for the task on `encoder`, which does not change.
 
-    prepared: the task, on any encoder. Raises NotFiniteError if the loss is no number.
+    prepared: the task, on any encoder. Raises NotFiniteError if the loss is NaN or infinite.
     """
     tap = encoder.layers
     task = PreparedTask(prepared.data, prepared.name, encoder, prepared.max_length, prepared.metric)

@@ -15,22 +15,22 @@ from training.task_model import TaskModel
 
 
 class SharedEncoder(nn.Module):
-    """The embeddings and all layers of an encoder, to be trained in place."""
+    """The embeddings and all layers of an encoder, trained in place."""
 
     def __init__(self, encoder: Encoder) -> None:
         super().__init__()
         self.trunk = Trunk(encoder, [encoder.layers]).requires_grad_(requires_grad=True)
 
     def forward(self, inputs: Inputs) -> torch.Tensor:
-        """The hidden states after the last layer, float32 [B, T, H]."""
+        """Returns the hidden states after the last layer, float32 [B, T, H]."""
         return self.trunk(inputs.input_ids, inputs.attention_mask, inputs.token_type_ids)[-1]
 
 
 class JointModel(nn.Module):
-    """All tasks' model. Each head is a branch without layers of its own.
+    """The model of all tasks. Each head is a branch without layers.
 
-    encoder: a copy of the one given, with the weights that are trained; its pooler stays as it was, the heads have
-    their own. task_models: for each task, in the order given, inputs -> logits.
+    encoder: a copy of the encoder given, whose weights are trained except for its pooler; the heads have poolers of
+    their own. task_models: one per task, in the order given; it maps inputs to logits.
     """
 
     def __init__(self, encoder: Encoder, tasks: Sequence[PreparedTask]) -> None:
@@ -39,5 +39,5 @@ class JointModel(nn.Module):
         self.shared = SharedEncoder(self.encoder)
         heads = [new_branch(encoder, encoder.layers, task.outputs, task.kind is Kind.TAGGING) for task in tasks]
         self.heads = nn.ModuleList(heads)
-        # A plain list: as submodules they would put the shared weights into the state once per task.
+        # A plain list: submodules would put the shared weights into the state once per task.
         self.task_models = [TaskModel(self.shared, head) for head in heads]

@@ -1,4 +1,4 @@
-"""joint.json: what MT-DNN, the joint training of all tasks, reached; it stands beside the tasks' search results."""
+"""joint.json: the scores of MT-DNN, the joint training of all tasks. It lies beside the tasks' search results."""
 
 from pathlib import Path
 from typing import Final, Literal
@@ -11,7 +11,7 @@ FILE: Final = "joint.json"
 
 
 class JointResult(BaseModel):
-    """joint.json. The scores are each task's dev metric in points, 0 to 100."""
+    """joint.json. A score is a task's dev metric in points, 0 to 100."""
 
     model_config = ConfigDict(extra="forbid")
     format_version: Literal[1] = 1
@@ -21,15 +21,15 @@ class JointResult(BaseModel):
     leave_one_out: dict[str, float] = Field(
         description="task -> score of a new head on the frozen model that was trained on the other tasks"
     )
-    seconds: float = Field(ge=0, description="wall time of all its trainings")
+    seconds: float = Field(ge=0, description="wall time of all trainings")
 
 
 def write_joint_result(folder: Path, result: JointResult) -> None:
-    """Replaces joint.json in `folder` by one atomic rename."""
+    """Replaces joint.json in `folder` at once."""
     write_result_file(folder / FILE, result)
 
 
 def read_joint_result(folder: Path) -> JointResult | None:
-    """Reads joint.json; None if there is none. Raises TrainingError if it is damaged, naming the field."""
+    """Reads joint.json; returns None if it is missing. Raises TrainingError, naming the field, if it is damaged."""
     path = folder / FILE
     return read_result_file(path, JointResult, "train the joint model again") if path.is_file() else None

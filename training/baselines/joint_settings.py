@@ -1,20 +1,19 @@
-"""What a joint training is asked to do."""
+"""The settings of a joint training."""
 
-from pathlib import Path
 from typing import Any, Final, Self
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict
 
-from training.errors import TrainingError
 from training.hyper_parameters import HyperParameters, TrainingPrecision
 from training.kinds import Kind
 from training.prepared_task import PreparedTask
+from training.recorded_settings import RecordedSettings
 
 FILE: Final = "settings.json"
 
 
 class TaskSettings(BaseModel):
-    """What decides one task's score."""
+    """The settings that are one task's own."""
 
     model_config = ConfigDict(extra="forbid")
     kind: Kind
@@ -25,7 +24,7 @@ class TaskSettings(BaseModel):
 
     @classmethod
     def of(cls, task: PreparedTask) -> Self:
-        """A task's own."""
+        """Returns the settings of a prepared task."""
         data = task.data
         return cls(
             kind=task.kind,
@@ -36,10 +35,9 @@ class TaskSettings(BaseModel):
         )
 
 
-class JointSettings(BaseModel):
-    """settings.json: what all scores of one joint.json have in common, so that they can stand beside each other."""
+class JointSettings(RecordedSettings):
+    """settings.json: what all scores of one joint.json have in common, so that they can be compared."""
 
-    model_config = ConfigDict(extra="forbid")
     tasks: dict[str, TaskSettings]
     encoder: str
     encoder_fingerprint: str
@@ -54,12 +52,12 @@ class JointSettings(BaseModel):
 
     @property
     def hyper(self) -> HyperParameters:
-        """How the joint model trains."""
+        """The hyper-parameters of the joint model."""
         return self._hyper(self.learning_rate)
 
     @property
     def head_hyper(self) -> HyperParameters:
-        """How the head of a task that was left out trains."""
+        """The hyper-parameters of a left-out task's head."""
         return self._hyper(self.head_learning_rate)
 
     def _hyper(self, learning_rate: float) -> HyperParameters:
@@ -74,32 +72,8 @@ class JointSettings(BaseModel):
         )
 
     def named(self) -> dict[str, Any]:
-        """Each setting under the name that a message calls it."""
-        content = self.model_dump(mode="json")
-        tasks: dict[str, dict[str, Any]] = content.pop("tasks")
-        named = {"tasks": ", ".join(sorted(tasks)), **content}
-        named |= {f"{name} of {task}": value for task, own in tasks.items() for name, value in own.items()}
-        return {name.replace("_", " "): value for name, value in named.items()}
-
-
-def write_joint_settings(folder: Path, settings: JointSettings) -> None:
-    """Replaces settings.json in `folder` by one atomic rename."""
-    path = folder / FILE
-    staged = path.with_suffix(".part")
-    staged.write_text(settings.model_dump_json(indent=2) + "\n", encoding="utf-8")
-    staged.replace(path)
-
-
-def check_joint_settings(folder: Path, settings: JointSettings) -> None:
-    """Raises TrainingError if `folder`'s settings.json says something else, naming the first difference."""
-    path = folder / FILE
-    try:
-        found = JointSettings.model_validate_json(path.read_bytes()).named()
-    except (FileNotFoundError, ValidationError) as error:
-        raise TrainingError(f"{path} is missing or damaged: choose another --output.") from error
-    for name, value in settings.named().items():
-        if found[name] != value:
-            raise TrainingError(
-                f"{path} is of a joint training with {name} {found[name]}, not {value}, and scores of the two cannot "
-                "be compared: choose another --output, or ask for what was asked before."
-            )
+        """Returns each setting under the name that messages use; those of a task as "train rows of rte"."""
+        named = super().named()
+        tasks: dict[str, dict[str, Any]] = named.pop("tasks")
+        own = {f"{name.replace('_', ' ')} of {task}": value for task, of in tasks.items() for name, value in of.items()}
+        return {"tasks": ", ".join(sorted(tasks)), **named, **own}

@@ -10,7 +10,7 @@ from training.hyper_parameters import HyperParameters
 from training.loop import fit
 from training.prepared_task import PreparedTask
 
-MEAN = "mean of the tasks"  # with its spaces no task's name
+MEAN = "mean of the tasks"  # a task's name has no spaces
 
 # Yields the loss of each batch of one epoch.
 Losses = Callable[[], Iterator[torch.Tensor]]
@@ -19,10 +19,10 @@ Losses = Callable[[], Iterator[torch.Tensor]]
 def train_jointly(
     tasks: Sequence[PreparedTask], hyper: HyperParameters, title: str
 ) -> tuple[Encoder, dict[str, float]]:
-    """Trains a copy of the tasks' encoder on all of them and keeps the epoch whose mean dev metric is best.
+    """Trains a copy of the tasks' encoder on all tasks and keeps the epoch with the best mean dev metric.
 
-    Returns that encoder and each task's dev metric in that epoch. title: for the progress bar and messages.
-    Raises NotFiniteError if a loss is no number.
+    Returns the trained encoder and each task's dev metric in that epoch. title: for the progress bar and messages.
+    Raises NotFiniteError if a loss is NaN or infinite.
     """
     torch.manual_seed(hyper.seed)
     model = JointModel(tasks[0].encoder, tasks).to(tasks[0].device)
@@ -34,14 +34,14 @@ def train_jointly(
         scores = {task.name: task.scores(own)[task.metric] for task, own in pairs}
         return {**scores, MEAN: sum(scores.values()) / len(scores)}
 
-    result = fit(model, mixed(losses, batches, hyper.seed), sum(batches), evaluate, MEAN, hyper, title)
+    result = fit(model, mix_batches(losses, batches, hyper.seed), sum(batches), evaluate, MEAN, hyper, title)
     return model.encoder, {task.name: result.scores[task.name] for task in tasks}
 
 
-def mixed(losses: Sequence[Losses], batches: Sequence[int], seed: int) -> Losses:
-    """One epoch of all tasks: every batch of each once, in random order, so each task in proportion to its size.
+def mix_batches(losses: Sequence[Losses], batches: Sequence[int], seed: int) -> Losses:
+    """Returns one epoch of all tasks: each batch of each task once, in random order.
 
-    batches: how many each of `losses` yields.
+    losses: one per task. batches: the number of batches that each of `losses` yields.
     """
     shuffle = torch.Generator().manual_seed(seed)
     turns = [task for task, number in enumerate(batches) for _ in range(number)]

@@ -12,6 +12,7 @@ from training.hyper_parameters import ClassWeights, HyperParameters, TrainingPre
 from training.kinds import Kind
 
 DEFAULTS = HyperParameters()
+DEFAULT_CACHE_GB = 8.0
 
 Data = Annotated[
     str, typer.Argument(help="A folder with train and dev as .jsonl, .csv or .tsv, or hub:NAME[:CONFIGURATION].")
@@ -34,6 +35,9 @@ MaxLength = Annotated[int, typer.Option(help="Longer inputs are truncated to thi
 Seed = Annotated[int, typer.Option(help="Seed of new weights, shuffling and dropout.")]
 TrainRows = Annotated[int | None, typer.Option(min=1, help="Train on a random sample of this many rows.")]
 DevRows = Annotated[int | None, typer.Option(min=1, help="Score on a random sample of this many dev rows.")]
+CacheGb = Annotated[
+    float, typer.Option("--cache-gb", min=0, help="Disk space for the frozen layers' outputs, in GB; 0: none.")
+]
 
 
 def task_name(given: str | None, data: str) -> str:

@@ -24,13 +24,13 @@ def report(
     ] = False,
 ) -> None:
     """Write a page of tables and plots: the searches, the branches to serve, their cost and their errors."""
+    from training.report.collected_results import collect_results
     from training.report.page import make_page
-    from training.report.results import find_results
     from training.report.write import FILE, check_place, write_report
     from training.selection.mixed import mixed
 
     check_place(output)
-    found = find_results(results)
+    found = collect_results(results)
     for sentence in found.left_out:
         typer.echo(f"left out: {sentence}", err=True)
     suites = [mixed(found.options, c) for c in dict.fromkeys(threshold or [1.0])]

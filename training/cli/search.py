@@ -6,9 +6,11 @@ from typing import Annotated
 import typer
 
 from training.cli.options import (
+    DEFAULT_CACHE_GB,
     DEFAULTS,
     Accumulation,
     BatchSize,
+    CacheGb,
     Data,
     DevRows,
     EncoderName,
@@ -68,7 +70,7 @@ def search(
         float, typer.Option(min=0, help="Teachers this many points below the best count as equal; fewest layers win.")
     ] = 0.0,
     prune: Annotated[bool, typer.Option(help="Stop teachers that fall behind by more than noise.")] = True,
-    cache_gb: Annotated[float, typer.Option(min=0, help="Disk space for the frozen layers' outputs; 0: none.")] = 8.0,
+    cache_gb: CacheGb = DEFAULT_CACHE_GB,
     storage: Annotated[
         str | None, typer.Option(help="Optuna storage URL, for several machines; by default a SQLite file.")
     ] = None,

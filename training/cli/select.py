@@ -39,7 +39,7 @@ def select(
 
     from training.selection.mixed import mixed
     from training.selection.suite_file import check_new_suite, write_suite
-    from training.selection.table import print_table
+    from training.selection.suite_table import print_suites
 
     thresholds = threshold or [1.0]
     if suite is not None:
@@ -58,15 +58,15 @@ def select(
         content = {"encoder_layers": options.encoder_layers, "rows": [row.as_json() for row in rows]}
         typer.echo(json.dumps(content, ensure_ascii=False))
     else:
-        print_table(rows, Console())
+        print_suites(rows, Console())
     if suite is not None:
         typer.echo(f"{len(options.tasks)} branches -> {suite}", err=as_json)
 
 
 def _options(results: list[Path], scores: Path | None, teacher_layers: str | None) -> "Options":
     from training.search.layer_range import parse_range
-    from training.selection.scores import read_scores
-    from training.selection.searched import find_searched, read_searched
+    from training.selection.options_from_scores import read_scores
+    from training.selection.options_from_search import find_searched, read_searched
 
     if bool(results) == (scores is not None):
         raise TrainingError("name either searched folders or --scores FILE, and not both.")

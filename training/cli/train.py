@@ -7,9 +7,11 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from training.cli.options import (
+    DEFAULT_CACHE_GB,
     DEFAULTS,
     Accumulation,
     BatchSize,
+    CacheGb,
     Data,
     EncoderName,
     Epochs,
@@ -30,6 +32,7 @@ from training.cli.options import (
 
 if TYPE_CHECKING:
     from training.checkpoint import Checkpoint
+    from training.stored_states import Cache
 
 app = typer.Typer()
 
@@ -64,6 +67,7 @@ def finetune(
     precision: Format = DEFAULTS.precision,
     max_length: MaxLength = DEFAULTS.max_length,
     train_rows: TrainRows = None,
+    cache_gb: CacheGb = DEFAULT_CACHE_GB,
     seed: Seed = DEFAULTS.seed,
 ) -> None:
     """Train a teacher: fine-tune the top layers of an encoder on one task."""
@@ -76,7 +80,8 @@ def finetune(
     check_new(output)
     task_data = load_task(data, kind, train_rows, seed)
     hyper = hyper_parameters(locals())
-    _finish(fine_tune(task_data, name, load_encoder(encoder), layers, hyper, metric), output)
+    cache = _cache(output, cache_gb)
+    _finish(fine_tune(task_data, name, load_encoder(encoder), layers, hyper, metric, cache), output)
 
 
 @app.command()
@@ -94,6 +99,7 @@ def distill(
     class_weights: Weights = DEFAULTS.class_weights,
     precision: Format = DEFAULTS.precision,
     train_rows: TrainRows = None,
+    cache_gb: CacheGb = DEFAULT_CACHE_GB,
     seed: Seed = DEFAULTS.seed,
 ) -> None:
     """Distil a teacher into a student, a branch of fewer layers."""
@@ -107,7 +113,8 @@ def distill(
     task_data = load_task(data, checkpoint.record.kind, train_rows, seed)
     hyper = hyper_parameters(locals(), max_length=checkpoint.record.max_length)
     trained_with = load_encoder(encoder or checkpoint.record.encoder.name)
-    _finish(distill_student(checkpoint, task_data, trained_with, layers, hyper), output)
+    cache = _cache(output, cache_gb)
+    _finish(distill_student(checkpoint, task_data, trained_with, layers, hyper, cache), output)
 
 
 @app.command()
@@ -143,6 +150,13 @@ def evaluate(
         typer.echo(json.dumps({"task": record.task, "metric": record.metric, "rows": len(examples), "scores": scores}))
     else:
         typer.echo(_score_line(record.task, record.metric, scores))
+
+
+def _cache(output: Path, gigabytes: float) -> "Cache":
+    """Room for hidden states beside the checkpoint, on the disk that the user chose."""
+    from training.stored_states import Cache
+
+    return Cache(output.parent, round(gigabytes * 1e9))
 
 
 def _finish(checkpoint: "Checkpoint", output: Path) -> None:

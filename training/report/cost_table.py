@@ -1,14 +1,14 @@
-"""What each search cost, in seconds and in full fine-tunings."""
+"""The table of what each search cost, in seconds and in full fine-tunings."""
 
+from training.report.collected_results import CollectedResults
 from training.report.numbers import MISSING, seconds
 from training.report.plain_table import PlainTable
-from training.report.results import Results
 
 _HEADINGS = ["task", "hidden states", "teachers", "teacher logits", "students", "search", "full fine-tuning", "ratio"]
 
 
-def make_cost_table(results: Results) -> PlainTable:
-    """One line per task: wall seconds, and last how many full fine-tunings the search is worth."""
+def make_cost_table(results: CollectedResults) -> PlainTable:
+    """Returns one row per task: wall seconds, and the cost of the search in full fine-tunings."""
     rows = []
     for task in results.tasks:
         cost = task.result.cost

@@ -1,4 +1,4 @@
-"""The errors of one task's chosen branch, as the page shows them."""
+"""The section of the page on the errors of one task's chosen branch."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -8,19 +8,19 @@ from training.report.analysis.confusion import confusion_matrix, most_confused
 from training.report.analysis.labels import label_errors
 from training.report.analysis.predicted import Predicted
 from training.report.analysis.spans import SpanErrors, span_errors, sum_of_span_errors
+from training.report.collected_results import SearchedTask
 from training.report.figures.confusion_matrix import draw_confusion_matrix
 from training.report.figures.regression_scatter import draw_regression_scatter
 from training.report.image import Image, image_of
 from training.report.numbers import percent, points
 from training.report.plain_table import PlainTable
-from training.report.results import SearchedTask
 
 MOST = 20  # classes in a matrix, lines in a table
 
 
 @dataclass(frozen=True)
 class ErrorSection:
-    """sentences: how to read it; alone if there is nothing to show."""
+    """sentences: how to read the image or table; there may be neither."""
 
     sentences: list[str]
     image: Image | None = None
@@ -28,8 +28,11 @@ class ErrorSection:
 
 
 def make_error_section(task: SearchedTask, predicted: Predicted) -> ErrorSection:
-    """Classification: a confusion matrix, or the most confused pairs of many classes. Tagging and multi-label: a table
-    by type or label. Regression: predicted against true values."""
+    """Returns the errors in the form that fits the task's kind.
+
+    Classification: a confusion matrix, or the most confused pairs if there are many classes. Tagging and multi-label: a
+    table by type or label. Regression: a plot of predicted against true values.
+    """
     rows = len(predicted.golds)
     counted = f"On all {rows:,} dev rows of the data"
     counted += "." if rows == task.result.dev_rows else f"; the search scored {task.result.dev_rows:,} of them."
@@ -44,16 +47,14 @@ def _classification(task: SearchedTask, predicted: Predicted, counted: str) -> E
         image = image_of(
             draw_confusion_matrix(counts, labels), f"task_{task.name}_confusion.png", f"confusion matrix of {task.name}"
         )
-        reading = "Each line is a true class, each column an answer: what lies off the diagonal is wrong. The shade is "
-        return ErrorSection([counted, reading + "the share of the line."], image)
+        reading = "Each row is a true class, each column an answer; answers off the diagonal are wrong. The shade is "
+        return ErrorSection([counted, reading + "the share of the row."], image)
     pairs = most_confused(predicted.golds, predicted.answers, MOST)
     if not pairs:
         return ErrorSection([counted, "No row is wrong."])
     rows = [[pair.gold, pair.predicted, str(pair.rows), percent(pair.share)] for pair in pairs]
-    table = PlainTable(["true class", "taken for", "rows", "of the class"], rows, texts=2)
-    return ErrorSection(
-        [counted, f"Of its {len(labels)} classes, the pairs that it takes for each other most often."], table=table
-    )
+    table = PlainTable(["true class", "answer", "rows", "of the class"], rows, texts=2)
+    return ErrorSection([counted, f"The most frequently confused pairs of its {len(labels)} classes."], table=table)
 
 
 def _tagging(task: SearchedTask, predicted: Predicted, counted: str) -> ErrorSection:  # noqa: ARG001
@@ -63,8 +64,8 @@ def _tagging(task: SearchedTask, predicted: Predicted, counted: str) -> ErrorSec
     return ErrorSection(
         [
             counted,
-            "Spurious spans are found where there is none. Wrong type: the right words under another name. Wrong "
-            "boundary: a span that overlaps the true one.",
+            "Spurious: a span where the data has none. Wrong type: the right words with another type. Wrong boundary: "
+            "a span that overlaps the true one.",
             *_cut(len(entries), "types"),
         ],
         table=PlainTable(headings, [_span_row(entry) for entry in shown]),
@@ -73,8 +74,8 @@ def _tagging(task: SearchedTask, predicted: Predicted, counted: str) -> ErrorSec
 
 def _span_row(entry: SpanErrors) -> list[str]:
     measures = [points(value) for value in (entry.precision, entry.recall, entry.f1)]
-    kinds = [str(count) for count in (entry.missed, entry.wrong_type, entry.wrong_boundary, entry.spurious)]
-    return [entry.type, str(entry.gold), *measures, *kinds]
+    counts = [str(count) for count in (entry.missed, entry.wrong_type, entry.wrong_boundary, entry.spurious)]
+    return [entry.type, str(entry.gold), *measures, *counts]
 
 
 def _multi_label(task: SearchedTask, predicted: Predicted, counted: str) -> ErrorSection:
@@ -85,7 +86,11 @@ def _multi_label(task: SearchedTask, predicted: Predicted, counted: str) -> Erro
         for entry in entries[:MOST]
     ]
     return ErrorSection(
-        [counted, "For each label the rows that have it and the rows that got it.", *_cut(len(entries), "labels")],
+        [
+            counted,
+            "For each label, the rows that have it (rows) and the rows that the branch gave it (answered).",
+            *_cut(len(entries), "labels"),
+        ],
         table=PlainTable(["label", "rows", "answered", "precision", "recall", "F1"], rows),
     )
 
@@ -96,8 +101,8 @@ def _regression(task: SearchedTask, predicted: Predicted, counted: str) -> Error
         f"task_{task.name}_scatter.png",
         f"predicted against true values of {task.name}",
     )
-    return ErrorSection([counted, "One dot is one row; on the dashed line the answer is right."], image)
+    return ErrorSection([counted, "Each dot is a row; on the dashed line the answer is right."], image)
 
 
 def _cut(count: int, what: str) -> Sequence[str]:
-    return [f"Of its {count} {what} the {MOST} with the most errors."] if count > MOST else []
+    return [f"The table has the {MOST} of its {count} {what} with the most errors."] if count > MOST else []

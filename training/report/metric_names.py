@@ -1,4 +1,4 @@
-"""Metrics as a reader knows them."""
+"""Names of metrics as readers know them."""
 
 _NAMES = {
     "f1": "F1",
@@ -12,5 +12,5 @@ _NAMES = {
 
 
 def metric_name(metric: str) -> str:
-    """'span_f1' -> 'span F1'."""
+    """Returns the name for the page: 'span_f1' -> 'span F1'."""
     return _NAMES.get(metric, metric.replace("_", " "))

@@ -1,20 +1,20 @@
-"""Numbers as the page prints them."""
+"""Formats numbers for the page."""
 
 MISSING = "\N{EN DASH}"
 
 
 def points(value: float | None) -> str:
-    """A score in points with one decimal, as in the paper's tables."""
+    """Formats a score in points with one decimal, as in the paper's tables."""
     return MISSING if value is None else f"{value:.1f}"
 
 
 def percent(share: float | None) -> str:
-    """0.343 -> '34.3 %'."""
+    """Formats a share: 0.343 -> '34.3 %'."""
     return MISSING if share is None else f"{100 * share:.1f} %"
 
 
 def seconds(value: float | None) -> str:
-    """A duration in seconds, to a tenth where it is short."""
+    """Formats a duration in seconds, with a decimal below 100 s."""
     if value is None:
         return MISSING
     return f"{value:.1f}" if value < 100 else f"{value:,.0f}"

@@ -1,4 +1,4 @@
-"""report.html: all that the report says, in one file."""
+"""report.html: the whole report in one file."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -6,54 +6,62 @@ from pathlib import Path
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
-from training.report import columns
 from training.report.analysis.predicted import Predicted
-from training.report.columns import Column, column_of
+from training.report.collected_results import CollectedResults
+from training.report.comparison_columns import (
+    Column,
+    distilled_columns,
+    full_fine_tuning_column,
+    joint_columns,
+    suite_column,
+    vanilla_columns,
+    without_distillation_column,
+)
+from training.report.comparison_table import make_comparison_table
 from training.report.cost_table import make_cost_table
 from training.report.figures.search_cost import draw_search_cost
 from training.report.figures.student_layers import draw_student_layers, with_both_starts
 from training.report.figures.teacher_layers import draw_teacher_layers
 from training.report.figures.trade_off import Point, draw_trade_off
+from training.report.headline import make_headline
 from training.report.image import Image, image_of
-from training.report.results import Results
-from training.report.summary import summarize
-from training.report.sweep import sweep_thresholds
-from training.report.table import make_table
 from training.report.task_section import make_task_section
+from training.report.threshold_sweep import sweep_thresholds
 from training.selection.suite import Suite
 
-# Stands in the page's head; by it an earlier report is known.
+# In the page's head; identifies the page of an earlier report.
 GENERATOR = "espalier report"
 
 
 @dataclass(frozen=True)
 class Page:
-    """images: the plots of the page once more, for use elsewhere."""
+    """images: the plots in the page, to be saved as files too."""
 
     html: str
     images: list[Image]
 
 
-def make_page(results: Results, suites: Sequence[Suite], predicted: Mapping[str, Predicted | str]) -> Page:
-    """suites: the mixed selections, at least one; the first one's branches are those whose errors are shown.
+def make_page(results: CollectedResults, suites: Sequence[Suite], predicted: Mapping[str, Predicted | str]) -> Page:
+    """Builds the page.
 
-    predicted: for each task the answers of its branch on dev, or a sentence that says why there are none.
+    suites: the mixed selections, at least one; the page shows the errors of the first one's branches.
+    predicted: for each task the answers of its branch on dev, or a sentence that says why they are missing.
     """
-    full = columns.full_fine_tuning(results)
-    fixed = [*columns.distilled(results), columns.without_distillation(results)]
-    chosen = [column_of(suite) for suite in suites]
-    compared = [full, *columns.joint_training(results), *columns.vanilla(results), *fixed, *chosen]
+    full = full_fine_tuning_column(results)
+    fixed = [*distilled_columns(results), without_distillation_column(results)]
+    chosen = [suite_column(suite) for suite in suites]
+    compared = [full, *joint_columns(results), *vanilla_columns(results), *fixed, *chosen]
     both_starts = with_both_starts(results.tasks)
     with_cost_unit = [task for task in results.tasks if task.result.cost.full_fine_tuning]
 
     teacher_layers = image_of(
-        draw_teacher_layers(results.tasks), "teacher_layers.png", "score against L, one panel per task"
+        draw_teacher_layers(results.tasks), "teacher_layers.png", "score by L, one panel per task"
     )
     student_layers = (
         image_of(
             draw_student_layers(both_starts),
             "student_layers.png",
-            "score against l for both starts, one panel per task",
+            "score by l for both starts, one panel per task",
         )
         if both_starts
         else None
@@ -79,8 +87,8 @@ def make_page(results: Results, suites: Sequence[Suite], predicted: Mapping[str,
         tasks=results.names,
         left_out=results.left_out,
         threshold=f"{suites[0].threshold:g}",
-        summary=summarize(results, chosen[0], full),
-        table=make_table(results, compared, full),
+        summary=make_headline(results, chosen[0], full),
+        table=make_comparison_table(results, compared, full),
         highlighted=chosen[0].name,
         teacher_layers=teacher_layers,
         student_layers=student_layers,
@@ -95,19 +103,19 @@ def make_page(results: Results, suites: Sequence[Suite], predicted: Mapping[str,
     return Page(html, [image for image in shown if image is not None])
 
 
-def _trade_off(results: Results, suites: Sequence[Suite], fixed: Sequence[Column], full: Column) -> Image:
+def _trade_off(results: CollectedResults, suites: Sequence[Suite], fixed: Sequence[Column], full: Column) -> Image:
     sweep = sweep_thresholds(results.options, [suite.threshold for suite in suites if suite.threshold is not None])
     figure = draw_trade_off(
-        sweep=_points(results, [column_of(suite) for suite in sweep], full),
-        marked=_name_thresholds(suites, _points(results, [column_of(suite) for suite in suites], full)),
+        sweep=_points(results, [suite_column(suite) for suite in sweep], full),
+        marked=_name_thresholds(suites, _points(results, [suite_column(suite) for suite in suites], full)),
         fixed=_points(results, fixed, full),
         full_average=full.average(results.names),
     )
-    return image_of(figure, "trade_off.png", "average score against overhead for all thresholds c")
+    return image_of(figure, "trade_off.png", "average score by overhead for all thresholds c")
 
 
-def _points(results: Results, some: Sequence[Column], full: Column) -> list[Point]:
-    """Those of the columns that are complete."""
+def _points(results: CollectedResults, some: Sequence[Column], full: Column) -> list[Point]:
+    """Returns the points of the columns that have all tasks."""
     points = []
     for column in some:
         average, overhead = column.average(results.names), column.overhead(results.names, results.encoder_layers)
@@ -117,7 +125,7 @@ def _points(results: Results, some: Sequence[Column], full: Column) -> list[Poin
 
 
 def _name_thresholds(suites: Sequence[Suite], points: Sequence[Point]) -> list[Point]:
-    """The points named by their thresholds, those that fall together by all of theirs: 'c = 2, 3'."""
+    """Names each point after its threshold, and points that coincide after all of theirs: 'c = 2, 3'."""
     names: dict[Point, list[str]] = {}
     for suite, point in zip(suites, points, strict=True):
         names.setdefault(replace(point, name=""), []).append(f"{suite.threshold:g}")

@@ -1,11 +1,11 @@
-"""A table of texts and numbers."""
+"""A table of the page that holds plain texts and numbers."""
 
 from dataclasses import dataclass
 
 
 @dataclass(frozen=True)
 class PlainTable:
-    """texts: how many columns, from the left, hold text; the others hold numbers."""
+    """texts: the number of columns, from the left, with text; the others hold numbers."""
 
     headings: list[str]
     rows: list[list[str]]

@@ -1,4 +1,4 @@
-"""What a chosen checkpoint answers on the dev rows of its task."""
+"""The answers of the chosen checkpoints on the dev rows of their tasks."""
 
 from collections.abc import Callable, Sequence
 
@@ -11,7 +11,7 @@ from training.evaluator import decode, logits_of
 from training.fingerprint import trunk_fingerprints
 from training.model import Trunk
 from training.report.analysis.predicted import Predicted
-from training.report.results import Results, SearchedTask
+from training.report.collected_results import CollectedResults, SearchedTask
 from training.selection.options import Option
 from training.selection.suite import Suite
 from training.task_model import ComputedStates, TaskModel
@@ -19,10 +19,10 @@ from training.tokenization import tokenize
 from training.trunk_fit import check_fingerprint
 
 
-def predict_all(results: Results, suite: Suite, tell: Callable[[str], None]) -> dict[str, Predicted | str]:
-    """For each task the answers of the branch that `suite` chose, or a sentence that says why there are none.
+def predict_all(results: CollectedResults, suite: Suite, tell: Callable[[str], None]) -> dict[str, Predicted | str]:
+    """Returns, for each task, the answers of its branch in `suite`, or a sentence that says why they are missing.
 
-    tell: told of each task as it begins.
+    tell: called with a line for each task before its branch runs.
     """
     try:
         encoder = load_encoder(results.encoder)
@@ -43,16 +43,16 @@ def predict_dev(task: SearchedTask, option: Option, encoder: Encoder, fingerprin
     """Runs the option's checkpoint on all dev rows of the task's data.
 
     fingerprints: f(0), f(1), ... of the encoder, at least up to the checkpoint's tap.
-    Raises TrainingError if the checkpoint or the data cannot be read or are not those of the search.
+    Raises TrainingError if the checkpoint or the data cannot be read, or differ from those of the search.
     """
     if option.checkpoint is None:
-        raise TrainingError(f"{task.folder}: the {option.kind} of {option.layers} layers kept no checkpoint.")
+        raise TrainingError(f"{task.folder}: the {option.role} of {option.layers} layers has no checkpoint.")
     checkpoint = load_checkpoint(option.checkpoint)
     record = checkpoint.record
     check_fingerprint(record, encoder.name, fingerprints)
     data = load_task(task.result.data, task.result.kind)
     if data.sha256 != task.result.data_sha256 or list(data.labels) != record.labels:
-        raise TrainingError(f"{task.result.data} is no longer the data that was searched: search again.")
+        raise TrainingError(f"{task.result.data} has changed since the search: search again.")
     device = training_device()
     trunk = Trunk(encoder, [record.tap]).to(device)
     model = TaskModel(ComputedStates(trunk), checkpoint.branch.to(device))

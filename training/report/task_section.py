@@ -1,21 +1,21 @@
-"""What the page says of one task."""
+"""The section of the page on one task."""
 
 from dataclasses import dataclass
 
 from training.kinds import Kind
 from training.report.analysis.predicted import Predicted
+from training.report.collected_results import SearchedTask
 from training.report.error_section import ErrorSection, make_error_section
 from training.report.figures.learning_curves import draw_learning_curves
 from training.report.image import Image, image_of
 from training.report.metric_names import metric_name
 from training.report.numbers import points
-from training.report.results import SearchedTask
 from training.selection.options import Option
 
 
 @dataclass(frozen=True)
 class TaskSection:
-    """facts: what the task is. chosen: its branch. failed: trials that did not finish, and why."""
+    """facts: kind and size of the task. chosen: its branch. failed: the trials that failed, with the reason."""
 
     name: str
     facts: str
@@ -26,7 +26,7 @@ class TaskSection:
 
 
 def make_task_section(task: SearchedTask, option: Option, predicted: Predicted | str) -> TaskSection:
-    """option: the chosen branch. predicted: its answers, or why there are none."""
+    """Builds the section. option: the chosen branch. predicted: its answers, or the reason why they are missing."""
     result = task.result
     labels = "" if result.kind is Kind.PAIR_REGRESSION else f", {len(result.labels)} labels"
     facts = (
@@ -35,12 +35,12 @@ def make_task_section(task: SearchedTask, option: Option, predicted: Predicted |
     )
     trial = task.trial_of(option)
     scores = ", ".join(f"{metric_name(metric)} {points(score)}" for metric, score in trial.scores.items())
-    chosen = f"{option.kind} of {option.layers} {'layer' if option.layers == 1 else 'layers'} on tap {option.tap}" + (
+    chosen = f"{option.role} of {option.layers} {'layer' if option.layers == 1 else 'layers'} on tap {option.tap}" + (
         f": {scores}" if scores else ""
     )
     failed = [
         f"{trial.role} of {trial.layers} layers, learning rate {trial.learning_rate:g}, seed {trial.seed}: "
-        f"{trial.message or 'no reason was kept'}"
+        f"{trial.message or 'no reason was recorded'}"
         for trial in result.trials
         if trial.state == "failed"
     ]

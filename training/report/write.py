@@ -1,57 +1,61 @@
-"""The report's folder: report.html and its plots once more."""
+"""Writes the report's folder: report.html, and each of its plots as a file of its own."""
 
 import os
 import re
-import tempfile
+import shutil
 from pathlib import Path
 from typing import Final
 
+from training.atomic_write import replace_file
 from training.errors import TrainingError
 from training.report.page import GENERATOR, Page
 
 FILE: Final = "report.html"
-_STAGED = ".staged-"
+_STAGING: Final = ".staged"
 
 
 def check_place(folder: Path) -> None:
-    """Raises TrainingError unless `folder` is new, empty, or holds nothing but an earlier report; asked before work."""
+    """Checks the report's folder; the caller asks before it does the work.
+
+    Raises TrainingError unless `folder` is writable and is new, empty, or holds nothing but an earlier report.
+    """
     if folder.is_dir():
-        own = _files_of(folder / FILE)
-        # A report that was killed while it was written leaves what it staged; that is no one's work.
-        others = [path.name for path in folder.iterdir() if path.name not in own and not path.name.startswith(_STAGED)]
+        # A report that was killed while it was written leaves its staging folder.
+        others = {path.name for path in folder.iterdir()} - _files_of(folder / FILE) - {_STAGING}
         if others:
             raise TrainingError(
                 f"{folder} holds other things than an earlier report ({min(others)} is there): choose another --output."
             )
     elif os.path.lexists(folder):
-        raise TrainingError(f"{folder} is no folder: choose another --output.")
+        raise TrainingError(f"{folder} is not a folder: choose another --output.")
     home = next(place for place in (folder, *folder.absolute().parents) if place.is_dir())
     if not os.access(home, os.W_OK):
         raise TrainingError(f"{home} cannot be written to: choose another --output.")
 
 
 def write_report(folder: Path, page: Page) -> None:
-    """Puts the page and its plots into `folder`, in place of an earlier report.
+    """Writes the page and its plots to `folder`, in place of an earlier report.
 
-    Who opens the page finds a whole one at any moment: it is replaced by one rename and needs no other file.
+    The page is replaced first and needs no other file, so a reader always finds a complete report. If the disk is full
+    after that, the same call can be repeated: the page names the plots that belong to it.
     Raises TrainingError as check_place does.
     """
     check_place(folder)
-    folder.mkdir(parents=True, exist_ok=True)
     earlier = _files_of(folder / FILE)
-    with tempfile.TemporaryDirectory(dir=folder, prefix=_STAGED) as temporary:
-        staged = Path(temporary)
+    staging = folder / _STAGING
+    staging.mkdir(parents=True, exist_ok=True)
+    try:
+        replace_file(folder / FILE, page.html, staged_in=staging)
+        for name in earlier - {FILE} - {image.file for image in page.images}:
+            (folder / name).unlink(missing_ok=True)
         for image in page.images:
-            (staged / image.file).write_bytes(image.png)
-        (staged / FILE).write_text(page.html, encoding="utf-8")
-        for name in (*(image.file for image in page.images), FILE):
-            (staged / name).replace(folder / name)
-    for name in earlier - {FILE} - {image.file for image in page.images}:
-        (folder / name).unlink(missing_ok=True)
+            replace_file(folder / image.file, image.png, staged_in=staging)
+    finally:
+        shutil.rmtree(staging)
 
 
 def _files_of(page: Path) -> set[str]:
-    """The files of the report whose page this is; none if it is no report."""
+    """Returns the names of the files that belong to this page; none if it is not a report."""
     html = page.read_text(encoding="utf-8", errors="replace") if page.is_file() else ""
     if f'content="{GENERATOR}"' not in html:
         return set()

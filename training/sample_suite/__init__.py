@@ -1,4 +1,4 @@
-"""A small English data set for five tasks, written by a grammar instead of downloaded."""
+"""A small English data set for five tasks. A grammar writes it, so nothing is downloaded."""
 
 from training.sample_suite.write import write_sample_suite
 

@@ -1,7 +1,7 @@
-"""Pairs of an utterance and the next one: does the second belong to the first?
+"""Pairs of an utterance and a follow-up: does the second belong to the first?
 
-It does not where it is the follow-up of another domain, or speaks of another person, place or thing than
-the first did. Both labels draw from the same follow-ups, so neither text tells the label alone.
+It does not if it is a follow-up of another domain, or speaks of another person, place or thing than the first. Both
+labels draw from the same follow-ups, so neither text tells the label alone.
 """
 
 import random
@@ -11,8 +11,8 @@ from training.sample_suite.grammar import DOMAINS, Grammar, Utterance, Word
 
 LABELS = ("coherent", "incoherent")
 
-# Domain -> follow-ups that fit each of its intents. `<slot>` is what the first utterance said for that slot.
-# Every third is kept for the dev set.
+# Domain -> follow-ups that fit all of its intents. `<slot>` repeats what the first utterance said for that slot.
+# Every third one is reserved for the dev set.
 FOLLOW_UPS: dict[str, list[str]] = {
     "alarm": [
         "[hm|no] , I'd rather [sleep|stay in bed] until {time}", "and does it ring {date} [as well|too] ?",
@@ -62,11 +62,11 @@ _SAID = re.compile(r"<(\w+)>")
 
 
 def pair(grammar: Grammar, label: str) -> tuple[list[Word], list[Word]]:
-    """An utterance and a follow-up that is `coherent` or `incoherent` with it."""
+    """Returns an utterance and a follow-up that is `coherent` or `incoherent` with it."""
     rng = grammar.rng
     while True:
         first = grammar.utter(rng.choice(tuple(DOMAINS)))
-        # What the follow-up speaks of: the first utterance, or one that was never said.
+        # The follow-up speaks of `topic`: the first utterance, or one that was never said.
         topic = first if label == "coherent" else grammar.utter(rng.choice(_other_intents(first, rng)))
         follow_up = grammar.pick(FOLLOW_UPS[topic.domain])
         echoed = _SAID.findall(follow_up)
@@ -78,11 +78,11 @@ def pair(grammar: Grammar, label: str) -> tuple[list[Word], list[Word]]:
 
 
 def _other_intents(first: Utterance, rng: random.Random) -> list[str]:
-    """One time in four the intents of the same domain, which is harder; else those of all others."""
+    """Returns the intents of the same domain one time in four, which is harder; else those of all other domains."""
     near = rng.random() < 0.25
     return [intent for intent, domain in DOMAINS.items() if (domain == first.domain) == near]
 
 
 def _contradicts(topic: Utterance, first: Utterance, echoed: list[str]) -> bool:
-    """Whether what is echoed of `topic` was said in another way in `first`: there "Anna", here "Bob"."""
+    """Tells whether `first` has another value for an echoed slot of `topic`: there "Anna", here "Bob"."""
     return any(topic.values[slot] != first.values.get(slot, topic.values[slot]) for slot in echoed)

@@ -1,8 +1,8 @@
-"""Utterances said with a feeling: it shows in what is said around the request, seldom in one word."""
+"""Utterances with an emotion. It shows in the words around the request, seldom in one word."""
 
 from training.sample_suite.grammar import DOMAINS, MARKS, Grammar, Word, close
 
-# Every third remark is kept for the dev set. An opener ends with its mark; a closer may begin with a comma.
+# Every third remark is reserved for the dev set. An opener ends with its mark; a closer may begin with a comma.
 OPENERS: dict[str, list[str]] = {
     "neutral": [
         "when you have a [moment|second] ,", "[next|also|now] ,", "one more thing ,",
@@ -85,7 +85,7 @@ EMOTIONS = tuple(OPENERS)
 
 
 def say_with_emotion(grammar: Grammar, emotion: str) -> list[Word]:
-    """A request of any intent with an opener, a closer or both that carry `emotion`."""
+    """Returns a request of any intent, with an opener, a closer or both that carry `emotion`."""
     words = [*grammar.utter(grammar.rng.choice(tuple(DOMAINS))).words]
     form = grammar.rng.choice(("opener", "opener", "closer", "both"))
     if form != "opener":

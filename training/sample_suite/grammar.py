@@ -1,8 +1,7 @@
-"""The expansion machinery: templates with slots -> words with BIO tags.
+"""Expands templates with slots into words with BIO tags.
 
-The notation of a template: `[a|b|]` is one of its alternatives, and may be nested; `<name>` is a phrase;
-`{name}` is a slot, whose words are tagged. A slot inside a slot's value belongs to the outer one.
-Punctuation stands apart, as a word of its own.
+The notation of a template: `[a|b|]` is one of the alternatives, and can be nested; `<name>` is a phrase; `{name}` is a
+slot, whose words are tagged. A slot inside a slot's value belongs to the outer slot. A punctuation mark is a word.
 """
 
 import random
@@ -32,7 +31,7 @@ class Word(NamedTuple):
 
 @dataclass(frozen=True)
 class Utterance:
-    """`values` holds what was said for each slot, so that a follow-up can speak of it again."""
+    """values: slot -> its text, so that a follow-up can repeat it."""
 
     words: tuple[Word, ...]
     intent: str
@@ -44,19 +43,19 @@ class Utterance:
 
 
 class Grammar:
-    """Draws utterances with `rng`; `held_out` opens the third of all items that train never sees."""
+    """Draws utterances with `rng`. held_out: also uses the third of all items that train never sees."""
 
     def __init__(self, rng: random.Random, held_out: bool) -> None:
         self.rng = rng
         self.held_out = held_out
 
     def pick(self, items: Sequence[str]) -> str:
-        """One of `items`: without `held_out`, none of every third."""
+        """Draws one of `items`; every third item only with `held_out`."""
         open_items = [item for place, item in enumerate(items) if self.held_out or place % 3 != 2]
         return self.rng.choice(open_items)
 
     def utter(self, intent: str, opener: str = "") -> Utterance:
-        """A request of `intent`, after an `opener` in the notation of the templates."""
+        """Draws a request of `intent`. opener: a template that precedes it."""
         template = f"{opener} {self.pick(TEMPLATES[DOMAINS[intent]][intent])}"
         values: dict[str, str] = {}
         return Utterance(tuple(self.expand(template, values=values)), intent, values)
@@ -64,7 +63,7 @@ class Grammar:
     def expand(
         self, template: str, phrases: Mapping[str, str] = PHRASES, values: dict[str, str] | None = None
     ) -> list[Word]:
-        """The words of one reading of `template`; what was drawn for its slots is entered in `values`."""
+        """Draws the words of `template`, and enters the text of each slot in `values`."""
         words: list[Word] = []
         for part in _SLOT_OR_WORD.finditer(self._choose(template, phrases)):
             slot = part.group(1)
@@ -90,7 +89,7 @@ class Grammar:
         return template
 
     def spell(self, words: Sequence[Word]) -> list[Word]:
-        """Cases and punctuates `words`: tidy, hasty (lower case) or bare, as a speech recogniser writes."""
+        """Sets case and punctuation of `words`: tidy, hasty (lower case), or bare as from a speech recogniser."""
         style = self.rng.choice(("tidy", "hasty", "bare"))
         if style == "bare":
             return [Word(text.lower(), tag) for text, tag in words if text not in MARKS]
@@ -105,7 +104,7 @@ class Grammar:
 
 
 def close(words: Sequence[Word]) -> list[Word]:
-    """`words` with a question mark or full stop where they end without a mark."""
+    """Adds a question mark or full stop to `words` that end without a mark."""
     if words[-1].text in MARKS:
         return [*words]
     start = max((place + 1 for place, word in enumerate(words) if word.text in MARKS), default=0)
@@ -113,5 +112,5 @@ def close(words: Sequence[Word]) -> list[Word]:
 
 
 def text_of(words: Sequence[Word]) -> str:
-    """`words` as running text: marks stand at the word before them."""
+    """Joins `words` into running text: a mark follows the word before it without a space."""
     return re.sub(r" (?=[,.!?](?: |$))", "", " ".join(word.text for word in words))

@@ -1,6 +1,6 @@
 """What people ask of an assistant: domain -> intent -> templates, in the notation of `grammar.py`.
 
-Every third template is kept for the dev set (see `Grammar.pick`).
+Every third template is reserved for the dev set (see `Grammar.pick`).
 """
 
 TEMPLATES: dict[str, dict[str, list[str]]] = {

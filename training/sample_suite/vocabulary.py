@@ -1,7 +1,7 @@
-"""What fills the slots and phrases of the templates, in the notation of `grammar.py`.
+"""The texts for the slots and phrases of the templates, in the notation of `grammar.py`.
 
-Every third item of a list is kept for the dev set (see `Grammar.pick`), so names are lists and the closed
-sets, times and dates, are one item each.
+Every third item of a list is reserved for the dev set (see `Grammar.pick`). So names are lists, and the closed sets,
+times and dates, are one item each.
 """
 
 _HOUR = "[one|two|three|four|five|six|seven|eight|nine|ten|eleven]"
@@ -71,7 +71,7 @@ SLOTS: dict[str, list[str]] = {
     ],
 }  # fmt: skip
 
-# Wordings that carry no slot of their own and may stand in any template.
+# Phrases that any template can use.
 PHRASES: dict[str, str] = {
     "ask": "[could you|can you|please|would you|go ahead and|i'd like you to|||||||]",
     "opener": "[||||||[hey|okay|so|right] ,|[hello|um|listen] ,]",

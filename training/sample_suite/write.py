@@ -20,10 +20,10 @@ _MAX_TRIES = 2000
 def write_sample_suite(directory: Path, seed: int = 0, train_rows: int = 1200, dev_rows: int = 240) -> dict[str, Path]:
     """Writes `<directory>/<task>/train.jsonl` and `dev.jsonl` for each task and returns the tasks' folders.
 
-    The classes are balanced to one row, no text occurs twice in a task, and the dev rows also use the third
-    of all templates and names that train never sees. The same arguments write the same bytes everywhere.
-    Raises TrainingError where a task's folder exists already, and ValueError where so many different rows
-    cannot be written, or so few cannot hold every label.
+    The classes are balanced to one row, and no text occurs twice in a task. The dev rows also use the third of all
+    templates and names that train never sees. The same arguments write the same bytes everywhere.
+    Raises TrainingError if a task's folder exists, and ValueError if the grammar cannot write that many different rows
+    or the rows are too few for all labels.
     """
     if min(train_rows, dev_rows) < len(DOMAINS):
         raise ValueError(
@@ -56,9 +56,9 @@ def _rows(
     written: set[str],
     known_tags: set[str] | None = None,
 ) -> list[Row]:
-    """`count` rows whose `labels` take turns, in random order, with no tag but `known_tags` (None: any).
+    """Returns `count` rows in random order, balanced over `labels`, with tags of `known_tags` only (None: any).
 
-    Their words are added to `written`, and no row says what is there already.
+    Skips rows whose words are in `written`, and adds the words of its rows to it.
     """
     rows: list[Row] = []
     for number in range(count):
@@ -80,7 +80,7 @@ def _rows(
 
 
 def _said(row: Row) -> str:
-    """The words of a row without case and marks: rows that an uncased model cannot tell apart are one."""
+    """Returns a row's words without case and marks: an uncased model cannot tell such rows apart."""
     said = " ".join([*row.get("tokens", ()), row.get("text", ""), row.get("text_pair", "")]).lower()
     return " ".join("".join(" " if sign in MARKS else sign for sign in said).split())
 
@@ -111,7 +111,7 @@ def _coherence_row(grammar: Grammar, label: str) -> Row:
     return {"text": text_of(first), "text_pair": text_of(second), "label": label}
 
 
-# Task -> what writes one row, and the labels that take turns (for `slots`, the intents).
+# Task -> the function that writes one row, and the labels to balance (for `slots`, the intents).
 _TASKS: dict[str, tuple[Callable[[Grammar, str], Row], tuple[str, ...]]] = {
     "domain": (_domain_row, tuple(TEMPLATES)),
     "intent": (_intent_row, tuple(DOMAINS)),

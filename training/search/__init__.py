@@ -1,1 +1,1 @@
-"""The search for L and l of one task, its baselines in the same harness, and the result it leaves behind."""
+"""The search for L and l of one task: its trials, its baselines and its result."""

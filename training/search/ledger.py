@@ -1,8 +1,9 @@
-"""Which trials are to do, under way and done: an Optuna study that several processes work on.
+"""An Optuna study that several processes work on: the trials to do, under way and done.
 
-Who trains holds a lock file, which the operating system lets go of when the process ends, however it ends. So a trial
-that still says "running" and whose lock is free was killed, and the next process that looks takes it up at once.
-(Optuna's own heartbeat does the same after a delay, and only inside study.optimize, which would invent new trials.)
+The process that trains a trial holds a file lock. The operating system releases the lock when the process ends, also
+when it is killed. A trial that still says "running" while its lock is free was therefore killed, and the next process
+trains it again. (Optuna's heartbeat does the same after a delay, and only inside study.optimize, which samples trials
+of its own.)
 """
 
 import contextlib
@@ -22,20 +23,20 @@ from training.search.spec import Spec
 
 optuna.logging.set_verbosity(optuna.logging.WARNING)
 
-# User attributes of a trial: what it trains, and what it came to. A trial that was killed has no result.
+# User attributes of a trial: its specification and its result. A trial that was killed has no result.
 SPEC, RESULT = "spec", "result"
 
 
 @dataclass(frozen=True)
 class Claim:
-    """A trial that this process alone trains now."""
+    """A trial that this process trains, and no other."""
 
     spec: Spec
     trial: optuna.Trial
     last_epoch: int
 
     def after_epoch(self, epoch: int, score: float) -> None:
-        """Records a score. Raises optuna.TrialPruned if the trial has fallen behind and could still save an epoch."""
+        """Records a score. Raises optuna.TrialPruned if the pruner stops the trial before its last epoch."""
         with _storage_errors():
             self.trial.report(score, epoch)
             if epoch < self.last_epoch and self.trial.should_prune():
@@ -43,14 +44,14 @@ class Claim:
 
     @property
     def epochs(self) -> dict[int, float]:
-        """The scores recorded so far."""
+        """The scores recorded so far, by epoch."""
         return dict(self.trial.study.trials[self.trial.number].intermediate_values)
 
 
 class Ledger:
-    """One study: trials that are compared with each other, so of one role, and of students of one teacher.
+    """One study. Its trials are compared with each other, so they have one role; students also have one teacher.
 
-    epochs: how many each trial trains.
+    epochs: the number of epochs that each trial trains.
     """
 
     def __init__(self, folder: Path, storage: str, name: str, epochs: int, pruner: optuna.pruners.BasePruner) -> None:
@@ -64,7 +65,7 @@ class Ledger:
 
     @contextlib.contextmanager
     def claim(self, specs: Sequence[Spec]) -> Iterator[Claim | None]:
-        """The first of `specs` that is neither done nor under way elsewhere, for as long as the context lasts."""
+        """Claims, until the context ends, the first of `specs` that is neither done nor under way; else yields None."""
         with contextlib.ExitStack() as held:
             with _storage_errors(), self.lock:
                 self._end_killed()
@@ -75,7 +76,7 @@ class Ledger:
                 else:
                     self.study.enqueue_trial(spec.params, user_attrs={SPEC: spec.params})
                     trial = self.study.ask()
-                    # Suggested is what was enqueued, for whoever looks at the study; the ranges only have to hold it.
+                    # The suggestions are the enqueued values, for Optuna to show; the ranges only have to include them.
                     trial.suggest_categorical("role", ["teacher", "student", "full", "vanilla"])
                     trial.suggest_int("layers", 1, 1000)
                     trial.suggest_float("learning_rate", 0.0, sys.float_info.max)
@@ -85,7 +86,7 @@ class Ledger:
             yield claim
 
     def finish(self, claim: Claim, result: Trial) -> None:
-        """Records what a trial came to; from then on it is not repeated."""
+        """Records the result of a trial, which is not repeated after that."""
         with _storage_errors():
             claim.trial.set_user_attr(RESULT, result.model_dump(mode="json"))
             if result.state == "finished":
@@ -94,7 +95,7 @@ class Ledger:
                 self.study.tell(claim.trial, state=TrialState.PRUNED if result.state == "pruned" else TrialState.FAIL)
 
     def done(self) -> dict[Spec, Trial]:
-        """The trials that have ended: finished, pruned or failed."""
+        """Returns the trials that have ended: finished, pruned or failed."""
         ended = self._trials(TrialState.COMPLETE, TrialState.PRUNED, TrialState.FAIL)
         return {
             _spec(trial): Trial.model_validate(trial.user_attrs[RESULT])
@@ -103,12 +104,12 @@ class Ledger:
         }
 
     def add_seconds(self, what: str, seconds: float) -> None:
-        """Adds to a cost that belongs to no trial."""
+        """Adds to a cost that does not belong to a trial."""
         with _storage_errors(), self.lock:
             self.study.set_user_attr(what, self.seconds(what) + seconds)
 
     def seconds(self, what: str) -> float:
-        """What add_seconds has added up."""
+        """Returns the sum of what add_seconds was given."""
         return float(self.study.user_attrs.get(what, 0.0))
 
     def _trials(self, *states: TrialState) -> list[FrozenTrial]:
@@ -131,12 +132,12 @@ def _spec(trial: FrozenTrial) -> Spec:
 
 @contextlib.contextmanager
 def _storage_errors() -> Iterator[None]:
-    """One sentence in place of a database's traceback."""
+    """Turns database errors into a TrainingError of one sentence."""
     try:
         yield
     except (SQLAlchemyError, optuna.exceptions.StorageInternalError) as error:
         cause = getattr(error, "orig", None) or error.__cause__ or error
         raise TrainingError(
-            f"the storage of the search's trials cannot be used ({cause}): see that its place is there, writable and "
-            "not full; finished trials are not lost."
+            f"the storage of the search's trials cannot be used ({cause}): check that it exists, is writable and not "
+            "full; finished trials are not lost."
         ) from error

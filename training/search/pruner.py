@@ -1,4 +1,4 @@
-"""Which teachers are not worth training to the end."""
+"""Decides which teachers are not worth training to the end."""
 
 import math
 
@@ -7,11 +7,11 @@ from optuna.trial import FrozenTrial, TrialState
 
 
 class BehindByNoise(optuna.pruners.BasePruner):
-    """Ends a trial whose best score so far is clearly below what the best finished one had by the same epoch.
+    """Stops a trial whose best score so far is more than `margin` points below the best of a finished trial by then.
 
-    Clearly is by more than `margin` points. A score on n dev rows is uncertain by 50 / sqrt(n) points (the standard
-    error of an accuracy of 50 %), and small tasks jump about in the first epochs: Optuna's own pruners, which know no
-    margin, ended the teachers that would have been best (docs/results.md).
+    A score on n dev rows is uncertain by 50 / sqrt(n) points (the standard error of an accuracy of 50 %), and scores of
+    small tasks vary much in the first epochs. Optuna's own pruners have no margin, and stopped teachers that would have
+    been best (docs/experiments.md).
     """
 
     def __init__(self, margin: float, first_epoch: int) -> None:
@@ -19,11 +19,11 @@ class BehindByNoise(optuna.pruners.BasePruner):
 
     @classmethod
     def for_rows(cls, dev_rows: int, first_epoch: int) -> "BehindByNoise":
-        """Two standard errors, from the first epoch on that may be kept."""
+        """Returns a pruner with a margin of two standard errors, active from the first epoch that may be kept."""
         return cls(2 * 50 / math.sqrt(dev_rows), first_epoch)
 
     def prune(self, study: optuna.Study, trial: FrozenTrial) -> bool:
-        """Called after each epoch."""
+        """Decides after an epoch whether to stop the trial."""
         epoch = trial.last_step
         finished = study.get_trials(deepcopy=False, states=(TrialState.COMPLETE,))
         if epoch is None or epoch < self.first_epoch or not finished:

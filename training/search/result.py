@@ -1,4 +1,4 @@
-"""result.json: all that the search of one task found, for `select`, `report` and the reader."""
+"""result.json: the result of one task's search, which `select` and `report` read."""
 
 from pathlib import Path
 from typing import Final, Literal
@@ -31,28 +31,28 @@ class Trial(BaseModel):
     score: float | None = Field(default=None, description="the task's metric at best_epoch; None unless finished")
     scores: dict[str, float] = Field(default_factory=dict, description="all metrics at best_epoch")
     seconds: float = Field(ge=0, description="wall time, evaluation included")
-    checkpoint: str | None = Field(default=None, description="its folder, relative to the result; baselines have none")
-    message: str = Field(default="", description="why it failed")
+    checkpoint: str | None = Field(default=None, description="its folder, relative to result.json; None for a baseline")
+    message: str = Field(default="", description="the reason for a failure")
 
 
 class Cost(BaseModel):
-    """Wall seconds of the parts of a search. Trials that were killed and run again count once."""
+    """Wall seconds of the parts of a search. A trial that was killed and run again counts once."""
 
     model_config = ConfigDict(extra="forbid")
     hidden_states: float = Field(ge=0, description="computing and storing the frozen layers' outputs")
     teachers: float = Field(ge=0)
     teacher_logits: float = Field(ge=0)
     students: float = Field(ge=0)
-    full_fine_tuning: float | None = Field(default=None, description="one full fine-tuning; None if it was not asked")
+    full_fine_tuning: float | None = Field(default=None, description="one full fine-tuning; None without that baseline")
 
     @property
     def search(self) -> float:
-        """The whole search, baselines left out."""
+        """The whole search without the baselines."""
         return self.hidden_states + self.teachers + self.teacher_logits + self.students
 
     @property
     def ratio(self) -> float | None:
-        """The search in units of one full fine-tuning."""
+        """The cost of the search in full fine-tunings; None if there is no such baseline."""
         return self.search / self.full_fine_tuning if self.full_fine_tuning else None
 
 
@@ -71,17 +71,19 @@ class SearchResult(BaseModel):
     data_sha256: str
     train_rows: int
     dev_rows: int
-    teacher: int | None = Field(default=None, description="index in `trials` of the chosen one; None: unfinished")
+    teacher: int | None = Field(
+        default=None, description="index in `trials` of the chosen teacher; None if the search is unfinished"
+    )
     trials: list[Trial]
     cost: Cost
 
     def finished(self, role: Role) -> list[Trial]:
-        """The finished trials of a role, by layers."""
+        """Returns the finished trials of a role, ordered by layers."""
         trials = [trial for trial in self.trials if trial.role == role and trial.state == "finished"]
         return sorted(trials, key=lambda trial: trial.layers)
 
     def best(self, role: Role) -> dict[int, Trial]:
-        """For each number of layers the finished trial with the highest score."""
+        """Returns, for each number of layers, the finished trial of a role with the highest score."""
         best: dict[int, Trial] = {}
         for trial in self.finished(role):
             if trial.layers not in best or (trial.score or 0.0) > (best[trial.layers].score or 0.0):
@@ -90,12 +92,12 @@ class SearchResult(BaseModel):
 
 
 def write_result(folder: Path, result: SearchResult) -> None:
-    """Replaces result.json in `folder` by one atomic rename."""
+    """Replaces result.json in `folder` at once."""
     write_result_file(folder / FILE, result)
 
 
 def read_result(folder: Path) -> SearchResult:
-    """Reads a search's result.json. Raises TrainingError if there is none or it is damaged, naming the field."""
+    """Reads result.json. Raises TrainingError if it is missing, or damaged (naming the field)."""
     path = folder / FILE
     if not path.is_file():
         raise TrainingError(f"{folder} holds no search result ({FILE} is missing): run `espalier search` first.")

@@ -1,5 +1,6 @@
-"""The search for L and l of one task (paper, section 3), resumable and shared by processes."""
+"""The search for L and l of one task (paper, section 3). It can be resumed and shared by several processes."""
 
+import io
 import statistics
 import time
 from collections.abc import Callable, Sequence
@@ -9,6 +10,7 @@ import numpy as np
 import optuna
 from filelock import FileLock
 
+from training.atomic_write import replace_file
 from training.checkpoint import load_checkpoint
 from training.errors import TrainingError
 from training.prepared_task import PreparedTask
@@ -21,13 +23,13 @@ from training.search.trial_training import Teacher, TrialTraining
 from training.stored_states import drop_states, store_states
 from training.trainer_distillation import TeacherLogitsOnTrain, all_logits
 
-WAIT = 1.0  # seconds between two looks at what other processes have finished
+WAIT = 1.0  # seconds between two checks of what other processes have finished
 
 Report = Callable[[str], None]
 
 
 class Search:
-    """One task's search in one folder. `run` may be called by several processes at once, and again after any end."""
+    """One task's search in one folder. Several processes may call `run` at once, and again after any interruption."""
 
     def __init__(
         self, folder: Path, task: PreparedTask, settings: Settings, grid: Grid, storage: str | None, report: Report
@@ -43,9 +45,9 @@ class Search:
         self.full = self._ledger("full", prune=False)
 
     def run(self, cache_bytes: int) -> SearchResult:
-        """Does what is left to do and returns the result, which stands in result.json too.
+        """Trains the missing trials, and returns the result that it also writes to result.json.
 
-        Raises TrainingError if not one teacher could be trained.
+        cache_bytes: the most that the stored hidden states may take on disk. Raises TrainingError if all teachers fail.
         """
         if Baseline.FULL in self.grid.baselines:
             self._work(self.full, self.grid.specs("full", [self.task.encoder.layers]), self.training.full)
@@ -75,8 +77,8 @@ class Search:
     def _work(
         self, ledger: Ledger, specs: Sequence[Spec], train: Callable[[Claim], Trial], best: Spec | None = None
     ) -> None:
-        """Trains until every spec is done, here or in another process. best: the teacher of students."""
-        told = False
+        """Trains until each spec is done, here or in another process. best: the teacher, if the trials are students."""
+        has_reported = False
         while not set(specs) <= ledger.done().keys():
             with ledger.claim(specs) as claim:
                 if claim is not None:
@@ -85,18 +87,18 @@ class Search:
                     self._write(best, ledger if best else None)
                     self._tell(result, claim.spec, len(specs), len(set(specs) & ledger.done().keys()))
                     continue
-            if not told:
-                self.report(f"{self.task.name}: waiting for trials that another process trains.")
-                told = True
+            if not has_reported:
+                self.report(f"{self.task.name}: waiting for trials in another process.")
+                has_reported = True
             time.sleep(WAIT)
 
     def _best_teacher(self) -> Spec:
-        """The L with the best dev score, the smallest among equals (paper, section 3.1); see Grid.tolerance."""
+        """Returns the best teacher on dev, the smallest L among equals (paper, section 3.1; Grid.tolerance)."""
         done = self.teachers.done()
         finished = {spec: trial for spec, trial in done.items() if trial.state == "finished"}
         if not finished:
             reasons = [trial.message for trial in done.values() if trial.message]
-            raise TrainingError(f"no teacher of {self.task.name} could be trained; the last one: {reasons[-1]}")
+            raise TrainingError(f"all teachers of {self.task.name} failed; the last one: {reasons[-1]}")
         scores = {spec: trial.score or 0.0 for spec, trial in finished.items()}
         equals = [spec for spec, score in scores.items() if score >= max(scores.values()) - self.grid.tolerance]
         return min(equals, key=lambda spec: (spec.layers, -scores[spec], spec.learning_rate, spec.seed))
@@ -108,7 +110,7 @@ class Search:
             self.teachers.add_seconds("hidden_states", time.perf_counter() - start)
 
     def _load_teacher(self, spec: Spec) -> Teacher:
-        """The teacher with its logits, which the first process computes and the others read."""
+        """Loads the teacher and its logits. The first process computes the logits, the others read them."""
         checkpoint = load_checkpoint(self.folder / f"checkpoints/{spec.name}")
         file = self.cache / f"{spec.name}_logits.npy"
         with FileLock(self.folder / "locks" / "logits"):
@@ -116,13 +118,12 @@ class Search:
                 start = time.perf_counter()
                 logits = all_logits(self.task, checkpoint.branch, checkpoint.record.tap)
                 self.teachers.add_seconds("teacher_logits", time.perf_counter() - start)
-                staged = file.with_suffix(".part.npy")
+                content = io.BytesIO()
+                np.save(content, logits)
                 try:
                     file.parent.mkdir(exist_ok=True)
-                    np.save(staged, logits)
-                    staged.replace(file)
-                except OSError:  # a full disk: every process then computes its own
-                    staged.unlink(missing_ok=True)
+                    replace_file(file, content.getvalue(), staged_in=file.parent)
+                except OSError:  # the disk is full: each process computes its own
                     return Teacher(checkpoint, TeacherLogitsOnTrain(self.task, logits))
         return Teacher(checkpoint, TeacherLogitsOnTrain(self.task, np.load(file, mmap_mode="r")))
 
@@ -132,7 +133,7 @@ class Search:
         self.report(f"{self.task.name}: {spec.name} ({done} of {of}): {outcome}, {trial.seconds:.0f} s")
 
     def _write(self, best: Spec | None, students: Ledger | None) -> SearchResult:
-        """Brings result.json up to date. best: None as long as not all teachers are done; the search is unfinished."""
+        """Writes result.json. best: the chosen teacher; None while teachers are left to train."""
         settings = self.settings
         full, teachers = self.full.done(), self.teachers.done()
         of_teacher = students.done() if students else {}

@@ -1,16 +1,15 @@
-"""What a search is asked to do."""
+"""The settings of a search: what its trials have in common (Settings), and which trials there are (Grid)."""
 
-import json
 from enum import StrEnum
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 from filelock import FileLock
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, Field
 
-from training.errors import TrainingError
 from training.hyper_parameters import ClassWeights, HyperParameters, TrainingPrecision
 from training.kinds import Kind
+from training.recorded_settings import RecordedSettings, check_recorded_settings, record_settings
 from training.search.result import Role
 from training.search.spec import Spec
 
@@ -18,28 +17,28 @@ FILE: Final = "search.json"
 
 
 class Baseline(StrEnum):
-    """full: all layers fine-tuned; vanilla: students that start from the pretrained encoder."""
+    """full: all layers are fine-tuned; vanilla: students start from the pretrained encoder."""
 
     FULL = "full"
     VANILLA = "vanilla"
 
 
 class Grid(BaseModel):
-    """Which trials there are. A later call on the same folder may ask for others; those that are done stay."""
+    """The trials to do. A later call on the same folder may ask for others; trials that are done stay."""
 
     teacher_layers: list[int] = Field(min_length=1)
     student_layers: list[int] = Field(min_length=1)
     learning_rates: list[float] = Field(min_length=1)
-    full_learning_rates: list[float] = Field(default=[], description="of full fine-tuning; empty: learning_rates")
+    full_learning_rates: list[float] = Field(default=[], description="for full fine-tuning; empty: learning_rates")
     seeds: list[int] = Field(min_length=1)
     baselines: list[Baseline] = []
     tolerance: float = Field(default=0.0, ge=0, description="points below the best teacher that still count as equal")
 
     def specs(self, role: Role, layers: list[int]) -> list[Spec]:
-        """The trials of a role, fewest layers first.
+        """Returns the trials of a role, fewest layers first.
 
-        More layers learn faster per epoch: what falls behind shallower trials is not going to catch up, and it is the
-        deep trials that cost most.
+        More layers learn faster per epoch, so a deep trial that falls behind a shallow one does not catch up, and deep
+        trials cost most.
         """
         return [
             Spec(role, number, rate, seed)
@@ -49,10 +48,9 @@ class Grid(BaseModel):
         ]
 
 
-class Settings(BaseModel):
+class Settings(RecordedSettings):
     """search.json: what all trials of a folder have in common, so that their scores can be compared."""
 
-    model_config = ConfigDict(extra="forbid")
     task: str
     kind: Kind
     metric: str
@@ -73,7 +71,7 @@ class Settings(BaseModel):
     prune: bool
 
     def hyper(self, spec: Spec) -> HyperParameters:
-        """How a trial trains."""
+        """Returns the hyper-parameters of a trial."""
         return HyperParameters(
             learning_rate=spec.learning_rate,
             seed=spec.seed,
@@ -89,25 +87,13 @@ class Settings(BaseModel):
 
 
 def bind_settings(folder: Path, settings: Settings) -> None:
-    """Writes search.json, or checks that the one that is there says the same.
+    """Records the settings in the folder's search.json, or compares them with those recorded there.
 
-    Raises TrainingError, naming the first difference: the folder then holds another search.
+    Raises TrainingError, naming the first difference, if the folder holds a search with other settings.
     """
     path = folder / FILE
-    wanted: dict[str, Any] = settings.model_dump(mode="json")
     with FileLock(folder / "locks" / "settings"):
-        if not path.exists():
-            staged = path.with_suffix(".part")
-            staged.write_text(json.dumps(wanted, indent=2) + "\n", encoding="utf-8")
-            staged.replace(path)
-            return
-        try:
-            found = Settings.model_validate_json(path.read_bytes()).model_dump(mode="json")
-        except ValidationError as error:
-            raise TrainingError(f"{path} is damaged: choose another --output.") from error
-    for name, value in wanted.items():
-        if found[name] != value:
-            raise TrainingError(
-                f"{folder} holds a search with {name.replace('_', ' ')} {found[name]}, not {value}, and scores of the "
-                "two cannot be compared: choose another --output, or ask for what was asked before."
-            )
+        if path.exists():
+            check_recorded_settings(path, settings, "a search")
+        else:
+            record_settings(path, settings)

@@ -1,4 +1,4 @@
-"""What one trial trains."""
+"""The specification of one trial."""
 
 from dataclasses import asdict, dataclass
 from typing import Any
@@ -8,7 +8,7 @@ from training.search.result import Role
 
 @dataclass(frozen=True)
 class Spec:
-    """A training of the search's grid. Two trials of equal specs would be the same training."""
+    """A training of the search's grid. Trials with equal specs are the same training."""
 
     role: Role
     layers: int
@@ -17,11 +17,11 @@ class Spec:
 
     @property
     def name(self) -> str:
-        """Names its checkpoint folder, for instance `teacher_L3_lr2e-05_seed0`."""
+        """The name of its checkpoint folder, for instance `teacher_L3_lr2e-05_seed0`."""
         letter = "l" if self.role in ("student", "vanilla") else "L"
         return f"{self.role}_{letter}{self.layers}_lr{self.learning_rate:g}_seed{self.seed}"
 
     @property
     def params(self) -> dict[str, Any]:
-        """As Optuna keeps them."""
+        """Its fields as Optuna stores them."""
         return asdict(self)

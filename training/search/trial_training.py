@@ -1,4 +1,4 @@
-"""One trial: a training, its checkpoint, and what it came to."""
+"""Trains one trial and saves its checkpoint."""
 
 import shutil
 import time
@@ -26,25 +26,25 @@ from training.trainer_distillation import TeacherLogits, distill_branch
 
 @dataclass(frozen=True)
 class Teacher:
-    """The chosen teacher, and its logits on the training rows."""
+    """The chosen teacher and its logits on the training rows."""
 
     checkpoint: Checkpoint
     logits: TeacherLogits
 
 
 class TrialTraining:
-    """Trains claimed trials of one task; checkpoints go to `folder`/checkpoints."""
+    """Trains claimed trials of one task and saves their checkpoints in `folder`/checkpoints."""
 
     def __init__(self, folder: Path, task: PreparedTask, settings: Settings) -> None:
         self.folder, self.task, self.settings = folder, task, settings
 
     def full(self, claim: Claim) -> Trial:
-        """The baseline full fine-tuning."""
+        """Trains the baseline full fine-tuning."""
         hyper = self.settings.hyper(claim.spec)
         return self._train(claim, lambda: (fully_fine_tune(self.task, hyper, claim.after_epoch), None))
 
     def teacher(self, claim: Claim) -> Trial:
-        """A teacher of the claimed L."""
+        """Trains a teacher of the claimed L."""
         hyper = self.settings.hyper(claim.spec)
 
         def train() -> tuple[Fit, Checkpoint]:
@@ -54,7 +54,7 @@ class TrialTraining:
         return self._train(claim, train)
 
     def student(self, claim: Claim, teacher: Teacher) -> Trial:
-        """A student, or the baseline that starts from the pretrained encoder."""
+        """Trains a student, or the baseline student that starts from the pretrained encoder."""
         spec, record, encoder = claim.spec, teacher.checkpoint.record, self.task.encoder
         hyper = self.settings.hyper(spec)
 
@@ -71,7 +71,7 @@ class TrialTraining:
         return self._train(claim, train)
 
     def _train(self, claim: Claim, train: Callable[[], tuple[Fit, Checkpoint | None]]) -> Trial:
-        """Trains, saves the checkpoint if there is one, and says how it ended."""
+        """Trains, saves the checkpoint if there is one, and returns the trial with its outcome."""
         start = time.perf_counter()
         path = None
         outcome: dict[str, Any]
@@ -91,7 +91,7 @@ class TrialTraining:
 
     def _save(self, spec: Spec, checkpoint: Checkpoint) -> str:
         path = f"checkpoints/{spec.name}"
-        # A trial that was killed after it had saved is trained again; who holds its lock is alone here.
+        # A trial that was killed after it had saved is trained again. Its lock keeps other processes out.
         shutil.rmtree(self.folder / path, ignore_errors=True)
         save_checkpoint(self.folder / path, checkpoint)
         return path

@@ -1,6 +1,6 @@
-"""Which branch each task of a suite gets: from scores to a suite file, without torch.
+"""Chooses the branch of each task: from scores to a suite file, without torch.
 
-Read it in the order of the data: `scores` (a JSON file of scores) or `searched` (what `espalier search` left behind),
-both -> `options` (what each task can be served with), `mixed` (the choice, paper section 4.2), `suite` (the chosen
-branches and what they cost), `table` (Appendix D) and `suite_file` (what `espalier build` reads).
+Read it in the order of the data: `options_from_scores` (a JSON file of scores) or `options_from_search` (the folders
+of `espalier search`), `options` (the branches that can serve each task), `mixed` (the choice, paper section 4.2),
+`suite` (the chosen branches and their cost), `suite_table` (Appendix D), `suite_file` (the input of `espalier build`).
 """

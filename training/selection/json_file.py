@@ -1,4 +1,4 @@
-"""JSON files that people write or carry about, checked field by field."""
+"""Reads JSON files that people write or move, checked field by field."""
 
 import json
 from pathlib import Path
@@ -12,25 +12,26 @@ Model = TypeVar("Model", bound=BaseModel)
 
 
 class _TwiceError(ValueError):
-    """A key that stands twice in one object; json alone would keep the last and say nothing."""
+    """A key occurs twice in one object; json alone keeps the last one silently."""
 
 
 def read_json_file(path: Path, model: type[Model], name: str) -> Model:
-    """Reads `path` as `model`; `name` says in messages what it should be, like "suite file".
+    """Reads `path` as `model`. name: what the file should be, for messages, such as "suite file".
 
-    Raises TrainingError, naming file and field, if it is missing, no JSON, has a key twice, or does not fit the model.
+    Raises TrainingError, naming file and field, if the file is missing, is not JSON, has a key twice, or does not fit
+    the model.
     """
     if not path.is_file():
-        raise TrainingError(f"{path} is a folder, no {name}." if path.is_dir() else f"{path} does not exist.")
+        raise TrainingError(f"{path} is a folder, not a {name}." if path.is_dir() else f"{path} does not exist.")
     try:
         return model.model_validate(json.loads(path.read_bytes(), object_pairs_hook=_object))
     except json.JSONDecodeError as error:
         where = f"line {error.lineno}, column {error.colno}"
-        raise TrainingError(f"{path} is no {name}: not valid JSON: {error.msg} at {where}.") from error
+        raise TrainingError(f"{path} is not a {name}: not valid JSON: {error.msg} at {where}.") from error
     except UnicodeDecodeError as error:
-        raise TrainingError(f"{path} is no {name}: not valid UTF-8 at byte {error.start}.") from error
+        raise TrainingError(f"{path} is not a {name}: not valid UTF-8 at byte {error.start}.") from error
     except _TwiceError as error:
-        raise TrainingError(f"{path}: the key {str(error)!r} stands twice in one object: leave one out.") from error
+        raise TrainingError(f"{path}: the key {str(error)!r} occurs twice in one object: remove one.") from error
     except ValidationError as error:
         first = error.errors()[0]
         field = ".".join(str(part) for part in first["loc"] if part != "[key]")

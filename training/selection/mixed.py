@@ -1,4 +1,4 @@
-"""The choice of each task's branch: mixed, by marginal benefit, and the fixed choices it is compared with."""
+"""The choice of each task's branch: mixed (by the gain per layer), and the fixed choices to compare it with."""
 
 import math
 
@@ -8,9 +8,9 @@ from training.selection.suite import Suite
 
 
 def mixed(options: Options, threshold: float) -> Suite:
-    """For each task the branch that the walk of section 4.2 ends at.
+    """Chooses for each task the branch at which the walk of the paper's section 4.2 ends.
 
-    threshold: c, the points that each added layer must bring. Raises TrainingError if it is negative or no number.
+    threshold: c, the points that each added layer must bring. Raises TrainingError if it is negative or not finite.
     """
     if not (math.isfinite(threshold) and threshold >= 0):
         raise TrainingError(f"the threshold must be 0 or more points per layer, not {threshold:g}.")
@@ -19,23 +19,23 @@ def mixed(options: Options, threshold: float) -> Suite:
 
 
 def _walk(options: TaskOptions, threshold: float) -> Option:
-    """From the fewest layers to the nearest larger option that gains at least `threshold` points per added layer over
-    the present one, passing over options that do not, until none does.
+    """Starts at the fewest layers and moves to the nearest larger option that gains at least `threshold` points per
+    added layer over the current one, skipping options that do not, until none does.
 
-    Compared to nine decimals: 88.6 - 86.4 is 2.2 points, in floating point a little less.
+    Gains are compared to nine decimals: 88.6 - 86.4 is 2.2 points, but a little less in floating point.
     """
-    present, *larger = (*options.students.values(), options.teacher)
+    current, *larger = (*options.students.values(), options.teacher)
     for option in larger:
-        gain = option.score - present.score
-        if round(gain, 9) >= round(threshold * (option.layers - present.layers), 9):
-            present = option
-    return present
+        gain = option.score - current.score
+        if round(gain, 9) >= round(threshold * (option.layers - current.layers), 9):
+            current = option
+    return current
 
 
 def distilled(options: Options, layers: int) -> Suite:
-    """KD-l: every task with its student of `layers` layers; its teacher where that has no more layers.
+    """KD-l: chooses each task's student of `layers` layers, or its teacher if that has at most `layers` layers.
 
-    Raises TrainingError, naming the task, if there is neither.
+    Raises TrainingError, naming the task, if a task has neither.
     """
     tasks = {}
     for task, of_task in options.tasks.items():
@@ -49,13 +49,13 @@ def distilled(options: Options, layers: int) -> Suite:
 
 
 def without_distillation(options: Options) -> Suite:
-    """w/o KD: every task with its teacher."""
+    """w/o KD: chooses each task's teacher."""
     tasks = {task: of_task.teacher for task, of_task in options.tasks.items()}
     return Suite("w/o KD", None, options.encoder_layers, tasks)
 
 
 def full_fine_tuning(options: Options) -> Suite:
-    """The baseline: a whole encoder for every task. Raises TrainingError, naming the task, if a score is missing."""
+    """Chooses a whole encoder for each task. Raises TrainingError, naming the task, if its score is missing."""
     tasks = {}
     for task, of_task in options.tasks.items():
         if of_task.full is None:

@@ -1,4 +1,4 @@
-"""What each task can be served with."""
+"""The options of each task: the branches that can serve it."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -7,14 +7,14 @@ from typing import Literal
 
 from training.errors import TrainingError
 
-OptionKind = Literal["student", "teacher", "full"]
+OptionRole = Literal["student", "teacher", "full"]
 
 
 @dataclass(frozen=True)
 class Option:
-    """One branch that a task can have; `full` is the whole encoder fine-tuned, which shares no trunk (tap 0)."""
+    """One branch that can serve a task. `full` is the whole encoder, fine-tuned; it shares no trunk (tap 0)."""
 
-    kind: OptionKind
+    role: OptionRole
     layers: int
     tap: int
     score: float  # dev metric in points
@@ -23,7 +23,7 @@ class Option:
 
 @dataclass(frozen=True)
 class TaskOptions:
-    """A task's teacher, its students by l, ascending, and full fine-tuning where its score is known."""
+    """A task's teacher, its students by ascending l, and full fine-tuning if its score is known."""
 
     teacher: Option
     students: Mapping[int, Option]
@@ -32,9 +32,9 @@ class TaskOptions:
 
 @dataclass(frozen=True)
 class Options:
-    """All tasks of one encoder.
+    """The options of all tasks of one encoder.
 
-    Raises TrainingError if a student is not smaller than its teacher: it is made of some of the teacher's layers.
+    Raises TrainingError if a student does not have fewer layers than its teacher, from whose layers it is made.
     """
 
     encoder_layers: int

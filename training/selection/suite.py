@@ -1,4 +1,4 @@
-"""A suite: one branch for each task, and what they cost together."""
+"""A suite: one branch for each task, and the cost of all together."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -19,7 +19,7 @@ class Suite:
 
     @property
     def trunk_depth(self) -> int:
-        """The deepest tap: so many layers are computed once for all tasks."""
+        """The deepest tap: the number of layers that are computed once for all tasks."""
         return max(option.tap for option in self.tasks.values())
 
     @property
@@ -29,21 +29,21 @@ class Suite:
 
     @property
     def overhead(self) -> float:
-        """total_layers as a fraction of N x tasks, the cost of one whole encoder per task."""
+        """total_layers as a fraction of N x tasks, the layers of one whole encoder per task."""
         return self.total_layers / (self.encoder_layers * len(self.tasks))
 
     @property
     def average_score(self) -> float:
-        """The mean over the tasks, in points."""
+        """The mean score of the tasks, in points."""
         return fmean(option.score for option in self.tasks.values())
 
     def as_json(self) -> dict[str, Any]:
-        """What `espalier select --json` prints for a row."""
+        """Returns the suite as `espalier select --json` prints it."""
         return {
             "name": self.name,
             "threshold": self.threshold,
             "tasks": {
-                task: {"kind": option.kind, "layers": option.layers, "tap": option.tap, "score": option.score}
+                task: {"role": option.role, "layers": option.layers, "tap": option.tap, "score": option.score}
                 for task, option in self.tasks.items()
             },
             "trunk_depth": self.trunk_depth,

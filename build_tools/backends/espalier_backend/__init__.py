@@ -1,1 +1,1 @@
-"""What the Python-based backends share: cutting an ONNX model at its outputs, and answering requests."""
+"""Shared code of the Python-based backends: cut an ONNX model at its outputs, answer requests."""

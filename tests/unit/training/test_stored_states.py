@@ -14,12 +14,13 @@ import training.stored_states
 from training.batches import Inputs, make_inputs
 from training.data import Example, TaskData
 from training.encoder import Encoder
+from training.errors import TrainingWarning
 from training.evaluator import decode, logits_of
 from training.hyper_parameters import HyperParameters, TrainingPrecision
 from training.kinds import Kind
 from training.model import Branch, Trunk, new_branch
 from training.prepared_task import PreparedTask, Split
-from training.stored_states import BATCH, drop_states, store_states
+from training.stored_states import BATCH, Cache, drop_states, states_stored_in, store_states
 from training.task_model import TaskModel
 from training.trainer import fine_tune_branch
 
@@ -304,3 +305,39 @@ def test_dropped_states_leave_no_file_and_are_computed_again(
     assert torch.equal(mapped(inputs), before)  # as another process would still read them
     drop_states(task, folder)  # nothing there any more is fine
     assert store_states(task, [1], folder, PLENTY, reports.append)
+
+
+def test_states_are_stored_inside_the_block_alone(prepare: Callable[..., PreparedTask], tmp_path: Path) -> None:
+    task = prepare()
+    with states_stored_in(Cache(tmp_path, PLENTY), task, tap=2, passes=2):
+        assert task.stored.keys() == {("train", 2), ("dev", 2)}
+        assert sum(file.stat().st_size for file in tmp_path.rglob("*.f16")) == bytes_per_tap(task)
+    assert (task.stored, files(tmp_path)) == ({}, set())
+
+
+def test_training_that_fails_leaves_no_states_behind(prepare: Callable[..., PreparedTask], tmp_path: Path) -> None:
+    task = prepare()
+    with pytest.raises(KeyboardInterrupt), states_stored_in(Cache(tmp_path, PLENTY), task, tap=2, passes=2):
+        raise KeyboardInterrupt
+    assert (task.stored, files(tmp_path)) == ({}, set())
+
+
+@pytest.mark.parametrize(("budget", "passes"), [(None, 9), (0, 9), (PLENTY, 1)])
+def test_nothing_is_stored_without_room_or_for_a_single_pass(
+    prepare: Callable[..., PreparedTask], tmp_path: Path, budget: int | None, passes: int
+) -> None:
+    task = prepare()
+    cache = None if budget is None else Cache(tmp_path, budget)
+    with states_stored_in(cache, task, tap=2, passes=passes):
+        assert (task.stored, files(tmp_path)) == ({}, set())
+
+
+def test_states_over_the_budget_are_computed_in_each_epoch_with_a_warning(
+    prepare: Callable[..., PreparedTask], tmp_path: Path
+) -> None:
+    task = prepare()
+    with (
+        pytest.warns(TrainingWarning, match="0 of 1 taps are kept"),
+        states_stored_in(Cache(tmp_path, bytes_per_tap(task) - 1), task, tap=2, passes=2),
+    ):
+        assert task.stored == {}

@@ -4,21 +4,25 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 
+import training.prepared_task
 from training.checkpoint import Checkpoint
 from training.data import Example, TaskData
 from training.encoder import Encoder, load_encoder
 from training.errors import TrainingError
 from training.evaluator import evaluate
 from training.fingerprint import trunk_fingerprints
-from training.hyper_parameters import HyperParameters
+from training.hyper_parameters import HyperParameters, TrainingPrecision
 from training.kinds import Kind
 from training.model import Trunk, new_branch
 from training.prepared_task import PreparedTask
+from training.stored_states import Cache
 from training.task_model import TaskModel
 from training.trainer import fine_tune
+from training.trainer_distillation import distill
 
 MAIN_METRIC = {
     Kind.CLASSIFICATION: "accuracy",
@@ -193,3 +197,28 @@ def test_tagging_row_in_which_no_word_has_a_token_does_not_stop_training(
     checkpoint = fine_tune(with_it, "slots", encoder, 2, replace(hyper, batch_size=1, epochs=1))
     assert all(torch.isfinite(tensor).all() for tensor in weights(checkpoint).values())
     assert math.isfinite(checkpoint.record.scores["span_f1"])
+
+
+@pytest.mark.parametrize("kind", [Kind.PAIR_CLASSIFICATION, Kind.TAGGING])
+def test_teacher_and_student_trained_with_a_cache_are_those_trained_without_one(
+    tasks: dict[Kind, TaskData],
+    encoder: Encoder,
+    hyper: HyperParameters,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    kind: Kind,
+) -> None:
+    """The same but for rounding, with the frozen layers computed once."""
+    data, exact = tasks[kind], replace(hyper, precision=TrainingPrecision.FP32)
+    teacher = fine_tune(data, "task", encoder, 3, exact)
+    student = distill(teacher, data, encoder, 1, exact)
+    monkeypatch.setattr(training.prepared_task, "ComputedStates", None)  # no epoch may run the trunk
+    cache = Cache(tmp_path, 10**9)
+    cached_teacher = fine_tune(data, "task", encoder, 3, exact, cache=cache)
+    cached_student = distill(teacher, data, encoder, 1, exact, cache=cache)
+    for cached, expected in ((cached_teacher, teacher), (cached_student, student)):
+        assert cached.record.scores == expected.record.scores
+        assert cached.record.training == expected.record.training
+        for row, expected_row in zip(cached.golden, expected.golden, strict=True):
+            assert np.asarray(row["logits"]) == pytest.approx(np.asarray(expected_row["logits"]), abs=2e-2)
+    assert list(tmp_path.iterdir()) == []

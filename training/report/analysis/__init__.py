@@ -1,1 +1,1 @@
-"""The errors of one branch on the dev rows, by kind of task. Nothing here draws or loads a model."""
+"""Counts the errors of one branch on the dev rows, by kind of task. It neither draws nor loads a model."""

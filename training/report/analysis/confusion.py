@@ -1,4 +1,4 @@
-"""Which classes are taken for which."""
+"""Counts which classes are confused with which."""
 
 from collections import Counter
 from collections.abc import Sequence
@@ -9,7 +9,7 @@ import numpy as np
 
 @dataclass(frozen=True)
 class Confusion:
-    """One pair of classes that was confused. rows: how often; share: of the rows of the true class."""
+    """A confused pair of classes. rows: the number of such rows; share: of the rows of the true class."""
 
     gold: str
     predicted: str
@@ -18,7 +18,7 @@ class Confusion:
 
 
 def confusion_matrix(golds: Sequence[str], predictions: Sequence[str], labels: Sequence[str]) -> np.ndarray:
-    """int [C, C]: rows the true classes, columns the predicted ones, in the order of `labels`."""
+    """Returns int [C, C]: rows are true classes, columns are predicted ones, in the order of `labels`."""
     place = {label: number for number, label in enumerate(labels)}
     counts = np.zeros((len(labels), len(labels)), dtype=int)
     for gold, predicted in zip(golds, predictions, strict=True):
@@ -27,7 +27,7 @@ def confusion_matrix(golds: Sequence[str], predictions: Sequence[str], labels: S
 
 
 def most_confused(golds: Sequence[str], predictions: Sequence[str], most: int) -> list[Confusion]:
-    """At most so many pairs, the most frequent first; equally frequent ones by the greater share, then by name."""
+    """Returns at most `most` pairs, the most frequent first; equally frequent pairs by share, then by name."""
     support = Counter(golds)
     wrong = Counter((gold, answer) for gold, answer in zip(golds, predictions, strict=True) if gold != answer)
     pairs = [Confusion(gold, answer, rows, rows / support[gold]) for (gold, answer), rows in wrong.items()]

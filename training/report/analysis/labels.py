@@ -8,7 +8,7 @@ from training.report.analysis.precision_recall import precision_recall_f1
 
 @dataclass(frozen=True)
 class LabelErrors:
-    """One label. gold, predicted, right: rows that have it, that got it, and both. The measures are in points."""
+    """One label. gold, predicted, right: rows that have it, rows that got it, and both. Measures are in points."""
 
     label: str
     gold: int
@@ -20,14 +20,14 @@ class LabelErrors:
 
     @property
     def wrong(self) -> int:
-        """Rows where it was missed or given without reason."""
+        """Rows where it was missed or given wrongly."""
         return self.gold + self.predicted - 2 * self.right
 
 
 def label_errors(
     golds: Sequence[Collection[str]], predictions: Sequence[Collection[str]], labels: Sequence[str]
 ) -> list[LabelErrors]:
-    """One entry per label, the one with the most errors first."""
+    """Returns one entry per label, the label with the most errors first."""
     entries = []
     for label in labels:
         pairs = [(label in gold, label in predicted) for gold, predicted in zip(golds, predictions, strict=True)]

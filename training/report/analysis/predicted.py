@@ -1,4 +1,4 @@
-"""What a branch answered."""
+"""The answers of a branch."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -6,7 +6,7 @@ from typing import Any
 
 @dataclass(frozen=True)
 class Predicted:
-    """One entry per dev row, labels and answers alike: a class name, a value, one tag per word, or class names."""
+    """Labels and answers, one of each per dev row: a class name, a value, one tag per word, or several class names."""
 
     golds: list[Any]
     answers: list[Any]

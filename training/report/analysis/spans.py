@@ -1,4 +1,4 @@
-"""The errors of a tagging branch: which spans are missed, invented, of the wrong type or cut wrongly."""
+"""The errors of a tagging branch: spans that are missed, spurious, or have the wrong type or boundary."""
 
 from collections import Counter
 from collections.abc import Sequence
@@ -16,9 +16,9 @@ Span = tuple[str, int, int]
 class SpanErrors:
     """One type of span, or all of them.
 
-    gold, predicted, right: spans in the data, in the answers, and in both. Each gold span is right, of the wrong
-    type, cut wrongly or missed; each predicted one is right, of the wrong type, cut wrongly or spurious. Here a wrong
-    type or boundary counts for the gold span's type, a spurious span for its own.
+    gold, predicted, right: spans in the data, in the answers, and in both. A gold span is right, has the wrong type or
+    boundary, or is missed. A predicted span is right, has the wrong type or boundary, or is spurious. A wrong type or
+    boundary counts for the type of the gold span, a spurious span for its own type.
     """
 
     type: str
@@ -39,17 +39,17 @@ class SpanErrors:
 
 
 def span_errors(golds: Sequence[Sequence[str]], predictions: Sequence[Sequence[str]]) -> list[SpanErrors]:
-    """BIO tags, sentence by sentence -> one entry per type of span, the one with the most errors first."""
+    """Compares BIO tags sentence by sentence. Returns one entry per type, the type with the most errors first."""
     counts: dict[str, Counter[str]] = {}
     for gold_tags, predicted_tags in zip(golds, predictions, strict=True):
-        for kind, span in _compare(_spans(gold_tags), _spans(predicted_tags)):
-            counts.setdefault(span[0], Counter())[kind] += 1
+        for outcome, span in _compare(_spans(gold_tags), _spans(predicted_tags)):
+            counts.setdefault(span[0], Counter())[outcome] += 1
     entries = [_entry(name, found) for name, found in counts.items()]
     return sorted(entries, key=lambda entry: (-entry.wrong, entry.type))
 
 
 def sum_of_span_errors(entries: Sequence[SpanErrors]) -> SpanErrors:
-    """All types together; its F1 is the metric span F1."""
+    """Returns the sum over all types; its F1 is the metric span F1."""
     total: Counter[str] = Counter()
     for entry in entries:
         fields = ("gold", "predicted", "right", "wrong_type", "wrong_boundary", "missed", "spurious")
@@ -58,18 +58,18 @@ def sum_of_span_errors(entries: Sequence[SpanErrors]) -> SpanErrors:
 
 
 def _spans(tags: Sequence[str]) -> list[Span]:
-    """As the metric finds them: seqeval's default mode, in which an I- tag without its B- tag begins a span too."""
+    """Finds spans as the metric does: in seqeval's default mode, an I- tag without a B- tag also begins a span."""
     return [(name, first, last) for name, first, last in get_entities(list(tags))]
 
 
 def _compare(golds: list[Span], predictions: list[Span]) -> list[tuple[str, Span]]:
-    """What there is to count in one sentence. No span takes part in more than one pair."""
+    """Returns what to count in one sentence. No span is in more than one pair."""
     found = [("gold", span) for span in golds] + [("predicted", span) for span in predictions]
     right = set(golds) & set(predictions)
     found += [("right", span) for span in sorted(right)]
     left_golds = [span for span in golds if span not in right]
     left_predictions = [span for span in predictions if span not in right]
-    for kind, fits in (
+    for outcome, fits in (
         ("wrong_type", _same_words),
         ("wrong_boundary", _overlap_of_one_type),
         ("wrong_boundary", _overlap),
@@ -77,7 +77,7 @@ def _compare(golds: list[Span], predictions: list[Span]) -> list[tuple[str, Span
         for gold in list(left_golds):
             partner = next((span for span in left_predictions if fits(gold, span)), None)
             if partner is not None:
-                found.append((kind, gold))
+                found.append((outcome, gold))
                 left_golds.remove(gold)
                 left_predictions.remove(partner)
     return found + [("missed", span) for span in left_golds] + [("spurious", span) for span in left_predictions]

@@ -1,4 +1,4 @@
-"""Which classes a branch takes for which."""
+"""The confusion matrix of a branch."""
 
 from collections.abc import Sequence
 
@@ -11,7 +11,7 @@ _LONGEST = 24
 
 
 def draw_confusion_matrix(counts: np.ndarray, labels: Sequence[str]) -> Figure:
-    """counts: int [C, C], rows the true classes, columns the answers. The shade is the share of its row."""
+    """Draws counts, int [C, C]: rows are true classes, columns are answers. The shade is the share of the row."""
     totals = counts.sum(axis=1, keepdims=True)
     shares = np.divide(counts, totals, out=np.zeros(counts.shape), where=totals > 0)
     names = [_short(label) for label in labels]
@@ -35,6 +35,6 @@ def draw_confusion_matrix(counts: np.ndarray, labels: Sequence[str]) -> Figure:
 
 
 def _short(label: str) -> str:
-    """A long name without its middle: names often begin alike and end differently."""
+    """Cuts the middle out of a long name: names often begin alike and end differently."""
     half = _LONGEST // 2
     return label if len(label) <= _LONGEST else f"{label[:half]}…{label[1 - half :]}"

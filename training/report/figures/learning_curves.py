@@ -1,4 +1,4 @@
-"""Dev score after each epoch of one task's teacher and students."""
+"""The dev score of one task's teacher and students after each epoch."""
 
 from collections.abc import Mapping
 
@@ -12,7 +12,7 @@ _MARKERS = "osD^v"
 
 
 def draw_learning_curves(teacher: Trial, students: Mapping[int, Trial], metric: str) -> Figure:
-    """students: by l. metric: as the axis shall name it."""
+    """Draws one curve per branch. students: by l. metric: the name for the axis."""
     with style():
         figure = new_figure(4.6, 2.6)
         axes = figure.subplots()

@@ -11,14 +11,14 @@ from training.report.figures.style import WIDTH, new_figure
 
 COLUMNS = 4
 _LEGEND_INCHES = 0.4
-_ENTRY_INCHES = 2.3  # the longest name in a legend with its sign
+_ENTRY_INCHES = 2.3  # the longest name in a legend with its symbol
 
 
 def new_panels(titles: Sequence[tuple[str, str]], x_label: str, y_label: str) -> tuple[Figure, list[Axes]]:
-    """A figure with one panel per title (task and metric), the axes named once for all."""
+    """Returns a figure with one panel per title (task and metric); the axis labels are shared."""
     columns = min(COLUMNS, len(titles))
     rows = -(-len(titles) // columns)
-    # A single panel as wide as the page would be all air.
+    # A single panel as wide as the page would be mostly empty.
     figure = new_figure(WIDTH * max(columns, 2) / COLUMNS, 1.9 * rows + 0.7 + _LEGEND_INCHES)
     grid = figure.subplots(rows, columns, squeeze=False)
     panels = list(grid.flat)
@@ -34,7 +34,7 @@ def new_panels(titles: Sequence[tuple[str, str]], x_label: str, y_label: str) ->
 
 
 def add_legend(figure: Figure, panels: Sequence[Axes]) -> None:
-    """One legend above all panels, with each thing that any of them shows."""
+    """Adds one legend above all panels, with everything that a panel shows."""
     shown: dict[str, Artist] = {}
     for axes in panels:
         handles, labels = axes.get_legend_handles_labels()

@@ -1,19 +1,19 @@
-"""What each search cost, in units of one full fine-tuning of the same task."""
+"""The cost of each search, in full fine-tunings of the same task."""
 
 from collections.abc import Sequence
 
 import numpy as np
 from matplotlib.figure import Figure
 
+from training.report.collected_results import SearchedTask
 from training.report.figures.style import BASELINE, MIXED, PARTS, WIDTH, new_figure, style
-from training.report.results import SearchedTask
 
 GOAL = 3.0
 PAPER = 10.0  # appendix B: seven teachers and three students
 
 
 def draw_search_cost(tasks: Sequence[SearchedTask]) -> Figure:
-    """Stacked bars, one per task; each task must have the baseline."""
+    """Draws one stacked bar per task. All tasks must have the baseline full fine-tuning."""
     with style():
         figure = new_figure(WIDTH, 1.4 + 0.3 * len(tasks))
         axes = figure.subplots()
@@ -31,7 +31,7 @@ def draw_search_cost(tasks: Sequence[SearchedTask]) -> Figure:
             axes.barh(rows, widths, left=left, height=0.7, color=colour, label=name)
             left += widths
         for row, ratio in zip(rows, left, strict=True):
-            # On white, because the goal line may pass behind it.
+            # On white, because the goal line may pass behind the number.
             box = {"facecolor": "white", "edgecolor": "none", "pad": 1}
             axes.text(ratio + 0.08, row, f"{ratio:.1f}", va="center", bbox=box, zorder=3)
         axes.axvline(GOAL, color=MIXED, linestyle="--", linewidth=1.2, label=f"goal: {GOAL:.0f}")

@@ -1,14 +1,14 @@
-"""Score against l for both starts: one panel per task, as the paper's Figure 2."""
+"""The score by l for both starts of a student: one panel per task, like the paper's Figure 2."""
 
 from collections.abc import Sequence
 
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from training.report.collected_results import SearchedTask
 from training.report.figures.panels import add_legend, new_panels
 from training.report.figures.style import STUDENT, TEACHER, VANILLA, pad_score_axis, style
 from training.report.metric_names import metric_name
-from training.report.results import SearchedTask
 from training.search.result import Role
 
 _STARTS: tuple[tuple[Role, str, str, str], ...] = (
@@ -18,12 +18,12 @@ _STARTS: tuple[tuple[Role, str, str, str], ...] = (
 
 
 def with_both_starts(tasks: Sequence[SearchedTask]) -> list[SearchedTask]:
-    """The tasks with finished students of both starts."""
+    """Returns the tasks with finished students of both starts."""
     return [task for task in tasks if all(task.result.finished(role) for role, *_ in _STARTS)]
 
 
 def draw_student_layers(tasks: Sequence[SearchedTask]) -> Figure:
-    """For tasks with both starts: the best student of each l and start, the other trials faint, the teacher dashed."""
+    """Draws the best student of each l and start, the other trials faint, and the teacher dashed."""
     with style():
         titles = [(task.name, metric_name(task.result.metric)) for task in tasks]
         figure, panels = new_panels(titles, "l, layers of the student", "score in points")

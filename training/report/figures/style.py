@@ -1,4 +1,4 @@
-"""How all plots look, and how one becomes a PNG."""
+"""The look of all plots, and their rendering to PNG."""
 
 import io
 from typing import Any
@@ -7,7 +7,7 @@ import matplotlib as mpl
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-# Okabe and Ito's palette, made for colour-blind readers. A colour means the same in every plot.
+# Okabe and Ito's palette, made for colour-blind readers. A colour has one meaning in all plots.
 TEACHER = "#0072B2"
 STUDENT = "#009E73"
 VANILLA = "#E69F00"
@@ -21,12 +21,12 @@ DOTS_PER_INCH = 144
 
 
 def new_figure(width: float, height: float, **layout: Any) -> Figure:
-    """An empty figure of so many inches. It belongs to no window system and no global state."""
+    """Returns an empty figure, size in inches, outside of pyplot's global state."""
     return Figure(figsize=(width, height), layout="constrained", **layout)
 
 
 def style() -> Any:
-    """The context in which axes are made: `with style(): ...`."""
+    """Returns the context in which to make axes: `with style(): ...`."""
     return mpl.rc_context(
         {
             "font.size": 9,
@@ -49,13 +49,13 @@ def style() -> Any:
 
 
 def pad_score_axis(axes: Axes, low: float, high: float) -> None:
-    """Scores from `low` to `high` points with air around them; at least 2 points, so that noise does not look big."""
+    """Sets the y axis to `low`..`high` points with a margin; it spans at least 2 points, so that noise looks small."""
     margin = max(0.12 * (high - low), (2 - (high - low)) / 2, 0.2)
     axes.set_ylim(low - margin, high + margin)
 
 
 def png_of(figure: Figure) -> bytes:
-    """The figure as a PNG, without a date or a version in it: the same results give the same bytes."""
+    """Renders a PNG without date or version, so that the same results give the same bytes."""
     buffer = io.BytesIO()
     figure.savefig(buffer, format="png", dpi=DOTS_PER_INCH, metadata={"Software": None})
     return buffer.getvalue()

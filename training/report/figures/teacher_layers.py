@@ -1,18 +1,18 @@
-"""Score against L: one panel per task, as the paper's Table 1."""
+"""The score by L: one panel per task, the figures of the paper's Table 1."""
 
 from collections.abc import Sequence
 
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from training.report.collected_results import SearchedTask
 from training.report.figures.panels import add_legend, new_panels
 from training.report.figures.style import BASELINE, TEACHER, pad_score_axis, style
 from training.report.metric_names import metric_name
-from training.report.results import SearchedTask
 
 
 def draw_teacher_layers(tasks: Sequence[SearchedTask]) -> Figure:
-    """Finished teachers, the best of each L joined by a line; pruned ones hollow; full fine-tuning dashed."""
+    """Draws finished teachers, the best of each L joined by a line, pruned ones hollow, full fine-tuning dashed."""
     with style():
         titles = [(task.name, metric_name(task.result.metric)) for task in tasks]
         figure, panels = new_panels(titles, "L, layers fine-tuned", "score in points")

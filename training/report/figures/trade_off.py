@@ -1,4 +1,4 @@
-"""What a layer buys: score against overhead for all thresholds c."""
+"""The trade-off between score and overhead for all thresholds c."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -8,7 +8,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import PercentFormatter
 
-from training.report.columns import WITHOUT_KD
+from training.report.comparison_columns import WITHOUT_KD
 from training.report.figures.panels import add_legend
 from training.report.figures.style import BASELINE, MIXED, STUDENT, TEACHER, WIDTH, new_figure, style
 
@@ -26,10 +26,10 @@ class Point:
 def draw_trade_off(
     sweep: Sequence[Point], marked: Sequence[Point], fixed: Sequence[Point], full_average: float | None
 ) -> Figure:
-    """sweep: mixed over many c. marked: mixed at the thresholds asked for. fixed: KD-l and w/o KD.
+    """Draws average scores, and shares of full fine-tuning in a second panel if a point has one.
 
-    full_average: full fine-tuning's, over all tasks; None if a task lacks it. The second panel is left out if no
-    point has a share.
+    sweep: mixed over many c. marked: mixed at the thresholds asked for. fixed: KD-l and w/o KD.
+    full_average: the average of full fine-tuning over all tasks; None if a task lacks it.
     """
     with_share = any(point.share is not None for point in sweep)
     with style():
@@ -70,7 +70,7 @@ def _draw_panel(
     draw(place(marked), "o", "at the thresholds asked for", color=MIXED, markersize=10, markerfacecolor="none")
     draw([point for point in fixed_points if point[2] != WITHOUT_KD], "D", "KD-l", color=STUDENT)
     draw([point for point in fixed_points if point[2] == WITHOUT_KD], "s", WITHOUT_KD, color=TEACHER)
-    # Mixed points lie above the fixed ones: their names go up and to the left, the others' down.
+    # Mixed points lie above the fixed ones, so their names go up and to the left, and the others' down.
     for x, y, name in place(marked):
         axes.annotate(name, (x, y), (-6, 8), textcoords="offset points", ha="right", color=MIXED)
     for x, y, name in fixed_points:

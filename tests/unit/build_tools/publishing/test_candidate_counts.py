@@ -67,6 +67,29 @@ def test_counts_are_added_over_both_routers_by_task_and_version(metrics_url):
     }
 
 
+@pytest.fixture
+def page_url():
+    """An HTTP server whose /metrics is a web page."""
+
+    class Page(BaseHTTPRequestHandler):
+        def do_GET(self):
+            self.send_response(200)
+            self.end_headers()
+            self.wfile.write(b"<html>\n<body>Hello</body>\n</html>\n")
+
+        def log_message(self, *_):
+            pass
+
+    with HTTPServer(("127.0.0.1", 0), Page) as server:
+        yield _served(server)
+        server.shutdown()
+
+
+def test_a_page_that_is_no_metrics_text_is_told(page_url):
+    with pytest.raises(BuildError, match="no metrics are served at"):
+        candidate_counts(page_url)
+
+
 def test_a_port_where_nobody_listens_is_told_with_the_option_that_names_it():
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))

@@ -16,7 +16,7 @@ from training.task_model import FullModel
 
 @pytest.fixture
 def trained(monkeypatch: pytest.MonkeyPatch) -> list[FullModel]:
-    """The model that was trained, scored as always: fully_fine_tune does not hand it out."""
+    """The trained model, which fully_fine_tune does not return; scores are as usual."""
     models: list[FullModel] = []
     scores = PreparedTask.scores
 
@@ -38,7 +38,7 @@ def changed(before: dict[str, torch.Tensor], after: dict[str, torch.Tensor]) -> 
 
 
 class _LearntError(Exception):
-    """Ends a training that has nothing more to show."""
+    """Ends a training early."""
 
 
 def until_learnt(_epoch: int, score: float) -> None:

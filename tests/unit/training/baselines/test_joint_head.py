@@ -14,7 +14,7 @@ from training.prepared_task import PreparedTask
 
 @pytest.fixture
 def other_encoder(encoder: Encoder) -> Encoder:
-    """As a joint training leaves one: other weights, trainable."""
+    """An encoder as after joint training: other weights, trainable."""
     bert = copy.deepcopy(encoder.bert).requires_grad_(requires_grad=True)
     torch.manual_seed(3)
     with torch.no_grad():

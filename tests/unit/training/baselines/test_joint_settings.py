@@ -3,11 +3,12 @@ from typing import Any
 
 import pytest
 
-from training.baselines.joint_settings import JointSettings, TaskSettings, check_joint_settings, write_joint_settings
+from training.baselines.joint_settings import JointSettings, TaskSettings
 from training.errors import TrainingError
 from training.hyper_parameters import TrainingPrecision
 from training.kinds import Kind
 from training.prepared_task import PreparedTask
+from training.recorded_settings import check_recorded_settings, record_settings
 
 
 def of_task(**changed: Any) -> TaskSettings:
@@ -53,8 +54,10 @@ def test_a_tasks_settings_are_those_of_its_sampled_data(prepared: list[PreparedT
 
 
 def test_equal_settings_go_together_in_whatever_order_the_tasks_stand(tmp_path: Path) -> None:
-    write_joint_settings(tmp_path, settings())
-    check_joint_settings(tmp_path, settings(tasks={"rte": of_task(), "cola": of_task()}))
+    record_settings(tmp_path / "settings.json", settings())
+    check_recorded_settings(
+        tmp_path / "settings.json", settings(tasks={"rte": of_task(), "cola": of_task()}), "a joint training"
+    )
     assert [path.name for path in tmp_path.iterdir()] == ["settings.json"]
 
 
@@ -71,10 +74,11 @@ def test_equal_settings_go_together_in_whatever_order_the_tasks_stand(tmp_path: 
 def test_other_settings_are_refused_and_the_difference_is_named(
     changed: dict[str, Any], difference: str, tmp_path: Path
 ) -> None:
-    write_joint_settings(tmp_path, settings())
+    record_settings(tmp_path / "settings.json", settings())
     with pytest.raises(TrainingError, match=difference) as error:
-        check_joint_settings(tmp_path, settings(**changed))
-    assert str(tmp_path / "settings.json") in str(error.value)
+        check_recorded_settings(tmp_path / "settings.json", settings(**changed), "a joint training")
+    assert str(error.value).startswith(f"{tmp_path} holds a joint training with ")
+    assert f"use the settings in {tmp_path}/settings.json" in str(error.value)
     assert "choose another --output" in str(error.value)
 
 
@@ -83,4 +87,4 @@ def test_scores_without_readable_settings_are_not_continued(content: str | None,
     if content is not None:
         (tmp_path / "settings.json").write_text(content)
     with pytest.raises(TrainingError, match=r"settings\.json is missing or damaged: choose another --output"):
-        check_joint_settings(tmp_path, settings())
+        check_recorded_settings(tmp_path / "settings.json", settings(), "a joint training")

@@ -33,8 +33,8 @@ def test_json_has_one_row_per_threshold_in_the_order_given() -> None:
 def test_json_says_all_of_a_row_and_the_threshold_is_1_if_not_given() -> None:
     (row,) = json.loads(invoke("--scores", PAPER_SCORES, "--json").stdout)["rows"]
     tasks = row.pop("tasks")
-    assert tasks["rte"] == {"kind": "teacher", "layers": 5, "tap": 7, "score": 71.5}
-    assert tasks["sst2"] == {"kind": "student", "layers": 2, "tap": 6, "score": 92.7}
+    assert tasks["rte"] == {"role": "teacher", "layers": 5, "tap": 7, "score": 71.5}
+    assert tasks["sst2"] == {"role": "student", "layers": 2, "tap": 6, "score": 92.7}
     assert row.pop("average_score") == pytest.approx(82.475)
     assert row == {
         "name": "mixed (c = 1)",
@@ -102,7 +102,7 @@ def test_what_to_choose_from_is_either_folders_or_scores(tmp_path: Path) -> None
     [
         ("--threshold", "-1", "threshold must be 0 or more"),
         ("--threshold", "nan", "threshold must be 0 or more"),
-        ("--teacher-layers", "4..10", "'4..10' is no range"),
+        ("--teacher-layers", "4..10", "'4..10' is not a range"),
         ("--teacher-layers", "4-12", "tap 0 would leave no trunk"),
     ],
 )

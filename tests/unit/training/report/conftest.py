@@ -1,4 +1,4 @@
-"""Search results with all that a report must cope with: a pruned trial, a failed one, baselines here and not there."""
+"""Search results for reports: with a pruned and a failed trial, and with baselines for some tasks only."""
 
 import json
 from collections.abc import Callable, Mapping
@@ -10,17 +10,17 @@ from training.baselines.joint_result import JointResult, write_joint_result
 from training.checkpoint import Checkpoint, save_checkpoint
 from training.data import TaskData
 from training.kinds import Kind
+from training.report.collected_results import CollectedResults, collect_results
 from training.report.page import Page, make_page
-from training.report.results import Results, find_results
 from training.search.result import Cost, Role, SearchResult, State, Trial, write_result
 from training.selection.mixed import mixed
-from training.selection.teacher import choose_teacher
+from training.selection.teacher_choice import choose_teacher
 
 PAPER = Path(__file__).parents[1] / "selection" / "paper_scores.json"
 
 
 def trial(role: Role, layers: int, score: float, state: State = "finished", seed: int = 0, message: str = "") -> Trial:
-    """Its third epoch of three has the score; a pruned trial has only the two before, a failed one none."""
+    """A trial whose third and last epoch has the score; a pruned trial has two epochs, a failed one none."""
     epochs = {1: score - 4, 2: score - 1, 3: score}
     done = state == "finished"
     return Trial(
@@ -46,7 +46,7 @@ def result(
     full_seconds: float | None = 100.0,
     encoder_layers: int = 6,
 ) -> SearchResult:
-    """`trials` with the index of the chosen teacher; the search cost 250 s."""
+    """A search that cost 250 s. teacher: the index of the chosen one in `trials`."""
     labels = {Kind.PAIR_REGRESSION: [], Kind.TAGGING: ["O", "B-city", "I-city", "B-genre", "I-genre"]}
     return SearchResult(
         task=task,
@@ -128,18 +128,18 @@ def write_all() -> Callable[..., Path]:
 
 @pytest.fixture(scope="session")
 def searched(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The four tasks with MT-DNN, whose LOO lacks rte. Not to be changed."""
+    """The four tasks with MT-DNN, whose LOO lacks rte. Tests must not change it."""
     return write_searches(tmp_path_factory.mktemp("searched"), four_tasks(), joint=True)
 
 
 @pytest.fixture(scope="session")
-def results(searched: Path) -> Results:
-    return find_results([searched])
+def results(searched: Path) -> CollectedResults:
+    return collect_results([searched])
 
 
 @pytest.fixture(scope="session")
-def paper(tmp_path_factory: pytest.TempPathFactory) -> Results:
-    """The paper's Tables 1 and 2 as the search would have left them, and two tasks more."""
+def paper(tmp_path_factory: pytest.TempPathFactory) -> CollectedResults:
+    """The paper's Tables 1 and 2 as results of searches, and two more tasks."""
     tasks: Mapping[str, dict[str, dict[str, float]]] = json.loads(PAPER.read_text())["tasks"]
     found = []
     for task, scores in tasks.items():
@@ -150,7 +150,7 @@ def paper(tmp_path_factory: pytest.TempPathFactory) -> Results:
         found.append(result(task, trials, 0, encoder_layers=12))
     trials = [trial("teacher", 4, 90.0), *(trial("student", layers, 89.9) for layers in (1, 2, 3))]
     found += [result(task, trials, 0, encoder_layers=12) for task in ("emotion", "domain")]
-    return find_results([write_searches(tmp_path_factory.mktemp("paper"), found)])
+    return collect_results([write_searches(tmp_path_factory.mktemp("paper"), found)])
 
 
 @pytest.fixture(scope="session")
@@ -160,7 +160,7 @@ def trained(
     tasks: dict[Kind, TaskData],
     encoder_folder: Path,
 ) -> Path:
-    """A search of each kind with the checkpoint of its teacher and its data still there. Not to be changed."""
+    """A search of each kind with its data and its teacher's checkpoint. Tests must not change it."""
     root = tmp_path_factory.mktemp("trained")
     for kind, checkpoint in teachers.items():
         record, data = checkpoint.record, tasks[kind]
@@ -180,7 +180,7 @@ def trained(
 
 
 @pytest.fixture(scope="session")
-def page(results: Results) -> Page:
+def page(results: CollectedResults) -> Page:
     """The page of the four tasks, without the errors of their branches."""
     suites = [mixed(results.options, threshold) for threshold in (1.0, 2.0)]
     return make_page(results, suites, dict.fromkeys(results.names, "No model was <loaded>."))

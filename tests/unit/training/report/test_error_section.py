@@ -5,8 +5,8 @@ import pytest
 
 from training.kinds import Kind
 from training.report.analysis.predicted import Predicted
+from training.report.collected_results import CollectedResults, SearchedTask, collect_results
 from training.report.error_section import make_error_section
-from training.report.results import Results, SearchedTask, find_results
 from training.search.result import SearchResult, Trial
 
 
@@ -17,18 +17,18 @@ def of_classes(
     make_trial: Callable[..., Trial],
     write_all: Callable[..., Path],
 ) -> Callable[[int], SearchedTask]:
-    """A classification task of so many classes."""
+    """of_classes(count) is a classification task with `count` classes."""
 
     def of_classes(count: int) -> SearchedTask:
         trials = [make_trial("teacher", 2, 70.0), make_trial("student", 1, 69.0)]
         one = make_result("intent", trials, 0, Kind.CLASSIFICATION)
         one.labels = [f"class {number}" for number in range(count)]
-        return find_results([write_all(tmp_path, [one])]).tasks[0]
+        return collect_results([write_all(tmp_path, [one])]).tasks[0]
 
     return of_classes
 
 
-def named(results: Results, name: str) -> SearchedTask:
+def named(results: CollectedResults, name: str) -> SearchedTask:
     return results.tasks[results.names.index(name)]
 
 
@@ -59,7 +59,7 @@ def test_many_classes_without_an_error_say_so(of_classes: Callable[[int], Search
     ]
 
 
-def test_tagging_has_a_line_per_type_and_one_of_all(results: Results) -> None:
+def test_tagging_has_a_line_per_type_and_one_of_all(results: CollectedResults) -> None:
     golds = [("B-city", "I-city", "O"), ("B-genre", "O", "O")]
     answers = [["B-city", "O", "O"], ["B-genre", "O", "O"]]
     table = make_error_section(named(results, "slots"), Predicted(golds, answers)).table
@@ -73,23 +73,23 @@ def test_tagging_has_a_line_per_type_and_one_of_all(results: Results) -> None:
     assert len(table.headings) == len(table.rows[0])
 
 
-def test_more_than_twenty_types_are_cut_and_said(results: Results) -> None:
+def test_more_than_twenty_types_are_cut_and_said(results: CollectedResults) -> None:
     tags = [[f"B-type{number}"] for number in range(21)]
     section = make_error_section(named(results, "slots"), Predicted(tags, [["O"]] * 21))
     assert section.table is not None
     assert len(section.table.rows) == 20 + 1
     assert section.table.rows[-1][:2] == ["all types", "21"]
-    assert section.sentences[-1] == "Of its 21 types the 20 with the most errors."
+    assert section.sentences[-1] == "The table has the 20 of its 21 types with the most errors."
 
 
-def test_multi_label_has_a_line_per_label(results: Results) -> None:
+def test_multi_label_has_a_line_per_label(results: CollectedResults) -> None:
     predicted = Predicted([("yes",), ()], [["yes"], ["yes"]])
     table = make_error_section(named(results, "topics"), predicted).table
     assert table is not None
     assert table.rows == [["yes", "1", "2", "50.0", "100.0", "66.7"], ["no", "0", "0", "0.0", "0.0", "0.0"]]
 
 
-def test_regression_has_a_scatter(results: Results) -> None:
+def test_regression_has_a_scatter(results: CollectedResults) -> None:
     section = make_error_section(named(results, "stsb"), Predicted([1.0, 2.0], [1.5, 2.5]))
     assert section.image is not None
     assert section.image.file == "task_stsb_scatter.png"

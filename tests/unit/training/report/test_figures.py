@@ -3,6 +3,7 @@ import pytest
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from training.report.collected_results import CollectedResults
 from training.report.figures.confusion_matrix import draw_confusion_matrix
 from training.report.figures.learning_curves import draw_learning_curves
 from training.report.figures.regression_scatter import draw_regression_scatter
@@ -11,7 +12,6 @@ from training.report.figures.student_layers import draw_student_layers, with_bot
 from training.report.figures.style import png_of
 from training.report.figures.teacher_layers import draw_teacher_layers
 from training.report.figures.trade_off import Point, draw_trade_off
-from training.report.results import Results
 
 
 def panels_of(figure: Figure) -> dict[str, Axes]:
@@ -19,14 +19,14 @@ def panels_of(figure: Figure) -> dict[str, Axes]:
 
 
 def drawn(axes: Axes) -> dict[str, list[tuple[float, float]]]:
-    """Label -> the points of what was drawn under it."""
+    """Label -> the points drawn with that label."""
     return {
         str(line.get_label()): [(float(x), float(y)) for x, y in np.asarray(line.get_xydata())]
         for line in axes.get_lines()
     }
 
 
-def test_teachers_are_drawn_with_pruned_trials_and_full_fine_tuning(results: Results) -> None:
+def test_teachers_are_drawn_with_pruned_trials_and_full_fine_tuning(results: CollectedResults) -> None:
     panels = panels_of(draw_teacher_layers(results.tasks))
     assert list(panels) == results.names
     rte = drawn(panels["rte"])
@@ -41,7 +41,7 @@ def test_teachers_are_drawn_with_pruned_trials_and_full_fine_tuning(results: Res
     assert "full fine-tuning" not in drawn(panels["slots"])
 
 
-def test_both_starts_are_drawn_for_the_tasks_that_have_both(results: Results) -> None:
+def test_both_starts_are_drawn_for_the_tasks_that_have_both(results: CollectedResults) -> None:
     tasks = with_both_starts(results.tasks)
     panels = panels_of(draw_student_layers(tasks))
     assert list(panels) == ["rte", "stsb"]
@@ -51,13 +51,13 @@ def test_both_starts_are_drawn_for_the_tasks_that_have_both(results: Results) ->
     assert {y for _, y in rte["the teacher"]} == {70.0}
 
 
-def test_a_legend_is_not_cut_off_where_there_are_few_panels(results: Results) -> None:
+def test_a_legend_is_not_cut_off_where_there_are_few_panels(results: CollectedResults) -> None:
     figure = draw_student_layers(with_both_starts(results.tasks))
     png_of(figure)
     assert figure.legends[0].get_window_extent().x1 <= figure.bbox.x1
 
 
-def test_search_cost_stacks_the_parts_in_full_fine_tunings(results: Results) -> None:
+def test_search_cost_stacks_the_parts_in_full_fine_tunings(results: CollectedResults) -> None:
     (axes,) = draw_search_cost([task for task in results.tasks if task.name != "slots"]).axes
     bars = {str(bars.get_label()): [(bar.get_x(), bar.get_width()) for bar in bars] for bars in axes.containers}
     assert bars["hidden states of the frozen layers"] == [(0, pytest.approx(0.2))] * 3
@@ -82,7 +82,7 @@ def test_trade_off_marks_thresholds_and_has_a_second_panel_only_with_shares() ->
     assert "full fine-tuning" not in drawn(alone)
 
 
-def test_learning_curves_show_each_epoch_of_teacher_and_students(results: Results) -> None:
+def test_learning_curves_show_each_epoch_of_teacher_and_students(results: CollectedResults) -> None:
     rte = results.tasks[0]
     (axes,) = draw_learning_curves(rte.teacher, rte.result.best("student"), "accuracy").axes
     assert drawn(axes) == {

@@ -6,10 +6,10 @@ import pytest
 from matplotlib.figure import Figure
 
 from training.report import page as page_module
+from training.report.collected_results import CollectedResults
 from training.report.figures.style import new_figure
 from training.report.figures.trade_off import Point
 from training.report.page import Page, make_page
-from training.report.results import Results
 from training.selection.mixed import mixed
 
 
@@ -70,7 +70,7 @@ def test_sections_come_in_the_order_of_the_question_asked(reader: Reader) -> Non
 
 def test_the_summary_and_the_table_say_what_the_first_threshold_reaches(page: Page, reader: Reader) -> None:
     assert "82.2 points on average" in reader.text
-    assert "of full fine-tuning over the 3 tasks where both are there" in reader.text
+    assert "of full fine-tuning over the 3 tasks with both scores" in reader.text
     chosen = page.html.split('<th class="chosen">')
     assert chosen[1].startswith("mixed (c = 1)<")
     assert len(chosen) == 2
@@ -78,7 +78,7 @@ def test_the_summary_and_the_table_say_what_the_first_threshold_reaches(page: Pa
 
 
 def test_the_trade_off_says_how_many_tasks_are_compared(reader: Reader) -> None:
-    assert "only the scores of the 3 of 4 tasks that have full fine-tuning count" in reader.text
+    assert "The right panel counts only the 3 of 4 tasks that have full fine-tuning" in reader.text
 
 
 def test_what_comes_from_outside_is_escaped(page: Page, reader: Reader) -> None:
@@ -101,17 +101,19 @@ def test_chosen_branches_are_described(reader: Reader) -> None:
     assert "Pair regression; 2,490 train rows and 277 dev rows. Chosen: student of 1 layer on tap 4" in reader.text
 
 
-def test_what_is_missing_is_said_and_not_drawn(results: Results) -> None:
+def test_what_is_missing_is_said_and_not_drawn(results: CollectedResults) -> None:
     slots = replace(results, tasks=[task for task in results.tasks if task.name == "slots"], joint=None)
     page = make_page(slots, [mixed(slots.options, 1)], {"slots": "none"})
     text = Reader(page.html).text
     assert "for each of 1 task," in text
     assert "No task has students of both starts" in text
-    assert "No search trained the full fine-tuning to compare with" in text
+    assert "No search trained full fine-tuning" in text
     assert not {"student_layers.png", "search_cost.png"} & {image.file for image in page.images}
 
 
-def test_thresholds_that_choose_the_same_share_a_name(results: Results, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_thresholds_that_choose_the_same_share_a_name(
+    results: CollectedResults, monkeypatch: pytest.MonkeyPatch
+) -> None:
     names: list[str] = []
 
     def spy(marked: list[Point], **_: object) -> Figure:

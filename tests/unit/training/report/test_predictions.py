@@ -7,13 +7,13 @@ from training.data import TaskData
 from training.kinds import Kind
 from training.metrics import score
 from training.report.analysis.predicted import Predicted
+from training.report.collected_results import CollectedResults, collect_results
 from training.report.predictions import predict_all
-from training.report.results import Results, find_results
 from training.search.result import read_result, write_result
 from training.selection.mixed import mixed
 
 
-def predict(results: Results) -> dict[str, Predicted | str]:
+def predict(results: CollectedResults) -> dict[str, Predicted | str]:
     return predict_all(results, mixed(results.options, 1), lambda _: None)
 
 
@@ -25,13 +25,13 @@ def copied(trained: Path, tmp_path: Path) -> Path:
 
 
 def reason(folder: Path) -> str:
-    found = predict(find_results([folder]))["tagging"]
+    found = predict(collect_results([folder]))["tagging"]
     assert isinstance(found, str)
     return found
 
 
 def test_the_answers_of_each_kind_are_those_that_the_search_scored(trained: Path, tasks: dict[Kind, TaskData]) -> None:
-    results = find_results([trained])
+    results = collect_results([trained])
     told: list[str] = []
     found = predict_all(results, mixed(results.options, 1), told.append)
     assert len(told) == len(Kind)
@@ -45,7 +45,7 @@ def test_the_answers_of_each_kind_are_those_that_the_search_scored(trained: Path
 
 def test_other_data_than_was_searched_is_a_reason(copied: Path) -> None:
     write_result(copied, read_result(copied).model_copy(update={"data_sha256": "other"}))
-    assert "is no longer the data that was searched" in reason(copied)
+    assert "has changed since the search" in reason(copied)
 
 
 def test_data_that_is_gone_is_a_reason(copied: Path) -> None:
@@ -55,7 +55,7 @@ def test_data_that_is_gone_is_a_reason(copied: Path) -> None:
 
 def test_a_damaged_checkpoint_is_a_reason_and_the_other_tasks_go_on(copied: Path, trained: Path) -> None:
     (copied / "checkpoints" / "teacher" / "branch.safetensors").write_bytes(b"damaged")
-    found = predict(find_results([copied, trained / "multi_label"]))
+    found = predict(collect_results([copied, trained / "multi_label"]))
     assert "branch.safetensors is damaged" in str(found["tagging"])
     assert isinstance(found["multi_label"], Predicted)
 
@@ -64,7 +64,7 @@ def test_a_branch_without_a_checkpoint_is_a_reason(copied: Path) -> None:
     result = read_result(copied)
     result.trials[0].checkpoint = None
     write_result(copied, result)
-    assert "the teacher of 3 layers kept no checkpoint" in reason(copied)
+    assert "the teacher of 3 layers has no checkpoint" in reason(copied)
 
 
 def test_an_encoder_that_is_gone_is_a_reason(copied: Path) -> None:

@@ -1,8 +1,11 @@
+import os
 from pathlib import Path
 
 import pytest
 
+from training.atomic_write import replace_file
 from training.errors import TrainingError
+from training.report import write
 from training.report.page import Page
 from training.report.write import check_place, write_report
 
@@ -25,10 +28,10 @@ def test_a_new_folder_gets_the_page_and_its_plots(page: Page, written: Path) -> 
 
 
 def test_an_earlier_report_is_replaced_with_its_plots(page: Page, written: Path) -> None:
-    (written / ".staged-killed").mkdir()
+    (written / ".staged").mkdir()  # a report that was killed leaves it
     fewer = Page(page.html.replace("Espalier report", "Later"), page.images[:1])
     write_report(written, fewer)
-    assert names_in(written) - {".staged-killed"} == {"report.html", "teacher_layers.png"}
+    assert names_in(written) == {"report.html", "teacher_layers.png"}
     assert "Later" in (written / "report.html").read_text(encoding="utf-8")
 
 
@@ -52,17 +55,35 @@ def test_an_empty_folder_will_do_and_a_file_will_not(tmp_path: Path) -> None:
     check_place(tmp_path)
     file = tmp_path / "file"
     file.write_text("")
-    with pytest.raises(TrainingError, match="is no folder"):
+    with pytest.raises(TrainingError, match="is not a folder"):
         check_place(file)
 
 
-def test_a_failure_while_writing_leaves_the_earlier_report(written: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def full_disk(*_: object, **__: object) -> None:
+    raise OSError(28, "No space left on device")
+
+
+def test_a_failure_while_writing_leaves_the_earlier_report(
+    page: Page, written: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     before = {path.name: path.read_bytes() for path in written.iterdir()}
-
-    def full_disk(*_: object, **__: object) -> None:
-        raise OSError(28, "No space left on device")
-
-    monkeypatch.setattr(Path, "write_text", full_disk)
+    monkeypatch.setattr(os, "fsync", full_disk)
     with pytest.raises(OSError, match="No space left"):
-        write_report(written, Page("", []))
+        write_report(written, Page("", page.images))
     assert {path.name: path.read_bytes() for path in written.iterdir()} == before
+
+
+def test_a_report_that_failed_at_its_plots_can_be_written_again(
+    page: Page, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def room_for_the_page_alone(file: Path, content: str | bytes, staged_in: Path) -> None:
+        if file.suffix == ".png":
+            full_disk()
+        replace_file(file, content, staged_in)
+
+    monkeypatch.setattr(write, "replace_file", room_for_the_page_alone)
+    with pytest.raises(OSError, match="No space left"):
+        write_report(tmp_path, page)
+    monkeypatch.undo()
+    write_report(tmp_path, page)
+    assert names_in(tmp_path) == {"report.html", *(image.file for image in page.images)}

@@ -23,7 +23,7 @@ def rows(folder: Path, split: str) -> list[dict[str, Any]]:
 
 
 def words(row: dict[str, Any]) -> str:
-    """What a row says, as an uncased reader without regard for marks sees it."""
+    """The words of a row without case and marks."""
     said = " ".join([*row.get("tokens", []), row.get("text", ""), row.get("text_pair", "")]).lower()
     for mark in ",.!?":
         said = said.replace(mark, " ")

@@ -25,12 +25,12 @@ def test_a_range_holds_both_its_ends() -> None:
 
 @pytest.mark.parametrize("text", ["", "a", "4-", "-4", "0-3", "4..10", "4-10-12", "4.0-5", "4 - 5"])
 def test_what_is_no_range_is_refused(text: str) -> None:
-    with pytest.raises(TrainingError, match="is no range"):
+    with pytest.raises(TrainingError, match="is not a range"):
         parse_range(text)
 
 
 def test_a_backward_range_is_refused_with_the_forward_one() -> None:
-    with pytest.raises(TrainingError, match="runs backwards: write the least first, like 4-10"):
+    with pytest.raises(TrainingError, match="runs backwards: write the smaller number first, like 4-10"):
         parse_range("10-4")
 
 

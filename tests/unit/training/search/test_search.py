@@ -64,7 +64,7 @@ def run(tmp_path: Path, tasks: dict[Kind, TaskData], encoder: Encoder) -> Run:
 
 
 def checkpoints(folder: Path) -> dict[str, int]:
-    """When each checkpoint was written, by name."""
+    """The time at which each checkpoint was written, by name."""
     return {path.parent.name: path.stat().st_mtime_ns for path in folder.glob("checkpoints/*/branch.json")}
 
 
@@ -86,7 +86,7 @@ def test_search_of_each_kind_trains_all_teachers_and_students_of_the_best(
         assert list(trial.epochs) == [1, 2, 3]
         assert trial.epochs[trial.best_epoch] == trial.score
         assert trial.best_epoch >= 2
-        # What is recorded was scored on stored hidden states; the whole model in full precision must agree.
+        # The search scored on stored hidden states; the whole model in full precision must agree.
         trunk = Trunk(encoder, [checkpoint.record.tap])
         scores = evaluate(trunk, checkpoint.branch, encoder.tokenizer, data.dev, kind, data.labels, 24)
         assert scores[result.metric] == pytest.approx(trial.score, abs=1.0)
@@ -140,9 +140,7 @@ def test_loss_that_is_no_number_ends_the_trial_and_not_the_search(run: Run, monk
 
 
 def test_search_in_which_no_teacher_learns_says_why(run: Run) -> None:
-    with pytest.raises(
-        TrainingError, match=r"no teacher of mood could be trained; the last one: .*lower learning rate"
-    ):
+    with pytest.raises(TrainingError, match=r"all teachers of mood failed; the last one: .*lower learning rate"):
         run(grid=GRID.model_copy(update={"learning_rates": [1e30]}))
 
 

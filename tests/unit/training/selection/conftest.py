@@ -8,7 +8,7 @@ import pytest
 
 from training.search.result import Trial
 from training.selection.options import Options
-from training.selection.scores import read_scores
+from training.selection.options_from_scores import read_scores
 
 
 @pytest.fixture(scope="session")

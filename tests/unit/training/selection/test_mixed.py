@@ -5,7 +5,7 @@ import pytest
 from training.errors import TrainingError
 from training.selection.mixed import distilled, full_fine_tuning, mixed, without_distillation
 from training.selection.options import Option, Options, TaskOptions
-from training.selection.teacher import choose_teacher
+from training.selection.teacher_choice import choose_teacher
 
 
 def options(students: dict[int, float], teacher: tuple[int, float], full: float | None = None) -> Options:
@@ -64,7 +64,7 @@ def test_a_threshold_that_is_no_number_of_points_is_refused(threshold: float) ->
 
 def test_kd_takes_the_teacher_where_it_has_no_more_layers() -> None:
     choice = distilled(options({1: 80.0}, (2, 81.0)), 3).tasks["task"]
-    assert (choice.kind, choice.layers) == ("teacher", 2)
+    assert (choice.role, choice.layers) == ("teacher", 2)
 
 
 def test_kd_without_that_student_names_the_task() -> None:

@@ -65,7 +65,7 @@ def test_the_misprints_are_the_papers_own() -> None:
 def test_branches_and_taps_of_the_papers_mixed_row(suites: dict[str, Suite]) -> None:
     suite = suites["mixed (c = 1)"]
     assert suite.trunk_depth == 7
-    assert {task: (option.kind, option.layers, option.tap) for task, option in suite.tasks.items()} == {
+    assert {task: (option.role, option.layers, option.tap) for task, option in suite.tasks.items()} == {
         "qnli": ("student", 3, 2),
         "rte": ("teacher", 5, 7),
         "qqp": ("student", 1, 2),  # "merely one task-specific layer (connected to the 2nd layer ...)", section 5.1

@@ -7,7 +7,7 @@ import pytest
 from training.errors import TrainingError
 from training.selection.mixed import mixed
 from training.selection.options import Options
-from training.selection.searched import read_searched
+from training.selection.options_from_search import read_searched
 from training.selection.suite_file import read_suite, write_suite
 
 WriteSearch = Callable[..., Path]
@@ -19,11 +19,11 @@ def test_a_suite_names_each_checkpoint_relative_to_itself(tmp_path: Path, write_
     path = tmp_path / "suites" / "mixed.json"
     write_suite(path, mixed(read_searched(folders), 1.0))
     assert json.loads(path.read_text()) == {
-        "format_version": 1,
+        "format_version": 2,
         "threshold": 1.0,
         "tasks": {
-            "rte": {"checkpoint": "../results/rte/teacher-5", "kind": "teacher", "layers": 5, "score": 71.5},
-            "qqp": {"checkpoint": "../results/qqp/student-1", "kind": "student", "layers": 1, "score": 71.5},
+            "rte": {"checkpoint": "../results/rte/teacher-5", "role": "teacher", "layers": 5, "score": 71.5},
+            "qqp": {"checkpoint": "../results/qqp/student-1", "role": "student", "layers": 1, "score": 71.5},
         },
     }
     assert [file.name for file in path.parent.iterdir()] == ["mixed.json"]
@@ -59,19 +59,19 @@ def test_a_missing_checkpoint_is_named_and_nothing_written(
 
 
 GOOD = {
-    "format_version": 1,
+    "format_version": 2,
     "threshold": 1.0,
-    "tasks": {"rte": {"checkpoint": "rte", "kind": "teacher", "layers": 5, "score": 71.5}},
+    "tasks": {"rte": {"checkpoint": "rte", "role": "teacher", "layers": 5, "score": 71.5}},
 }
 
 
 @pytest.mark.parametrize(
     ("content", "message"),
     [
-        ({**GOOD, "format_version": 2}, "format_version: "),
+        ({**GOOD, "format_version": 3}, "format_version: "),
         ({**GOOD, "tasks": {}}, "tasks: "),
         ({**GOOD, "threshold": -1}, "threshold: "),
-        ({**GOOD, "tasks": {"rte": {**GOOD["tasks"]["rte"], "kind": "full"}}}, r"tasks\.rte\.kind: "),  # type: ignore[index]
+        ({**GOOD, "tasks": {"rte": {**GOOD["tasks"]["rte"], "role": "full"}}}, r"tasks\.rte\.role: "),  # type: ignore[index]
         ({**GOOD, "tasks": {"rte": {**GOOD["tasks"]["rte"], "checkpoint": ""}}}, r"tasks\.rte\.checkpoint: "),  # type: ignore[index]
         ({"encoder_layers": 12, "tasks": {}}, "format_version: Field required"),
     ],
@@ -81,3 +81,15 @@ def test_a_damaged_suite_names_its_field(tmp_path: Path, content: object, messag
     path.write_text(json.dumps(content))
     with pytest.raises(TrainingError, match=rf"suite\.json: {message}"):
         read_suite(path)
+
+
+def test_a_suite_of_format_version_1_says_what_it_is_and_what_to_run(tmp_path: Path) -> None:
+    path = tmp_path / "suite.json"
+    entry = {"checkpoint": "rte", "kind": "teacher", "layers": 5, "score": 71.5}
+    path.write_text(json.dumps({"format_version": 1, "threshold": 1.0, "tasks": {"rte": entry}}))
+    with pytest.raises(TrainingError) as caught:
+        read_suite(path)
+    assert str(caught.value) == (
+        f"{path}: an earlier Espalier wrote this suite file (format version 1, where a branch's role is called kind): "
+        "write a new one with `espalier select RESULTS --threshold C --suite NEW_FILE`."
+    )
