@@ -1,8 +1,10 @@
 """Which marks a span keeps. docs/serving.md has the rule."""
 
 import random
+import re
 import time
 import unicodedata
+from pathlib import Path
 
 import pytest
 from router.spans import WORD, words_to_spans
@@ -203,6 +205,24 @@ def test_a_span_of_several_words_keeps_brackets_and_quotes_that_have_their_partn
 ) -> None:
     count = len(span.split())
     assert {tagged(f"play {span} now", 1, count), tagged(f"play {span}", 1), tagged(span)} == {expected}
+
+
+def _examples_in_the_documentation() -> list[tuple[str, str]]:
+    """(word or words, span) of the table in docs/serving.md."""
+    page = (Path(__file__).parents[3] / "docs" / "serving.md").read_text()
+    table = page.split("| in the text | span | why |\n| --- | --- | --- |\n")[1].split("\n\n")[0]
+    examples = []
+    for row in table.splitlines():
+        words, span, _ = row.strip("| ").split(" | ")
+        for word in re.findall("`([^`]+)`", words):
+            expected = {"the same": word, "without the last mark": word[:-1]}.get(span, span.strip("`"))
+            examples.append((word, expected))
+    return examples
+
+
+@pytest.mark.parametrize(("word", "span"), _examples_in_the_documentation())
+def test_the_documentation_s_examples_are_true(word: str, span: str) -> None:
+    assert tagged(word) == span
 
 
 _PARTS = [
