@@ -63,7 +63,7 @@ def within_and_at_the_end(word: str) -> set[str]:
     # dashes and others
     + ["peter—", "—peter—", "–peter", "peter-", "peter‒", "¿peter?", "¡peter!", "…peter", "...peter", "•peter"]
     + ["*peter*", "**peter**", "`peter`", "/peter/", "peter/", "peter&", "peter†", "peter@", "~peter~", "_peter_"]
-    + ["<peter>", "|peter|", "=peter="]
+    + ["<peter>", "|peter|", "=peter=", "peter~", "peter～", "~~peter~~", "|peter", ">peter", "->peter", "→peter"]
     # what nobody sees
     + [
         "\u200bpeter\u200b",
@@ -85,7 +85,7 @@ def test_marks_attached_to_a_name_are_trimmed_wherever_it_stands(word: str) -> N
     + ["Jr.", "etc.", "bzw.", "Oct.", "Fri.", "רח׳", "กรุงเทพฯ"]
     # numbers, amounts, times, versions
     + ["21.5", "3,5", "1.000,50", "$5.50", "$1,000", "5€", "€5", "50%", "50‰", "٥٠٪", "20°", "6′2″", "-5", "−5", "+5"]
-    + ["-$5", ".5", "1/2", "7:30", "10-12", "v1.2.3", "1.2.3", "+49-170", "§5"]
+    + ["-$5", "<5", "~5", "3×", "F♯", ".5", "1/2", "7:30", "10-12", "v1.2.3", "1.2.3", "+49-170", "§5"]
     # names, tags, addresses
     + [
         "peter's",
@@ -96,6 +96,7 @@ def test_marks_attached_to_a_name_are_trimmed_wherever_it_stands(word: str) -> N
         "#tag",
         "@name",
         "@first_last",
+        "@_name",
         "C++",
         "C#",
         ".NET",
@@ -129,7 +130,7 @@ def test_marks_attached_to_a_name_are_trimmed_wherever_it_stands(word: str) -> N
     ]
     + ["שלום", "مرحبا", "नमस्ते", "می\u200cخواهم", "ന്\u200d"]
     # marks alone
-    + ["?!", "(!)", ":-)", "...", "—", "''", "。", "\u0301", "\u200b"],
+    + ["?!", "(!)", "===", "->", ":-)", "<3", "=)", ":-)", "...", "—", "''", "。", "\u0301", "\u200b"],
 )
 def test_what_belongs_to_a_word_stays(word: str) -> None:
     assert within_and_at_the_end(word) == {word}
@@ -169,6 +170,9 @@ def test_what_belongs_to_a_word_stays(word: str) -> None:
         ("¿مرحبا؟", "مرحبا"),
         ("ＡＢＣ！", "ＡＢＣ"),
         ("X.", "X"),
+        ("|5|", "5"),
+        ("<#tag>", "#tag"),
+        ("~/notes.", "~/notes"),
     ],
 )
 def test_both_at_once_marks_go_and_what_belongs_to_the_word_stays(word: str, expected: str) -> None:

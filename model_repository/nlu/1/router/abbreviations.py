@@ -2,8 +2,8 @@
 
 _MOST_CHARACTERS = 20
 
-_TITLES = ("mr", "mrs", "ms", "dr", "prof", "jr", "sr", "st", "messrs", "mme", "mlle", "srta")
-_COMPANIES = ("inc", "ltd", "corp", "co", "bros", "dept")
+_TITLES = ("mr", "mrs", "ms", "dr", "prof", "jr", "sr", "st", "esq", "messrs", "mme", "mlle", "srta")
+_COMPANIES = ("inc", "ltd", "corp", "co", "bros", "cie", "dept", "intl", "univ", "assn", "mfg")
 _ADDRESSES = ("blvd", "rd", "hwy", "str", "apt", "tel", "ул", "обл", "тел", "стр")
 _MONTHS = ("jan", "feb", "apr", "jun", "jul", "aug", "sept", "sep", "oct", "nov", "dec")
 _OTHERS = (
@@ -28,9 +28,10 @@ _OTHERS = (
 _WORDS = frozenset((*_TITLES, *_COMPANIES, *_ADDRESSES, *_MONTHS, *_OTHERS))
 
 # Recognized as they stand here: without the capital they are words.
-_RANKS = ("Gen", "Sen", "Rep", "Gov", "Capt", "Lt", "Col", "Sgt", "Rev", "Hon", "Hr", "Fr", "Sra")
+_RANKS = ("Gen", "Sen", "Rep", "Gov", "Capt", "Lt", "Col", "Maj", "Sgt", "Cpl", "Adm", "Rev", "Hon", "Hr", "Fr", "Sra")
 _DAYS = ("Mon", "Tue", "Tues", "Wed", "Thu", "Thur", "Thurs", "Fri", "Sat")
-_CAPITALIZED = frozenset((*_RANKS, *_DAYS, "Mar", "Mt", "Ft", "Ave"))
+_PLACES = ("Ave", "Ct", "Ft", "Mt", "Pl", "Sq", "Ariz", "Calif", "Conn", "Fla", "Md", "Tenn", "Va")
+_CAPITALIZED = frozenset((*_RANKS, *_DAYS, *_PLACES, "Mar"))
 
 
 def keeps_its_dot(text: str, start: int, end: int) -> bool:

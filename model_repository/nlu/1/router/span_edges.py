@@ -1,7 +1,7 @@
 """A span's first and last word -> its start and end, without the marks attached to them."""
 
 import unicodedata
-from functools import cached_property
+from functools import cached_property, lru_cache
 
 from router.abbreviations import keeps_its_dot
 from router.word_core import core_start, is_attached_before, is_mark, is_marks_alone, is_modifier
@@ -15,6 +15,8 @@ def trimmed(text: str, first: tuple[int, int], last: tuple[int, int]) -> tuple[i
 
     A word of marks alone stays whole: it was tagged as part of the span, and is attached to nothing.
     """
+    if text[first[0]].isalnum() and text[last[1] - 1].isalnum():  # the usual case, decided at once
+        return first[0], last[1]
     edges = _Edges(text, first, last)
     while edges.trim():
         pass
@@ -69,7 +71,7 @@ class _Edges:
         return True
 
     def _trim_symbols(self) -> None:
-        """Removes one symbol from both sides if it encloses the span: ~peter~, <peter>."""
+        """Removes one symbol from both sides if it encloses the span: _peter_, <5>."""
         if self._is_left_fixed or self._is_right_fixed or self.right - self.left < 3:
             return
         one, other = self._text[self.left], self._text[self.right - 1]
@@ -84,6 +86,8 @@ class _Edges:
         if not is_mark(mark) or mark in _ABBREVIATION_SIGNS or _KEYCAP in text[base + 1 : min(base + 3, self.right)]:
             return True
         if unicodedata.bidirectional(mark) == "ET" and text[base - 1].isalnum():  # 50%, C#
+            return True
+        if unicodedata.category(mark) == "Sm" and text[base - 1].isdigit():  # a factor
             return True
         plain = unicodedata.normalize("NFKC", mark)
         if plain == ".":
@@ -134,10 +138,12 @@ class _Edges:
         return not before.isalnum() and not after.isspace(), not after.isalnum() and not before.isspace()
 
 
+@lru_cache(4096)
 def _is_paired(mark: str) -> bool:
     return unicodedata.category(mark) in ("Ps", "Pe") or _is_quote(mark)
 
 
+@lru_cache(4096)
 def _is_quote(mark: str) -> bool:
     category = unicodedata.category(mark)
     if category in ("Pi", "Pf"):
@@ -146,6 +152,7 @@ def _is_quote(mark: str) -> bool:
     return category[0] == "P" and ("QUOTATION MARK" in name or "APOSTROPHE" in name)
 
 
+@lru_cache(4096)
 def _kind(mark: str) -> str:
     """Returns what the two marks of a pair have in common, from their names in Unicode."""
     name = unicodedata.name(mark, mark)
