@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from tokenizers import Encoding, Tokenizer
 
 from training.data import Example
-from training.word_core import core_start
+from training.word_core import core_start, reaches_core
 
 NOT_SEEN = -1  # the position of a word that was truncated or has no token
 
@@ -46,21 +46,10 @@ def first_sub_words(text: str, encoding: Encoding, words: Sequence[tuple[int, in
     index, offsets = 0, encoding.offsets
     for word, (start, end) in enumerate(words):
         core = core_start(text, start, end)
-        while index < len(offsets) and not _reaches(text, offsets[index], start, core):
+        while index < len(offsets) and not reaches_core(text, offsets[index], start, core):
             index += 1
         if index == len(offsets):
             break
         if offsets[index][0] < end:
             positions[word] = index
     return positions
-
-
-def _reaches(text: str, token: tuple[int, int], start: int, core: int) -> bool:
-    """True if the token has a character at or behind `core`, in the word that begins at `start` or a later one.
-
-    Special tokens have the offsets (0, 0). Some tokenizers count the blank before a word to its first token.
-    """
-    first, end = token
-    while first < end and text[first].isspace():
-        first += 1
-    return first < end and first >= start and end > core

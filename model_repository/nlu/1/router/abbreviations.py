@@ -37,7 +37,7 @@ _CAPITALIZED = frozenset((*_RANKS, *_DAYS, *_PLACES, "Mar"))
 def keeps_its_dot(text: str, start: int, end: int) -> bool:
     """True if text[start:end], which ends in a dot, is an abbreviation: Inc., U.S., Ph.D.
 
-    A single letter is none: "plan B." ends a sentence more often than "George W." ends a name.
+    A single letter is not one: "plan B." ends a sentence more often than "George W." ends a name.
     """
     if end - start > _MOST_CHARACTERS:
         return False

@@ -16,7 +16,7 @@ def read_rows(request: Any, registry: Registry, caller: Caller) -> list[Row]:
     """Returns the rows of a request that `caller` sent.
 
     Raises RefusedRequestError if there is no text, a text is empty, too long or invalid UTF-8, a list of tasks is
-    empty, or a task is not known. An empty pair is none: in a batch, some texts may have a pair and others not.
+    empty, or a task is not known. An empty pair counts as none: in a batch, only some texts may have one.
     """
     texts = _texts(request, "text") or []
     check_not_empty("text", texts)

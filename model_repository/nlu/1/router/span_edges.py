@@ -162,6 +162,6 @@ def _kind(mark: str) -> str:
 
 
 def _encloses(character: str) -> bool:
-    """True for a connector or mathematical symbol that is no sign of a number."""
+    """True for a connector or mathematical symbol that is not a sign of a number."""
     category, bidirectional = unicodedata.category(character), unicodedata.bidirectional(character)
     return category in ("Pc", "Sm") and bidirectional not in ("ET", "ES")

@@ -7,7 +7,7 @@ from typing import Any
 from tokenizers import Encoding
 
 from router.span_edges import trimmed
-from router.word_core import core_start
+from router.word_core import core_start, reaches_core
 
 Word = tuple[int, int, int]  # start, end (exclusive) in characters, position of the first sub-word
 
@@ -25,24 +25,13 @@ def word_offsets(text: str, encoding: Encoding) -> list[Word]:
     for match in WORD.finditer(text):
         start, end = match.span()
         core = core_start(text, start, end)
-        while position < len(offsets) and not _reaches(text, offsets[position], start, core):
+        while position < len(offsets) and not reaches_core(text, offsets[position], start, core):
             position += 1
         if position == len(offsets):
             break
         if offsets[position][0] < end:
             words.append((start, end, position))
     return words
-
-
-def _reaches(text: str, token: tuple[int, int], start: int, core: int) -> bool:
-    """True if the token has a character at or behind `core`, in the word that begins at `start` or a later one.
-
-    Special tokens have the offsets (0, 0). Some tokenizers count the blank before a word to its first token.
-    """
-    first, end = token
-    while first < end and text[first].isspace():
-        first += 1
-    return first < end and first >= start and end > core
 
 
 def words_to_spans(

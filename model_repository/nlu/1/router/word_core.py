@@ -1,4 +1,4 @@
-"""The core of a word: the word without the marks that are attached to it.
+"""The core of a word: where it begins behind the marks attached to it, and which marks those are.
 
 Training and the router each hold a copy of this file (training/word_core.py, router/word_core.py), because the router
 imports nothing from the project. A test keeps the copies equal. docs/serving.md has the rule and examples.
@@ -24,6 +24,18 @@ def core_start(text: str, start: int, end: int) -> int:
         else:
             return index
     return start
+
+
+def reaches_core(text: str, token: tuple[int, int], start: int, core: int) -> bool:
+    """True if a token has a character at or behind `core`, in the word that begins at `start` or in a later one.
+
+    token: its character offsets; (0, 0) for special tokens. Some tokenizers count the blank before a word to its first
+    token.
+    """
+    first, end = token
+    while first < end and text[first].isspace():
+        first += 1
+    return first < end and first >= start and end > core
 
 
 def is_marks_alone(text: str, start: int, end: int) -> bool:
