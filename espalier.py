@@ -29,6 +29,9 @@ def main() -> None:
     """
     atexit.register(gc.freeze)  # at the end a last search for garbage among all of torch's objects would take a second
     # Here, so that a program that only asks loads none of it.
+    from build_tools.backends.espalier_backend.telemetry import turn_off_telemetry
+
+    turn_off_telemetry()
     import typer
 
     import build_tools.cli

@@ -36,7 +36,7 @@ COMPUTING_CONFIG = (
 class Encoder:
     """A pretrained BERT of N layers with its tokenizer (neither padding nor truncating).
 
-    name: as the user gave it: "minilm", a folder, or a hub id.
+    name: "minilm", the absolute path of a folder, or a hub id. It finds the encoder again from every current folder.
     """
 
     name: str
@@ -86,7 +86,8 @@ def load_encoder(name: str = DEFAULT_ENCODER) -> Encoder:
             f"the tokenizer of the encoder {name!r} knows {tokenizer.get_vocab_size()} tokens, its weights only "
             f"{config.vocab_size}: they come from different models."
         )
-    return Encoder(name, bert.eval(), tokenizer)
+    is_folder = path == name and Path(name).is_dir()
+    return Encoder(str(Path(name).resolve()) if is_folder else name, bert.eval(), tokenizer)
 
 
 def tokenizer_json(tokenizer: Tokenizer) -> str:

@@ -1,5 +1,6 @@
 """The precisions that a runtime and this processor support."""
 
+from build_tools.backends.espalier_backend.telemetry import turn_off_telemetry
 from build_tools.errors import BuildError
 from build_tools.repository.precision import Precision
 from build_tools.repository.runtime import Runtime
@@ -33,6 +34,7 @@ def _obstacle(precision: Precision, runtime: Runtime) -> str | None:
 
 
 def _has_bf16() -> bool:
+    turn_off_telemetry()
     import openvino
 
     return "BF16" in openvino.Core().get_property("CPU", "OPTIMIZATION_CAPABILITIES")

@@ -3,6 +3,7 @@
 import gc
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
 
@@ -10,7 +11,7 @@ import typer
 
 from build_tools.errors import BuildError
 from build_tools.publishing.registry_transitions import KEPT
-from build_tools.publishing.running_server import NoServer, RunningServer, Server
+from build_tools.publishing.running_server import NoServer, RunningServer, Server, server_address
 from build_tools.repository.identity import ROUTER, identity_of
 from build_tools.repository.precision import Precision
 from build_tools.repository.registry import CanaryTerms, read_registry
@@ -139,7 +140,7 @@ def status(
     from build_tools.publishing.status import TaskStatus, read_status
     from build_tools.publishing.status_table import print_status
 
-    metrics_url = None if url is None else f"{url.rpartition(':')[0]}:{metrics_port}"
+    metrics_url = None if url is None else replace(server_address(url), port=metrics_port).target
     found = read_status(repository, read_registry(repository), url, metrics_url)
     if json:
         typer.echo(TypeAdapter(list[TaskStatus]).dump_json(found, indent=2).decode())

@@ -1,9 +1,6 @@
-"""The paths of tritonserver in the wheel nvidia-pytriton, and the environment that its processes need."""
+"""The paths of tritonserver in the wheel nvidia-pytriton."""
 
-import os
 import sys
-import sysconfig
-from collections.abc import Mapping
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -57,18 +54,3 @@ def _refuse_numpy_2() -> None:
         raise ServeError("serving needs the package numpy: install espalier with its extra 'serving'") from error
     if int(numpy.split(".")[0]) >= 2:
         raise ServeError(f"numpy {numpy} is installed, but Triton's Python backend needs numpy below 2")
-
-
-def server_environment(distribution: Distribution, inherited: Mapping[str, str] = os.environ) -> dict[str, str]:
-    """Returns `inherited`, extended so that tritonserver and its stubs find their libraries and this Python."""
-    # The stub links to libpython, and uses the site-packages of the first python3 on PATH.
-    libraries = [str(distribution.libraries), sysconfig.get_config_var("LIBDIR")]
-    binaries = [str(Path(sys.executable).parent)]
-    return dict(inherited) | {
-        "LD_LIBRARY_PATH": _joined(libraries, inherited.get("LD_LIBRARY_PATH")),
-        "PATH": _joined(binaries, inherited.get("PATH")),
-    }
-
-
-def _joined(first: list[str], rest: str | None) -> str:
-    return os.pathsep.join([*first, rest] if rest else first)

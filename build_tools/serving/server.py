@@ -3,11 +3,9 @@
 import compileall
 import http.client
 import os
-import shutil
 import signal
 import subprocess
 import sys
-import tempfile
 import time
 import uuid
 from contextlib import suppress
@@ -19,11 +17,13 @@ from typing import Self
 from build_tools.repository.names import EMBEDDED_CONFIG, TRUNK, embedded_config
 from build_tools.serving import launch_tied
 from build_tools.serving.backend_directory import assemble_backends
-from build_tools.serving.distribution import find_distribution, server_environment
+from build_tools.serving.distribution import find_distribution
+from build_tools.serving.environment import server_environment
 from build_tools.serving.errors import ServeError
 from build_tools.serving.ports import ipv4_address, settle_ports
 from build_tools.serving.resources import Resources, choose_resources
 from build_tools.serving.server_log import error_lines
+from build_tools.serving.serving_folder import ServingFolder
 
 _POLL_SECONDS = 0.05
 # Triton waits this long for requests in flight; unloading its models takes some seconds more.
@@ -64,15 +64,15 @@ class TritonServer:
         self._startup_timeout = startup_timeout
         self._log_file = log_file
         self._process: subprocess.Popen[bytes] | None = None
-        self._folder: Path | None = None
+        self._folder: ServingFolder | None = None
         self._shared_memory_prefix = f"espalier_{uuid.uuid4().hex}_"
 
     def start(self) -> Self:
         """Starts the server and returns once it and every model are ready.
 
-        Raises ServeError if a port is in use, if the repository is not a folder, if nvidia-pytriton is missing or does
-        not fit, or if the server ends or is not ready in time, with Triton's own error lines. Then nothing is left
-        running.
+        Raises ServeError if a port is in use, if the repository is not a folder or has a model whose name is not plain,
+        if there is no place for temporary files, if nvidia-pytriton is missing or does not fit, or if the server ends
+        or is not ready in time, with Triton's own error lines. Then nothing is left running.
         """
         if self._process is not None:
             raise ServeError(f"the server of {self.repository} is already running as process {self.pid}")
@@ -82,18 +82,18 @@ class TritonServer:
         self._address = ipv4_address(self._host)
         self._ports = settle_ports(self._address, self._wanted_ports)
         try:
-            self._folder = Path(tempfile.mkdtemp(prefix="espalier-serve-"))
-            self._log = self._log_file or self._folder / "triton.log"
-            backends = self._folder / "backends"
-            backends.mkdir()
-            assemble_backends(distribution, backends)
+            self._folder = folder = ServingFolder(self.repository)
+            self._log = self._log_file or folder.log
+            assemble_backends(distribution, folder.backends)
+            environment = server_environment(distribution, folder.temporary)
             _compile_models(self.repository)
             launcher = [sys.executable, "-I", "-S", launch_tied.__file__, str(os.getpid())]
             with self._log.open("wb") as log:
                 # A file, because a pipe that nobody reads would block the server once it is full.
                 self._process = subprocess.Popen(
-                    [*launcher, str(distribution.tritonserver), *self._arguments(backends)],
-                    env=_ALLOCATION | server_environment(distribution) | self._environment(),
+                    [*launcher, str(distribution.tritonserver), *self._arguments(folder)],
+                    cwd=folder.work,
+                    env=_ALLOCATION | environment | self._environment(),
                     stdin=subprocess.DEVNULL,
                     stdout=log,
                     stderr=subprocess.STDOUT,
@@ -132,7 +132,7 @@ class TritonServer:
             for left in _SHARED_MEMORY.glob(f"{self._shared_memory_prefix}*"):
                 left.unlink(missing_ok=True)
             if self._folder is not None:
-                shutil.rmtree(self._folder, ignore_errors=True)
+                self._folder.remove()
                 self._folder = None
 
     def __enter__(self) -> Self:
@@ -168,15 +168,15 @@ class TritonServer:
         self._running()
         return f"{_reachable(self._address)}:{self._ports[endpoint]}"
 
-    def _arguments(self, backends: Path) -> list[str]:
+    def _arguments(self, folder: ServingFolder) -> list[str]:
         endpoints = [
             f"--{endpoint}-{setting}={value}"
             for endpoint, port in self._ports.items()
             for setting, value in (("address", self._address), ("port", port))
         ]
         return [
-            f"--model-repository={self.repository}",
-            f"--backend-directory={backends}",
+            f"--model-repository={folder.repository}",
+            f"--backend-directory={folder.backends}",
             "--model-control-mode=explicit",
             "--load-model=*",
             "--disable-auto-complete-config",
@@ -215,7 +215,9 @@ class TritonServer:
             time.sleep(_POLL_SECONDS)
 
     def _error_lines(self) -> str:
-        return error_lines(self._log.read_text(encoding="utf-8", errors="replace"))
+        lines = error_lines(self._log.read_text(encoding="utf-8", errors="replace"))
+        link = str(self._folder.repository) if self._folder else ""
+        return lines.replace(link, str(self.repository)) if link else lines
 
 
 def _compile_models(repository: Path) -> None:

@@ -270,10 +270,13 @@ def asked(monkeypatch):
 
 
 def test_status_asks_the_metrics_of_the_same_host(asked):
-    for given in ([], ["--url", "there:8001"], ["--url", "there:9", "--metrics-port", "99"]):
+    for given in ([], ["--url", "there:8001"], ["--url", "there:9", "--metrics-port", "99"], ["--url", "grpc://there"]):
         assert _run("status", *given).exit_code == 0
+    assert _run("status", "--url", "[::1]:9").exit_code == 0
 
-    assert asked == [(None, None), ("there:8001", "there:8002"), ("there:9", "there:99")]
+    metrics = [metrics for _, metrics in asked]
+    assert metrics == [None, "there:8002", "there:99", "there:8002", "[::1]:8002"]
+    assert [url for url, _ in asked][:3] == [None, "there:8001", "there:9"]
 
 
 @pytest.mark.usefixtures("asked")
