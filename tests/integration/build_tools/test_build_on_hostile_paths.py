@@ -99,25 +99,17 @@ def test_a_checkpoint_trained_in_one_folder_is_built_and_served_from_another_and
     assert written <= {(".cache", "espalier"), (".cache", "matplotlib"), (".config", "matplotlib")}
 
 
-def test_a_search_keeps_its_trials_in_its_own_folder(place):
+def test_a_search_keeps_its_trials_in_its_own_folder_and_goes_on_from_another_one(place):
     before = {path.name for path in place.parent.iterdir()}
-    options = [
-        "--task",
-        "intent",
-        "--epochs",
-        "1",
-        "--max-length",
-        "32",
-        "-L",
-        "1",
-        "-l",
-        "1",
-        "--output",
-        "search?x#y%25",
-    ]
+    options = ["--task", "intent", "--epochs", "1", "--max-length", "32", "-L", "1", "-l", "1"]
 
-    _espalier(place, place, "search", "data", "--encoder", "encoders/tiny", *options)
+    _espalier(place, place, "search", "data", "--encoder", "encoders/tiny", *options, "--output", "search?x#y%25")
+    result = json.loads((place / "search?x#y%25" / "result.json").read_text())
+    again = ["search", ".", "--encoder", "../encoders/tiny", *options, "--output", "../search?x#y%25"]
+    said = _espalier(place, place / "data", *again)
 
     assert (place / "search?x#y%25" / "trials.db").is_file()
     assert {path.name for path in place.parent.iterdir()} == before
     assert not list(place.parent.rglob("search"))
+    assert (result["data"], result["encoder"]) == (str(place / "data"), str(place / "encoders" / "tiny"))
+    assert "of 1)" not in said  # no trial was trained again
