@@ -18,7 +18,7 @@ HOSTILE = "a (1) 'b' \"c\" & $HOME; é 日本 `x` $(x) *?[x]#%25 {y} ~"
 ROWS = [
     {"text": text, "label": text[:4]} for text in ("wake me at seven", "play jazz in paris", "play rock", "wake me")
 ]
-ROOT = Path(__file__).resolve().parents[3]
+ROOT = Path(__file__).resolve().parents[4]
 
 
 @pytest.fixture(scope="module")
