@@ -14,7 +14,7 @@ UV = $(or $(shell command -v uv 2>/dev/null),$(BIN)/uv)
 FIND_LINKS = $(or $(UV_FIND_LINKS),$(PIP_FIND_LINKS),$(shell $(PYTHON) -m pip config get global.find-links 2>/dev/null))
 WHEELS = $(if $(FIND_LINKS),$(addprefix --find-links=,$(FIND_LINKS)),--torch-backend=cpu)
 
-.PHONY: install lock demo test bench lint format clean
+.PHONY: install lock demo unit test drills bench lint diagram format clean
 
 install: $(INSTALLED)
 
@@ -41,10 +41,19 @@ demo: install
 	rm -rf demo
 	PATH="$(BIN):$$PATH" bash demo.sh demo
 
-# Two at a time, but for the end-to-end tests: they put the machine under load, and measure what it still does.
+# Two at a time, one core each, the longest first. Then, alone, those that share the suite's server: some measure it.
+TWO_AT_A_TIME := OMP_NUM_THREADS=1 $(BIN)/pytest --numprocesses 2 --dist loadfile --no-loadscope-reorder
+
 test: install
-	PATH="$(BIN):$$PATH" $(BIN)/pytest --numprocesses 2 --dist loadfile tests/unit tests/integration
-	PATH="$(BIN):$$PATH" $(BIN)/pytest tests/e2e
+	PATH="$(BIN):$$PATH" $(TWO_AT_A_TIME) -m "not suite" tests/e2e tests/drills tests/integration tests/unit
+	PATH="$(BIN):$$PATH" $(BIN)/pytest -m suite tests/e2e
+
+unit: install
+	PATH="$(BIN):$$PATH" $(TWO_AT_A_TIME) tests/unit
+
+# All of what `make test` does for about a minute: publishes under load, and changes that are killed.
+drills: install
+	PATH="$(BIN):$$PATH" DRILLS=whole $(BIN)/pytest tests/drills
 
 # All rivals of the paper's production shape, by turns; see docs/benchmarks.md. BENCH="--shape glue" measures another.
 bench: install
@@ -54,6 +63,12 @@ lint: install
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+	$(BIN)/lint-imports --no-cache --no-logo
+	$(BIN)/python docs/rooms_diagram.py --check
+
+# Draws the rooms and their imports into docs/architecture.md.
+diagram: install
+	$(BIN)/python docs/rooms_diagram.py
 
 format: install
 	$(BIN)/ruff check --fix .

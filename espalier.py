@@ -33,11 +33,15 @@ def main() -> None:
     _make_writable(sys.stdout)
     atexit.register(gc.freeze)  # at the end a last search for garbage among all of torch's objects would take a second
     # Here, so that a program that only asks loads none of it.
+    from build_tools.backends.espalier_backend.telemetry import turn_off_telemetry
+
+    turn_off_telemetry()
     import typer
 
     import build_tools.cli
     import clients.cli
     import training.cli
+    from build_tools.stop_signals import stop_signals
     from training.errors import TrainingWarning
 
     app = typer.Typer(
@@ -46,9 +50,8 @@ def main() -> None:
         pretty_exceptions_enable=False,
     )
     # An ordinary `kill`, or a terminal that is closed, ends the program as Ctrl-C does: what was staged is taken away.
-    for number in (signal.SIGTERM, signal.SIGHUP):
-        if (number, signal.getsignal(number)) != (signal.SIGHUP, signal.SIG_IGN):  # ignored by nohup
-            signal.signal(number, lambda number, _: sys.exit(128 + number))
+    for number in stop_signals():
+        signal.signal(number, lambda number, _: sys.exit(128 + number))
     warnings.formatwarning = _sentence_for(TrainingWarning, warnings.formatwarning)
     for package in (training, build_tools, clients):
         app.add_typer(package.cli.app)

@@ -7,7 +7,7 @@ _CGROUP_QUOTA = Path("/sys/fs/cgroup/cpu.max")  # of a container: "<microseconds
 
 
 def usable_cores(quota: Path = _CGROUP_QUOTA) -> int:
-    """The cores that this process may run on, and no more than its container's quota of processor time."""
+    """Returns the number of cores that this process may run on, at most its container's quota of processor time."""
     cores = len(os.sched_getaffinity(0))
     try:
         allowed, period = quota.read_text().split()

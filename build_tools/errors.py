@@ -4,4 +4,4 @@ from espalier_errors import EspalierError
 
 
 class BuildError(EspalierError, ValueError):
-    """A repository that cannot be built or served: one sentence that names the thing and what to do."""
+    """A repository cannot be built, changed or served. The message names the cause and what to do."""

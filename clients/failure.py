@@ -50,6 +50,12 @@ def not_now(url: str, status: int) -> ServerUnavailable:
     return ServerUnavailable(f"the server at {url} cannot answer now (HTTP status {status}): ask again later")
 
 
+def redirected(url: str, location: str | None) -> ServerUnavailable:
+    """Returns the error for a redirect, which no client follows: it could lead texts to another host."""
+    to = f" to {location}" if location else ""
+    return ServerUnavailable(f"the server at {url} redirects{to}: give the address that it redirects to")
+
+
 def refusal(url: str, sentence: str, bad_request: bool) -> EspalierError:
     """Returns the error for an error response. bad_request: whether its status code blames the request."""
     if unknown := _UNKNOWN_MODEL.match(sentence):

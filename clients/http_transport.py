@@ -6,8 +6,9 @@ threads, and neither of tritonclient's HTTP clients speaks generate_stream.
 
 import json
 import os
-from collections.abc import AsyncGenerator, Generator
-from http.client import BadStatusLine, HTTPException
+from collections.abc import AsyncGenerator, Generator, Mapping
+from contextlib import AbstractAsyncContextManager
+from http.client import BadStatusLine, HTTPException, HTTPMessage
 from typing import Any
 
 from tritonclient.http.aio import aiohttp  # tritonclient's own aiohttp, whose version it chooses
@@ -22,7 +23,11 @@ from clients.terms import Terms
 from espalier_errors import EspalierError
 
 _CHUNK = 65536  # bytes; the most read at once from a stream
-_NOT_NOW = (502, 503, 504)
+_NOT_NOW = (429, 502, 503, 504)
+# RecursionError: JSON nested too deeply.
+_WRONG_FORM = (ValueError, LookupError, TypeError, AttributeError, StopIteration, RecursionError)
+
+Headers = HTTPMessage | Mapping[str, str]
 
 
 class HttpTransport:
@@ -35,7 +40,9 @@ class HttpTransport:
     def infer(self, request: Request) -> list[str]:
         try:
             with self._connections.post(self._calls.infer_path, self._calls.infer_body(request)) as response:
-                return self._calls.rows(request, response.status, response.read())
+                if response.status != 200:
+                    raise self._calls.refusal(response.status, response.read(), response.headers)
+                return self._calls.rows(request, response.read())
         except (OSError, HTTPException) as error:
             raise self._calls.failure(error) from None
 
@@ -44,7 +51,7 @@ class HttpTransport:
         try:
             with self._connections.post(self._calls.stream_path, _generate_body(request)) as response:
                 if response.status != 200:
-                    raise self._calls.refusal(response.status, response.read())
+                    raise self._calls.refusal(response.status, response.read(), response.headers)
                 while chunk := response.read1(_CHUNK):
                     for event in events.feed(chunk):
                         yield [self._calls.row_of_event(request, event)]
@@ -71,17 +78,19 @@ class AsyncHttpTransport:
 
     async def infer(self, request: Request) -> list[str]:
         try:
-            async with self._session.post(self._calls.infer_path, data=self._calls.infer_body(request)) as response:
-                return self._calls.rows(request, response.status, await response.read())
+            async with self._post(self._calls.infer_path, self._calls.infer_body(request)) as response:
+                if response.status != 200:
+                    raise self._calls.refusal(response.status, await response.read(), response.headers)
+                return self._calls.rows(request, await response.read())
         except (OSError, aiohttp.ClientError) as error:
             raise self._calls.failure(error) from None
 
     async def stream(self, request: Request) -> AsyncGenerator[list[str], None]:
         events = EventReader()
         try:
-            async with self._session.post(self._calls.stream_path, data=_generate_body(request)) as response:
+            async with self._post(self._calls.stream_path, _generate_body(request)) as response:
                 if response.status != 200:
-                    raise self._calls.refusal(response.status, await response.read())
+                    raise self._calls.refusal(response.status, await response.read(), response.headers)
                 async for chunk in response.content.iter_any():
                     for event in events.feed(chunk):
                         yield [self._calls.row_of_event(request, event)]
@@ -92,6 +101,9 @@ class AsyncHttpTransport:
 
     async def close(self) -> None:
         await self._session.close()
+
+    def _post(self, path: str, body: bytes) -> AbstractAsyncContextManager[aiohttp.ClientResponse]:
+        return self._session.post(path, data=body, allow_redirects=False)
 
 
 class _Calls:
@@ -112,14 +124,12 @@ class _Calls:
         body = {"id": request.id, "parameters": self._parameters, "inputs": inputs, "outputs": [{"name": "result"}]}
         return json.dumps(body).encode()
 
-    def rows(self, request: Request, status: int, body: bytes) -> list[str]:
-        if status != 200:
-            raise self.refusal(status, body)
+    def rows(self, request: Request, body: bytes) -> list[str]:
         try:
             response = json.loads(body)
             failure.check_id(request.id, response.get("id"))
             return next(output["data"] for output in response["outputs"] if output["name"] == "result")
-        except (ValueError, LookupError, TypeError, AttributeError, StopIteration):
+        except _WRONG_FORM:
             raise failure.unreadable("no output named result") from None
 
     def row_of_event(self, request: Request, event: str) -> str:
@@ -130,20 +140,17 @@ class _Calls:
                 # Too late for a status code; a request that is wrong is refused before the first answer.
                 raise failure.refusal(self._url, str(message["error"]), bad_request=False)
             return message["result"]
-        except (ValueError, LookupError, TypeError, AttributeError):
+        except _WRONG_FORM:
             raise failure.unreadable("no result in an event of the stream") from None
 
-    def refusal(self, status: int, body: bytes) -> EspalierError:
-        # generate_stream also sends an error as an event, with the error's status code.
-        text = body.decode(errors="replace").strip().removeprefix("data:")
-        try:
-            sentence = str(json.loads(text)["error"])
-        except (ValueError, LookupError, TypeError):
-            if status in _NOT_NOW:
-                return failure.not_now(self._url, status)
-            sentence = f"HTTP status {status}"
-            return failure.refusal(self._url, sentence, bad_request=False)
-        return failure.refusal(self._url, sentence, bad_request=status == 400)
+    def refusal(self, status: int, body: bytes, headers: Headers) -> EspalierError:
+        if 300 <= status < 400:
+            return failure.redirected(self._url, headers.get("Location"))
+        sentence = _error_in(body)
+        if status in _NOT_NOW and not failure.is_tritons(sentence or ""):
+            return failure.not_now(self._url, status)
+        is_bad_request = status == 400 and sentence is not None
+        return failure.refusal(self._url, sentence or f"HTTP status {status}", is_bad_request)
 
     def cut_short(self) -> EspalierError:
         return failure.cut_short(self._url)
@@ -159,6 +166,16 @@ class _Calls:
         # failed name look-up has a negative number and a message of its own.
         reason = os.strerror(number) if number and number > 0 else getattr(error, "strerror", None)
         return failure.unreachable(self._url, reason or str(error) or type(error).__name__)
+
+
+def _error_in(body: bytes) -> str | None:
+    """Returns the sentence of an error response of Triton, None if the body is not one."""
+    # generate_stream also sends an error as an event, with the error's status code.
+    text = body.decode(errors="replace").strip().removeprefix("data:")
+    try:
+        return str(json.loads(text)["error"])
+    except _WRONG_FORM:
+        return None
 
 
 def _generate_body(request: Request) -> bytes:

@@ -3,8 +3,11 @@
 from pathlib import Path
 
 import torch
+from tiny_tokenizer import tiny_tokenizer
 from tokenizers import Tokenizer
 from transformers import BertConfig, BertModel
+
+from training.encoder import Encoder
 
 _DEPTH = 4
 
@@ -30,6 +33,12 @@ def tiny_bert(tokenizer: Tokenizer, layers: int = 4, width: int = 32, spread: fl
     bert.encoder.layer = bert.encoder.layer[:layers]  # cut afterwards: what is drawn depends on the depth
     bert.config.num_hidden_layers = layers
     return bert
+
+
+def tiny_encoder_in_memory() -> Encoder:
+    """3 layers of width 16; its tokenizer knows the words "a" to "e"."""
+    tokenizer = tiny_tokenizer(*"abcde")
+    return Encoder("tiny", tiny_bert(tokenizer, layers=3, width=16, spread=0.3), tokenizer)
 
 
 def save_encoder(folder: Path, bert: BertModel, tokenizer: Tokenizer) -> Path:

@@ -38,7 +38,7 @@ COMPUTING_CONFIG = (
 class Encoder:
     """A pretrained BERT of N layers with its tokenizer (neither padding nor truncating).
 
-    name: as the user gave it: "minilm", a folder, or a hub id.
+    name: "minilm", the absolute path of a folder, or a hub id. It finds the encoder again from every current folder.
     """
 
     name: str
@@ -89,7 +89,8 @@ def load_encoder(name: str = DEFAULT_ENCODER) -> Encoder:
             f"the tokenizer of the encoder {name!r} knows {tokens} tokens, its weights only "
             f"{config.vocab_size}: they come from different models."
         )
-    return Encoder(name, bert.eval(), tokenizer)
+    is_folder = path == name and Path(name).is_dir()
+    return Encoder(str(Path(name).resolve()) if is_folder else name, bert.eval(), tokenizer)
 
 
 def _load_bert(path: str | Path, config: BertConfig) -> tuple[BertModel, dict[str, Any]]:

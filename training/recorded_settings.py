@@ -8,6 +8,9 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from training.atomic_write import replace_file
 from training.errors import TrainingError
 
+# Of data and encoder the hashes are compared: a folder that was moved holds the same rows and weights.
+_LOCATIONS = ("data", "encoder")
+
 
 class RecordedSettings(BaseModel):
     """What all trainings of one folder have in common."""
@@ -35,7 +38,7 @@ def check_recorded_settings(path: Path, settings: RecordedSettings, training: st
     except (FileNotFoundError, ValidationError) as error:
         raise TrainingError(f"{path} is missing or damaged: choose another --output.") from error
     for name, value in settings.named().items():
-        if recorded[name] != value:
+        if name not in _LOCATIONS and recorded[name] != value:
             raise TrainingError(
                 f"{path.parent} holds {training} with {name} {recorded[name]}, not {value}, and scores of the two "
                 f"cannot be compared: choose another --output, or use the settings in {path}."

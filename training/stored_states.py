@@ -57,9 +57,9 @@ class StoredStates:
 
 @contextmanager
 def states_stored_in(cache: Cache | None, task: PreparedTask, tap: int, passes: int) -> Iterator[None]:
-    """Lets `task` read stored hidden states at `tap` inside the block, from a temporary folder of the cache's.
+    """Stores the hidden states at `tap` in a temporary folder of the cache; inside the block `task` reads them there.
 
-    passes: how often the block runs over the training rows; for one, storing would only add work.
+    passes: how often the block runs over the training rows. For a single pass nothing is stored: it saves nothing.
     Nothing is stored without a cache or with a budget of 0. Emits a TrainingWarning if the states do not fit.
     """
     if cache is None or cache.budget == 0 or passes < 2:

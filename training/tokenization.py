@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from tokenizers import Encoding, Tokenizer
 
 from training.data import Example
+from training.word_core import core_start, reaches_core
 
 NOT_SEEN = -1  # the position of a word that was truncated or has no token
 
@@ -30,25 +31,27 @@ def tokenize(tokenizer: Tokenizer, examples: Sequence[Example], max_length: int)
     inputs = [example.text if example.text_pair is None else (example.text, example.text_pair) for example in examples]
     encodings = truncating.encode_batch(inputs)
     return [
-        Tokens(encoding.ids, encoding.type_ids, first_sub_words(encoding, example.words))
+        Tokens(encoding.ids, encoding.type_ids, first_sub_words(example.text, encoding, example.words))
         for encoding, example in zip(encodings, examples, strict=True)
     ]
 
 
-def first_sub_words(encoding: Encoding, words: Sequence[tuple[int, int]]) -> list[int]:
-    """The index of each word's first sub-word, or NOT_SEEN. words: (start, end) character offsets, ascending.
+def first_sub_words(text: str, encoding: Encoding, words: Sequence[tuple[int, int]]) -> list[int]:
+    """Returns the index of the first sub-word of each word's core, or NOT_SEEN. words: (start, end) character offsets.
 
-    A word's first sub-word is the first token that shares a character with it. Such a token may begin before the word:
-    with Metaspace and byte-level tokenizers at the blank, and if one token spans several words.
+    That is the first token that shares a character with the core or what follows it. It may begin before the word: with
+    Metaspace and byte-level tokenizers at the blank, and if one token spans several words.
     It uses offsets, not the tokenizer's own words, because BERT's pre-tokenizer also splits at punctuation and the data
-    does not ("o'clock" is one word). The router's word_offsets does the same on raw text.
+    does not ("o'clock" is one word). The router does the same on raw text: see docs/serving.md for what a word is.
     """
-    positions, index = [], 0
-    offsets = encoding.offsets
-    for start, end in words:
-        # An empty token is a special one, or a blank that the tokenizer put before the text.
-        while index < len(offsets) and (offsets[index][1] <= start or offsets[index][0] == offsets[index][1]):
+    positions = [NOT_SEEN] * len(words)
+    index, offsets = 0, encoding.offsets
+    for word, (start, end) in enumerate(words):
+        core = core_start(text, start, end)
+        while index < len(offsets) and not reaches_core(offsets[index], core):
             index += 1
-        is_seen = index < len(offsets) and offsets[index][0] < end
-        positions.append(index if is_seen else NOT_SEEN)
+        if index == len(offsets):
+            break
+        if offsets[index][0] < end:
+            positions[word] = index
     return positions

@@ -1,25 +1,26 @@
-"""Task checkpoints -> a whole model repository, proved before any of it is put in place."""
+"""Task checkpoints -> a new model repository, which is checked before it is moved in."""
 
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
+from build_tools.build.destination import check_destination, is_home, move_in
 from build_tools.build.router_instances import choose_instances, set_instances
 from build_tools.errors import BuildError
-from build_tools.export.exporter import export_branch, export_trunk
-from build_tools.export.hand_written import HAND_WRITTEN, HAND_WRITTEN_MODELS, copy_hand_written
+from build_tools.export.hand_written_models import copy_hand_written
+from build_tools.export.onnx_export import export_branch, export_trunk
 from build_tools.export.tokenizer_models import make_tokenizer, tokenizer_name
-from build_tools.golden.dev_check import dev_folders
+from build_tools.golden.dev_set import dev_folders
+from build_tools.golden.golden_batch import GoldenBatch
 from build_tools.golden.logit_parity import check_logits
-from build_tools.precision.available import available_precisions
-from build_tools.precision.build_choice import choose_precisions
-from build_tools.precision.fastest import Precisions
-from build_tools.precision.graph import Graph, Graphs
+from build_tools.precision.choose_for_build import choose_precisions
+from build_tools.precision.fastest_passing import Precisions
+from build_tools.precision.graph import ExportedBranch, Graph, Graphs
+from build_tools.precision.hardware import available_precisions
 from build_tools.repository.identity import stamp
-from build_tools.repository.manifest import write_manifest
-from build_tools.repository.names import ROUTERS, TOKENIZER, TRUNK, branch_name, hidden_name
+from build_tools.repository.names import FIRST_VERSION, ROUTERS, TOKENIZER, TRUNK, branch_name, hidden_name
 from build_tools.repository.precision import Precision
-from build_tools.repository.registry import REGISTRY, Registry, TaskEntry, TrunkEntry, version_entry, write_registry
+from build_tools.repository.registry import Registry, TaskEntry, TrunkEntry, version_entry, write_registry
 from build_tools.repository.runtime import Runtime
 from build_tools.repository.serving_lock import SERVING_LOCK
 from build_tools.repository.triton_config import (
@@ -31,7 +32,6 @@ from build_tools.repository.triton_config import (
     write_trunk_configs,
 )
 from training.checkpoint import RECORD, Checkpoint, load_checkpoint
-from training.checkpoint import TOKENIZER as TOKENIZER_FILE
 from training.encoder import Encoder, load_encoder
 from training.fingerprint import trunk_fingerprints
 from training.trunk_fit import check_fingerprint
@@ -49,25 +49,25 @@ def build(
     router_instances: int | None = None,
     report: Report = lambda _: None,
 ) -> Registry:
-    """Builds a model repository from task checkpoints, each as version 1 of its branch.
+    """Builds a model repository from task checkpoints. Each becomes version 1 of its branch.
 
-    The repository is built beside its place and moved in when every graph is proved, registry.json last.
-    encoder_name: None takes the one that the checkpoints name. data: holds a data folder named for each task whose dev
-    metric shall be checked too. router_instances: of each router; None takes as many as suit this machine. report: told
-    of each step.
-    Raises BuildError (and TrainingError for an unusable checkpoint); the repository then is as it was.
+    The repository is built in a folder beside `repository` and moved in after all parity checks, registry.json last.
+    encoder_name: None takes the one that the checkpoints name. data: contains a data folder for each task whose dev
+    metric is checked too. router_instances: per router; None takes as many as suit this machine. report: told of each
+    step.
+    Raises BuildError, or TrainingError if a checkpoint cannot be used. The repository is then unchanged.
     """
-    repository = repository.resolve()  # "." has no name and no parent to stage in
-    _check_place(repository)
-    if repository == HAND_WRITTEN and router_instances is not None:
+    repository = repository.resolve()  # "." has neither a name nor a parent to stage in
+    check_destination(repository)
+    if is_home(repository) and router_instances is not None:
         raise BuildError(
-            f"the routers in {repository} are hand-written and stay as they are: set instance_group in their "
-            f"config.pbtxt in place of --router-instances, or choose another --repository."
+            f"the routers in {repository} are hand-written and are not changed: set instance_group in their "
+            f"config.pbtxt instead of --router-instances, or choose another --repository."
         )
     instances = choose_instances(router_instances)
     if not folders:
         raise BuildError("give at least one task checkpoint to build from.")
-    available_precisions(precision, runtime)  # what cannot be had is refused before minutes of exports
+    available_precisions(precision, runtime)  # refuses a precision before minutes of exports
     checkpoints = [load_checkpoint(folder) for folder in folders]
     dev = _dev_folders(data, [checkpoint.record.task for checkpoint in checkpoints], report)
     encoder = _common_encoder(checkpoints, encoder_name)
@@ -76,35 +76,18 @@ def build(
     with tempfile.TemporaryDirectory(dir=repository.parent, prefix=f".{repository.name}.") as temporary:
         staged = Path(temporary) / repository.name
         staged.mkdir()
-        graphs = _export_and_prove(staged, checkpoints, encoder, runtime, report)
+        graphs = _export_and_check(staged, checkpoints, encoder, runtime, report)
         precisions = choose_precisions(precision, graphs, dev, report)
         registry = _stage(staged, graphs, precisions, encoder, fingerprints)
         for router in ROUTERS:
             set_instances(staged / router, instances)
         stamp(staged)
-        _put_in_place(staged, repository)
+        move_in(staged, repository)
     return registry
 
 
-def _check_place(repository: Path) -> None:
-    """Raises BuildError unless the repository is still to be made, empty, or holds the hand-written models alone."""
-    if repository.exists() and not repository.is_dir():
-        raise BuildError(f"{repository} is a file: choose another --repository.")
-    if (repository / REGISTRY).exists():
-        raise BuildError(
-            f"{repository} already holds a built repository and is not overwritten: choose another --repository or "
-            f"remove it first."
-        )
-    own = {*HAND_WRITTEN_MODELS, "__pycache__"} if repository == HAND_WRITTEN else set()
-    others = sorted({path.name for path in repository.iterdir()} - own) if repository.is_dir() else []
-    if others:
-        raise BuildError(
-            f"{repository} is not empty ({', '.join(others[:3])} stands there): choose another --repository."
-        )
-
-
 def _common_encoder(checkpoints: list[Checkpoint], name: str | None) -> Encoder:
-    """The encoder of all checkpoints. Raises BuildError if they name several, or two are of one task."""
+    """Loads the encoder of all checkpoints. Raises BuildError if they name several, or if two are of one task."""
     tasks = [checkpoint.record.task for checkpoint in checkpoints]
     for task in tasks:
         if tasks.count(task) > 1:
@@ -115,13 +98,13 @@ def _common_encoder(checkpoints: list[Checkpoint], name: str | None) -> Encoder:
     if name is None and len(names) > 1:
         raise BuildError(
             f"the checkpoints were trained on different encoders ({', '.join(names)}): one trunk serves one encoder. "
-            "If they are the same one under several names, say which with --encoder."
+            "If these are names of the same encoder, choose one with --encoder."
         )
     return load_encoder(name or names[0])
 
 
 def _fitting_trunk(checkpoints: list[Checkpoint], encoder: Encoder) -> list[str]:
-    """f(0) .. f(deepest tap) of the encoder, hashed once. Raises TrainingError if a checkpoint does not fit."""
+    """Returns f(0) .. f(deepest tap) of the encoder. Raises TrainingError if a checkpoint does not fit it."""
     deepest = max(checkpoint.record.tap for checkpoint in checkpoints)
     fingerprints = trunk_fingerprints(encoder, deepest)
     for checkpoint in checkpoints:
@@ -130,7 +113,7 @@ def _fitting_trunk(checkpoints: list[Checkpoint], encoder: Encoder) -> list[str]
 
 
 def _dev_folders(data: Path | None, tasks: list[str], report: Report) -> dict[str, Path]:
-    """The data folder of each task that has one; says which have none."""
+    """Returns the data folder of each task that has one, and reports the tasks that have none."""
     if data is None:
         return {}
     folders = dev_folders(data, tasks)
@@ -140,10 +123,10 @@ def _dev_folders(data: Path | None, tasks: list[str], report: Report) -> dict[st
     return folders
 
 
-def _export_and_prove(
+def _export_and_check(
     staged: Path, checkpoints: list[Checkpoint], encoder: Encoder, runtime: Runtime, report: Report
 ) -> Graphs:
-    """Exports trunk and branches into their version folders, and proves each equal to its golden examples."""
+    """Exports trunk and branches into their version folders, and checks the logit parity of each branch."""
     hidden_size = int(encoder.config["hidden_size"])
     taps = sorted({checkpoint.record.tap for checkpoint in checkpoints})
     report(f"trunk: {taps[-1]} layers of {encoder.name}, taps {', '.join(map(str, taps))}")
@@ -158,8 +141,9 @@ def _export_and_prove(
         file = _version_folder(staged / branch_name(record.task)) / GRAPH_FILE
         branch = Graph(file, ["logits"], runtime, hidden_size)
         export_branch(checkpoint.branch, file, runtime)
-        difference = check_logits(checkpoint, loaded_trunk, branch.load())
-        branches.append((checkpoint, branch))
+        golden = GoldenBatch(checkpoint)
+        difference = check_logits(golden, loaded_trunk, branch.load())
+        branches.append(ExportedBranch(checkpoint, golden, branch))
         report(
             f"{record.task}: tap {record.tap}, {record.layers} layers; {len(checkpoint.golden)} golden examples equal "
             f"to {difference:.1e}"
@@ -168,12 +152,12 @@ def _export_and_prove(
 
 
 def _stage(staged: Path, graphs: Graphs, precisions: Precisions, encoder: Encoder, fingerprints: list[str]) -> Registry:
-    """Lays out the whole repository in `staged`, around the graphs that stand there."""
+    """Adds everything else to the repository in `staged`, around the exported graphs."""
     runtime = graphs.trunk.runtime
 
     for name in ROUTERS:
         copy_hand_written(name, staged / name)
-    lengths = sorted({checkpoint.record.max_length for checkpoint, _ in graphs.branches}, reverse=True)
+    lengths = sorted({branch.checkpoint.record.max_length for branch in graphs.branches}, reverse=True)
     tokenizers = {TOKENIZER: lengths[0]} | {tokenizer_name(TRUNK, length): length for length in lengths[1:]}
     for name, max_length in tokenizers.items():
         make_tokenizer(staged / name, encoder.tokenizer, max_length)
@@ -189,16 +173,16 @@ def _stage(staged: Path, graphs: Graphs, precisions: Precisions, encoder: Encode
     graphs.trunk.settle(precisions.trunk)
     write_trunk_configs(staged / TRUNK, trunk_config(runtime, graphs.taps, trunk.hidden_size, precisions.trunk))
     tasks = {}
-    for checkpoint, branch in graphs.branches:
-        record = checkpoint.record
+    for branch in graphs.branches:
+        record = branch.checkpoint.record
         version = version_entry(record, branch_name(record.task), TRUNK, precisions.branches[record.task])
-        branch.settle(version.precision)
+        branch.graph.settle(version.precision)
         model, ensemble = staged / version.model, staged / record.task
-        (model / "1" / RECORD).write_text(record.model_dump_json(indent=2) + "\n", encoding="utf-8")
+        (model / FIRST_VERSION / RECORD).write_text(record.model_dump_json(indent=2) + "\n", encoding="utf-8")
         write_config(model, branch_config(runtime, version, trunk.hidden_size, [1]))
-        _version_folder(ensemble)  # Triton wants a version folder, though an ensemble has nothing to put there
+        _version_folder(ensemble)  # Triton requires a version folder, though an ensemble has no files
         write_config(ensemble, ensemble_config(record.task, 1, version, trunk.tokenizer_for(version)))
-        tasks[record.task] = TaskEntry(live=1, versions={"1": version})
+        tasks[record.task] = TaskEntry(live=1, versions={FIRST_VERSION: version})
 
     registry = Registry(runtime=runtime, trunks={TRUNK: trunk}, tasks=tasks)
     (staged / SERVING_LOCK).touch()
@@ -206,25 +190,7 @@ def _stage(staged: Path, graphs: Graphs, precisions: Precisions, encoder: Encode
     return registry
 
 
-def _put_in_place(staged: Path, repository: Path) -> None:
-    """Moves the staged models in: at once where nothing stands yet, else folder by folder, registry.json last."""
-    if not repository.exists():
-        write_manifest(staged)
-        staged.rename(repository)
-        return
-    at_home = repository == HAND_WRITTEN  # the hand-written models stand there already
-    kept = HAND_WRITTEN_MODELS if at_home else ()
-    models = [path for path in sorted(staged.iterdir()) if path.is_dir() and path.name not in kept]
-    if at_home:  # of theirs only the generated tokenizer.json is moved
-        (staged / TOKENIZER / "1" / TOKENIZER_FILE).replace(repository / TOKENIZER / "1" / TOKENIZER_FILE)
-    for path in models:
-        path.rename(repository / path.name)
-    write_manifest(repository)
-    for name in (SERVING_LOCK, REGISTRY):
-        (staged / name).replace(repository / name)
-
-
 def _version_folder(model: Path) -> Path:
-    folder = model / "1"
+    folder = model / FIRST_VERSION
     folder.mkdir(parents=True)
     return folder

@@ -1,4 +1,4 @@
-"""The verb `espalier build`. What needs torch is imported inside it."""
+"""The verb `espalier build`. It imports torch only when it runs."""
 
 from pathlib import Path
 from typing import Annotated
@@ -11,18 +11,18 @@ from build_tools.repository.runtime import Runtime
 
 def build(
     checkpoints: Annotated[list[Path], typer.Argument(help="Task checkpoints, one per task, or suite files.")],
-    repository: Annotated[Path, typer.Option(help="Where the model repository goes.")] = Path("model_repository"),
-    encoder: Annotated[str | None, typer.Option(help="The checkpoints' own, if not given.")] = None,
-    runtime: Annotated[Runtime, typer.Option(help="What runs trunk and branches.")] = Runtime.OPENVINO,
+    repository: Annotated[Path, typer.Option(help="The model repository to create.")] = Path("model_repository"),
+    encoder: Annotated[str | None, typer.Option(help="Name or folder. Default: as in the checkpoints.")] = None,
+    runtime: Annotated[Runtime, typer.Option(help="The backend that runs trunk and branches.")] = Runtime.OPENVINO,
     precision: Annotated[
-        Precision, typer.Option(help="What they compute in; auto: the fastest that gives the golden answers.")
+        Precision, typer.Option(help="Their number format. auto: the fastest that gives the golden answers.")
     ] = Precision.FP32,
     data: Annotated[
-        Path | None, typer.Option(help="Holds the tasks' data folders, to check their dev metric as well.")
+        Path | None, typer.Option(help="Folder with the tasks' data folders, to check their dev metrics too.")
     ] = None,
     router_instances: Annotated[
         int | None,
-        typer.Option(help="Processes of each router, one batch in flight each; as the cores allow if not given."),
+        typer.Option(help="Processes per router, each with one batch in flight. Default: one per two cores, 2 to 8."),
     ] = None,
 ) -> None:
     """Build a model repository for Triton from task checkpoints, or from what `espalier select` chose."""

@@ -1,4 +1,4 @@
-"""How many instances the two routers have."""
+"""The number of instances of the two routers."""
 
 from pathlib import Path
 
@@ -10,21 +10,21 @@ _MOST = 8
 
 
 def choose_instances(wanted: int | None) -> int:
-    """One for every two cores that this process may use, at least 2 and at most 8, if nothing is wanted.
+    """Returns `wanted`, or by default one instance per two cores that this process may use, 2 to 8.
 
-    Each instance is a process with one batch in flight. Two of them keep few cores busy: one batch is tokenized or
-    answered while the other is computed. A batch that asks for one task alone keeps no more than one branch busy, so
-    many cores want more batches. Raises BuildError for fewer than 1.
+    Each instance is a process with one batch in flight. Two keep few cores busy: one batch is tokenized or answered
+    while the other is computed. A batch that asks for one task keeps one branch busy, so many cores need more batches.
+    Raises BuildError if `wanted` is less than 1.
     """
     if wanted is None:
         return min(max(2, usable_cores() // 2), _MOST)
     if wanted < 1:
-        raise BuildError(f"--router-instances {wanted} is too little: it must be at least 1.")
+        raise BuildError(f"--router-instances {wanted} is too small: give at least 1.")
     return wanted
 
 
 def set_instances(router: Path, instances: int) -> None:
-    """Writes the number into the config of the router that stands in this folder."""
+    """Writes the number of instances into the config.pbtxt of a router's folder."""
     config = read_config(router)
     config.instance_group[0].count = instances
     write_config(router, config)

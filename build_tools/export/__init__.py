@@ -1,1 +1,1 @@
-"""PyTorch modules -> ONNX graphs, and the hand-written models -> a repository."""
+"""PyTorch modules -> ONNX graphs; the hand-written models -> copies in a repository."""

@@ -1,7 +1,7 @@
-"""BERT's layers in a form for export: they compute what transformers' own do, without padding and what nobody reads.
+"""BERT's layers in a form for export. They compute the same as those of transformers, but no padding.
 
-The matrices, nearly all of the work, see the tokens of a batch one after the other; only attention itself sees rows
-that are padded to the longest. (Known from ByteTransformer, https://arxiv.org/abs/2210.03052, which does it on GPUs.)
+The matrix products, nearly all of the work, run on the tokens of a batch packed one after the other. Only attention
+itself runs on padded rows. (ByteTransformer, https://arxiv.org/abs/2210.03052, does the same on GPUs.)
 """
 
 from collections.abc import Iterable, Sequence
@@ -11,7 +11,7 @@ from typing import Any
 import torch
 from torch import nn
 
-from build_tools.export.first_token import FirstTokenAttention
+from build_tools.export.first_token_attention import FirstTokenAttention
 from build_tools.export.packing import Packing
 
 
@@ -31,7 +31,7 @@ class Attention(nn.Module):
     def _attend(self, query: torch.Tensor, key: torch.Tensor, value: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
         """All [B, T, H] -> [B, T, H].
 
-        Written out: exported from `scaled_dot_product_attention` it is cut into more operators.
+        Written out, because `scaled_dot_product_attention` is exported as more operators.
         """
         query, key, value = (self._by_head(one) for one in (query, key, value))
         scores = query @ key.transpose(2, 3) * query.shape[-1] ** -0.5 + mask
@@ -42,7 +42,7 @@ class Attention(nn.Module):
 
 
 class FeedForward(nn.Module):
-    """All of a BertLayer that comes after attention: hidden and context [B, T, H] -> [B, T, H]."""
+    """The rest of a BertLayer, after attention: hidden and context [B, T, H] -> [B, T, H]."""
 
     def __init__(self, layer: Any) -> None:
         super().__init__()
@@ -57,7 +57,7 @@ class FeedForward(nn.Module):
 
 @dataclass(frozen=True)
 class Form:
-    """The two parts of a layer, as a runtime computes them fastest."""
+    """The classes for the two parts of a layer that suit a runtime best."""
 
     attention: type[Attention]
     feed_forward: type[FeedForward]
@@ -67,10 +67,10 @@ PLAIN = Form(Attention, FeedForward)
 
 
 class ExportedLayers(nn.Module):
-    """Stands for some layers, one above the other: hidden float32 [B, T, H], mask float32 [B, 1, 1, T] -> [B, T, H].
+    """Replaces consecutive layers: hidden float32 [B, T, H], mask float32 [B, 1, 1, T] -> [B, T, H].
 
-    What stands at padding in the result means nothing. first_only: -> [B, 1, H], the first token alone, which is all
-    that BERT's pooler reads; the last layer computes no other.
+    The result has arbitrary values at padding. first_only: returns [B, 1, H], the first token alone, which is all that
+    BERT's pooler reads; the last layer then computes only that token.
     """
 
     def __init__(self, layers: Iterable[nn.Module], form: Form, first_only: bool) -> None:
@@ -94,9 +94,9 @@ class ExportedLayers(nn.Module):
 
 
 def _joined(projections: Sequence[nn.Linear]) -> nn.Linear:
-    """One product in place of several of the same tokens."""
+    """One linear layer that replaces several with the same input."""
     width = sum(one.out_features for one in projections)
-    joined = nn.utils.skip_init(nn.Linear, projections[0].in_features, width)  # no weights are drawn to be replaced
+    joined = nn.utils.skip_init(nn.Linear, projections[0].in_features, width)  # without random weights
     joined.weight = nn.Parameter(torch.cat([one.weight.detach() for one in projections]))
     joined.bias = nn.Parameter(torch.cat([one.bias.detach() for one in projections]))
     return joined

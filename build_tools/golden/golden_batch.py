@@ -1,4 +1,4 @@
-"""A checkpoint's golden examples as one padded batch, and their way through the built graphs."""
+"""A checkpoint's golden examples as one padded batch, and the logits that graphs compute for them."""
 
 import re
 from collections.abc import Iterable, Mapping
@@ -20,39 +20,44 @@ class Runnable(Protocol):
     """A graph: loaded in this process, or on a server."""
 
     def run(self, inputs: Mapping[str, np.ndarray], asked: Iterable[str]) -> dict[str, np.ndarray]:
-        """The outputs in `asked`, and maybe others, by name."""
+        """Returns the outputs in `asked`, and maybe others, by name."""
 
 
 class GoldenBatch:
-    """B golden examples.
+    """The B golden examples of a checkpoint. Build it once per checkpoint: it tokenizes the texts.
 
-    tokens: with the positions of the words' first sub-words, for tagging.
-    expected: for each example PyTorch's logits, float32 [C], or [T, C] over its own T tokens for tagging.
+    record: the checkpoint's branch.json.
+    tokens: the tokenized examples, for tagging with the position of each word's first sub-word.
+    expected: PyTorch's logits of each example, float32 [C], or [T, C] over its own T tokens for tagging.
     inputs: the trunk's inputs, int64 [B, longest T] each.
     """
 
     def __init__(self, checkpoint: Checkpoint) -> None:
-        record = checkpoint.record
-        self._per_token = record.kind is Kind.TAGGING
-        self._tapped = hidden_name(record.tap)
+        self.record = checkpoint.record
+        self._per_token = self.record.kind is Kind.TAGGING
+        self._hidden_name = hidden_name(self.record.tap)
         self.examples = [
             Example(row["text"], "", row.get("text_pair"), _words(row["text"]) if self._per_token else ())
             for row in checkpoint.golden
         ]
-        self.tokens = tokenize(checkpoint.tokenizer, self.examples, record.max_length)
+        self.tokens = tokenize(checkpoint.tokenizer, self.examples, self.record.max_length)
         self.expected = [np.array(row["logits"], dtype=np.float32) for row in checkpoint.golden]
         self.inputs = {name: tensor.numpy() for name, tensor in pad_tokens(self.tokens).items()}
 
     def hidden(self, trunk: Runnable, rows: int | None = None) -> np.ndarray:
-        """The hidden states that the branch reads, float32 [rows, T, H], of the first examples (None: of all)."""
-        return trunk.run({name: array[:rows] for name, array in self.inputs.items()}, [self._tapped])[self._tapped]
+        """Returns the hidden states that the branch reads, float32 [rows, T, H].
+
+        rows: only the first examples; None takes all.
+        """
+        inputs = {name: array[:rows] for name, array in self.inputs.items()}
+        return trunk.run(inputs, [self._hidden_name])[self._hidden_name]
 
     def branch_inputs(self, hidden: np.ndarray) -> dict[str, np.ndarray]:
-        """What a branch reads, for as many examples as `hidden` has."""
+        """Returns what a branch reads for the first examples, as many as `hidden` has rows."""
         return {"hidden": hidden, "attention_mask": self.inputs["attention_mask"][: len(hidden)]}
 
     def logits(self, hidden: np.ndarray, branch: Runnable) -> list[np.ndarray]:
-        """For each example its logits, of the shape of `expected` if the graph is right."""
+        """Returns the logits of each example. They have the shapes of `expected` if the graph is right."""
         computed = branch.run(self.branch_inputs(hidden), ["logits"])["logits"]
         if not self._per_token:
             return list(computed)

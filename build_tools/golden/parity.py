@@ -1,21 +1,17 @@
-"""A checkpoint's golden examples, through any trunk and branch."""
+"""The parity check of a trunk and a branch in any precision."""
 
-from build_tools.errors import BuildError
-from build_tools.golden.answer_parity import first_difference
+from build_tools.golden.answer_parity import check_answers
 from build_tools.golden.golden_batch import GoldenBatch, Runnable
 from build_tools.golden.logit_parity import check_logits
-from training.checkpoint import Checkpoint
 
 
-def check_golden(checkpoint: Checkpoint, trunk: Runnable, branch: Runnable, exact: bool) -> None:
-    """exact: both compute in float32, and every logit is held to 1e-3; else the answers are compared.
+def check_golden(golden: GoldenBatch, trunk: Runnable, branch: Runnable, exact: bool) -> None:
+    """Runs the golden examples through trunk and branch.
 
-    Raises BuildError, naming the example, where they do not agree.
+    exact: both compute in float32, so every logit must agree to 1e-3; else only the answers must agree.
+    Raises BuildError, naming the first example that differs.
     """
     if exact:
-        check_logits(checkpoint, trunk, branch)
-        return
-    batch = GoldenBatch(checkpoint)
-    difference = first_difference(checkpoint.record, batch, batch.logits(batch.hidden(trunk), branch))
-    if difference is not None:
-        raise BuildError(difference)
+        check_logits(golden, trunk, branch)
+    else:
+        check_answers(golden, trunk, branch)

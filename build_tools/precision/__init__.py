@@ -1,1 +1,1 @@
-"""The number formats that trunk and branches compute in: try them and choose."""
+"""The number formats that trunk and branches compute in: try them, check them, choose."""

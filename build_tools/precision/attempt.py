@@ -1,4 +1,4 @@
-"""One task in several precisions: which of them pass."""
+"""One task in several precisions of its trunk and branch: which of them pass the checks."""
 
 from collections.abc import Iterable, Mapping
 from functools import cached_property
@@ -6,72 +6,69 @@ from pathlib import Path
 
 from build_tools.backends.espalier_backend.chain import Chain
 from build_tools.golden.answer_parity import first_difference
-from build_tools.golden.dev_check import DevSet
-from build_tools.golden.golden_batch import GoldenBatch
-from build_tools.precision.graph import Graph
+from build_tools.golden.dev_set import DevSet
+from build_tools.precision.graph import ExportedBranch
 from build_tools.repository.precision import Precision
-from training.checkpoint import Checkpoint
 
-POINTS = 0.2  # by so much of the dev metric may a lower precision differ from fp32
+POINTS = 0.2  # largest allowed difference of the dev metric between a lower precision and fp32, on a scale of 0..100
 IN_FP32 = (Precision.FP32, Precision.FP32)
 
 Pair = tuple[Precision, Precision]  # of the trunk, of the branch
 
 
 class Attempt:
-    """A task in pairs of precisions, of its trunk and of its branch.
+    """A task in pairs of precisions: that of its trunk and that of its branch.
 
-    trunks: in each precision that is tried, and in fp32 where there is a data folder.
-    refusals: of each pair tried why it does not pass, None if nothing is known against it.
+    trunks: the trunk in each precision that is tried, and in fp32 if there is a data folder.
+    folder: the task's data folder; None leaves the dev metric unchecked.
+    refusals: {pair that was tried: why it does not pass; None while nothing speaks against it}.
     """
 
-    def __init__(
-        self, checkpoint: Checkpoint, graph: Graph, trunks: Mapping[Precision, Chain], folder: Path | None
-    ) -> None:
-        self.checkpoint, self.graph = checkpoint, graph
+    def __init__(self, branch: ExportedBranch, trunks: Mapping[Precision, Chain], folder: Path | None) -> None:
+        self.branch = branch
         self.refusals: dict[Pair, str | None] = {}
         self._trunks, self._folder = trunks, folder
         self._scores: dict[Pair, float] = {}
 
     @property
     def task(self) -> str:
-        """Its name."""
-        return self.checkpoint.record.task
+        """The task's name."""
+        return self.branch.task
 
     def compare_answers(self, branches: Mapping[Precision, Chain], pairs: Iterable[Pair]) -> None:
-        """Holds each pair against the golden answers. fp32 is proved equal, which says more."""
-        batch = GoldenBatch(self.checkpoint)
-        hidden = {precision: batch.hidden(trunk) for precision, trunk in self._trunks.items()}
+        """Compares the answers of each pair with the golden ones. The fp32 pair has passed logit parity already."""
+        golden = self.branch.golden
+        hidden = {precision: golden.hidden(trunk) for precision, trunk in self._trunks.items()}
         for on, of in pairs:
             if (on, of) == IN_FP32:
                 self.refusals[on, of] = None
             else:
-                logits = batch.logits(hidden[on], branches[of])
-                self.refusals[on, of] = first_difference(self.checkpoint.record, batch, logits)
+                self.refusals[on, of] = first_difference(golden, golden.logits(hidden[on], branches[of]))
 
     def passes(self, pair: Pair) -> bool:
-        """Whether a pair that was compared passes. Its dev metric is computed when this is asked, and once."""
+        """Whether a pair that was compared passes. The first call for a pair computes its dev metric."""
         if self.refusals[pair] is None and self._folder is not None:
-            metric, score, in_fp32 = self.checkpoint.record.metric, self._score(pair), self._score(IN_FP32)
+            metric, score, in_fp32 = self.branch.checkpoint.record.metric, self._score(pair), self._score(IN_FP32)
             if abs(score - in_fp32) > POINTS:
                 self.refusals[pair] = (
-                    f"its dev {metric} is {score:.2f}, in fp32 {in_fp32:.2f}; allowed is a difference of {POINTS}"
+                    f"its dev {metric} is {score:.2f}, and {in_fp32:.2f} in fp32; a difference of at most {POINTS} is "
+                    "allowed"
                 )
         return self.refusals[pair] is None
 
     def dev_report(self, pair: Pair) -> str:
-        """The dev metric of a pair that passed, to append to a report; empty without data."""
+        """The dev metric of a pair that passed, to append to a report; empty without a data folder."""
         if self._folder is None:
             return ""
         in_fp32 = "" if pair == IN_FP32 else f" (fp32 {self._score(IN_FP32):.2f})"
-        return f", dev {self.checkpoint.record.metric} {self._score(pair):.2f}{in_fp32}"
+        return f", dev {self.branch.checkpoint.record.metric} {self._score(pair):.2f}{in_fp32}"
 
     def _score(self, pair: Pair) -> float:
         if pair not in self._scores:
-            self._scores[pair] = self._dev.score(self._trunks[pair[0]], self.graph.load(pair[1]))
+            self._scores[pair] = self._dev.score(self._trunks[pair[0]], self.branch.graph.load(pair[1]))
         return self._scores[pair]
 
     @cached_property
     def _dev(self) -> DevSet:
         assert self._folder is not None
-        return DevSet(self._folder, self.checkpoint)
+        return DevSet(self._folder, self.branch.checkpoint)

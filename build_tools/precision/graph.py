@@ -1,4 +1,4 @@
-"""An exported graph in its version folder, in every precision that can be made of it."""
+"""Exported graphs in their version folders, in each precision."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -8,6 +8,7 @@ from build_tools.backends.espalier_backend.chain import Chain
 from build_tools.backends.espalier_backend.load_chain import Compile, load_chain
 from build_tools.backends.espalier_backend.onnxruntime_segment import OnnxRuntimeSegment
 from build_tools.backends.espalier_backend.openvino_segment import OpenVINOSegment
+from build_tools.golden.golden_batch import GoldenBatch
 from build_tools.precision.quantization import quantize
 from build_tools.repository.precision import Precision, parameters
 from build_tools.repository.runtime import Runtime
@@ -17,12 +18,12 @@ _COMPILE: dict[Runtime, Compile] = {Runtime.OPENVINO: OpenVINOSegment, Runtime.O
 
 
 def load_graph(path: Path, outputs: list[str], runtime: Runtime, precision: Precision = Precision.FP32) -> Chain:
-    """The graph as our backend of that runtime loads it: cut at its outputs, with the config's parameters."""
+    """Loads a graph as our backend of that runtime does: cut at its outputs, with the parameters of its config."""
     return load_chain(path, outputs, parameters(runtime, precision), _COMPILE[runtime])
 
 
 class Graph:
-    """An exported file: fp32 and bf16 are one file run in two ways, int8 is a file of its own."""
+    """An exported file. fp32 and bf16 run the same file; int8 has a file of its own, made when it is first needed."""
 
     def __init__(self, file: Path, outputs: list[str], runtime: Runtime, hidden_size: int) -> None:
         self.file, self.runtime = file, runtime
@@ -30,11 +31,11 @@ class Graph:
         self._int8 = file.with_name("int8.onnx")
 
     def load(self, precision: Precision = Precision.FP32) -> Chain:
-        """The graph, ready to run in that precision."""
+        """Returns the graph, ready to run in that precision."""
         return load_graph(self._file_of(precision), self._outputs, self.runtime, precision)
 
     def settle(self, precision: Precision) -> None:
-        """Leaves the file of that precision, and no other, under the exported file's name."""
+        """Keeps only the file of that precision, under the exported file's name."""
         self._file_of(precision).replace(self.file)
         self._int8.unlink(missing_ok=True)
 
@@ -47,9 +48,23 @@ class Graph:
 
 
 @dataclass(frozen=True)
+class ExportedBranch:
+    """A checkpoint, its golden examples, and the graph of its branch."""
+
+    checkpoint: Checkpoint
+    golden: GoldenBatch
+    graph: Graph
+
+    @property
+    def task(self) -> str:
+        """The task's name."""
+        return self.checkpoint.record.task
+
+
+@dataclass(frozen=True)
 class Graphs:
-    """All that a build exported, proved in fp32: the trunk with its taps, and each checkpoint's branch."""
+    """All graphs that a build exported; they have passed logit parity in fp32."""
 
     trunk: Graph
     taps: list[int]
-    branches: Sequence[tuple[Checkpoint, Graph]]
+    branches: Sequence[ExportedBranch]

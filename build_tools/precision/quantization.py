@@ -1,9 +1,8 @@
-"""A float32 graph -> the same with the matrices of its layers in 8 bits.
+"""A float32 graph -> the same graph with the matrices of its layers in int8.
 
-Weights get one scale per output (symmetric). Activations are rounded when the graph runs, with scales of their own for
-each token: an answer must not depend on the texts that share its batch, as it would with
-`onnxruntime.quantization.quantize_dynamic` and its one scale per tensor. The heads stay in float32: they cost little,
-and decide the label.
+Weights get one symmetric scale per output. Activations are rounded at run time, with scales per token. With the one
+scale per tensor of `onnxruntime.quantization.quantize_dynamic`, an answer would depend on the other texts of its batch.
+The heads stay in float32: they cost little, and they decide the label.
 """
 
 from collections.abc import Callable
@@ -21,7 +20,7 @@ _LARGEST = 127
 
 
 def quantize(source: Path, target: Path, runtime: Runtime, hidden_size: int) -> None:
-    """Writes the graph in `source` to `target`, its matrices of at least hidden_size x hidden_size in int8."""
+    """Writes the graph in `source` to `target`, with matrices of at least hidden_size x hidden_size in int8."""
     model = onnx.load(source)
     graph = _Int8Graph(model.graph, hidden_size)
     product = {Runtime.OPENVINO: graph.with_int8_weight, Runtime.ONNXRUNTIME: graph.of_integers}[runtime]
@@ -43,7 +42,7 @@ class _Int8Graph:
         self._rounded: set[str] = set()
 
     def replace_products(self, product: Callable[[str, str, str], None]) -> None:
-        """Puts what product(left, weight, result) adds in place of every product with a layer's matrix."""
+        """Replaces each product with a layer's matrix by the nodes that product(left, weight, result) adds."""
         for node in self._graph.node:
             if node.op_type == "MatMul" and node.input[1] in self._weights:
                 product(node.input[0], node.input[1], node.output[0])
@@ -57,9 +56,9 @@ class _Int8Graph:
         self._graph.initializer.extend(kept)
 
     def with_int8_weight(self, left: str, weight: str, result: str) -> None:
-        """OpenVINO's form: the weight in int8 and its scales.
+        """OpenVINO's form: an int8 weight with its scales.
 
-        Its CPU plugin multiplies that in integers, rounding the left side itself (DYNAMIC_QUANTIZATION_GROUP_SIZE).
+        The CPU plugin rounds the left side itself (DYNAMIC_QUANTIZATION_GROUP_SIZE) and multiplies integers.
         """
         values, scales = self._int8(weight)
         if f"{weight}_float" not in self._rounded:
@@ -68,7 +67,7 @@ class _Int8Graph:
         self._add("MatMul", [left, f"{weight}_float"], result)
 
     def of_integers(self, left: str, weight: str, result: str) -> None:
-        """ONNX Runtime's form: the left side rounded token by token, a product of integers, and both scales."""
+        """ONNX Runtime's form: the left side rounded with a scale per token, a product of integers, both scales."""
         values, scales = self._int8(weight)
         greatest, rounded = f"{left}_greatest", f"{left}_int8"
         step, middle = self._constant("int8_step", np.float32(1 / _LARGEST)), self._constant("int8_0", np.uint8(128))
@@ -84,7 +83,7 @@ class _Int8Graph:
         self._add("Mul", [f"{result}_unit", greatest], result)
 
     def _int8(self, weight: str) -> tuple[str, str]:
-        """The names of a matrix in int8 [K, N] and of its scales float32 [N]."""
+        """Adds a matrix in int8 [K, N] and its scales float32 [N]. Returns their names."""
         matrix = numpy_helper.to_array(self._weights[weight])
         greatest = np.abs(matrix).max(axis=0)
         scales = np.where(greatest > 0, greatest, 1).astype(np.float32) / _LARGEST

@@ -1,4 +1,4 @@
-"""How long things take, compared on a machine that is never quite still."""
+"""Timing by turns, for a machine that also does other work."""
 
 import statistics
 import time
@@ -11,7 +11,7 @@ Name = TypeVar("Name", bound=Hashable)
 def median_ms(
     runs: Mapping[Name, Callable[[], object]], seconds: float = 0.3, least_rounds: int = 5
 ) -> dict[Name, float]:
-    """The median time of each run in ms; they take turns, so that what disturbs one disturbs all."""
+    """Returns the median time of each run in ms. Runs take turns, so that a disturbance hits all of them."""
     for run in runs.values():
         run()
     taken: dict[Name, list[float]] = {name: [] for name in runs}

@@ -1,4 +1,4 @@
-"""Which Triton model holds a new version of a branch."""
+"""The Triton model that will hold a new version of a branch."""
 
 from itertools import chain, count
 from pathlib import Path
@@ -9,10 +9,11 @@ from build_tools.repository.triton_config import branch_config, read_config, wit
 
 
 def model_for(repository: Path, registry: Registry, task: str, version: VersionEntry, hidden_size: int) -> VersionEntry:
-    """The version with the model that it is to be in.
+    """Returns the version with its model filled in.
 
-    The task's present one if its config suits the new version, else a new one (branch_<task>.2 ...): all versions of a
-    model share one config, and Triton would load all of them anew for another number of labels or another precision.
+    This is the task's present model if its config fits the new version, else a new one (branch_<task>.2 ...). All
+    versions of a model share one config, and Triton would reload all of them for another number of labels or another
+    precision.
     """
     entry = registry.tasks.get(task)
     models = list(dict.fromkeys(known.model for known in reversed(entry.versions.values()))) if entry else []

@@ -1,16 +1,17 @@
-"""The verbs that change a repository, or ask after it. What needs torch is imported inside."""
+"""The verbs that change a repository or report on it. Imports that need torch are inside the functions."""
 
 import gc
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from build_tools.errors import BuildError
-from build_tools.publishing.server import NoServer, RunningServer, Server
-from build_tools.publishing.transitions import KEPT
+from build_tools.publishing.registry_transitions import KEPT
+from build_tools.publishing.running_server import NoServer, RunningServer, Server, server_address
 from build_tools.repository.identity import ROUTER, identity_of
 from build_tools.repository.precision import Precision
 from build_tools.repository.registry import CanaryTerms, read_registry
@@ -18,12 +19,10 @@ from build_tools.repository.serving_lock import is_open, not_served
 from build_tools.repository.triton_config import read_config
 
 RepositoryFolder = Annotated[Path, typer.Option(help="The model repository.", metavar="DIR")]
-Url = Annotated[
-    str | None, typer.Option(help="gRPC host:port of the server that serves it; leave it out if none runs.")
-]
+Url = Annotated[str | None, typer.Option(help="gRPC host:port of the server that serves it; leave out if none runs.")]
 REPOSITORY = Path("model_repository")
-_FILE_WIDTH = 200  # where no terminal sets one
-_TERMS = CanaryTerms(share=1)  # for its defaults
+_FILE_WIDTH = 200  # columns, for output that goes to a file or a pipe
+_TERMS = CanaryTerms(share=1)  # only its defaults are used
 
 
 def publish(
@@ -31,32 +30,37 @@ def publish(
     repository: RepositoryFolder = REPOSITORY,
     url: Url = None,
     canary: Annotated[
-        str | None, typer.Option(help="Answer for this share of the texts only, such as 10%.", metavar="SHARE")
+        str | None,
+        typer.Option(help="Publish it as a canary that answers this share of the texts, such as 10%.", metavar="SHARE"),
     ] = None,
     max_error_rate: Annotated[
-        str, typer.Option(help="A canary whose answers are errors more often is rolled back.", metavar="SHARE")
+        str, typer.Option(help="Withdraw the canary if more of its answers than this are errors.", metavar="SHARE")
     ] = f"{_TERMS.max_error_rate:.0%}",
     max_latency: Annotated[
-        float, typer.Option(help="A canary whose calls take longer on average is rolled back.", metavar="MS", min=0.001)
+        float,
+        typer.Option(
+            help="Withdraw the canary if its calls take longer than this on average.", metavar="MS", min=0.001
+        ),
     ] = _TERMS.max_milliseconds,
     judged_after: Annotated[
-        int, typer.Option(help="Answers of a canary before it is judged, in each router process.", min=1)
+        int, typer.Option(help="Answers after which each router process judges the canary.", min=1)
     ] = _TERMS.minimum,
     shadow: Annotated[
-        bool, typer.Option("--shadow", help="Compute it beside the live version, for comparison alone.")
+        bool, typer.Option("--shadow", help="Compute it beside the live version, for comparison only.")
     ] = False,
     precision: Annotated[
-        Precision | None, typer.Option(help="What the branch computes in; as the live version if not given.")
+        Precision | None, typer.Option(help="Precision of the branch; that of the live version if left out.")
     ] = None,
     encoder: Annotated[
-        str | None, typer.Option(help="For a trunk with another tap, more layers, or a new one; its own if not given.")
+        str | None,
+        typer.Option(help="Encoder for a new tap, a deeper trunk or a new trunk; the trunk's own encoder if left out."),
     ] = None,
-    keep: Annotated[int, typer.Option(help="Versions of the task that stay on disk.", min=3)] = KEPT,
+    keep: Annotated[int, typer.Option(help="Versions of the task to keep on disk.", min=3)] = KEPT,
 ) -> None:
-    """Publish a task checkpoint as the new version of its task, on a running server or for the next one."""
+    """Publish a task checkpoint as a new version of its task, on a running server or for the next one."""
     if canary is not None and shadow:
-        raise BuildError("--canary and --shadow exclude each other: a shadow answers for no text.")
-    # The imports make a million objects, none of them garbage: to search them again and again takes seconds.
+        raise BuildError("--canary and --shadow exclude each other: a shadow answers no texts.")
+    # The imports create a million objects, none of them garbage: searching them again and again takes seconds.
     gc.set_threshold(100_000)
     from build_tools.publishing.publish import publish as publish_checkpoint
 
@@ -64,7 +68,7 @@ def publish(
     if canary is not None:
         share = _share("--canary", canary)
         if not share:
-            raise BuildError("--canary 0% would try nothing: give more, or --shadow.")
+            raise BuildError("--canary 0% would send it no text: give a larger share, or use --shadow.")
         terms = CanaryTerms(
             share=share,
             max_error_rate=_share("--max-error-rate", max_error_rate),
@@ -75,12 +79,12 @@ def publish(
         task, version = publish_checkpoint(
             checkpoint, repository, server, terms, shadow, precision, encoder, keep, report=typer.echo
         )
-    state = f"answers for {terms.share:.0%} of the texts" if terms else "is a shadow" if shadow else "is live"
+    state = f"answers {terms.share:.0%} of the texts" if terms else "is a shadow" if shadow else "is live"
     typer.echo(f"{task}: version {version} {state}")
 
 
 def promote(
-    task: Annotated[str, typer.Argument(help="Its canary or shadow goes live.")],
+    task: Annotated[str, typer.Argument(help="The task whose canary or shadow goes live.")],
     repository: RepositoryFolder = REPOSITORY,
     url: Url = None,
 ) -> None:
@@ -93,14 +97,14 @@ def promote(
 
 
 def rollback(
-    task: Annotated[str, typer.Argument(help="Its candidate ends; or if there is none, its previous version is live.")],
+    task: Annotated[str, typer.Argument(help="The task to roll back.")],
     repository: RepositoryFolder = REPOSITORY,
     url: Url = None,
     live: Annotated[
-        bool, typer.Option("--live", help="Take back the live version though a canary has just been withdrawn.")
+        bool, typer.Option("--live", help="Undo the live version even if a router has just withdrawn the canary.")
     ] = False,
 ) -> None:
-    """Take back a task's canary or shadow, or else its live version."""
+    """End a task's canary or shadow; without one, make its previous version live again."""
     from build_tools.publishing.rollback import rollback as roll_back
 
     with _server(url, repository) as server:
@@ -109,11 +113,11 @@ def rollback(
 
 
 def retire(
-    task: Annotated[str, typer.Argument(help="The task that is wanted no more.")],
+    task: Annotated[str, typer.Argument(help="The task to remove.")],
     repository: RepositoryFolder = REPOSITORY,
     url: Url = None,
 ) -> None:
-    """Remove a task from the router, from Triton's memory and from the disk. Its checkpoint brings it back."""
+    """Remove a task from the router, from Triton's memory and from the disk. Publish its checkpoint to restore it."""
     from build_tools.publishing.retire import retire as retire_task
 
     with _server(url, repository) as server:
@@ -124,19 +128,19 @@ def retire(
 def status(
     repository: RepositoryFolder = REPOSITORY,
     url: Annotated[
-        str | None, typer.Option(help="gRPC host:port of the server, to see what it has loaded and counted.")
+        str | None, typer.Option(help="gRPC host:port of the server, to show loaded versions and counts.")
     ] = None,
     metrics_port: Annotated[int, typer.Option(help="The server's metrics port.", min=1, max=65535)] = 8002,
     json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
-    """Show each task's versions, where they come from, and how they do."""
+    """Show each task's versions, their origin, and how they perform."""
     from pydantic import TypeAdapter
     from rich.console import Console
 
     from build_tools.publishing.status import TaskStatus, read_status
     from build_tools.publishing.status_table import print_status
 
-    metrics_url = None if url is None else f"{url.rpartition(':')[0]}:{metrics_port}"
+    metrics_url = None if url is None else replace(server_address(url), port=metrics_port).target
     found = read_status(repository, read_registry(repository), url, metrics_url)
     if json:
         typer.echo(TypeAdapter(list[TaskStatus]).dump_json(found, indent=2).decode())
@@ -156,34 +160,34 @@ def verify(
         typer.echo(problem, err=True)
     if problems:
         raise typer.Exit(1)
-    typer.echo(f"{repository} is as it was built and published")
+    typer.echo(f"{repository}: every file is as it was built or published")
 
 
 @contextmanager
 def _server(url: str | None, repository: Path) -> Iterator[Server]:
-    read_registry(repository)  # says what is wrong with the folder, before anything is written there
+    read_registry(repository)  # reports what is wrong with the folder, before anything is written there
     if url is None:
         with not_served(repository, typer.echo):
             yield NoServer()
     else:
         with RunningServer(url) as server:
             if identity_of(server.config(ROUTER)) != identity_of(read_config(repository / ROUTER)):
-                raise BuildError(f"the server at {url} serves another repository than {repository}.")
+                raise BuildError(f"the server at {url} does not serve {repository} but another repository.")
             if not is_open(repository):
                 raise BuildError(
-                    f"no server has {repository} open: the one at {url} serves a copy of it, and what is written here "
-                    "would not be there. Run this where the server's own folder is."
+                    f"no server has {repository} open: the one at {url} serves a copy, which this command would not "
+                    "change. Run it where the server's own folder is."
                 )
             yield server
 
 
 def _share(option: str, value: str) -> float:
-    """ "10%" or "0.1" -> 0.1. Raises BuildError for anything outside 0..1."""
+    """Returns 0.1 for "10%" and "0.1". Raises BuildError for anything outside 0..1."""
     text = value.strip()
     try:
         share = float(text.removesuffix("%")) / (100 if text.endswith("%") else 1)
     except ValueError:
         share = -1.0
     if not 0 <= share <= 1:
-        raise BuildError(f"{option} {value!r} is no share: give a percentage such as 10%, or a number from 0 to 1.")
+        raise BuildError(f"{option} {value!r} is not a share: give a percentage such as 10%, or a number from 0 to 1.")
     return share

@@ -1,4 +1,4 @@
-"""Which step of a change is under way: told as it begins, and named if it fails."""
+"""The steps of a command: each is reported as it begins, and named in the message if it fails."""
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -8,29 +8,29 @@ from training.errors import TrainingError
 
 
 class Progress:
-    """Steps in their order."""
+    """The step that a command is at."""
 
     def __init__(self, what: str, report: Callable[[str], None]) -> None:
-        """what: the sentence that begins the message if a step fails."""
+        """what: the words that begin the message if a step fails. report: receives each step."""
         self.report = report
         self._what = what
         self._step = ""
 
     def at(self, step: str) -> None:
-        """The next step begins."""
+        """Begins the next step."""
         self._step = step
         self.report(step)
 
     def done(self, what: str) -> None:
-        """What matters is done: from now on a failure begins with this sentence."""
+        """Begins the message with these words from now on, because the essential part is done."""
         self._what = what
 
     @contextmanager
     def failures_told(self) -> Iterator[None]:
-        """Turns what goes wrong inside into a BuildError: "<what> at step '<step>': <reason>"."""
+        """Turns every error inside into a BuildError: "<what> at step '<step>': <reason>"."""
         try:
             yield
         except (BuildError, TrainingError, OSError) as error:
             raise BuildError(f"{self._what} at step '{self._step}': {error}") from error
-        except Exception as error:  # what a checkpoint of others can cause is no traceback
+        except Exception as error:  # another team's checkpoint must not cause a traceback
             raise BuildError(f"{self._what} at step '{self._step}': {type(error).__name__}: {error}") from error

@@ -1,20 +1,19 @@
-"""What is a candidate goes live."""
+"""Makes a candidate live."""
 
 from collections.abc import Callable
 from pathlib import Path
 
-from build_tools.publishing.server import Server
-from build_tools.publishing.switch import switch
-from build_tools.publishing.transitions import promoted
-from build_tools.repository.locking import repository_lock
-from build_tools.repository.registry import read_registry
+from build_tools.publishing.registry_transitions import promoted
+from build_tools.publishing.running_server import Server
+from build_tools.publishing.served_repository import ServedRepository
+from build_tools.publishing.switch_live import switch_live
 
 
 def promote(task: str, repository: Path, server: Server, report: Callable[[str], None] = lambda _: None) -> int:
-    """Makes the canary or the shadow live. Returns its version.
+    """Makes the task's canary or shadow live. Returns its version.
 
-    Raises BuildError if there is none, or if it is live and what follows failed.
+    Raises BuildError if the task has no candidate, or if the version is live but a later step fails.
     """
-    with repository_lock(repository, report):
-        registry = read_registry(repository)
-        return switch(repository, registry, promoted(registry, task, server.now()), task, server, "promote")
+    with ServedRepository.locked(repository, server, report) as served:
+        after = promoted(served.registry, task, server.now())
+        return switch_live(served, after, task, "promote")

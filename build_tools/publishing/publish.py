@@ -1,16 +1,17 @@
-"""A checkpoint becomes a version of its task, on a server that goes on serving."""
+"""Publishes a checkpoint as a new version of its task, on a server that goes on serving."""
 
 from collections.abc import Callable
 from contextlib import ExitStack
 from pathlib import Path
 
 from build_tools.errors import BuildError
-from build_tools.publishing.change import Change
-from build_tools.publishing.prepared import prepare
 from build_tools.publishing.progress import Progress
-from build_tools.publishing.reconciled import reconciled
-from build_tools.publishing.server import Server
-from build_tools.publishing.transitions import KEPT, check_no_candidate
+from build_tools.publishing.registry_transitions import KEPT, check_no_candidate
+from build_tools.publishing.release import release
+from build_tools.publishing.running_server import Server
+from build_tools.publishing.served_repository import ServedRepository
+from build_tools.publishing.settle import settle
+from build_tools.publishing.staged_version import stage_version
 from build_tools.publishing.trunk_plan import plan_trunk
 from build_tools.repository.locking import repository_lock
 from build_tools.repository.precision import Precision
@@ -32,13 +33,13 @@ def publish(
     keep: int = KEPT,
     report: Callable[[str], None] = lambda _: None,
 ) -> tuple[str, int]:
-    """Publishes a task checkpoint. Returns the task and its new version.
+    """Publishes the task checkpoint in `folder`. Returns the task and its new version.
 
-    canary, shadow: try it first; without either it is live at once. precision: of the branch; None takes that of the
-    live version, and fp32 for a new task. encoder: for trunk weights that the repository has not; None takes the one
-    that the trunk is made of, and allows no new trunk. keep: versions of the task that stay on disk.
-    Raises BuildError, naming the step, if anything fails. Until registry.json is replaced what was live then is live,
-    and nothing of this is left; after it the version stays published, and the message says so.
+    canary, shadow: try the version first; without either it is live at once. precision: of the branch; None keeps that
+    of the live version, or fp32 for a new task. encoder: for trunk weights that the repository does not have; None uses
+    the trunk's own encoder and allows no new trunk. keep: versions of the task that stay on disk.
+    Raises BuildError, which names the step, if anything fails. Before registry.json is replaced, a failure is undone
+    and the live version stays live. After it the version stays published, and the message says so.
     """
     repository = repository.resolve()
     progress = Progress(f"{folder} is not published: it failed", report)
@@ -47,7 +48,7 @@ def publish(
         checkpoint = load_checkpoint(folder)
         task = checkpoint.record.task
         registry = read_registry(repository)
-        check_no_candidate(registry, task)  # before the work; asked again when it is done
+        check_no_candidate(registry, task)  # before the work; checked again when the version is released
         with repository_lock(repository, report):
             staging = stack.enter_context(staging_folder(repository))
         for attempt in range(_ATTEMPTS):
@@ -55,18 +56,21 @@ def publish(
             plan = plan_trunk(checkpoint.record, registry, encoder)
             wanted = precision or _live_precision(registry, task)
             try:
-                prepared = prepare(checkpoint, repository, registry, plan, wanted, staging / str(attempt), progress)
+                staged = stage_version(
+                    checkpoint, repository, registry.runtime, plan, wanted, staging / str(attempt), progress
+                )
             except Exception:
                 registry = read_registry(repository)
                 if plan.still_holds(registry):
                     raise
-                continue  # the trunk that it began with may be gone
+                continue  # another command may have removed the trunk meanwhile
             progress.at("its turn")
-            with reconciled(repository, server, report) as registry:
-                if plan.still_holds(registry):
-                    change = Change(checkpoint, prepared, repository, registry, server, progress)
-                    return task, change.carry_out(canary, shadow, keep)
-        raise BuildError("other commands change the trunk all the time: try again.")
+            with ServedRepository.locked(repository, server, report) as served:
+                settle(served)
+                if plan.still_holds(served.registry):
+                    return task, release(staged, served, canary, shadow, keep, progress)
+                registry = served.registry
+        raise BuildError(f"other commands have changed the trunk {_ATTEMPTS} times meanwhile: try again.")
 
 
 def _live_precision(registry: Registry, task: str) -> Precision:

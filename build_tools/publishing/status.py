@@ -1,4 +1,4 @@
-"""What each task's versions are, where they come from, and how they do."""
+"""The versions of each task, their origin, and how they perform."""
 
 from datetime import datetime
 from pathlib import Path
@@ -7,7 +7,7 @@ from typing import Any, Literal
 from pydantic import BaseModel
 
 from build_tools.publishing.candidate_counts import candidate_counts
-from build_tools.publishing.server import Calls, RunningServer
+from build_tools.publishing.running_server import Calls, RunningServer
 from build_tools.repository.audit import last_withdrawal, read_lines
 from build_tools.repository.names import examples_file
 from build_tools.repository.registry import Registry, TaskEntry
@@ -16,10 +16,10 @@ _MOST_EXAMPLES = 10
 
 
 class CandidateStatus(BaseModel):
-    """A candidate. Counts are None where no server was asked.
+    """A candidate. Counts are None if no server was asked.
 
-    compared, differing: of a shadow, texts that the live version has answered too, and for which the two differ;
-    examples: some of them, as shadow_<task>.jsonl has them.
+    compared: texts that both a shadow and the live version answered. differing: those with different answers.
+    examples: some of the differing ones, as in shadow_<task>.jsonl.
     """
 
     version: int
@@ -33,7 +33,7 @@ class CandidateStatus(BaseModel):
 
 
 class TaskStatus(BaseModel):
-    """A task. loaded, requests, errors: None where no server was asked; requests are calls of the live version."""
+    """A task. requests, errors: calls to the live version. They and `loaded` are None if no server was asked."""
 
     task: str
     live: int
@@ -51,7 +51,10 @@ class TaskStatus(BaseModel):
 
 
 def read_status(repository: Path, registry: Registry, url: str | None, metrics_url: str | None) -> list[TaskStatus]:
-    """The state of every task, with what the server at url (gRPC) counts. Raises BuildError if it does not answer."""
+    """Returns the state of every task, with counts from the server at url (gRPC) and metrics_url, each host:port.
+
+    url, metrics_url: None asks no server. Raises BuildError if one does not answer.
+    """
     calls: dict[tuple[str, int], Calls] | None = None
     loaded: dict[str, list[int]] | None = None
     if url:

@@ -1,4 +1,4 @@
-"""The status for a person to read."""
+"""Prints the status as a table."""
 
 import json
 from collections.abc import Sequence
@@ -11,12 +11,12 @@ from rich.text import Text
 
 from build_tools.publishing.status import CandidateStatus, TaskStatus
 
-_TITLES = ("task", "live", "previous", "a candidate", "loaded", "requests", "errors", "since", "by", "data")
+_TITLES = ("task", "live", "previous", "candidate", "loaded", "requests", "errors", "since", "by", "data")
 _NUMBERS = ("live", "previous", "requests", "errors")
 
 
 def print_status(tasks: Sequence[TaskStatus], console: Console) -> None:
-    """One line a task; below it what candidates tell."""
+    """Prints one line for each task, and below the table the notes on candidates."""
     table = Table(box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0), pad_edge=False)
     for title in _TITLES:
         table.add_column(title, justify="right" if title in _NUMBERS else "left", no_wrap=True)

@@ -1,4 +1,4 @@
-"""Which trunk a branch is to read, and what of it is still to be made."""
+"""Which trunk a branch will read, and which parts of it do not exist yet."""
 
 from dataclasses import dataclass
 
@@ -15,11 +15,10 @@ from training.trunk_fit import check_fingerprint
 
 @dataclass(frozen=True)
 class TrunkPlan:
-    """A trunk as it is to be once the branch is there.
+    """A trunk as it will be once the branch is published.
 
-    name: its Triton model. entry: what the registry will say of it. present: what the registry says now; None for a
-    trunk that is new. encoder: what a new version is made from, for a new tap, a deeper trunk or a new one; None if the
-    present version does.
+    name: its Triton model. entry: its future entry in the registry. present: its entry now; None for a new trunk.
+    encoder: the source of a new version, for a new tap, a deeper trunk or a new one; None if the present version does.
     """
 
     name: str
@@ -28,37 +27,39 @@ class TrunkPlan:
     encoder: Encoder | None
 
     def still_holds(self, registry: Registry) -> bool:
-        """Whether no other publish has changed this trunk, or taken its name, since the plan was made."""
+        """Whether no other publish has changed this trunk or taken its name since the plan was made."""
         return registry.trunks.get(self.name) == self.present and (
             self.present is not None or self.name == _new_name(registry)
         )
 
     @property
     def new_tokenizers(self) -> dict[str, int]:
-        """Tokenizer models that are still to be made, with the most tokens they give."""
+        """{tokenizer model that does not exist yet: the most tokens it gives}."""
         present = self.present.tokenizers if self.present else {}
         return {name: most for name, most in self.entry.tokenizers.items() if name not in present}
 
 
 def plan_trunk(record: BranchRecord, registry: Registry, encoder_name: str | None) -> TrunkPlan:
-    """Takes a trunk as it is if the branch fits it, else one with a tap or with layers more, else a new one.
+    """Plans for an existing trunk if the branch fits one, else for one with more taps or layers, else for a new one.
 
-    A branch fits a trunk whose fingerprint at its tap is its own. encoder_name: what to load if weights are needed that
-    the repository has not; None takes the trunk's own encoder, and allows no new trunk.
-    Raises BuildError or TrainingError if the branch fits no trunk, and was not trained on the encoder that is named.
+    A branch fits a trunk that has the branch's own fingerprint at its tap. encoder_name: the encoder to load if weights
+    are needed that the repository does not have; None loads the trunk's own encoder and allows no new trunk.
+    Raises BuildError or TrainingError if the branch fits no trunk and was not trained on the given encoder.
     """
     for name, trunk in registry.trunks.items():
         if record.tap < len(trunk.fingerprints) and trunk.fingerprints[record.tap] == record.trunk_fingerprint:
             if record.encoder.config != trunk.config:
-                raise BuildError(f"the encoder's config in the checkpoint is not that of {name}: train it anew.")
+                raise BuildError(
+                    f"the encoder's config in the checkpoint is not that of {name}: train the branch again."
+                )
             if record.tap in trunk.taps:
                 return TrunkPlan(name, _with_tokenizer(name, trunk, record), trunk, None)
             encoder = load_encoder(encoder_name or trunk.encoder)
             fingerprints = trunk_fingerprints(encoder, len(trunk.fingerprints) - 1)
             if fingerprints != trunk.fingerprints:
                 raise BuildError(
-                    f"{name} needs a new version for tap {record.tap}, but the encoder {encoder.name!r} is not the one "
-                    "that it was made of: give that one as --encoder."
+                    f"{name} needs a new version for tap {record.tap}, but it was not made from the encoder "
+                    f"{encoder.name!r}: give the right one as --encoder."
                 )
             return _next_version(name, trunk, record, encoder, fingerprints)
     for name, trunk in registry.trunks.items():
@@ -70,9 +71,9 @@ def plan_trunk(record: BranchRecord, registry: Registry, encoder_name: str | Non
                 return _next_version(name, trunk, record, encoder, fingerprints)
     if encoder_name is None:
         raise BuildError(
-            f"the checkpoint of {record.task} was trained on no trunk that is here ({', '.join(registry.trunks)}): its "
-            f"fingerprint at tap {record.tap} is {record.trunk_fingerprint}. To serve one more trunk for it, give its "
-            f"encoder ({record.encoder.name!r}) as --encoder."
+            f"the checkpoint of {record.task} fits no trunk of the repository ({', '.join(registry.trunks)}): its "
+            f"fingerprint at tap {record.tap} is {record.trunk_fingerprint}. To add a trunk for it, give its encoder "
+            f"({record.encoder.name!r}) as --encoder."
         )
     encoder = load_encoder(encoder_name)
     fingerprints = trunk_fingerprints(encoder, record.tap)
@@ -100,7 +101,7 @@ def _next_version(
     name: str, trunk: TrunkEntry, record: BranchRecord, encoder: Encoder, fingerprints: list[str]
 ) -> TrunkPlan:
     changes = {
-        "encoder": encoder.name,  # from which the next version is to be made
+        "encoder": encoder.name,  # the next version is made from it
         "version": trunk.version + 1,
         "taps": sorted({*trunk.taps, record.tap}),
         "fingerprints": fingerprints,

@@ -1,4 +1,4 @@
-"""Whether a repository is what was built and published."""
+"""Checks that a repository is as it was built and published."""
 
 import time
 from contextlib import suppress
@@ -11,10 +11,10 @@ _SETTLE_SECONDS = 1.0
 
 
 def verify(repository: Path) -> list[str]:
-    """A sentence for each file that is damaged, missing or unknown; none if all is well.
+    """Returns a sentence for each file that is damaged, missing or unknown.
 
-    It takes no lock, so that nobody waits for it. A change under way can look like damage for a moment: so a problem
-    counts if it is still there a second later.
+    Takes no lock, so nobody waits for it. A change under way can look like damage for a moment, so a problem
+    counts only if it is still there a second later.
     """
     problems = _problems(repository)
     if problems:
@@ -30,11 +30,11 @@ def _problems(repository: Path) -> list[str]:
         return [f"{repository} has no {MANIFEST}: build it again."]
     found: dict[str, str] = {}
     for file in served_files(repository):
-        with suppress(FileNotFoundError):  # removed since it was listed
+        with suppress(FileNotFoundError):  # removed after it was listed
             found |= hashes_of([file], repository)
     problems = [f"{path} is missing." for path in sorted(known.keys() - found.keys())]
     problems += [
-        f"{path} is in no manifest: it was neither built nor published." for path in sorted(found.keys() - known)
+        f"{path} is not in {MANIFEST}: it was neither built nor published." for path in sorted(found.keys() - known)
     ]
     problems += [
         f"{path} is damaged: its SHA-256 is not the one in {MANIFEST}."

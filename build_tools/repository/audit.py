@@ -10,12 +10,12 @@ from typing import Any
 from build_tools.repository.registry import this_user
 from espalier_json import parse_json
 
-# The routers write it too, when they withdraw a canary, and call that so.
+# The routers append to the file too, when they withdraw a canary; "withdraw" is their action.
 AUDIT_LOG, WITHDRAW = "audit.jsonl", "withdraw"
 
 
 def log_action(repository: Path, action: str, task: str, version: int, **details: Any) -> None:
-    """Appends who did what, and when. The caller holds the repository's lock."""
+    """Appends a line: when, who, action, task, version, details. The caller holds the repository's lock."""
     line = {
         "at": datetime.now(UTC).isoformat(timespec="seconds"),
         "by": this_user(),
@@ -25,24 +25,26 @@ def log_action(repository: Path, action: str, task: str, version: int, **details
         **details,
     }
     with (repository / AUDIT_LOG).open("ab+") as file:
-        torn = file.tell() > 0 and os.pread(file.fileno(), 1, file.tell() - 1) != b"\n"  # by a full disk, or a kill
+        # A full disk or a kill may have cut the last line.
+        torn = file.tell() > 0 and os.pread(file.fileno(), 1, file.tell() - 1) != b"\n"
         file.write(b"\n" * torn + json.dumps(line, ensure_ascii=False).encode() + b"\n")
         file.flush()
         os.fsync(file.fileno())
 
 
 def last_withdrawal(repository: Path, task: str) -> dict[str, Any] | None:
-    """The line of the last canary of a task that a router withdrew, if nothing was done to the task after it."""
+    """Returns the last line of a task if a router withdrew a canary with it, else None."""
     own = [line for line in read_lines(repository / AUDIT_LOG) if line.get("task") == task]
     return own[-1] if own and own[-1].get("action") == WITHDRAW else None
 
 
 def read_lines(file: Path) -> list[dict[str, Any]]:
-    """The objects of a file of JSON lines, without those that are torn; none if there is no such file."""
+    """Returns the objects of a JSON Lines file, without lines that were cut; empty if there is no file."""
     if not file.is_file():
         return []
     found = []
-    for line in file.read_text(encoding="utf-8", errors="replace").split("\n"):  # a text may hold other line ends
+    # Not splitlines: a text may contain other line ends.
+    for line in file.read_text(encoding="utf-8", errors="replace").split("\n"):
         with suppress(ValueError, TypeError):
             found.append(dict(parse_json(line)))
     return found

@@ -1,4 +1,4 @@
-"""One change of a repository at a time."""
+"""The lock that lets one command at a time change a repository."""
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -8,16 +8,16 @@ from filelock import FileLock, Timeout
 
 from build_tools.errors import BuildError
 
-LOCK = "repository.lock"  # the routers hold it too, when they withdraw a canary
+LOCK = "repository.lock"  # the routers take it too, to withdraw a canary
 _PATIENCE_SECONDS = 600
 
 
 @contextmanager
 def repository_lock(repository: Path, report: Callable[[str], None]) -> Iterator[None]:
-    """Held while anything in the repository is changed. Waits for others, and says so.
+    """Holds the repository's lock. If another command holds it, reports that and waits.
 
-    A process that is killed leaves no lock behind: the system gives it back. Raises BuildError if another one holds it
-    for ten minutes.
+    A killed process leaves no lock behind: the system releases it. Raises BuildError if the lock stays taken for ten
+    minutes.
     """
     lock = FileLock(repository / LOCK)
     try:
@@ -28,8 +28,8 @@ def repository_lock(repository: Path, report: Callable[[str], None]) -> Iterator
             lock.acquire(timeout=_PATIENCE_SECONDS)
         except Timeout:
             raise BuildError(
-                f"{repository} has been locked by another command for {_PATIENCE_SECONDS // 60} minutes: see what "
-                "hangs there, then try again."
+                f"{repository} has been locked by another command for {_PATIENCE_SECONDS // 60} minutes: stop "
+                "that command if it hangs, then try again."
             ) from None
     try:
         yield

@@ -9,17 +9,17 @@ from build_tools.errors import BuildError
 from espalier_json import parse_json
 from training.atomic_write import replace_file
 
-MANIFEST = "manifest.json"  # our backends read it too, when they load a model
+MANIFEST = "manifest.json"  # our backends read it too, before they load a model
 _NOT_SERVED = {"__pycache__"}
 
 
 def write_manifest(repository: Path) -> None:
-    """Writes it anew, of all files that stand there now."""
+    """Writes manifest.json for all files that the repository has now."""
     _write(repository, hashes_of(served_files(repository), repository))
 
 
 def served_files(repository: Path) -> Iterator[Path]:
-    """All files that Triton may read: those in models' folders."""
+    """Yields the files that Triton may read: those in the models' folders."""
     for folder in sorted(path for path in repository.iterdir() if path.is_dir()):
         for file in sorted(folder.rglob("*")):
             if file.is_file() and not _NOT_SERVED & set(file.parts):
@@ -27,9 +27,9 @@ def served_files(repository: Path) -> Iterator[Path]:
 
 
 def add_to_manifest(repository: Path, hashes: dict[str, str]) -> None:
-    """Adds files by their path in the repository, or replaces them. Called before a file is put in place.
+    """Adds files, by their path in the repository, or replaces their hashes. Call it before a file is moved in.
 
-    Raises BuildError if there is none: one that names a part of the files would keep the others from being served.
+    Raises BuildError if there is no manifest: a new one with only these files would keep all others from being served.
     """
     if not (repository / MANIFEST).is_file():
         raise BuildError(f"{repository} has no {MANIFEST}: build it again.")
@@ -37,20 +37,20 @@ def add_to_manifest(repository: Path, hashes: dict[str, str]) -> None:
 
 
 def forget_missing(repository: Path) -> None:
-    """Takes out the files that are no more."""
+    """Removes the entries of files that do not exist."""
     hashes = read_manifest(repository)
-    there = {path: digest for path, digest in hashes.items() if (repository / path).is_file()}
-    if there != hashes:
-        _write(repository, there)
+    existing = {path: digest for path, digest in hashes.items() if (repository / path).is_file()}
+    if existing != hashes:
+        _write(repository, existing)
 
 
 def hashes_of(files: Iterable[Path], root: Path) -> dict[str, str]:
-    """{path below root: SHA-256} of files."""
+    """Returns {path below root: SHA-256}."""
     return {file.relative_to(root).as_posix(): _sha256(file) for file in files}
 
 
 def read_manifest(repository: Path) -> dict[str, str]:
-    """{path: SHA-256}; empty if there is none. Raises BuildError if it is damaged."""
+    """Returns {path: SHA-256}; empty if there is no manifest. Raises BuildError if it is damaged."""
     file = repository / MANIFEST
     if not file.is_file():
         return {}

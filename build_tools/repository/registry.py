@@ -1,4 +1,4 @@
-"""registry.json: for each task which version is live, and how to read each version's logits."""
+"""registry.json: which version of each task is live, and how to read each version's logits."""
 
 import getpass
 import json
@@ -17,10 +17,10 @@ from training.atomic_write import replace_file
 from training.kinds import Kind
 
 if TYPE_CHECKING:
-    from training.checkpoint import BranchRecord  # needs torch, which a machine that serves does not
+    from training.checkpoint import BranchRecord  # imports torch, which a machine that only serves does not have
 
 REGISTRY = "registry.json"
-DRAIN_SECONDS = 10.0  # for batches in flight, which were taken up when registry.json said something else
+DRAIN_SECONDS = 10.0  # batches in flight may still follow the registry.json of this long ago
 
 
 class _Entry(BaseModel):
@@ -28,7 +28,7 @@ class _Entry(BaseModel):
 
 
 class Origin(_Entry):
-    """Where a version comes from. checkpoint, data_sha256: SHA-256 of its branch.json and of what it was trained on."""
+    """Where a version comes from. checkpoint: SHA-256 of its branch.json. data_sha256: SHA-256 of its training data."""
 
     checkpoint: str
     data: str
@@ -38,9 +38,9 @@ class Origin(_Entry):
 
 
 class VersionEntry(_Entry):
-    """One version of a branch, with all that a new version may have otherwise: models, kind, labels, tap.
+    """One version of a branch. Kind, labels and tap are here, not with the task: a new version may have others.
 
-    model, trunk: the Triton models that hold it, and whose hidden states it reads.
+    model: the Triton model that holds it. trunk: the Triton model whose hidden states it reads.
     """
 
     model: str
@@ -59,10 +59,10 @@ class VersionEntry(_Entry):
 
 
 class CanaryTerms(_Entry):
-    """A canary's share (0..1) of a task's texts, and the bounds in which it has to keep.
+    """A canary's share (0..1) of a task's texts, and the bounds that it must keep.
 
-    max_error_rate: of its answers, 0..1. max_milliseconds: of its calls on average. minimum: of answers, before which
-    neither is judged.
+    max_error_rate: largest share of errors among its answers, 0..1. max_milliseconds: longest average call. minimum:
+    number of answers before either is judged.
     """
 
     share: float = Field(gt=0, le=1)
@@ -72,16 +72,16 @@ class CanaryTerms(_Entry):
 
 
 class CanaryEntry(CanaryTerms):
-    """The version that answers for that share."""
+    """The canary: its version and its terms."""
 
     version: int
 
 
 class TaskEntry(_Entry):
-    """A task: the version that answers now, those that did before it (the last one last), and one a candidate, if any.
+    """A task: its live version, the earlier live versions (the latest last), and a canary or a shadow, if any.
 
-    shadow: a version that computes beside the live one, for comparison alone. leaving: {version that was asked until
-    then: when it was not any more}. newest: the last number that was given.
+    shadow: a version that computes beside the live one, only to be compared. leaving: {version: when it stopped
+    receiving requests}. newest: the highest version number ever used.
     """
 
     live: int
@@ -94,22 +94,22 @@ class TaskEntry(_Entry):
 
     @property
     def previous(self) -> int | None:
-        """What a rollback makes live again."""
+        """The version that a rollback makes live again."""
         return self.earlier[-1] if self.earlier else None
 
     @property
     def candidate(self) -> int | None:
-        """The canary or the shadow."""
+        """The version of the canary or the shadow."""
         return self.canary.version if self.canary else self.shadow
 
     @property
     def wanted(self) -> list[int]:
-        """The versions that Triton has to hold: live, previous and a candidate."""
+        """The versions that Triton must load: live, previous and candidate."""
         return sorted({version for version in (self.live, self.previous, self.candidate) if version is not None})
 
     @property
     def held(self) -> list[int]:
-        """With them those that batches in flight may still ask for."""
+        """The wanted versions, and those that batches in flight may still ask for."""
         recently = datetime.now(UTC) - timedelta(seconds=DRAIN_SECONDS)
         leaving = (int(version) for version, since in self.leaving.items() if since > recently)
         return sorted({*self.wanted, *leaving})
@@ -128,12 +128,12 @@ class TaskEntry(_Entry):
         if self.candidate == self.live:
             raise ValueError(f"version {self.live} is live and a candidate at once")
         if self.canary and self.shadow is not None:
-            raise ValueError("there is a canary and a shadow: one version at a time is a candidate")
+            raise ValueError("there is a canary and a shadow: a task has one candidate at a time")
         return self
 
 
 class RetiredEntry(_Entry):
-    """A task that is no more: its last version, and what batches in flight may still ask for shortly after."""
+    """A retired task: its last version number, and the models that batches in flight may still ask for."""
 
     version: int
     since: datetime
@@ -142,15 +142,15 @@ class RetiredEntry(_Entry):
 
     @property
     def is_leaving(self) -> bool:
-        """Whether that is now."""
+        """Whether batches in flight may still ask for its models."""
         return self.since > datetime.now(UTC) - timedelta(seconds=DRAIN_SECONDS)
 
 
 class TrunkEntry(_Entry):
-    """A trunk: its encoder, the taps it puts out, f(0) .. f(deepest tap), and what it computes in.
+    """A trunk. Its outputs are the hidden states at `taps`.
 
-    config: what of the encoder's decides what its layers compute. version: of the Triton model. tokenizers: {Triton
-    model: the most tokens it gives}.
+    config: the part of the encoder's config that decides what its layers compute. version: that of the Triton model.
+    fingerprints: f(0) .. f(deepest tap). tokenizers: {Triton model: its maximum number of tokens}.
     """
 
     encoder: str
@@ -163,7 +163,7 @@ class TrunkEntry(_Entry):
 
     @property
     def hidden_size(self) -> int:
-        """H, of the hidden states."""
+        """H, the width of the hidden states. Raises BuildError if the config does not say it."""
         size = self.config.get("hidden_size")
         if not isinstance(size, int) or size < 1:
             raise BuildError(
@@ -172,15 +172,15 @@ class TrunkEntry(_Entry):
         return size
 
     def tokenizer_for(self, version: VersionEntry) -> str:
-        """The tokenizer model that cuts where this version of a branch wants it."""
-        return next(name for name, most in self.tokenizers.items() if most == version.max_length)
+        """Returns the tokenizer model that truncates at this version's maximum length."""
+        return next(name for name, length in self.tokenizers.items() if length == version.max_length)
 
 
 class Registry(_Entry):
     """registry.json.
 
-    trunks: by the name of their Triton model. retired: tasks that are no more. trunks_made: how many there have been.
-    Neither versions nor trunks get a number twice: routers remember answers and tokenizers by them.
+    trunks: by the name of their Triton model. retired: tasks that were taken out. trunks_made: how many trunks there
+    have ever been. No version or trunk number is used twice: routers cache answers and tokenizers by it.
     """
 
     format_version: Literal[2] = 2
@@ -206,7 +206,7 @@ class Registry(_Entry):
 def version_entry(
     record: "BranchRecord", model: str, trunk: str, precision: Precision = Precision.FP32
 ) -> VersionEntry:
-    """What the registry keeps of a checkpoint that is published now, by this user."""
+    """Returns the registry's entry of a checkpoint that this user publishes now."""
     origin = Origin(
         checkpoint=record.sha256,
         data=record.training.data,
@@ -227,18 +227,15 @@ def version_entry(
 
 
 def this_user() -> str:
-    """Who runs this command."""
+    """Returns the name of the user who runs this command, or the number if there is no name."""
     try:
         return getpass.getuser()
-    except (KeyError, OSError):  # a container's user need not have a name
+    except (KeyError, OSError):  # in a container the user may have no name
         return str(os.getuid())
 
 
 def read_registry(repository: Path) -> Registry:
-    """The registry of a repository.
-
-    Raises BuildError if there is none or it is damaged.
-    """
+    """Returns the registry of a repository. Raises BuildError if it is missing or damaged."""
     path = repository / REGISTRY
     if not path.is_file():
         raise BuildError(f"{repository} holds no {REGISTRY}: run espalier build first.")
@@ -255,7 +252,7 @@ def read_registry(repository: Path) -> Registry:
 
 
 def missing_versions(repository: Path, registry: Registry) -> list[str]:
-    """A sentence for each version that the registry names and that is not there."""
+    """Returns a sentence for each version that the registry names and that is not on disk."""
     return [
         f"{REGISTRY} names version {number} of {task}, but {repository / version.model / number} is missing."
         for task, entry in registry.tasks.items()
@@ -265,13 +262,13 @@ def missing_versions(repository: Path, registry: Registry) -> list[str]:
 
 
 def check_versions(repository: Path, registry: Registry) -> None:
-    """Raises BuildError if one is missing."""
+    """Raises BuildError if a version that the registry names is not on disk."""
     missing = missing_versions(repository, registry)
     if missing:
         raise BuildError(f"{missing[0]} Build the repository again.")
 
 
 def write_registry(repository: Path, registry: Registry) -> None:
-    """Replaces registry.json at once: a router sees the old or the new one, never a part."""
+    """Replaces registry.json atomically: a router reads the old or the new one, never a part."""
     content = json.dumps(registry.model_dump(mode="json"), indent=2, ensure_ascii=False) + "\n"
     replace_file(repository / REGISTRY, content, staged_in=repository)

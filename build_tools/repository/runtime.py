@@ -1,4 +1,4 @@
-"""What runs trunk and branches: the names are those of Triton's backends."""
+"""The runtimes for trunk and branches, under the names of Triton's backends."""
 
 from enum import StrEnum
 
@@ -11,9 +11,9 @@ class Runtime(StrEnum):
 
     @property
     def parameters(self) -> dict[str, str]:
-        """The parameters of config.pbtxt.
+        """The parameters of config.pbtxt, for any precision.
 
-        One stream, so that a request has all cores; and for ONNX Runtime no spinning pool of threads per model, which
-        costs 4 to 9 times the speed where many models share few cores.
+        OpenVINO gets one stream, so that a request can use all cores. ONNX Runtime gets one thread: a spinning thread
+        pool per model makes it 4 to 9 times slower where many models share few cores.
         """
         return {"NUM_STREAMS": "1"} if self is Runtime.OPENVINO else {"intra_op_thread_count": "1"}

@@ -1,4 +1,4 @@
-"""Who has a repository open: servers share serving.lock, and who changes it behind no server's back has it alone."""
+"""serving.lock: held shared by a server while it runs, exclusively by a command that changes files without a server."""
 
 import fcntl
 import time
@@ -9,17 +9,17 @@ from typing import IO
 
 from build_tools.errors import BuildError
 
-SERVING_LOCK = "serving.lock"  # each router process of a server holds a shared lock of it
+SERVING_LOCK = "serving.lock"  # each router process of a server holds a shared lock on it
 _POLL_SECONDS = 0.1
 Report = Callable[[str], None]
 
 
 @contextmanager
 def not_served(repository: Path, report: Report) -> Iterator[None]:
-    """Keeps servers on this machine from opening the repository meanwhile. Waits for other commands, and says so.
+    """Keeps servers on this machine from opening the repository. If another command does so, reports that and waits.
 
-    Raises BuildError if a server has it open: its routers would follow registry.json to versions that nobody has asked
-    Triton to load.
+    Raises BuildError if a server has it open: its routers would follow registry.json to versions that Triton has not
+    been asked to load.
     """
     with (repository / SERVING_LOCK).open("a") as file:
         if not _lock_alone(file, repository, report):
@@ -31,16 +31,16 @@ def not_served(repository: Path, report: Report) -> Iterator[None]:
 
 @contextmanager
 def held_to_serve(repository: Path, prepare: Callable[[], None], report: Report) -> Iterator[None]:
-    """For as long as a server runs: the lock that it shares with its routers.
+    """Holds the lock that a server shares with its routers, for as long as the server runs.
 
-    prepare: called before, while nobody else has the repository open. Waits for commands that change it, and says so.
-    Raises BuildError if another server has it open: a publish has one of them load the new version, and the routers of
-    both would ask for it.
+    prepare: called first, while no other process has the repository open. If a command is changing the repository,
+    reports that and waits. Raises BuildError if another server has it open: a publish makes one server load the new
+    version, and then the routers of both would ask for it.
     """
     with (repository / SERVING_LOCK).open("a") as file:
         if not _lock_alone(file, repository, report):
             raise BuildError(
-                f"a server has {repository} open already: stop it first, or build another repository for this one."
+                f"a server has {repository} open already: stop it first, or build another repository for this server."
             )
         prepare()
         fcntl.flock(file, fcntl.LOCK_SH)
@@ -48,7 +48,7 @@ def held_to_serve(repository: Path, prepare: Callable[[], None], report: Report)
 
 
 def is_open(repository: Path) -> bool:
-    """Whether a server on this machine, or a command, has the repository open; True where that cannot be known."""
+    """Whether a server on this machine, or a command, has the repository open; True if that cannot be found out."""
     try:
         with (repository / SERVING_LOCK).open() as file:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -58,10 +58,10 @@ def is_open(repository: Path) -> bool:
 
 
 def _lock_alone(file: IO[str], repository: Path, report: Report) -> bool:
-    """Returns False, and locks nothing, if a server shares the lock."""
+    """Takes the lock exclusively, waiting for commands. Returns False, with no lock taken, if a server shares it."""
     waiting = False
     while not _try(file, fcntl.LOCK_EX):
-        if _try(file, fcntl.LOCK_SH):  # no command has it alone
+        if _try(file, fcntl.LOCK_SH):  # so no command holds it exclusively
             if _try(file, fcntl.LOCK_EX):
                 return True
             fcntl.flock(file, fcntl.LOCK_UN)

@@ -1,4 +1,4 @@
-"""Folders beside the repository: where a version is made before one rename moves it in, and where it goes out."""
+"""Folders beside the repository: a version is made there before one rename moves it in, and is moved out there."""
 
 import glob
 import shutil
@@ -9,17 +9,17 @@ from pathlib import Path
 
 from filelock import FileLock, Timeout
 
-_ALIVE = "alive.lock"  # held by the process that works there
+_ALIVE = "alive.lock"  # held by the process that uses the folder
 
 
 @contextmanager
 def staging_folder(repository: Path) -> Iterator[Path]:
-    """A new folder on the repository's own file system; gone in the end, whatever happens, unless killed.
+    """Yields a new folder on the repository's file system, and removes it at the end unless the process is killed.
 
-    Entered under the repository's lock: remove_dead_staging must not come between the folder and its own lock.
+    Enter it under the repository's lock, or remove_dead_staging could remove the folder before it has its own lock.
     """
     with (
-        # Errors are ignored: who looks whether this process lives may put the lock there again while it is removed.
+        # Errors are ignored: another process that checks the lock may create its file again during the removal.
         tempfile.TemporaryDirectory(
             dir=repository.parent, prefix=_prefix(repository), ignore_cleanup_errors=True
         ) as folder,
@@ -29,12 +29,12 @@ def staging_folder(repository: Path) -> Iterator[Path]:
 
 
 def remove_dead_staging(repository: Path) -> None:
-    """Removes the folders of processes that were killed. The caller holds the repository's lock."""
+    """Removes the staging folders of killed processes. The caller holds the repository's lock."""
     for folder in repository.parent.glob(f"{glob.escape(_prefix(repository))}*"):
         try:
             with FileLock(folder / _ALIVE, timeout=0):
                 pass
-        except (Timeout, PermissionError):  # alive, or another user's
+        except (Timeout, PermissionError):  # in use, or another user's
             continue
         shutil.rmtree(folder, ignore_errors=True)
 

@@ -1,7 +1,7 @@
 """config.pbtxt of the generated models, written from Triton's protobuf.
 
-Trunk and branches keep to the one form that NVIDIA's C++ openvino and onnxruntime backends and our Python-based ones
-all take: max_batch_size 0, the batch dimension written into `dims`, default_model_filename given.
+Trunk and branches use the one form that NVIDIA's C++ openvino and onnxruntime backends and our Python-based ones all
+accept: max_batch_size 0, the batch dimension written into `dims`, default_model_filename given.
 """
 
 import hashlib
@@ -20,8 +20,8 @@ from training.kinds import Kind
 
 GRAPH_FILE = "model.onnx"
 NEWEST = -1
-# What `tritonserver --rate-limit=execution_count --rate-limit-resource=compute:N` hands out: the processes of many
-# models on few cores would fight for them. Without these flags it is ignored.
+# With `tritonserver --rate-limit=execution_count --rate-limit-resource=compute:N`, at most N models compute at once, so
+# that the processes of many models do not compete for few cores. Without these flags Triton ignores it.
 _ONE_COMPUTING_SLOT = pb.ModelRateLimiter(
     resources=[pb.ModelRateLimiter.Resource(name=COMPUTE, count=1, **{"global": True})]
 )
@@ -35,9 +35,9 @@ def trunk_config(
     name: str = TRUNK,
     version: int = 1,
 ) -> pb.ModelConfig:
-    """A trunk: token ids, mask and types -> hidden_<tap> for each tap.
+    """Returns the config of a trunk: token ids, mask and types -> hidden_<tap> for each tap.
 
-    One version is loaded: a later one has more outputs, which the graph of an earlier one has not.
+    Only one version is loaded: a later version has more outputs than the graph of an earlier one.
     """
     inputs = [pb.ModelInput(name=name, data_type=pb.TYPE_INT64, dims=[-1, -1]) for name in TRUNK_INPUTS]
     outputs = [
@@ -47,9 +47,9 @@ def trunk_config(
 
 
 def resumable_trunk_config(config: pb.ModelConfig) -> pb.ModelConfig:
-    """The same trunk for our own backends, which go on from the hidden states of a lower tap where they are given.
+    """Returns the config of the same trunk for our own backends, which can continue from the hidden states of a tap.
 
-    A config of its own, because NVIDIA's backends refuse inputs that the graph has not.
+    Each output but the deepest becomes an optional input. NVIDIA's backends refuse inputs that the graph does not have.
     """
     resumable = pb.ModelConfig()
     resumable.CopyFrom(config)
@@ -61,7 +61,10 @@ def resumable_trunk_config(config: pb.ModelConfig) -> pb.ModelConfig:
 
 
 def branch_config(runtime: Runtime, version: VersionEntry, hidden_size: int, loaded: list[int]) -> pb.ModelConfig:
-    """The model that holds a branch: hidden states and mask -> logits. loaded: the versions that Triton is to hold."""
+    """Returns the config of the model that holds a branch: hidden states and mask -> logits.
+
+    loaded: the versions that Triton loads.
+    """
     inputs = [
         pb.ModelInput(name="hidden", data_type=pb.TYPE_FP32, dims=[-1, -1, hidden_size]),
         pb.ModelInput(name="attention_mask", data_type=pb.TYPE_INT64, dims=[-1, -1]),
@@ -71,10 +74,10 @@ def branch_config(runtime: Runtime, version: VersionEntry, hidden_size: int, loa
 
 
 def ensemble_config(task: str, live: int, version: VersionEntry, tokenizer: str) -> pb.ModelConfig:
-    """The model `<task>`: tokenizer -> trunk -> branch, for clients that want one task over plain KServe v2.
+    """Returns the config of the model `<task>`: tokenizer -> trunk -> branch, for clients of plain KServe v2.
 
-    One ensemble per task: in one for all, a missing branch would fail every task. Trunk tensors are never outputs. The
-    branch is named with its version: the newest one need not be the live one.
+    Each task has its own ensemble: in a common one, a missing branch would fail every task. Trunk tensors are never
+    outputs. The branch's version is given, because the newest one need not be the live one.
     """
     texts = ["text", "pair"] if version.kind.is_pair else ["text"]
     steps = [
@@ -102,9 +105,9 @@ def ensemble_config(task: str, live: int, version: VersionEntry, tokenizer: str)
 
 
 def with_versions(config: pb.ModelConfig, versions: list[int]) -> pb.ModelConfig:
-    """The same config with these versions to be loaded.
+    """Returns the same config with another list of versions to load.
 
-    Triton does not load a version anew for that (ConfigChangeRequiresReload in its core, release 24.10).
+    Triton does not reload the versions that stay (ConfigChangeRequiresReload in its core, release 24.10).
     """
     changed = pb.ModelConfig()
     changed.CopyFrom(config)
@@ -113,12 +116,12 @@ def with_versions(config: pb.ModelConfig, versions: list[int]) -> pb.ModelConfig
 
 
 def write_config(model: Path, config: pb.ModelConfig) -> None:
-    """Writes config.pbtxt into a model's folder, at once."""
+    """Writes config.pbtxt into a model's folder, atomically."""
     put_config(model.parent, model / "config.pbtxt", config)
 
 
 def trunk_configs(model: Path, config: pb.ModelConfig) -> dict[Path, pb.ModelConfig]:
-    """{file: config} of a trunk's folder, which has two."""
+    """Returns {file: config} for both configs of a trunk."""
     return {model / "config.pbtxt": config, embedded_config(model): resumable_trunk_config(config)}
 
 
@@ -129,23 +132,23 @@ def write_trunk_configs(model: Path, config: pb.ModelConfig) -> None:
 
 
 def put_config(repository: Path, file: Path, config: pb.ModelConfig) -> None:
-    """Writes a config at once, staged outside the model's folder: Triton never reads a part."""
+    """Writes a config atomically, staged outside the model's folder: Triton never reads a part."""
     file.parent.mkdir(exist_ok=True)
     replace_file(file, text_format.MessageToString(config), staged_in=repository)
 
 
 def config_sha256(config: pb.ModelConfig) -> str:
-    """The SHA-256 of the file that a config is written as."""
+    """Returns the SHA-256 of the file that `write_config` makes of a config."""
     return hashlib.sha256(text_format.MessageToString(config).encode()).hexdigest()
 
 
 def is_config(file: Path, config: pb.ModelConfig) -> bool:
-    """Whether this config stands there."""
+    """Whether the file holds this config."""
     return file.is_file() and _parsed(file) == config
 
 
 def read_config(model: Path) -> pb.ModelConfig:
-    """The config.pbtxt of a model's folder. Raises BuildError if it is damaged."""
+    """Returns the config.pbtxt of a model's folder. Raises BuildError if it is damaged."""
     return _parsed(model / "config.pbtxt")
 
 
@@ -186,7 +189,7 @@ def _logit_dims(version: VersionEntry) -> list[int]:
 
 
 def _passed_on(kind: Kind) -> list[str]:
-    """What of the tokenizer's outputs an ensemble hands to the client."""
+    """The tokenizer's outputs that an ensemble hands to the client."""
     return ["truncated", "offsets"] if kind is Kind.TAGGING else ["truncated"]
 
 

@@ -1,1 +1,1 @@
-"""Run a model repository on the real tritonserver that the wheel nvidia-pytriton carries."""
+"""Serves a model repository with the tritonserver in the wheel nvidia-pytriton."""

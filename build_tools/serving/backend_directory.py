@@ -1,4 +1,4 @@
-"""Assemble the directory in which tritonserver looks for its backends."""
+"""Assembles the directory in which tritonserver looks for backends."""
 
 import shutil
 from pathlib import Path
@@ -12,12 +12,12 @@ BACKENDS = ("python", *Runtime)
 
 
 def assemble_backends(distribution: Distribution, directory: Path) -> None:
-    """Fill the empty `directory` with a folder for each of `BACKENDS`, from the wheel and this package.
+    """Fills the empty `directory` with a folder for each of `BACKENDS`, from the wheel and this package.
 
-    The wheel keeps its stubs for every Python apart from the backend that needs one beside it. In our
-    backends what they share lies inside each folder: a stub has only its own backend's folder on sys.path.
+    The Python backend needs the stub for this Python beside it; the wheel keeps the stubs elsewhere. The code that our
+    backends share is copied into each of them, because a stub has only its own backend's folder on sys.path.
     """
-    # Copies (7 MB), because Triton refuses a library that a link leads out of the backend directory.
+    # Copies (7 MB), because Triton refuses a library behind a symbolic link that leaves the backend directory.
     no_caches = shutil.ignore_patterns("__pycache__")
     shutil.copytree(distribution.python_backend, directory / "python", ignore=no_caches)
     shutil.copy2(distribution.python_stub, directory / "python")

@@ -1,9 +1,6 @@
-"""Where the wheel nvidia-pytriton keeps tritonserver, and what its processes need around them."""
+"""The paths of tritonserver in the wheel nvidia-pytriton."""
 
-import os
 import sys
-import sysconfig
-from collections.abc import Mapping
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -22,11 +19,10 @@ class Distribution:
 
 
 def find_distribution() -> Distribution:
-    """The installed nvidia-pytriton, with the Python stub of the running Python.
+    """Finds the installed nvidia-pytriton, with its stub for the running Python.
 
-    Raises:
-        ServeError: it is not installed, has no stub for this Python, or stands beside numpy 2, with which the
-            stub hands every tensor over empty and says nothing.
+    Raises ServeError if it is not installed, if it has no stub for this Python, or if numpy 2 is installed, with which
+    the stub silently passes empty tensors.
     """
     try:
         from pytriton.utils.distribution import get_libs_path, get_root_module_path, get_stub_path
@@ -58,18 +54,3 @@ def _refuse_numpy_2() -> None:
         raise ServeError("serving needs the package numpy: install espalier with its extra 'serving'") from error
     if int(numpy.split(".")[0]) >= 2:
         raise ServeError(f"numpy {numpy} is installed, but Triton's Python backend needs numpy below 2")
-
-
-def server_environment(distribution: Distribution, inherited: Mapping[str, str] = os.environ) -> dict[str, str]:
-    """`inherited` with what tritonserver and its stubs need to find their libraries and this environment."""
-    # The stub links libpython, and takes the first python3 on PATH for its site-packages.
-    libraries = [str(distribution.libraries), sysconfig.get_config_var("LIBDIR")]
-    binaries = [str(Path(sys.executable).parent)]
-    return dict(inherited) | {
-        "LD_LIBRARY_PATH": _joined(libraries, inherited.get("LD_LIBRARY_PATH")),
-        "PATH": _joined(binaries, inherited.get("PATH")),
-    }
-
-
-def _joined(first: list[str], rest: str | None) -> str:
-    return os.pathsep.join([*first, rest] if rest else first)

@@ -1,7 +1,7 @@
-"""What goes wrong when a model repository is served."""
+"""Errors of serving a model repository."""
 
 from build_tools.errors import BuildError
 
 
 class ServeError(BuildError):
-    """The server could not be started, or ended by itself; the message is meant for the user as it is."""
+    """The server could not be started or ended by itself. The message is shown to the user as it is."""

@@ -9,10 +9,9 @@ from build_tools.serving.errors import ServeError
 
 
 def ipv4_address(host: str) -> str:
-    """The address that `host` stands for: Triton's HTTP endpoint takes `localhost`, but then never answers.
+    """Returns the address of `host`. Given `localhost` itself, Triton's HTTP endpoint starts but never answers.
 
-    Raises:
-        ServeError: the name cannot be resolved.
+    Raises ServeError if the name cannot be resolved.
     """
     try:
         return socket.gethostbyname(host)
@@ -21,17 +20,16 @@ def ipv4_address(host: str) -> str:
 
 
 def settle_ports(host: str, wanted: Mapping[str, int | None]) -> dict[str, int]:
-    """A port on `host` for every endpoint in `wanted`: the one given there, or a free one where it is None.
+    """Returns a port on `host` for every endpoint in `wanted`: the given one, or a free one where it is None.
 
-    Raises:
-        ServeError: a given port is in use, was given twice, or cannot be listened on.
+    Raises ServeError if a given port is in use, was given twice, or cannot be listened on.
     """
     given = [port for port in wanted.values() if port is not None]
     for name, port in wanted.items():
         if port is not None and given.count(port) > 1:
             raise ServeError(f"port {port} is given more than once: {name} needs a port of its own")
     with ExitStack() as stack:
-        # All are held until all are chosen, the given ones first: a free one then is none of those.
+        # All are held until all are chosen, the given ones first, so that no free port is one of them.
         ordered = sorted(wanted, key=lambda name: wanted[name] is None)
         held = {name: stack.enter_context(_listening(host, wanted[name], name)) for name in ordered}
         return {name: held[name].getsockname()[1] for name in wanted}
@@ -39,7 +37,7 @@ def settle_ports(host: str, wanted: Mapping[str, int | None]) -> dict[str, int]:
 
 def _listening(host: str, port: int | None, name: str) -> socket.socket:
     listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
-    # Connections in TIME_WAIT, of a server that ended a moment ago, do not keep tritonserver from the port.
+    # As tritonserver does: connections in TIME_WAIT of an earlier server do not block the port.
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
         listener.bind((host, port or 0))
@@ -48,7 +46,7 @@ def _listening(host: str, port: int | None, name: str) -> socket.socket:
         listener.close()
         if isinstance(error, OSError) and error.errno == errno.EADDRINUSE:
             raise ServeError(
-                f"port {port} for {name} is in use on {host}: stop what uses it, or give another port"
+                f"port {port} for {name} is in use on {host}: stop the program that uses it, or give another port"
             ) from error
         raise ServeError(f"cannot listen on {host}, port {port or 'any'}, for {name}: {error}") from error
     return listener

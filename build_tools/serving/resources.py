@@ -1,4 +1,4 @@
-"""What of the machine the models may use: cores and memory."""
+"""The cores and memory that the models may use."""
 
 from dataclasses import dataclass
 
@@ -13,8 +13,9 @@ _MEGABYTE = 10**6
 
 @dataclass(frozen=True)
 class Resources:
-    """threads: of each branch. trunk_threads: of the trunk. at_once: how many of them compute at the same time.
+    """Limits of one server.
 
+    threads: of each branch. trunk_threads: of the trunk. at_once: trunks and branches that compute at the same time.
     result_cache: megabytes of answers that each router process remembers; 0 remembers none.
     """
 
@@ -24,7 +25,7 @@ class Resources:
     result_cache: int
 
     def environment(self) -> dict[str, str]:
-        """What backends and router read."""
+        """The environment variables that backends and router read."""
         return {
             "ESPALIER_THREADS": str(self.threads),
             "ESPALIER_TRUNK_THREADS": str(self.trunk_threads),
@@ -33,7 +34,7 @@ class Resources:
         }
 
     def arguments(self) -> list[str]:
-        """What tritonserver reads: its rate limiter hands out the right to compute."""
+        """The arguments of tritonserver: its rate limiter keeps to `at_once`."""
         return ["--rate-limit=execution_count", f"--rate-limit-resource={COMPUTE}:{self.at_once}"]
 
     def __str__(self) -> str:
@@ -44,13 +45,12 @@ class Resources:
 def choose_resources(
     threads: int | None = None, trunk_threads: int | None = None, at_once: int | None = None, result_cache: int = 0
 ) -> Resources:
-    """What is None is chosen from the cores that this process may use.
+    """Chooses what is None by the number of cores that this process may use.
 
-    Many branches of one thread each use few cores best: no thread waits for another within a branch. The trunk has
-    more, because a request's branches wait for it. One more model computes than there are cores for, because one that
-    has just ended is some tenths of a millisecond without work (docs/benchmarks.md).
-
-    Raises ServeError for fewer than one thread or model, or a negative cache.
+    Few cores are used best by many branches of one thread each: no thread waits for another one of its branch. The
+    trunk has more threads, because a request's branches wait for it. One model more computes than the cores suffice
+    for, because a model that has just finished is idle for some tenths of a millisecond (docs/experiments.md).
+    Raises ServeError for fewer than one thread or model, or for a negative cache.
     """
     for option, value, least in (
         ("threads", threads, 1),
@@ -59,7 +59,7 @@ def choose_resources(
         ("result-cache", result_cache, 0),
     ):
         if value is not None and value < least:
-            raise ServeError(f"--{option} {value} is too little: it must be at least {least}")
+            raise ServeError(f"--{option} {value} is too small: it must be at least {least}")
     cores = usable_cores()
     if threads is None:
         threads = max(1, cores // _CORES_PER_THREAD)

@@ -1,13 +1,11 @@
-"""Start and stop one tritonserver, and leave nothing of it behind."""
+"""Starts and stops one tritonserver, and leaves nothing of it behind."""
 
 import compileall
 import http.client
 import os
-import shutil
 import signal
 import subprocess
 import sys
-import tempfile
 import time
 import uuid
 from contextlib import suppress
@@ -19,34 +17,33 @@ from typing import Self
 from build_tools.repository.names import EMBEDDED_CONFIG, TRUNK, embedded_config
 from build_tools.serving import launch_tied
 from build_tools.serving.backend_directory import assemble_backends
-from build_tools.serving.distribution import find_distribution, server_environment
+from build_tools.serving.distribution import find_distribution
+from build_tools.serving.environment import server_environment
 from build_tools.serving.errors import ServeError
 from build_tools.serving.ports import ipv4_address, settle_ports
 from build_tools.serving.resources import Resources, choose_resources
 from build_tools.serving.server_log import error_lines
+from build_tools.serving.serving_folder import ServingFolder
 
 _POLL_SECONDS = 0.05
 # Triton waits this long for requests in flight; unloading its models takes some seconds more.
 _EXIT_TIMEOUT_SECONDS = 10
 _STOP_SECONDS = _EXIT_TIMEOUT_SECONDS + 20
 _SHARED_MEMORY = Path("/dev/shm")
-# Left to itself the C library keeps large buffers that were freed for the next ones of like size; a branch then holds
-# those of its largest batch, a fifth of its memory, until it ends (docs/benchmarks.md).
+# By default the C library keeps large freed buffers for reuse: a branch would hold those of its largest batch, a fifth
+# of its memory, until it ends (docs/experiments.md).
 _ALLOCATION = {"MALLOC_MMAP_THRESHOLD_": str(2**20)}
 
 
 class TritonServer:
     """A tritonserver of nvidia-pytriton that serves `repository`, with every model in it loaded.
 
-    Ports that are None are chosen free, resources for the machine. Triton's log goes to `log_file`, or is
-    removed with the server. The process is a session of its own, so Ctrl-C in a terminal does not reach it past
-    its owner; and it ends by itself when the thread that called `start` ends, so start it from one that lives as
-    long as the server shall.
-
-    Attributes:
-        grpc_url, http_url, metrics_url: `host:port` of each endpoint, as Triton's clients take it.
-        pid: process id of tritonserver.
-        All of them raise ServeError while the server does not run.
+    A port of None picks a free one; resources of None are chosen for the machine. startup_timeout: seconds. log_file:
+    for Triton's log; None removes the log with the server.
+    The process has a session of its own, so Ctrl-C in a terminal reaches only its owner. It ends by itself when the
+    thread that called `start` ends: call it from a thread that lives as long as the server should.
+    grpc_url, http_url and metrics_url are `host:port` of each endpoint, pid is the process id of tritonserver. All of
+    them raise ServeError while the server does not run.
     """
 
     def __init__(
@@ -67,37 +64,36 @@ class TritonServer:
         self._startup_timeout = startup_timeout
         self._log_file = log_file
         self._process: subprocess.Popen[bytes] | None = None
-        self._folder: Path | None = None
+        self._folder: ServingFolder | None = None
         self._shared_memory_prefix = f"espalier_{uuid.uuid4().hex}_"
 
     def start(self) -> Self:
-        """Start the server and return once it and every model are ready.
+        """Starts the server and returns once it and every model are ready.
 
-        Raises:
-            ServeError: a port is in use, the repository is no folder, nvidia-pytriton does not fit, or the
-                server ended or was not ready in time; the message then holds Triton's own lines. Nothing is
-                left running.
+        Raises ServeError if a port is in use, if the repository is not a folder or has a model whose name is not plain,
+        if there is no place for temporary files, if nvidia-pytriton is missing or does not fit, or if the server ends
+        or is not ready in time, with Triton's own error lines. Then nothing is left running.
         """
         if self._process is not None:
-            raise ServeError(f"the server of {self.repository} runs already, as process {self.pid}")
+            raise ServeError(f"the server of {self.repository} is already running as process {self.pid}")
         if not self.repository.is_dir():
             raise ServeError(f"there is no model repository {self.repository}")
         distribution = find_distribution()
         self._address = ipv4_address(self._host)
         self._ports = settle_ports(self._address, self._wanted_ports)
         try:
-            self._folder = Path(tempfile.mkdtemp(prefix="espalier-serve-"))
-            self._log = self._log_file or self._folder / "triton.log"
-            backends = self._folder / "backends"
-            backends.mkdir()
-            assemble_backends(distribution, backends)
+            self._folder = folder = ServingFolder(self.repository)
+            self._log = self._log_file or folder.log
+            assemble_backends(distribution, folder.backends)
+            environment = server_environment(distribution, folder.temporary)
             _compile_models(self.repository)
             launcher = [sys.executable, "-I", "-S", launch_tied.__file__, str(os.getpid())]
             with self._log.open("wb") as log:
-                # A file, because a pipe that nobody empties would stop the server once full.
+                # A file, because a pipe that nobody reads would block the server once it is full.
                 self._process = subprocess.Popen(
-                    [*launcher, str(distribution.tritonserver), *self._arguments(backends)],
-                    env=_ALLOCATION | server_environment(distribution) | self._environment(),
+                    [*launcher, str(distribution.tritonserver), *self._arguments(folder)],
+                    cwd=folder.work,
+                    env=_ALLOCATION | environment | self._environment(),
                     stdin=subprocess.DEVNULL,
                     stdout=log,
                     stderr=subprocess.STDOUT,
@@ -113,16 +109,12 @@ class TritonServer:
         return self
 
     def wait(self) -> None:
-        """Return never, but raise when the server ends by itself.
-
-        Raises:
-            ServeError: it ended; the message holds Triton's own lines.
-        """
+        """Waits until the server ends by itself, then raises ServeError with Triton's own error lines."""
         code = self._running().wait()
         raise ServeError(f"tritonserver ended by itself ({_described(code)}):\n{self._error_lines()}")
 
     def stop(self) -> None:
-        """End the server and its model processes, and remove its shared memory and temporary files.
+        """Ends the server and its model processes, and removes its shared memory and temporary files.
 
         Requests in flight get some seconds to finish. Does nothing if the server does not run.
         """
@@ -132,7 +124,7 @@ class TritonServer:
                 process.terminate()
                 with suppress(subprocess.TimeoutExpired):
                     process.wait(_STOP_SECONDS)
-        finally:  # also when a Ctrl-C cuts the waiting short
+        finally:  # also if Ctrl-C interrupts the wait
             if process is not None:
                 process.kill()
                 process.wait()
@@ -140,7 +132,7 @@ class TritonServer:
             for left in _SHARED_MEMORY.glob(f"{self._shared_memory_prefix}*"):
                 left.unlink(missing_ok=True)
             if self._folder is not None:
-                shutil.rmtree(self._folder, ignore_errors=True)
+                self._folder.remove()
                 self._folder = None
 
     def __enter__(self) -> Self:
@@ -169,22 +161,22 @@ class TritonServer:
 
     def _running(self) -> subprocess.Popen[bytes]:
         if self._process is None:
-            raise ServeError(f"the server of {self.repository} does not run")
+            raise ServeError(f"the server of {self.repository} is not running")
         return self._process
 
     def _url(self, endpoint: str) -> str:
         self._running()
         return f"{_reachable(self._address)}:{self._ports[endpoint]}"
 
-    def _arguments(self, backends: Path) -> list[str]:
+    def _arguments(self, folder: ServingFolder) -> list[str]:
         endpoints = [
             f"--{endpoint}-{setting}={value}"
             for endpoint, port in self._ports.items()
             for setting, value in (("address", self._address), ("port", port))
         ]
         return [
-            f"--model-repository={self.repository}",
-            f"--backend-directory={backends}",
+            f"--model-repository={folder.repository}",
+            f"--backend-directory={folder.backends}",
             "--model-control-mode=explicit",
             "--load-model=*",
             "--disable-auto-complete-config",
@@ -195,7 +187,7 @@ class TritonServer:
             "--allow-sagemaker=false",
             "--allow-vertex-ai=false",
             "--allow-gpu-metrics=false",
-            # Holds for the Python-based backends too. A prefix of its own: what is left is surely ours.
+            # Applies to the Python-based backends too. Its own prefix tells which shared memory is left by this server.
             f"--backend-config=python,shm-region-prefix-name={self._shared_memory_prefix}",
         ]
 
@@ -210,31 +202,36 @@ class TritonServer:
         is_ready = False
         while not is_ready:
             is_ready = _is_ready(_reachable(self._address), self._ports["http"])
-            # Asked after each look, the last one too: another server may have taken the port and be the ready one.
+            # Also after the server is ready: another one may have taken the port and be the one that answers.
             code = process.poll()
             if code is not None:
                 raise ServeError(f"tritonserver did not start ({_described(code)}):\n{self._error_lines()}")
             if time.monotonic() > deadline:
                 waited = f"{self._startup_timeout:g} seconds"
-                raise ServeError(f"tritonserver was not ready after {waited}:\n{self._error_lines()}")
+                raise ServeError(
+                    f"tritonserver was not ready after {waited}; raise --startup-timeout if it needs longer:\n"
+                    f"{self._error_lines()}"
+                )
             time.sleep(_POLL_SECONDS)
 
     def _error_lines(self) -> str:
-        return error_lines(self._log.read_text(encoding="utf-8", errors="replace"))
+        lines = error_lines(self._log.read_text(encoding="utf-8", errors="replace"))
+        link = str(self._folder.repository) if self._folder else ""
+        return lines.replace(link, str(self.repository)) if link else lines
 
 
 def _compile_models(repository: Path) -> None:
     """Compiles the Python of hand-written models before Triton looks at their folders.
 
-    What a stub compiles when it imports it counts as a change of the model, and Triton would load it anew as soon as it
-    looks again (ModelTimestamp in its core). By hash, because a copied repository has other times.
+    Otherwise a stub compiles it on import. Triton takes the new file for a change of the model and reloads it at its
+    next look (ModelTimestamp in its core). Checked by hash, because a copied repository has other file times.
     """
     for model in repository.glob("*/1/model.py"):
         compileall.compile_dir(model.parent, quiet=2, invalidation_mode=PycInvalidationMode.CHECKED_HASH)
 
 
 def _is_ready(host: str, port: int) -> bool:
-    # Plain http.client: no proxy of the environment comes between.
+    # http.client ignores the proxy settings of the environment.
     connection = http.client.HTTPConnection(host, port, timeout=5)
     try:
         connection.request("GET", "/v2/health/ready")
@@ -254,7 +251,7 @@ def _described(code: int) -> str:
 
 
 def _kill_group(group: int) -> None:
-    """Kill what is left of the process group: Python stubs outlive a tritonserver that was killed."""
+    """Kills the rest of the process group: Python stubs outlive a tritonserver that was killed."""
     deadline = time.monotonic() + 5
     while time.monotonic() < deadline:
         try:

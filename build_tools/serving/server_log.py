@@ -1,4 +1,4 @@
-"""Find in Triton's log what tells the user why the server is not up."""
+"""Finds the lines of Triton's log that say why the server did not start."""
 
 import re
 
@@ -10,7 +10,7 @@ _LINES_SHOWN = 30
 
 
 def error_lines(log: str) -> str:
-    """Triton's error messages, what its processes print outside of its log format, or else its last lines."""
+    """Returns Triton's error messages and lines outside its log format, or else the last lines of the log."""
     telling = []
     for line in log.splitlines():
         logged = _LOGGED.match(line)
@@ -18,6 +18,6 @@ def error_lines(log: str) -> str:
             if line.strip() and not _TABLE.match(line):
                 telling.append(line)
         elif logged["level"] == "E" and not _NOISE.search(line):
-            # A message of several lines is logged as one, with escapes.
+            # Triton logs a message of several lines as one line, with escapes.
             telling.extend(part for part in logged["message"].split("\\n") if part.strip())
     return "\n".join((telling or log.splitlines())[-_LINES_SHOWN:])

@@ -60,7 +60,7 @@ def measure(
             *load_arguments(load, protocol, schedule),
             *window_arguments(load_seconds + SLACK_SECONDS),
         ]
-        ended = run_bounded(command, environment(links), load_seconds, folder / "perf_analyzer.log")
+        ended = run_bounded(command, environment(address, links), load_seconds, folder / "perf_analyzer.log")
         if ended.began is None or not export.is_file():
             raise _why_nothing(address, ended)
         # perf_analyzer stamps requests with the same system clock.

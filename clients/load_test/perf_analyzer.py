@@ -11,9 +11,11 @@ from clients.address import Address
 from clients.load_test.errors import LoadTestUnavailable
 from clients.load_test.load import Load, Rate
 from clients.load_test.protocol import Protocol
+from clients.proxy import proxy_for
 
 # Libraries that perf_analyzer 2.50 links and few machines have -> their names in the wheel nvidia-pytriton.
 _LIBRARIES = {"libb64.so.0d": "libb64-*.so.0d", "libcudart.so.12": "libcudart-*.so.12*"}
+_PROXIES = ("grpc_proxy", "https_proxy", "http_proxy", "all_proxy")
 _RATE_SENDERS = 16  # threads that share an open loop's schedule
 
 
@@ -29,20 +31,23 @@ def find_perf_analyzer() -> Path:
     return Path(found)
 
 
-def environment(links: Path, inherited: Mapping[str, str] = os.environ) -> dict[str, str]:
-    """Returns `inherited` with a library path to links that it makes in the empty folder `links`.
+def environment(address: Address, links: Path, inherited: Mapping[str, str] = os.environ) -> dict[str, str]:
+    """Returns `inherited` for a run against this address, with a library path to links that it makes in `links`.
 
     Without nvidia-pytriton it links nothing: the machine may have the libraries, as Triton's SDK container does.
     """
+    kept = dict(inherited)
+    if proxy_for(address) is None:  # perf_analyzer would send requests for this machine to a proxy
+        kept = {name: value for name, value in kept.items() if name.lower() not in _PROXIES}
     try:
         wheel = Path(str(distribution("nvidia-pytriton").locate_file("nvidia_pytriton.libs")))
     except PackageNotFoundError:
-        return dict(inherited)
+        return kept
     for name, mangled in _LIBRARIES.items():
         for library in sorted(wheel.glob(mangled))[:1]:
             (links / name).symlink_to(library)
     path = os.pathsep.join(filter(None, [str(links), inherited.get("LD_LIBRARY_PATH")]))
-    return dict(inherited) | {"LD_LIBRARY_PATH": path}
+    return kept | {"LD_LIBRARY_PATH": path}
 
 
 def arguments(address: Address, model: str, inputs: Path, protocol: Protocol, export: Path) -> list[str]:

@@ -4,6 +4,7 @@ import re
 import urllib.request
 
 import numpy as np
+from text_tensors import text_tensors
 from tritonclient import grpc, http
 
 from build_tools.serving.server import TritonServer
@@ -43,11 +44,7 @@ def ensemble_over_grpc(
     server: TritonServer, task: str, texts: list[str], pairs: list[str] | None = None
 ) -> dict[str, np.ndarray]:
     """All outputs of the ensemble <task>."""
-    inputs = []
-    for name, values in (("text", texts), ("pair", pairs)):
-        if values is not None:
-            inputs.append(grpc.InferInput(name, [len(values)], "BYTES"))
-            inputs[-1].set_data_from_numpy(np.array(values, dtype=np.object_))
+    inputs = text_tensors({"text": texts, "pair": pairs})
     with grpc.InferenceServerClient(server.grpc_url) as client:
         result = client.infer(task, inputs)
         return {output.name: result.as_numpy(output.name) for output in result.get_response().outputs}
@@ -55,8 +52,7 @@ def ensemble_over_grpc(
 
 def ensemble_over_http(server: TritonServer, task: str, texts: list[str]) -> dict[str, np.ndarray]:
     """All outputs of the ensemble <task> of a single-text task."""
-    tensor = http.InferInput("text", [len(texts)], "BYTES")
-    tensor.set_data_from_numpy(np.array(texts, dtype=np.object_))
+    inputs = text_tensors({"text": texts}, protocol=http)
     with http.InferenceServerClient(server.http_url) as client:
-        result = client.infer(task, [tensor])
+        result = client.infer(task, inputs)
         return {output["name"]: result.as_numpy(output["name"]) for output in result.get_response()["outputs"]}

@@ -1,12 +1,21 @@
-"""One real server for all end-to-end tests."""
+"""One real server for all end-to-end tests of the trained suite; they bear the mark `suite`."""
 
 from collections.abc import Iterator
 
 import pytest
+from publishing_site import load, site  # noqa: F401, fixtures
 from served_suite import Suite, train_and_build
 
 from build_tools.serving.server import TritonServer
 from clients import Client
+
+
+@pytest.hookimpl(tryfirst=True)  # before -m chooses
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Marks the tests that share the suite's server: some measure it, so `make test` runs nothing beside them."""
+    for item in items:
+        if "suite" in getattr(item, "fixturenames", ()):
+            item.add_marker(pytest.mark.suite)
 
 
 @pytest.fixture(scope="session")

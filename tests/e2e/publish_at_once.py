@@ -8,7 +8,7 @@ import sys
 from pathlib import Path
 
 from build_tools.publishing.publish import publish
-from build_tools.publishing.server import RunningServer
+from build_tools.publishing.running_server import RunningServer
 
 
 def main(repository: Path, url: str, checkpoints: list[Path]) -> None:

@@ -3,7 +3,7 @@
 import random
 from collections.abc import Sequence
 
-import numpy as np
+from text_tensors import text_tensors
 from tritonclient import grpc
 
 BATCH = 64  # texts, the most that the router takes
@@ -18,9 +18,4 @@ def different_texts(count: int, most: int = 50, seed: int = 0) -> list[str]:
 
 def router_inputs(texts: Sequence[str], tasks: str | None) -> list[grpc.InferInput]:
     """tasks: of every text, joined by commas; all if None."""
-    inputs = []
-    for name, values in (("text", texts), ("tasks", None if tasks is None else [tasks] * len(texts))):
-        if values is not None:
-            inputs.append(grpc.InferInput(name, [len(values), 1], "BYTES"))
-            inputs[-1].set_data_from_numpy(np.array(values, dtype=np.object_).reshape(-1, 1))
-    return inputs
+    return text_tensors({"text": texts, "tasks": None if tasks is None else [tasks] * len(texts)}, shape=(-1, 1))

@@ -5,11 +5,12 @@ import threading
 import urllib.error
 import urllib.request
 
-import numpy as np
 import pytest
 from served_suite import Suite
+from text_tensors import text_tensors
 from tritonclient import grpc
 from tritonclient.utils import InferenceServerException
+from ways_in import WAYS_IN, Inputs, refused_over_grpc, refused_over_http
 
 from build_tools.serving.server import TritonServer
 from clients import Client, RequestRejected
@@ -17,10 +18,7 @@ from clients import Client, RequestRejected
 
 def ask_plainly(server: TritonServer, model: str = "nlu", **columns: list[bytes]) -> list[dict]:
     """The router over plain KServe v2, past the checks of our own client."""
-    inputs = []
-    for name, values in columns.items():
-        inputs.append(grpc.InferInput(name, [len(values), 1], "BYTES"))
-        inputs[-1].set_data_from_numpy(np.array(values, dtype=np.object_).reshape(-1, 1))
+    inputs = text_tensors(columns, shape=(-1, 1))
     with grpc.InferenceServerClient(server.grpc_url) as client:
         result = client.infer(model, inputs).as_numpy("result")
     return [json.loads(row)["tasks"] for row in result.reshape(-1)]
@@ -52,15 +50,109 @@ def test_what_cannot_be_read_is_refused_in_one_sentence(
     assert refusal.value.status() == "StatusCode.INVALID_ARGUMENT"
 
 
+NO_TEXT = "the request has no text: give the input `text`."
+
+
+@pytest.mark.parametrize("way", WAYS_IN)
+@pytest.mark.parametrize(
+    ("inputs", "sentence"),
+    [
+        ({"tasks": ["intent"]}, NO_TEXT),
+        ({"pair": ["wake me"]}, NO_TEXT),
+        ({"all_scores": [True]}, NO_TEXT),
+        ({"tasks": ["intent"], "pair": ["wake me"], "all_scores": [True]}, NO_TEXT),
+        ({"text": [""]}, "text 0 is empty: give at least one word."),
+        ({"text": [" \t\n"]}, "text 0 is empty: give at least one word."),
+        ({"text": ["\u200b"]}, "text 0 is empty: give at least one word."),
+        ({"text": ["\x00\x1b"], "tasks": ["intent"]}, "text 0 is empty: give at least one word."),
+        ({"text": ["wake me", "\u3000"]}, "text 1 is empty: give at least one word."),
+        ({"text": ["wake me"], "tasks": [""]}, "the list of tasks is empty: name some of"),
+        ({"text": ["wake me"], "tasks": [" , "]}, "the list of tasks is empty: name some of"),
+        ({"text": ["wake me"], "tasks": ["intnt"]}, "there is no task 'intnt'; known tasks: "),
+        ({"text": ["wake me", "play"], "tasks": ["intent", "intnt"]}, "there is no task 'intnt'; known tasks: "),
+        ({"text": ["a" * 100_001]}, "text 0 has 100001 characters: give at most 100000."),
+    ],
+)
+def test_a_fault_is_refused_with_the_same_class_and_sentence_on_every_way_in(
+    way: str, inputs: Inputs, sentence: str, server: TritonServer
+) -> None:
+    refused, where, expected = WAYS_IN[way]
+    error, said = refused(where, inputs, {}, server)
+    assert error == expected
+    assert said.startswith(sentence)
+
+
+@pytest.mark.parametrize("way", [way for way in WAYS_IN if "generate" not in way])
+@pytest.mark.parametrize(
+    ("inputs", "shapes", "sentence"),
+    [
+        ({}, {}, "missing required input(s) ['text']"),
+        ({"text": []}, {"text": [0, 1]}, "expected 1 string elements for inference input 'text'"),
+        ({"text": []}, {"text": [1, 0]}, "unexpected shape for input 'text'"),
+        ({"text": ["wake me"]}, {"text": [1]}, "unexpected shape for input 'text'"),
+        ({"text": ["wake", "me"]}, {"text": [1, 2]}, "unexpected shape for input 'text'"),
+        ({"text": ["wake me"] * 65}, {}, "batch-size must be <= 64"),
+        ({"text": [7]}, {}, "data-type is 'INT32'"),
+        ({"text": ["wake me"], "tasks": [7]}, {}, "data-type is 'INT32'"),
+        ({"text": ["wake me"], "all_scores": ["yes"]}, {}, "data-type is 'BYTES'"),
+        ({"text": ["wake me", "play"], "tasks": ["intent"]}, {}, "batch size does not match"),
+        ({"text": ["wake me", "play"], "pair": ["play"]}, {}, "batch size does not match"),
+        ({"text": ["wake me"], "tasks": []}, {"tasks": [1, 0]}, "unexpected shape for input 'tasks'"),
+        ({"text": ["wake me"], "task": ["intent"]}, {}, "unexpected inference input 'task'"),
+    ],
+)
+def test_a_tensor_of_another_shape_or_type_is_refused_by_triton_with_the_same_class(
+    way: str, inputs: Inputs, shapes: dict[str, list[int]], sentence: str, server: TritonServer
+) -> None:
+    refused, where, expected = WAYS_IN[way]
+    error, said = refused(where, inputs, shapes, server)
+    assert error == expected
+    assert sentence in said
+
+
+@pytest.mark.parametrize("path", ["nlu/generate", "nlu/generate_stream", "nlu_stream/generate_stream"])
+@pytest.mark.parametrize("inputs", [{}, {"text": []}, {"text": ["wake me"], "tasks": []}, {"text": ["a"] * 65}])
+def test_generate_refuses_what_holds_nothing_or_too_much(path: str, inputs: Inputs, server: TritonServer) -> None:
+    assert refused_over_http(path, inputs, {}, server)[0] == "400"
+
+
+@pytest.mark.parametrize("pair", ["", "  ", "\u200b"])
+def test_an_empty_pair_is_none(pair: str, server: TritonServer) -> None:
+    (answers,) = ask_plainly(server, text=[b"wake me"], pair=[pair.encode()], tasks=[b"coherence"])
+    assert answers["coherence"] == {"error": "the task coherence compares two texts: give a pair."}
+
+
+@pytest.mark.parametrize(
+    ("task", "inputs", "sentence"),
+    [
+        ("intent", {"text": ["\u200b"]}, "text 0 is empty"),
+        ("coherence", {"text": ["wake me"], "pair": [" "]}, "pair 0 is empty"),
+        ("coherence", {"text": [" "], "pair": ["wake me"]}, "text 0 is empty"),
+        ("coherence", {"text": ["wake me", "play"], "pair": ["wake me"]}, "there are 2 texts and 1 pairs"),
+        ("coherence", {"text": ["wake me"]}, "missing required input(s) ['pair']"),
+        ("coherence", {"pair": ["wake me"]}, "missing required input(s) ['text']"),
+    ],
+)
+def test_an_ensemble_refuses_what_lacks_a_text_or_pair(
+    task: str, inputs: Inputs, sentence: str, server: TritonServer
+) -> None:
+    shapes = {name: [len(values)] for name, values in inputs.items()}
+    over_grpc, over_http = (
+        refused_over_grpc(task, inputs, shapes, server),
+        refused_over_http(f"{task}/infer", inputs, shapes, server),
+    )
+    assert (over_grpc[0], over_http[0]) == ("StatusCode.INVALID_ARGUMENT", "400")
+    assert sentence in over_grpc[1]
+    assert sentence in over_http[1]
+
+
 @pytest.mark.parametrize(("text", "sentence"), [(b"caf\xe9", "not valid UTF-8 at byte 3"), (b" ", "text 0 is empty")])
 def test_an_ensemble_refuses_what_the_router_refuses(text: bytes, sentence: str, server: TritonServer) -> None:
-    tensor = grpc.InferInput("text", [1], "BYTES")
-    tensor.set_data_from_numpy(np.array([text], dtype=np.object_))
     with (
         grpc.InferenceServerClient(server.grpc_url) as client,
         pytest.raises(InferenceServerException, match=sentence),
     ):
-        client.infer("intent", [tensor])
+        client.infer("intent", text_tensors({"text": [text]}))
 
 
 def test_http_says_400_with_the_same_sentence(server: TritonServer) -> None:
@@ -135,7 +227,16 @@ def test_one_caller_s_bad_request_does_not_touch_the_others(server: TritonServer
 
 @pytest.mark.parametrize(
     "text",
-    ["wake me at seven 🙂 in Paris!", "réveille-moi à Zürich", "请在七点叫醒我", "a\x00b", "\u200bhi", "x" * 5000],
+    [
+        "wake me at seven 🙂 in Paris!",
+        "réveille-moi à Zürich",
+        "请在七点叫醒我",
+        "a\x00b",
+        "\u200bhi",
+        "x" * 5000,
+        "\u0301",
+        "\ufffd",
+    ],
 )
 def test_spans_of_any_text_point_into_that_text(text: str, client: Client) -> None:
     answer = client.predict(text, tasks=["slots", "intent"])

@@ -6,47 +6,17 @@ import urllib.request
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future
 from contextlib import contextmanager
-from typing import Any
 
 import pytest
 from ask_triton import branch_executions, counter, executions
-from router_inputs import BATCH, different_texts, router_inputs
+from askers import PATIENCE, Asker
+from router_inputs import BATCH, different_texts
 from served_suite import Suite
 from tritonclient import grpc
-from tritonclient.utils import InferenceServerException
 
 from build_tools.serving.resources import choose_resources
 from build_tools.serving.server import TritonServer
 from clients import Client
-
-PATIENCE = 120.0  # seconds
-
-
-class Asker:
-    """Sends requests to `nlu` without waiting for their answers."""
-
-    def __init__(self, client: grpc.InferenceServerClient) -> None:
-        self._client = client
-        self.done: list[str] = []  # names in the order in which they were answered or refused
-
-    def send(
-        self, texts: Sequence[str], tasks: str | None = None, name: str = "", **terms: int
-    ) -> tuple[Any, "Future[int]"]:
-        """The call, and a future of its number of answers. terms: `timeout` in microseconds, `priority`."""
-        future: Future[int] = Future()
-
-        def answered(result: grpc.InferResult | None, error: InferenceServerException | None) -> None:
-            self.done.append(name)
-            if error is not None:
-                future.set_exception(error)
-            else:
-                future.set_result(len(result.as_numpy("result")))
-
-        return self._client.async_infer("nlu", router_inputs(texts, tasks), answered, **terms), future
-
-    def occupy(self, batches: int = 4) -> list["Future[int]"]:
-        """Keeps both router processes busy for a while."""
-        return [self.send(different_texts(BATCH, seed=number))[1] for number in range(batches)]
 
 
 @pytest.fixture

@@ -7,14 +7,12 @@ import urllib.request
 
 import pytest
 from ask_triton import branch_executions, executions
+from askers import StreamAsker
 from router_inputs import BATCH, different_texts
 from served_suite import Suite
-from stream_asker import StreamAsker
 
 from build_tools.serving.server import TritonServer
 from clients import AsyncClient, Client, RequestRejected
-
-PATIENCE = 120.0  # seconds
 
 
 def test_a_stream_brings_each_task_once_with_the_router_s_answer(suite: Suite, client: Client) -> None:
@@ -70,11 +68,10 @@ def test_a_streamed_request_ends_with_its_own_answers_though_others_of_its_batch
 ) -> None:
     before = executions(server)["nlu_stream"]
     with StreamAsker(server.grpc_url) as asker:
-        for seed in range(4):  # keeps both router processes busy, so that the next two wait together
-            asker.send(different_texts(BATCH, seed=seed), name="busy")
+        asker.occupy(name="busy")  # so that the next two wait together
         asker.send(["wake me"], "emotion", name="short")
         asker.send(different_texts(BATCH - 1), ",".join(suite.checkpoints), name="long")
-        asker.wait(PATIENCE)
+        asker.wait()
 
     assert asker.errors == []
     time.sleep(1)  # Triton counts a batch when the model returns, a moment after the last answer
@@ -89,7 +86,7 @@ def test_a_streamed_request_whose_timeout_has_passed_is_refused_and_the_others_a
     with StreamAsker(server.grpc_url) as asker:
         for number in range(8):
             asker.send(["wake me at seven"], name=str(number), timeout=1 if number % 2 else 0)
-        asker.wait(PATIENCE)
+        asker.wait()
 
     assert sorted(asker.ended) == ["0", "2", "4", "6"]
     assert ["timeout" in error for error in asker.errors] == [True] * 4
@@ -100,7 +97,7 @@ def test_a_cancelled_stream_is_not_computed_to_its_end(server: TritonServer) -> 
     before, started = branch_executions(server), time.monotonic()
     with StreamAsker(server.grpc_url) as asker:
         asker.send(texts)
-        asker.wait(PATIENCE)
+        asker.wait()
     whole, seconds = branch_executions(server) - before, time.monotonic() - started
 
     before = branch_executions(server)
@@ -114,14 +111,13 @@ def test_a_cancelled_stream_is_not_computed_to_its_end(server: TritonServer) -> 
 
 def test_a_full_queue_refuses_streamed_requests_at_once(server: TritonServer) -> None:
     with StreamAsker(server.grpc_url) as busy, StreamAsker(server.grpc_url) as flood:
-        for seed in range(6):
-            busy.send(different_texts(BATCH, seed=seed), name=str(seed))
+        busy.occupy(6)
         for number in range(900):
             flood.send(["wake me"], "intent", name=str(number))
-        flood.wait_for_error(PATIENCE)
+        flood.wait_for_error()
         assert len(busy.ended) < 6, "refused at once, not when there is room"
-        busy.wait(PATIENCE)
-        flood.wait(PATIENCE)
+        busy.wait()
+        flood.wait()
 
     assert busy.errors == []
     assert 0 < len(flood.ended) < 900
@@ -133,6 +129,6 @@ def test_an_interactive_streamed_request_overtakes_bulk_requests(server: TritonS
         for seed in range(14):
             asker.send(different_texts(BATCH, 20, seed), name="bulk", priority=2)
         asker.send(["wake me"], "intent", name="interactive", priority=1)
-        asker.wait(PATIENCE)
+        asker.wait()
 
     assert asker.ended.index("interactive") < 8, asker.ended

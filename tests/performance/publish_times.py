@@ -21,7 +21,7 @@ import typer
 from tqdm import tqdm
 
 from build_tools.publishing.publish import publish
-from build_tools.publishing.server import RunningServer
+from build_tools.publishing.running_server import RunningServer
 from build_tools.serving.server import TritonServer
 from clients import Client
 from training.checkpoint import load_checkpoint

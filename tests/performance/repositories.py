@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from build_tools.build.router_instances import choose_instances, set_instances
-from build_tools.export.hand_written import HAND_WRITTEN
+from build_tools.export.hand_written_models import HAND_WRITTEN
 from build_tools.repository.names import ROUTERS, branch_name
 from build_tools.repository.registry import REGISTRY
 

@@ -68,7 +68,7 @@ def joint(
     prepared = [PreparedTask(one, name, pretrained, max_length) for name, one in data.items()]
     settings = JointSettings(
         tasks={task.name: TaskSettings.of(task) for task in prepared},
-        encoder=encoder,
+        encoder=pretrained.name,
         encoder_fingerprint=trunk_fingerprints(pretrained, pretrained.layers)[-1],
         max_length=max_length,
         batch_size=batch_size,

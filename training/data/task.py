@@ -76,6 +76,8 @@ def load_task(
     else:
         sha256 = _sha256([row for _, row in rows["train"] + rows["dev"]])
     train, dev = _sample(examples["train"], train_rows, seed), _sample(examples["dev"], dev_rows, seed)
+    if not source.startswith(HUB_PREFIX):
+        source = str(Path(source).resolve())  # it is read again from other folders, for instance by `espalier report`
     return TaskData(source, kind, labels, train, dev, sha256, task_file.metric)
 
 

@@ -19,6 +19,7 @@ from training.search.pruner import BehindByNoise
 from training.search.result import Cost, SearchResult, Trial, write_result
 from training.search.settings import Baseline, Grid, Settings, bind_settings
 from training.search.spec import Spec
+from training.search.storage import sqlite_url
 from training.search.trial_training import Teacher, TrialTraining
 from training.stored_states import drop_states, store_states
 from training.trainer_distillation import TeacherLogitsOnTrain, all_logits
@@ -36,7 +37,7 @@ class Search:
     ) -> None:
         """Raises TrainingError if the folder holds a search with other settings."""
         self.folder, self.task, self.settings, self.grid, self.report = folder, task, settings, grid, report
-        self.storage = storage or f"sqlite:///{folder.resolve() / 'trials.db'}"
+        self.storage = storage or sqlite_url(folder / "trials.db")
         self.cache = folder / "cache"
         (folder / "locks").mkdir(parents=True, exist_ok=True)
         bind_settings(folder, settings)

@@ -1,4 +1,4 @@
-"""Run compiled segments one after another, no further than what is asked for."""
+"""Compiled segments that run one after another, only as far as the outputs that were asked for."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Protocol
@@ -7,26 +7,26 @@ import numpy as np
 
 
 class Segment(Protocol):
-    """A compiled part of a model; it picks what it reads from the tensors it is given."""
+    """A compiled part of a model."""
 
     @property
     def outputs(self) -> Sequence[str]:
-        """Names of what it computes."""
+        """The names of the tensors that it computes."""
 
     def __call__(self, tensors: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
-        """Compute all of `outputs`; `tensors` may hold more than the segment reads."""
+        """Computes all of `outputs`. `tensors` may hold more than the segment reads."""
 
 
 class Chain:
-    """Segments in order, each reading the model's inputs and what the segments before it computed."""
+    """Segments in order. Each reads the model's inputs and the outputs of the segments before it."""
 
     def __init__(self, segments: Iterable[Segment]) -> None:
         self._segments = list(segments)
 
     def run(self, inputs: Mapping[str, np.ndarray], asked: Iterable[str]) -> dict[str, np.ndarray]:
-        """Everything computed on the way to the outputs in `asked`: these, and any output below them.
+        """Returns the outputs in `asked`, and all others that were computed on the way to them.
 
-        An output among `inputs` is where the chain goes on from: what lies below it is not computed again.
+        If `inputs` holds an output, the chain continues from there: the segments below it do not run.
         """
         asked = set(asked)
         computed: dict[str, np.ndarray] = {}
@@ -37,6 +37,6 @@ class Chain:
         return computed
 
     def _start(self, inputs: Mapping[str, np.ndarray]) -> int:
-        """The number of the first segment above the outputs among `inputs`."""
+        """The number of the first segment to run: the one above the highest output among `inputs`."""
         given = [number for number, segment in enumerate(self._segments, 1) if inputs.keys() & set(segment.outputs)]
         return max(given, default=0)

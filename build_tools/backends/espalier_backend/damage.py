@@ -1,4 +1,4 @@
-"""Whether a file is the one that was built or published: manifest.json holds the SHA-256 of each."""
+"""Compares a file with its SHA-256 in manifest.json, which build and publish write."""
 
 import hashlib
 import json
@@ -6,7 +6,7 @@ from pathlib import Path
 
 
 def damage(file: Path, repository: Path) -> str | None:
-    """Why the file must not be served; None if it is as it was, or if the repository has no manifest."""
+    """Returns why the file must not be served; None if it is unchanged, or if the repository has no manifest."""
     manifest = repository / "manifest.json"
     if not manifest.is_file():
         return None

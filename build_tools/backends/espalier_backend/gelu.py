@@ -1,8 +1,8 @@
-"""GELU apart from the matrix product before it, where OpenVINO would compute both in one.
+"""Keeps OpenVINO from fusing GELU with the matrix product before it.
 
-A product with nothing behind it is computed by MLAS, which takes any number of rows as it is; with GELU behind it by
-oneDNN, which prepares kernels for each number of rows that it has not seen, keeps them, and packs the weights again for
-small ones. Of many lengths that costs more than GELU's own way through memory (docs/benchmarks.md).
+OpenVINO computes a plain product with MLAS, which takes any number of rows. A product fused with GELU is computed by
+oneDNN, which prepares and keeps kernels for each new number of rows, and packs the weights again for small ones. With
+texts of many lengths that costs more than a separate GELU (docs/experiments.md).
 """
 
 import numpy as np
@@ -10,7 +10,7 @@ from openvino import Model, Node, opset13
 
 
 def set_gelu_apart(model: Model) -> None:
-    """Writes each x * (0.5 * (1 + erf(x / sqrt(2)))) of a float product x in a form that is not known for GELU."""
+    """Rewrites x * (0.5 * (1 + erf(x / sqrt(2)))) of each float product x in a form that OpenVINO does not fuse."""
     for erf in model.get_ordered_ops():
         if erf.get_type_name() != "Erf":
             continue
@@ -23,7 +23,7 @@ def set_gelu_apart(model: Model) -> None:
 
 
 def _only_reader(node: Node | None, operator: str, constant: float | None = None) -> Node | None:
-    """What alone reads the node, if it is that operator, with that constant."""
+    """The only reader of the node, if it is that operator with that constant; else None."""
     readers = [] if node is None else list(node.output(0).get_target_inputs())
     if len(readers) != 1:
         return None
@@ -36,7 +36,7 @@ def _only_reader(node: Node | None, operator: str, constant: float | None = None
 
 
 def _is_product(node: Node) -> bool:
-    """Whether it is a product with a matrix of floats, with or without a bias; int8 weights stand behind a scale."""
+    """Whether the node is a product with a float matrix, with or without a bias. Int8 matrices are not constants."""
     if node.get_type_name() == "Add":
         node = node.input_value(0).get_node()
     return node.get_type_name() == "MatMul" and node.input_value(1).get_node().get_type_name() == "Constant"

@@ -1,4 +1,4 @@
-"""An ONNX file -> compiled segments that stop at what is asked for."""
+"""An ONNX file -> a chain of compiled segments."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
@@ -11,7 +11,7 @@ Compile = Callable[[Path, Sequence[str], Mapping[str, str]], Segment]
 
 
 def load_chain(file: Path, outputs: Sequence[str], parameters: Mapping[str, str], compile_segment: Compile) -> Chain:
-    """Cuts the file at its outputs and compiles each part. A model with one output is one segment."""
+    """Cuts the file at its outputs and compiles each segment. A model with one output is one segment."""
     return Chain(_segments(file, outputs, parameters, compile_segment))
 
 
@@ -21,7 +21,7 @@ def _segments(
     if len(outputs) == 1:
         yield compile_segment(file, outputs, parameters)
         return
-    # Only a model with several outputs (the trunk) pays for the import of onnx.
+    # Imported here, so that only a model with several outputs (the trunk) pays for it.
     import onnx
 
     from .segments import cut_at_outputs
@@ -33,6 +33,6 @@ def _segments(
     with TemporaryDirectory(prefix="espalier-") as folder:
         cut = Path(folder, "segment.onnx")
         while segments:
-            segment = segments.pop(0)  # so that its weights are freed once compiled
+            segment = segments.pop(0)  # removed, so that its memory is freed after it is compiled
             cut.write_bytes(segment.SerializeToString())
             yield compile_segment(cut, [segment.graph.output[0].name], parameters)

@@ -1,4 +1,4 @@
-"""A model, or a segment of one, loaded by ONNX Runtime for the CPU."""
+"""A model, or a segment of one, that ONNX Runtime runs on the CPU."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -8,7 +8,7 @@ import onnxruntime
 
 
 class OnnxRuntimeSegment:
-    """An ONNX Runtime session on an ONNX file, that computes `outputs`."""
+    """An ONNX Runtime session on an ONNX file. It computes `outputs`."""
 
     def __init__(self, file: Path, outputs: Sequence[str], parameters: Mapping[str, str]) -> None:
         options = onnxruntime.SessionOptions()
@@ -19,6 +19,6 @@ class OnnxRuntimeSegment:
         self.outputs = tuple(outputs)
 
     def __call__(self, tensors: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
-        """Compute all outputs, into arrays of their own."""
+        """Computes all outputs, each into a new array."""
         results = self._session.run(self.outputs, {name: tensors[name] for name in self._reads})
         return dict(zip(self.outputs, results, strict=True))

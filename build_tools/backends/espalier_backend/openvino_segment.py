@@ -1,4 +1,4 @@
-"""A model, or a segment of one, compiled by OpenVINO for the CPU."""
+"""A model, or a segment of one, that OpenVINO runs on the CPU."""
 
 from collections.abc import Mapping, Sequence
 from functools import cache
@@ -9,8 +9,8 @@ import openvino
 
 from .gelu import set_gelu_apart
 
-# Parameters of NVIDIA's C++ backend that mean the same to OpenVINO itself; it takes their values as strings.
-# The last two it leaves to OpenVINO's own choice.
+# Parameters that are passed on to OpenVINO, as strings. NVIDIA's C++ backend takes the first three under the same
+# names, and leaves the last two to OpenVINO.
 _TAKEN_OVER = (
     "INFERENCE_NUM_THREADS",
     "NUM_STREAMS",
@@ -21,26 +21,25 @@ _TAKEN_OVER = (
 
 
 def compile_options(parameters: Mapping[str, str]) -> dict[str, str]:
-    """OpenVINO's properties for the parameters of a config.pbtxt; unknown parameters are left out."""
-    # Left to itself the CPU plugin picks bfloat16 where the processor has it, and answers change by 1e-2.
-    # Pinned, the threads of all model processes would stand on the same few cores, and the others idle.
+    """Returns OpenVINO's properties for the parameters of a config.pbtxt. Unknown parameters are left out."""
+    # By default the CPU plugin uses bfloat16 where the processor has it, and answers change by 1e-2.
+    # With pinning, the threads of all model processes would share the same few cores, and the others would be idle.
     options = {"INFERENCE_PRECISION_HINT": "f32", "ENABLE_CPU_PINNING": "NO"}
     return options | {name: parameters[name] for name in _TAKEN_OVER if name in parameters}
 
 
 @cache
 def _core() -> openvino.Core:
-    """One for the process.
+    """Returns the one OpenVINO core of the process.
 
-    Each puts up a stack for signals, and takes it away again with the one before it (SigAltStackSetup in its CPU
-    plugin). If several end in another order than the reverse, one is left that is no more, and a Ctrl-C is a
-    segmentation fault.
+    Each core installs a signal stack and restores the earlier one when it ends (SigAltStackSetup in the CPU plugin). If
+    several end in the wrong order, a dangling signal stack remains, and Ctrl-C crashes the process.
     """
     return openvino.Core()
 
 
 class OpenVINOSegment:
-    """A compiled ONNX file that computes `outputs`."""
+    """An ONNX file that OpenVINO has compiled. It computes `outputs`."""
 
     def __init__(self, file: Path, outputs: Sequence[str], parameters: Mapping[str, str]) -> None:
         options = compile_options(parameters)
@@ -52,9 +51,9 @@ class OpenVINOSegment:
         self.outputs = tuple(outputs)
 
     def __call__(self, tensors: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
-        """Compute all outputs; the arrays returned are views into memory that nothing writes to again."""
+        """Computes all outputs. The arrays are views into memory that later calls do not overwrite."""
         feeds = {name: tensors[name] for port in self._compiled.inputs for name in port.names & tensors.keys()}
-        # An own request (some 10 us) owns its outputs: they need no copy, and no later run overwrites them.
+        # A new request (about 10 us) owns its outputs: they need no copy, and later calls do not overwrite them.
         request = self._compiled.create_infer_request()
         results = request.infer(feeds, share_inputs=True, share_outputs=True)
         return {name: results[port] for name, port in self._ports.items()}

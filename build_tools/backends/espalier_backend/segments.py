@@ -1,28 +1,26 @@
 """Cut an ONNX model at its outputs, so that a request for the first of them does not pay for the rest.
 
-Neither engine stops early by itself: an OpenVINO compiled model computes all its results, and ONNX Runtime's
-`only_execute_path_to_fetches` is without effect in the inference wheels. One compiled model per output
-would hold the lower layers' weights once per output; segments that each start where the one before ended
-hold them once.
+Neither runtime stops early by itself: OpenVINO computes all results of a compiled model, and ONNX Runtime's
+`only_execute_path_to_fetches` has no effect in the inference wheels. One compiled model per output would hold the
+weights of the lower layers once per output. Segments that each start where the one before ended hold them once.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 
 import onnx
 
 
 def cut_at_outputs(model: onnx.ModelProto, outputs: Sequence[str]) -> list[onnx.ModelProto]:
-    """Cut `model` into a chain of segments, one per name in `outputs`, in the order of their computation.
+    """Cuts the model into a chain of segments, one per name in `outputs`, in the order of their computation.
 
-    Segment i computes output i from output i-1 and those graph inputs that it needs itself; a graph input
-    that only lower segments read is dropped from it. Cheap nodes that several segments need (an attention
-    mask made from the graph's inputs) are repeated in each.
+    Segment i computes output i from output i-1 and those inputs of the graph that it reads itself. Cheap nodes that
+    several segments need (an attention mask made from the inputs) are repeated in each. The graphs of our exporter have
+    no operators with a body (If, Loop), no functions and no sparse weights; such graphs are not supported.
 
-    Outputs that do not form a chain (one is not computed from the one before) are left together: the answer
-    is then `[model]` as it is, because cutting would compute and hold what they share once for each.
+    Outputs that do not form a chain (one is not computed from the one before) are left together: returns `[model]`,
+    because cutting would compute and hold what they share once for each.
 
-    Raises:
-        ValueError: an output that no node of the model computes.
+    Raises ValueError if the model computes no output of one of the names.
     """
     graph = model.graph
     position = {name: index for index, node in enumerate(graph.node) for name in node.output if name}
@@ -44,7 +42,7 @@ def cut_at_outputs(model: onnx.ModelProto, outputs: Sequence[str]) -> list[onnx.
 def _nodes_between(
     graph: onnx.GraphProto, position: dict[str, int], output: str, stop_at: set[str]
 ) -> tuple[list[onnx.NodeProto], set[str]]:
-    """The nodes that compute `output`, in order, and the names in `stop_at` where the walk up ended."""
+    """The nodes that compute `output`, in order, and the names in `stop_at` where the walk towards the inputs ended."""
     wanted, starts = set(), set()
     pending = [output]
     while pending:
@@ -53,32 +51,19 @@ def _nodes_between(
             starts.add(name)
         elif name in position and position[name] not in wanted:
             wanted.add(position[name])
-            pending.extend(_reads(graph.node[position[name]]))
+            pending.extend(graph.node[position[name]].input)
     return [graph.node[index] for index in sorted(wanted)], starts
-
-
-def _reads(node: onnx.NodeProto) -> Iterator[str]:
-    """Names that `node` reads, with those that bodies of If and Loop take from the graph around them."""
-    yield from node.input
-    for attribute in node.attribute:
-        for body in (attribute.g, *attribute.graphs):
-            for inner in body.node:
-                yield from _reads(inner)
-            yield from (result.name for result in body.output)
 
 
 def _segment(model: onnx.ModelProto, nodes: list[onnx.NodeProto], output: str, starts: set[str]) -> onnx.ModelProto:
     graph = model.graph
-    read = {name for node in nodes for name in _reads(node)}
-    weights = {weight.name for weight in graph.initializer}
+    read = {name for node in nodes for name in node.input}
     segment = onnx.ModelProto(ir_version=model.ir_version, producer_name=model.producer_name)
     segment.opset_import.extend(model.opset_import)
-    segment.functions.extend(model.functions)
     segment.graph.name = f"{graph.name}_{output}"
     segment.graph.node.extend(nodes)
     segment.graph.initializer.extend(weight for weight in graph.initializer if weight.name in read)
-    segment.graph.sparse_initializer.extend(weight for weight in graph.sparse_initializer if weight.values.name in read)
-    segment.graph.input.extend(value for value in graph.input if value.name in read and value.name not in weights)
+    segment.graph.input.extend(value for value in graph.input if value.name in read)
     segment.graph.input.extend(value for value in graph.output if value.name in starts)
     segment.graph.output.extend(value for value in graph.output if value.name == output)
     return segment

@@ -1,4 +1,4 @@
-"""The model of the Python-based backends: one ONNX file, served with a C++ backend's config.pbtxt."""
+"""The model class of the Python-based backends: one ONNX file, with the config.pbtxt of a C++ backend."""
 
 import ctypes
 import json
@@ -15,7 +15,7 @@ from .load_chain import Compile, load_chain
 
 
 class OnnxModel:
-    """A model version whose folder holds the ONNX file that the config's `default_model_filename` names.
+    """A version of a model. Its folder holds the ONNX file that the config's `default_model_filename` names.
 
     A backend's `TritonPythonModel` is a subclass that sets `compile_segment`.
     """
@@ -23,7 +23,7 @@ class OnnxModel:
     compile_segment: Compile
 
     def initialize(self, args: dict[str, str]) -> None:
-        """Load and compile the model; called once by Triton, and an exception fails the model's load."""
+        """Loads and compiles the model. Triton calls it once; an exception fails the load."""
         config = json.loads(args["model_config"])
         file = Path(args["model_repository"], args["model_version"], config["default_model_filename"] or "model.onnx")
         if not file.is_file():
@@ -39,8 +39,8 @@ class OnnxModel:
         except Exception as error:
             raise pb_utils.TritonModelException(f"cannot load {file}: {type(error).__name__}: {error}") from error
         _give_back_memory()
-        # The proof that a request ran the trunk no deeper than it asked for. Triton itself counts executions only,
-        # which say all there is to a branch; and each count here is a call to another process.
+        # Shows that requests run the trunk only as deep as they ask for. Only for models with several outputs: for a
+        # branch, Triton's own count of executions is enough, and each count here is a call to another process.
         self._family = pb_utils.MetricFamily(
             name="espalier_outputs_computed_total",
             description="Number of requests for which a model computed this output",
@@ -52,7 +52,7 @@ class OnnxModel:
         }
 
     def execute(self, requests: list[Any]) -> list[Any]:
-        """Answer each request by itself: an error is that request's alone."""
+        """Answers each request by itself, so that an error fails only that request."""
         return [self._answer(request) for request in requests]
 
     def _answer(self, request: Any) -> Any:
@@ -71,13 +71,13 @@ class OnnxModel:
 
 
 def _give_back_memory() -> None:
-    """What reading and compiling a graph has freed, but the C library keeps: some 6 MB of each process."""
-    with suppress(AttributeError):  # no glibc
+    """Returns memory to the system that the C library keeps after loading a graph: about 6 MB per process."""
+    with suppress(AttributeError):  # another C library than glibc
         ctypes.CDLL(None).malloc_trim(0)
 
 
 def _thread_count(model: str) -> dict[str, str]:
-    """The number of threads that `espalier serve` chose for this machine, under both runtimes' names."""
+    """The number of threads that `espalier serve` chose for this machine, as parameters of both runtimes."""
     is_trunk = model.split(".")[0] == "trunk"  # or a second trunk, such as trunk.2
     threads = os.environ.get("ESPALIER_TRUNK_THREADS" if is_trunk else "ESPALIER_THREADS")
     return {} if threads is None else {"INFERENCE_NUM_THREADS": threads, "intra_op_thread_count": threads}

@@ -5,6 +5,6 @@ from espalier_backend.triton_model import OnnxModel
 
 
 class TritonPythonModel(OnnxModel):
-    """One version of a model, run by ONNX Runtime."""
+    """A version of a model, run by ONNX Runtime."""
 
     compile_segment = OnnxRuntimeSegment

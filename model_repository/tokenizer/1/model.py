@@ -28,13 +28,13 @@ class TritonPythonModel:
         return responses
 
     def _tensors(self, request: Any) -> list[Any]:
-        texts = _texts(request, "text")
-        if not texts:
-            raise RefusedRequestError("the request holds no text.")
-        check_not_empty(texts)
+        texts = _texts(request, "text") or []
+        check_not_empty("text", texts)
         pairs = _texts(request, "pair")
-        if pairs is not None and len(pairs) != len(texts):
-            raise RefusedRequestError(f"there are {len(texts)} texts and {len(pairs)} pairs: give one pair per text.")
+        if pairs is not None:
+            check_not_empty("pair", pairs)
+            if len(pairs) != len(texts):
+                raise RefusedRequestError(f"there are {len(texts)} texts and {len(pairs)} pairs: give one per text.")
         encodings = self._tokenizer.encode(list(zip(texts, pairs or [None] * len(texts), strict=True)))
         length = bucket(max(len(encoding.ids) for encoding in encodings), self._tokenizer.max_length)
         arrays = pad(encodings, length)

@@ -1,5 +1,6 @@
 """Texts -> token ids. The tokenizer model uses this, and the router, which tokenizes in its own process."""
 
+import unicodedata
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -55,11 +56,18 @@ def decode_texts(name: str, values: np.ndarray) -> list[str]:
     return texts
 
 
-def check_not_empty(texts: Sequence[str]) -> None:
-    """Raises RefusedRequestError, naming the row, if a text is empty or blank."""
+def check_not_empty(name: str, texts: Sequence[str]) -> None:
+    """Raises RefusedRequestError if the input `name` is missing, holds no text, or holds one that is_empty."""
+    if not texts:
+        raise RefusedRequestError(f"the request has no {name}: give the input `{name}`.")
     for row, text in enumerate(texts):
-        if not text.strip():
-            raise RefusedRequestError(f"text {row} is empty: give at least one word.")
+        if is_empty(text):
+            raise RefusedRequestError(f"{name} {row} is empty: give at least one word.")
+
+
+def is_empty(text: str) -> bool:
+    """True if nothing in the text is visible: only blanks, control and format characters (Unicode's Cc and Cf)."""
+    return all(character.isspace() or unicodedata.category(character) in ("Cc", "Cf") for character in text)
 
 
 def bucket(length: int, max_length: int) -> int:

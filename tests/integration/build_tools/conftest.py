@@ -6,9 +6,11 @@ import numpy as np
 import onnx
 import pytest
 from onnx import TensorProto, helper, numpy_helper
+from tiny_bert import tiny_encoder_in_memory
 
 from build_tools.repository.registry import Registry, TrunkEntry, write_registry
 from build_tools.repository.runtime import Runtime
+from training.encoder import Encoder
 
 WIDTH = 8
 
@@ -58,6 +60,12 @@ def _write(folder: Path) -> Path:
     )
     write_registry(folder, Registry(runtime=Runtime.OPENVINO, trunks={"trunk": trunk}, tasks={}))
     return folder
+
+
+@pytest.fixture(scope="session")
+def encoder() -> Encoder:
+    """3 layers of width 16; its tokenizer knows the words "a" to "e"."""
+    return tiny_encoder_in_memory()
 
 
 @pytest.fixture(scope="module")

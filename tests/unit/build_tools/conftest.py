@@ -6,8 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tiny_bert import tiny_bert
-from tiny_tokenizer import tiny_tokenizer
+from tiny_bert import tiny_encoder_in_memory
 
 from build_tools.repository.registry import VersionEntry, version_entry
 from training.checkpoint import BranchRecord, EncoderRecord, TrainingRecord
@@ -20,8 +19,7 @@ LABELS = {Kind.TAGGING: ["O", "B-x", "I-x"], Kind.PAIR_REGRESSION: []}
 @pytest.fixture(scope="session")
 def encoder() -> Encoder:
     """3 layers of width 16; its tokenizer knows the words "a" to "e"."""
-    tokenizer = tiny_tokenizer(*"abcde")
-    return Encoder("tiny", tiny_bert(tokenizer, layers=3, width=16, spread=0.3), tokenizer)
+    return tiny_encoder_in_memory()
 
 
 @pytest.fixture

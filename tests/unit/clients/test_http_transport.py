@@ -29,8 +29,14 @@ class _Triton(BaseHTTPRequestHandler):
                 self._answer(200, b"{}")
             elif texts[0] == "bad":
                 self._answer(400, b'{"error": "this is bad"}')
-            elif texts[0] == "proxy":
-                self._answer(502, b"<html>")
+            elif texts[0].isdecimal():
+                self._answer(int(texts[0]), b"<html>")
+            elif texts[0] == "full":
+                self._answer(429, b'{"error": "slow down"}')
+            elif texts[0] == "deep":
+                self._answer(200, b"[" * 100_000)
+            elif texts[0] == "deep error":
+                self._answer(500, b"[" * 100_000)
             else:
                 rows = {"outputs": [{"name": "result", "data": [_ROW] * len(texts)}]}
                 self._answer(200, json.dumps(rows).encode())
@@ -43,6 +49,8 @@ class _Triton(BaseHTTPRequestHandler):
 
     def _answer(self, status: int, body: bytes) -> None:
         self.send_response(status)
+        if 300 <= status < 400:
+            self.send_header("Location", "http://elsewhere:8000/")
         self.send_header("Content-Length", str(len(body)))
         self.end_headers()
         self.wfile.write(body)
@@ -107,9 +115,40 @@ def test_what_is_no_router_is_a_failure_of_the_server(url: str) -> None:
         client.predict("nothing")
 
 
-def test_a_proxy_that_has_no_server_behind_it_means_unavailable(url: str) -> None:
-    with Client(url) as client, pytest.raises(ServerUnavailable, match=r"cannot answer now \(HTTP status 502\)"):
-        client.predict("proxy")
+def _errors(url: str, text: str) -> list[Exception]:
+    """The errors of both clients for this text."""
+    errors: list[Exception] = []
+
+    async def ask() -> None:
+        async with AsyncClient(url) as client:
+            await client.predict(text)
+
+    for attempt in (lambda: Client(url).predict(text), lambda: asyncio.run(ask())):
+        with pytest.raises((RequestRejected, ServerFailed, ServerUnavailable)) as caught:
+            attempt()
+        errors.append(caught.value)
+    return errors
+
+
+@pytest.mark.parametrize("text", ["429", "502", "503", "504", "full"])
+def test_what_stands_before_the_server_and_is_too_busy_means_unavailable(url: str, text: str) -> None:
+    for error in _errors(url, text):
+        assert isinstance(error, ServerUnavailable)
+        assert f"cannot answer now (HTTP status {'429' if text == 'full' else text})" in str(error)
+
+
+@pytest.mark.parametrize("status", ["301", "302", "303", "307", "308"])
+def test_no_client_follows_a_redirect_and_both_name_where_it_leads(url: str, status: str) -> None:
+    for error in _errors(url, status):
+        assert isinstance(error, ServerUnavailable)
+        assert "redirects to http://elsewhere:8000/: give the address that it redirects to" in str(error)
+    assert len(_Triton.bodies) == 2
+
+
+@pytest.mark.parametrize("text", ["deep", "deep error", "401", "404", "500"])
+def test_an_answer_that_cannot_be_read_is_a_failure_of_the_server(url: str, text: str) -> None:
+    for error in _errors(url, text):
+        assert type(error) is ServerFailed
 
 
 def test_an_error_after_the_first_answer_comes_after_that_answer(url: str) -> None:

@@ -61,9 +61,31 @@ def test_a_retired_task_is_refused_in_other_words_than_one_that_never_was(refuse
     assert refused(text=_texts("a"), tasks=_texts("news")) == f"there is no task 'news'; {known}"
 
 
-@pytest.mark.parametrize("empty", ["", " \t\n", "\u00a0"])
+@pytest.mark.parametrize(
+    "others", [{"tasks": _texts("intent")}, {"pair": _texts("a")}, {"all_scores": np.array([[True]])}]
+)
+def test_a_request_without_a_text_is_refused_whatever_else_it_gives(refused, others):
+    assert refused(**others) == "the request has no text: give the input `text`."
+    assert refused(text=_texts(), **others) == "the request has no text: give the input `text`."
+
+
+@pytest.mark.parametrize(
+    "empty", ["", " \t\n", "\u00a0", "\u3000", "\u200b", "\ufeff\u200f", "\x00\x1b", "\u2028", "\u00ad \u2060"]
+)
 def test_an_empty_text_is_refused_and_named(refused, empty):
     assert refused(text=_texts("a", empty)).startswith("text 1 is empty")
+
+
+@pytest.mark.parametrize("text", ["?", "\u0301", "🙂", "\ufffd", "日", "\x00a", "\u200b.", "\U0001fae8", "\ue000"])
+def test_a_text_with_anything_to_see_is_read(read, text):
+    assert read(text=_texts(text))[0].text == text
+
+
+@pytest.mark.parametrize("empty", ["", "  ", "\u200b", "\t\x00"])
+def test_an_empty_pair_is_none(read, empty):
+    first, second = read(text=_texts("a", "b"), pair=_texts(empty, "c"))
+
+    assert (first.pair, second.pair) == (None, "c")
 
 
 @pytest.mark.parametrize("name", ["text", "pair"])

@@ -170,7 +170,7 @@ def test_the_router_reads_the_positions_that_training_labelled(minilm):
         text = " ".join(words)
         (encoding,) = minilm.encode([(text, None)])
         offsets = [match.span() for match in WORD.finditer(text)]
-        assert _positions(text, encoding) == first_sub_words(encoding, offsets), repr(text)
+        assert _positions(text, encoding) == first_sub_words(text, encoding, offsets), repr(text)
 
 
 @pytest.mark.parametrize(
@@ -185,4 +185,6 @@ def test_known_texts_have_their_first_sub_words_where_a_reader_expects_them(mini
     (encoding,) = minilm.encode([(text, None)])
 
     assert [encoding.tokens[position] for *_, position in word_offsets(text, encoding)] == expected
-    assert _positions(text, encoding) == first_sub_words(encoding, [match.span() for match in WORD.finditer(text)])
+    assert _positions(text, encoding) == first_sub_words(
+        text, encoding, [match.span() for match in WORD.finditer(text)]
+    )

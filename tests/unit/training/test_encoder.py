@@ -66,3 +66,11 @@ def test_model_that_is_no_bert_is_refused_naming_what_it_is(tmp_path: Path) -> N
     (tmp_path / "config.json").write_text(json.dumps({"model_type": "distilbert"}))
     with pytest.raises(TrainingError, match="is a 'distilbert' model; Espalier needs a BERT"):
         load_encoder(str(tmp_path))
+
+
+def test_a_relative_folder_is_kept_so_that_it_is_found_from_every_other(
+    encoder_folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(encoder_folder.parent)
+    for name in (encoder_folder.name, f"./{encoder_folder.name}", f"../{Path.cwd().name}/{encoder_folder.name}/"):
+        assert load_encoder(name).name == str(encoder_folder.resolve())

@@ -30,6 +30,12 @@ def test_word_positions_are_first_sub_words_also_with_punctuation_inside_a_word(
     assert tokens.word_positions == [1, 2, got.index("'") + 6, len(got) - 2]
 
 
+def test_marks_in_front_of_a_word_do_not_take_its_tag_and_marks_alone_keep_theirs(encoder: Encoder) -> None:
+    (tokens,) = tokenize(encoder.tokenizer, [words_example('"play', "(jazz)", "'", "...rome", "-x", "#good")], 64)
+    got = pieces(encoder, tokens)
+    assert [got[position] for position in tokens.word_positions] == ["play", "jazz", "'", "rome", "x", "#"]
+
+
 def test_word_without_a_token_is_not_seen_and_shifts_no_other(encoder: Encoder) -> None:
     example = words_example("play", "\u200b", "jazz", "\x00", "rome")
     (tokens,) = tokenize(encoder.tokenizer, [example], 24)

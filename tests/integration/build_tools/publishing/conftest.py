@@ -9,7 +9,7 @@ from untrained import save_untrained, tiny_encoder
 
 from build_tools.build.builder import build
 from build_tools.publishing.publish import publish
-from build_tools.publishing.server import NoServer
+from build_tools.publishing.running_server import NoServer
 from training.encoder import Encoder
 from training.kinds import Kind
 

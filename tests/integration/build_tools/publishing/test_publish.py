@@ -6,13 +6,14 @@ import pytest
 from untrained import tiny_encoder
 
 from build_tools.errors import BuildError
+from build_tools.golden.golden_batch import GoldenBatch
 from build_tools.golden.logit_parity import check_logits
 from build_tools.precision.graph import load_graph
-from build_tools.publishing import change, prepared, publish
+from build_tools.publishing import publish, served_repository, staged_version
 from build_tools.publishing.promote import promote
 from build_tools.publishing.retire import retire
 from build_tools.publishing.rollback import rollback
-from build_tools.publishing.server import NoServer
+from build_tools.publishing.running_server import NoServer
 from build_tools.publishing.verify import verify
 from build_tools.repository.names import hidden_name
 from build_tools.repository.registry import CanaryTerms, read_registry
@@ -51,7 +52,7 @@ def _prove_live(repository, registry, task, checkpoint):
     outputs = [hidden_name(tap) for tap in trunk.taps]
     loaded = load_graph(repository / version.trunk / str(trunk.version) / "model.onnx", outputs, registry.runtime)
     branch = repository / version.model / str(entry.live) / "model.onnx"
-    check_logits(checkpoint, loaded, load_graph(branch, ["logits"], registry.runtime))
+    check_logits(GoldenBatch(checkpoint), loaded, load_graph(branch, ["logits"], registry.runtime))
 
 
 def _bytes(folder):
@@ -150,16 +151,16 @@ def test_a_tap_that_the_trunk_has_not_is_added_in_a_new_version_of_the_same_weig
 def test_a_publish_whose_trunk_was_changed_under_it_begins_anew(
     repository, checkpoints, publish_to, is_whole, monkeypatch
 ):
-    prepare, begun = publish.prepare, []
+    stage_version, begun = publish.stage_version, []
 
-    def prepare_late(*given):
+    def stage_late(*given):
         begun.append(given)
         if len(begun) == 1:
             publish_to(checkpoints("same", kind=Kind.PAIR_CLASSIFICATION, tap=2))
             raise FileNotFoundError("trunk/1/model.onnx")
-        return prepare(*given)
+        return stage_version(*given)
 
-    monkeypatch.setattr(publish, "prepare", prepare_late)
+    monkeypatch.setattr(publish, "stage_version", stage_late)
     again = checkpoints("intent", tap=4)
 
     assert publish_to(again) == ("intent", 2)
@@ -174,7 +175,7 @@ def test_a_branch_of_another_encoder_brings_its_own_trunk_until_the_last_task_ha
     other = tiny_encoder(tmp_path_factory.mktemp("encoders") / "other", seed=7)
     folder = checkpoints("intent", other)
 
-    with pytest.raises(BuildError, match=r"was trained on no trunk that is here \(trunk\).* give its encoder"):
+    with pytest.raises(BuildError, match=r"fits no trunk of the repository \(trunk\).* give its encoder"):
         publish_to(folder)
     publish_to(folder, encoder=other.name)
 
@@ -249,13 +250,13 @@ def test_a_retired_task_leaves_nothing_but_its_number(repository, checkpoints, i
 def test_what_does_not_compute_its_golden_examples_is_refused_before_it_is_moved_in(
     repository, checkpoints, publish_to, monkeypatch
 ):
-    export = prepared.export_branch
+    export = staged_version.export_branch
 
     def export_other(branch, *given):
         branch.classifier.weight.data += 0.1
         export(branch, *given)
 
-    monkeypatch.setattr(prepared, "export_branch", export_other)
+    monkeypatch.setattr(staged_version, "export_branch", export_other)
     before = _bytes(repository)
 
     with pytest.raises(BuildError, match=r"failed at step 'golden examples before it is moved in': .* differs by"):
@@ -284,7 +285,7 @@ def test_a_failure_just_before_the_registry_is_replaced_undoes_all_that_was_move
     def fail(*_):
         raise OSError("no space left")
 
-    monkeypatch.setattr(change, "write_registry", fail)
+    monkeypatch.setattr(served_repository, "write_registry", fail)
     with pytest.raises(BuildError, match="failed at step 'registry': no space left"):
         publish_to(folder, encoder=other.name if kind == "trunk" else None)
 

@@ -2,7 +2,7 @@ import numpy as np
 import onnx
 import onnxruntime
 import pytest
-from onnx import TensorProto, helper, numpy_helper
+from onnx import TensorProto, helper
 
 from build_tools.backends.espalier_backend.segments import cut_at_outputs
 
@@ -83,38 +83,6 @@ def test_outputs_that_do_not_depend_on_each_other_stay_in_one_model():
     fork = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)])
 
     assert cut_at_outputs(fork, ["left", "right"]) == [fork]
-
-
-def test_what_only_the_body_of_an_if_reads_is_kept():
-    rows = ["batch", 2]
-    branches = {
-        branch: helper.make_graph(
-            [helper.make_node(op, ["first", "weight"], [branch])],
-            branch,
-            [],
-            [helper.make_tensor_value_info(branch, TensorProto.FLOAT, rows)],
-        )
-        for branch, op in (("then_branch", "Add"), ("else_branch", "Mul"))
-    }
-    graph = helper.make_graph(
-        [helper.make_node("Neg", ["x"], ["first"]), helper.make_node("If", ["flag"], ["second"], **branches)],
-        "conditional",
-        [
-            helper.make_tensor_value_info("x", TensorProto.FLOAT, rows),
-            helper.make_tensor_value_info("flag", TensorProto.BOOL, []),
-        ],
-        [helper.make_tensor_value_info(name, TensorProto.FLOAT, rows) for name in ("first", "second")],
-        [numpy_helper.from_array(np.full(2, 3, np.float32), "weight")],
-    )
-    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=9)
-
-    lower, upper = cut_at_outputs(model, ["first", "second"])
-
-    assert _names(lower.graph.initializer) == []
-    x = np.ones((1, 2), np.float32)
-    first = _run(lower, {"x": x})
-    second = _run(upper, first | {"flag": np.array(True)})["second"]
-    np.testing.assert_array_equal(second, -x + 3)
 
 
 def test_an_output_that_the_model_does_not_compute_is_named(trunk):

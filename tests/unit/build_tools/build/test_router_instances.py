@@ -5,7 +5,7 @@ import pytest
 from build_tools.build import router_instances
 from build_tools.build.router_instances import choose_instances, set_instances
 from build_tools.errors import BuildError
-from build_tools.export.hand_written import HAND_WRITTEN
+from build_tools.export.hand_written_models import HAND_WRITTEN
 from build_tools.repository.names import ROUTERS
 from build_tools.repository.triton_config import read_config
 
@@ -19,7 +19,7 @@ def test_more_cores_have_more_batches_in_flight_and_few_have_two(monkeypatch, co
 
 def test_the_number_asked_for_is_taken_and_none_at_all_is_refused():
     assert choose_instances(1) == 1
-    with pytest.raises(BuildError, match="--router-instances 0 is too little: it must be at least 1"):
+    with pytest.raises(BuildError, match="--router-instances 0 is too small: give at least 1"):
         choose_instances(0)
 
 

@@ -4,6 +4,7 @@ import torch
 
 from build_tools.backends.espalier_backend.chain import Chain
 from build_tools.errors import BuildError
+from build_tools.golden.golden_batch import GoldenBatch
 from build_tools.golden.logit_parity import check_logits
 from training.checkpoint import Checkpoint
 from training.kinds import Kind
@@ -36,69 +37,69 @@ class BranchGraph:
 
 
 @pytest.fixture
-def checkpoint(encoder, make_record):
-    """A checkpoint with these golden logits, one per text in TEXTS."""
+def golden(encoder, make_record):
+    """(logits, one per text in TEXTS) -> GoldenBatch"""
 
-    def checkpoint(logits, kind=Kind.CLASSIFICATION, pairs=(None, None, None)):
+    def golden(logits, kind=Kind.CLASSIFICATION, pairs=(None, None, None)):
         record = make_record(kind)
         torch.manual_seed(0)
         branch = Branch(encoder.bert.config, 1, record.outputs, per_token=kind is Kind.TAGGING)
-        golden = [
+        rows = [
             {"text": text, **({} if pair is None else {"text_pair": pair}), "logits": row}
             for text, pair, row in zip(TEXTS, pairs, logits, strict=True)
         ]
-        return Checkpoint(record=record, branch=branch, tokenizer=encoder.tokenizer, golden=golden)
+        return GoldenBatch(Checkpoint(record=record, branch=branch, tokenizer=encoder.tokenizer, golden=rows))
 
-    return checkpoint
+    return golden
 
 
 LOGITS = [[1.0, 2.0], [3.0, 4.0], [5.0, 6.0]]
 
 
-def test_equal_logits_pass_and_the_greatest_difference_is_told(checkpoint):
+def test_equal_logits_pass_and_the_greatest_difference_is_told(golden):
     computed = [[1.0, 2.0], [3.0, 4.0005], [5.0001, 6.0]]
 
-    assert check_logits(checkpoint(LOGITS), Chain([Trunk()]), Chain([BranchGraph(computed)])) == pytest.approx(
+    assert check_logits(golden(LOGITS), Chain([Trunk()]), Chain([BranchGraph(computed)])) == pytest.approx(
         5e-4, rel=0.01
     )
 
 
 @pytest.mark.parametrize("wrong", [4.0015, 3.9985, float("nan"), float("inf")])
-def test_a_logit_that_differs_stops_with_task_example_and_difference(checkpoint, wrong):
+def test_a_logit_that_differs_stops_with_task_example_and_difference(golden, wrong):
     computed = [[1.0, 2.0], [3.0, wrong], [5.0, 6.0]]
     difference = "0.0015" if np.isfinite(wrong) else "inf"
 
     with pytest.raises(BuildError, match=rf"intent.* golden example 2 \('a b c d'\) differs by {difference}"):
-        check_logits(checkpoint(LOGITS), Chain([Trunk()]), Chain([BranchGraph(computed)]))
+        check_logits(golden(LOGITS), Chain([Trunk()]), Chain([BranchGraph(computed)]))
 
 
-def test_a_head_of_another_width_does_not_pass_by_broadcasting(checkpoint):
+def test_a_head_of_another_width_does_not_pass_by_broadcasting(golden):
     with pytest.raises(BuildError, match=r"golden example 1 .* differs by inf"):
-        check_logits(checkpoint([[1.0, 1.0]] * 3), Chain([Trunk()]), Chain([BranchGraph([[1.0]] * 3)]))
+        check_logits(golden([[1.0, 1.0]] * 3), Chain([Trunk()]), Chain([BranchGraph([[1.0]] * 3)]))
 
 
-def test_missing_rows_are_no_proof(checkpoint):
+def test_missing_rows_are_no_proof(golden):
     with pytest.raises(ValueError, match="zip"):
-        check_logits(checkpoint(LOGITS), Chain([Trunk()]), Chain([BranchGraph(LOGITS[:2])]))
+        check_logits(golden(LOGITS), Chain([Trunk()]), Chain([BranchGraph(LOGITS[:2])]))
 
 
-def test_tagging_compares_every_own_token_and_no_padding(checkpoint):
+def test_tagging_compares_every_own_token_and_no_padding(golden):
     own = [[[float(row)] * 3] * length for row, length in enumerate((3, 6, 4))]
     padded = np.full((3, 6, 3), 99.0)
     for row, values in enumerate(own):
         padded[row, : len(values)] = values
 
-    assert check_logits(checkpoint(own, Kind.TAGGING), Chain([Trunk()]), Chain([BranchGraph(padded)])) == 0.0
+    assert check_logits(golden(own, Kind.TAGGING), Chain([Trunk()]), Chain([BranchGraph(padded)])) == 0.0
 
     padded[2, 3, 1] += 0.01  # the last token of the last text
     with pytest.raises(BuildError, match=r"golden example 3 .* differs by 0.01"):
-        check_logits(checkpoint(own, Kind.TAGGING), Chain([Trunk()]), Chain([BranchGraph(padded)]))
+        check_logits(golden(own, Kind.TAGGING), Chain([Trunk()]), Chain([BranchGraph(padded)]))
 
 
-def test_the_graphs_are_given_one_masked_batch_and_the_branch_reads_its_own_tap(checkpoint):
+def test_the_graphs_are_given_one_masked_batch_and_the_branch_reads_its_own_tap(golden):
     trunk, branch = Trunk(), BranchGraph(LOGITS)
 
-    check_logits(checkpoint(LOGITS), Chain([trunk]), Chain([branch]))
+    check_logits(golden(LOGITS), Chain([trunk]), Chain([branch]))
 
     assert trunk.given["input_ids"].tolist() == [[2, 4, 3, 0, 0, 0], [2, 4, 5, 6, 7, 3], [2, 5, 6, 3, 0, 0]]
     mask = [[1, 1, 1, 0, 0, 0], [1] * 6, [1, 1, 1, 1, 0, 0]]
@@ -107,11 +108,11 @@ def test_the_graphs_are_given_one_masked_batch_and_the_branch_reads_its_own_tap(
     np.testing.assert_array_equal(branch.given["hidden"][..., 0], trunk.given["input_ids"])
 
 
-def test_the_pair_of_an_example_is_read_as_the_second_segment(checkpoint):
+def test_the_pair_of_an_example_is_read_as_the_second_segment(golden):
     trunk = Trunk()
 
     check_logits(
-        checkpoint(LOGITS, Kind.PAIR_CLASSIFICATION, pairs=("b", "e", "c")),
+        golden(LOGITS, Kind.PAIR_CLASSIFICATION, pairs=("b", "e", "c")),
         Chain([trunk]),
         Chain([BranchGraph(LOGITS)]),
     )

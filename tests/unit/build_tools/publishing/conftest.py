@@ -12,7 +12,7 @@ from google.protobuf import text_format
 from tritonclient.grpc import model_config_pb2 as pb
 
 from build_tools.errors import BuildError
-from build_tools.publishing.reconcile import held_versions
+from build_tools.publishing.settle import held_versions
 from build_tools.repository.manifest import write_manifest
 from build_tools.repository.names import embedded_config
 from build_tools.repository.registry import Registry, TaskEntry, TrunkEntry, VersionEntry, write_registry

@@ -9,7 +9,7 @@ from typer.testing import CliRunner
 from build_tools.cli import app
 from build_tools.errors import BuildError
 from build_tools.publishing import commands
-from build_tools.publishing.server import NoServer
+from build_tools.publishing.running_server import NoServer
 from build_tools.publishing.status import TaskStatus
 from build_tools.repository.identity import stamp
 from build_tools.repository.precision import Precision
@@ -115,7 +115,7 @@ def test_publish_hands_on_all_that_is_asked_for(work, home):
     given = ["--repository", "r", "--url", "here:8001", "--canary", "10%", "--max-error-rate", "0.5%"]
     given += ["--max-latency", "20", "--judged-after", "7", "--precision", "int8", "--encoder", "e", "--keep", "3"]
 
-    assert _said("publish", "c", *given) == "intent: version 4 answers for 10% of the texts"
+    assert _said("publish", "c", *given) == "intent: version 4 answers 10% of the texts"
 
     ((folder, repository, server, *rest),) = work
     assert (folder, repository, server.url, server.is_closed) == (Path("c"), Path("r"), "here:8001", True)
@@ -151,12 +151,12 @@ def test_what_is_no_share_is_refused_by_its_option(work, option, given):
 
     refusal = _refusal("publish", "c", *(f"{name}={value}" for name, value in options.items()))
 
-    assert refusal.startswith(f"{option} {given!r} is no share: give a percentage such as 10%")
+    assert refusal.startswith(f"{option} {given!r} is not a share: give a percentage such as 10%")
     assert work == []
 
 
 def test_a_canary_of_no_text_is_refused_but_an_error_rate_of_0_is_not(work):
-    assert _refusal("publish", "c", "--canary", "0%").startswith("--canary 0% would try nothing")
+    assert _refusal("publish", "c", "--canary", "0%").startswith("--canary 0% would send it no text")
     assert work == []
 
     assert _run("publish", "c", "--canary", "1%", "--max-error-rate", "0").exit_code == 0
@@ -184,6 +184,14 @@ def test_promote_rollback_and_retire_say_what_is_so_now(work):
     assert [given[2].url for given in work] == ["here:8001"] * 3
 
 
+@pytest.mark.usefixtures("served")
+def test_a_rollback_after_a_withdrawal_has_to_be_meant(work):
+    _run("rollback", "intent", "--url", "here:8001")
+    _run("rollback", "intent", "--url", "here:8001", "--live")
+
+    assert [given[3] for given in work] == [False, True]
+
+
 CHANGES = pytest.mark.parametrize("verb", ["publish", "promote", "rollback", "retire"])
 
 
@@ -205,7 +213,7 @@ def test_the_server_of_a_copy_is_not_told_of_what_is_written_here(work, home, ve
 
     refusal = _refusal(verb, "intent", "--url", "here:8001")
 
-    assert refusal.startswith(f"no server has {PLACE} open: the one at here:8001 serves a copy of it")
+    assert refusal.startswith(f"no server has {PLACE} open: the one at here:8001 serves a copy")
     assert work == []
 
 
@@ -215,7 +223,7 @@ def test_the_server_of_another_repository_is_not_told_of_this_one_s_models(work,
 
     refusal = _refusal(verb, "intent", "--repository", "another", "--url", "here:8001")
 
-    assert refusal == "the server at here:8001 serves another repository than another."
+    assert refusal == "the server at here:8001 does not serve another but another repository."
     assert work == []
 
 
@@ -262,10 +270,13 @@ def asked(monkeypatch):
 
 
 def test_status_asks_the_metrics_of_the_same_host(asked):
-    for given in ([], ["--url", "there:8001"], ["--url", "there:9", "--metrics-port", "99"]):
+    for given in ([], ["--url", "there:8001"], ["--url", "there:9", "--metrics-port", "99"], ["--url", "grpc://there"]):
         assert _run("status", *given).exit_code == 0
+    assert _run("status", "--url", "[::1]:9").exit_code == 0
 
-    assert asked == [(None, None), ("there:8001", "there:8002"), ("there:9", "there:99")]
+    metrics = [metrics for _, metrics in asked]
+    assert metrics == [None, "there:8002", "there:99", "there:8002", "[::1]:8002"]
+    assert [url for url, _ in asked][:3] == [None, "there:8001", "there:9"]
 
 
 @pytest.mark.usefixtures("asked")
@@ -277,7 +288,7 @@ def test_status_is_a_table_for_a_reader_and_json_for_a_program():
 
 
 def test_verify_says_each_problem_and_fails(repository):
-    assert _run("verify", repository).output == f"{repository} is as it was built and published\n"
+    assert _run("verify", repository).output == f"{repository}: every file is as it was built or published\n"
     (repository / "nlu" / "1" / "model.py").unlink()
     (repository / "nlu_stream" / "1" / "model.py").write_text("changed")
 

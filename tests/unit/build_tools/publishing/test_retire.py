@@ -4,9 +4,10 @@ import pytest
 
 from build_tools.errors import BuildError
 from build_tools.publishing import retire as retire_module
-from build_tools.publishing.reconciled import reconciled
 from build_tools.publishing.retire import retire
-from build_tools.publishing.server import NoServer
+from build_tools.publishing.running_server import NoServer
+from build_tools.publishing.served_repository import ServedRepository
+from build_tools.publishing.settle import settle
 from build_tools.publishing.verify import verify
 from build_tools.repository import registry as registry_module
 from build_tools.repository.names import examples_file
@@ -37,8 +38,9 @@ def test_the_task_is_out_of_the_registry_at_once_and_out_of_memory_when_nothing_
 
     def look():
         assert "mood" not in read_registry(repository).tasks
-        with reconciled(repository, server, pytest.fail):  # another team's change does not wait, and takes nothing
-            assert server.ready_versions() == ready
+        with ServedRepository.locked(repository, server, pytest.fail) as served:  # another team's change does not wait
+            settle(served)
+        assert server.ready_versions() == ready
 
     drained.append(look)
     retire("mood", repository, server)

@@ -3,7 +3,7 @@ import json
 import pytest
 
 from build_tools.publishing import status
-from build_tools.publishing.server import Calls
+from build_tools.publishing.running_server import Calls
 from build_tools.publishing.status import read_status
 from build_tools.repository.names import examples_file
 from build_tools.repository.registry import CanaryEntry

@@ -130,7 +130,8 @@ def test_for_a_new_tap_the_weights_may_stand_elsewhere_if_they_are_the_same(plan
 @pytest.mark.usefixtures("loaded")
 def test_weights_that_are_not_the_trunk_s_are_refused_though_they_are_at_the_new_tap(plan, record):
     with pytest.raises(
-        BuildError, match=r"trunk needs a new version for tap 1, but the encoder 'retrained' is not the .* --encoder"
+        BuildError,
+        match=r"trunk needs a new version for tap 1, but it was not made from the encoder 'retrained': .* --encoder",
     ):
         plan(record(1), "retrained")
 
@@ -166,7 +167,7 @@ def test_a_branch_that_fits_no_trunk_here_is_refused_with_what_to_give(plan, loa
     for tap in (2, 3):
         with pytest.raises(
             BuildError,
-            match=r"of intent was trained on no trunk that is here \(trunk\): .* encoder \('retrained'\) as -",
+            match=r"of intent fits no trunk of the repository \(trunk\): .* encoder \('retrained'\) as -",
         ):
             plan(record(tap, on=retrained))
 
@@ -234,7 +235,7 @@ def test_a_branch_that_was_not_trained_on_the_encoder_that_is_named_is_refused(p
 def test_an_encoder_with_fewer_layers_than_the_tap_is_refused(plan, record):
     deep = record(2).model_copy(update={"tap": 9, "trunk_fingerprint": "f9"})
 
-    with pytest.raises(BuildError, match="trained on no trunk that is here"):
+    with pytest.raises(BuildError, match="fits no trunk of the repository"):
         plan(deep)
     with pytest.raises(TrainingError, match=r"tap 9; .* has none \(it has fewer layers\) there"):
         plan(deep, "moved_tiny")

@@ -40,7 +40,7 @@ def test_a_file_that_nobody_published_is_named(repository):
     (repository / "nlu" / "1" / "backdoor.py").touch()
 
     (problem,) = verify(repository)
-    assert problem == "nlu/1/backdoor.py is in no manifest: it was neither built nor published."
+    assert problem == "nlu/1/backdoor.py is not in manifest.json: it was neither built nor published."
 
 
 def test_a_version_that_the_registry_names_and_is_not_there_is_named_with_its_file(repository):

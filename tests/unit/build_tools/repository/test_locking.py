@@ -22,7 +22,7 @@ time.sleep(60)
 
 @pytest.fixture
 def held(tmp_path):
-    """The lock in other hands, until the file is closed."""
+    """Another process holds the lock until the file is closed."""
     with (tmp_path / LOCK).open("a") as file:
         fcntl.flock(file, fcntl.LOCK_EX)
         yield file
@@ -69,7 +69,7 @@ def test_a_lock_that_is_never_given_back_is_told_with_what_to_do(tmp_path, monke
     monkeypatch.setattr(locking, "_PATIENCE_SECONDS", 0.1)
     lock = repository_lock(tmp_path, lambda _: None)
 
-    with pytest.raises(BuildError, match=r"has been locked by another command for .* minutes: see what hangs there"):
+    with pytest.raises(BuildError, match=r"has been locked by another command for .* minutes: stop that command"):
         lock.__enter__()
 
 

@@ -55,7 +55,7 @@ def test_writing_it_anew_forgets_what_stood_there(repository):
 
 
 def test_a_manifest_of_some_files_is_not_made_where_there_is_none(repository):
-    """It would keep all others from being served."""
+    """A manifest of some files would keep all others from being served."""
     with pytest.raises(BuildError, match=r"has no manifest\.json: build it again"):
         add_to_manifest(repository, {"trunk/config.pbtxt": "1"})
 

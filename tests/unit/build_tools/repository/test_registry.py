@@ -153,7 +153,7 @@ def test_a_version_is_not_live_and_candidate_at_once(given):
 
 
 def test_one_version_at_a_time_is_candidate():
-    with pytest.raises(ValidationError, match="one version at a time"):
+    with pytest.raises(ValidationError, match="one candidate at a time"):
         _registry(canary=_canary(), shadow=3)
 
 

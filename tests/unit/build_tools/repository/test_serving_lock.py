@@ -9,7 +9,7 @@ from build_tools.repository.serving_lock import SERVING_LOCK, held_to_serve, is_
 
 @pytest.fixture
 def router(tmp_path):
-    """What a router holds for as long as it lives: it opens the file to read, for it may not be allowed more."""
+    """A router's lock. It opens the file only for reading, because it may not be allowed to write."""
     (tmp_path / SERVING_LOCK).touch()
     with (tmp_path / SERVING_LOCK).open() as file:
         yield file

@@ -110,7 +110,7 @@ def test_a_folder_that_another_command_is_removing_at_the_same_moment_is_no_fail
 
     def rmdir_while_the_other_looks(path, **given):
         if Path(path).name.startswith(".repository.publish-"):
-            (folder / "alive.lock").touch()  # the other's FileLock makes it anew
+            (folder / "alive.lock").touch()  # the other process's FileLock creates it again
         remove(path, **given)
 
     with staging_folder(repository) as folder:

@@ -1,16 +1,12 @@
 import os
 import sys
-import sysconfig
-from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
 
 from build_tools.serving import distribution as module
-from build_tools.serving.distribution import Distribution, find_distribution, server_environment
+from build_tools.serving.distribution import find_distribution
 from build_tools.serving.errors import ServeError
-
-ANYWHERE = Distribution(Path("/d/tritonserver"), Path("/d/libs"), Path("/d/python"), Path("/d/stub"))
 
 
 def test_the_installed_wheel_has_all_that_is_started():
@@ -45,19 +41,3 @@ def test_numpy_2_is_refused_because_the_stub_would_hand_over_empty_tensors(monke
 
     with pytest.raises(ServeError, match=r"numpy 2\.1\.0"):
         find_distribution()
-
-
-def test_this_environment_comes_before_what_is_inherited():
-    environment = server_environment(ANYWHERE, {"PATH": "/usr/bin", "LD_LIBRARY_PATH": "/lib", "HOME": "/h"})
-
-    assert environment["PATH"].split(":") == [str(Path(sys.executable).parent), "/usr/bin"]
-    libraries = ["/d/libs", sysconfig.get_config_var("LIBDIR"), "/lib"]
-    assert environment["LD_LIBRARY_PATH"].split(":") == libraries
-    assert environment["HOME"] == "/h"
-
-
-def test_nothing_inherited_leaves_no_empty_entry_which_would_mean_the_current_folder():
-    environment = server_environment(ANYWHERE, {})
-
-    assert not environment["PATH"].endswith(":")
-    assert not environment["LD_LIBRARY_PATH"].endswith(":")

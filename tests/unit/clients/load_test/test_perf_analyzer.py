@@ -17,6 +17,7 @@ from clients.load_test.perf_analyzer import (
 )
 
 _SCHEDULE = Path("schedule")
+HERE = parse_address("127.0.0.1:8001")
 
 
 def test_without_a_program_the_sentence_names_the_extra(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
@@ -43,7 +44,7 @@ def test_the_libraries_of_the_wheel_are_linked_under_the_names_that_the_program_
             return tmp_path / name
 
     monkeypatch.setattr(perf_analyzer, "distribution", lambda _: Wheel())
-    found = environment(links, {"LD_LIBRARY_PATH": "/mine", "HOME": "/h"})
+    found = environment(HERE, links, {"LD_LIBRARY_PATH": "/mine", "HOME": "/h"})
     assert found == {"LD_LIBRARY_PATH": f"{links}:/mine", "HOME": "/h"}
     assert {link.name: link.resolve().name for link in links.iterdir()} == {
         "libb64.so.0d": "libb64-98cb6333.so.0d",
@@ -58,7 +59,7 @@ def test_without_the_wheel_the_machine_s_own_libraries_are_used(
         raise PackageNotFoundError(name)
 
     monkeypatch.setattr(perf_analyzer, "distribution", missing)
-    assert environment(tmp_path, {"LD_LIBRARY_PATH": "/mine"}) == {"LD_LIBRARY_PATH": "/mine"}
+    assert environment(HERE, tmp_path, {"LD_LIBRARY_PATH": "/mine"}) == {"LD_LIBRARY_PATH": "/mine"}
 
 
 @pytest.mark.parametrize(
@@ -87,3 +88,20 @@ def test_callers_of_streams_get_a_thread_each_and_a_rate_never_waits_for_answers
 def test_the_window_covers_the_seconds_although_it_is_a_fifth_longer_than_asked_for() -> None:
     interval = int(window_arguments(12.0)[1])
     assert interval * 1.2 == pytest.approx(12_000, abs=1)
+
+
+def test_a_server_on_this_machine_is_loaded_without_the_proxy_of_the_environment(tmp_path: Path) -> None:
+    proxies = {"http_proxy": "http://p:1", "GRPC_PROXY": "http://p:1", "https_proxy": "http://p:1"}
+    (tmp_path / "near").mkdir()
+    (tmp_path / "far").mkdir()
+
+    assert not proxies.keys() & environment(HERE, tmp_path / "near", proxies | {"HOME": "/h"}).keys()
+
+
+def test_another_server_is_loaded_as_the_environment_says(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("http_proxy", "http://p:1")
+    monkeypatch.delenv("no_proxy", raising=False)
+
+    found = environment(parse_address("api.example.org"), tmp_path, {"http_proxy": "http://p:1"})
+
+    assert found["http_proxy"] == "http://p:1"

@@ -7,10 +7,12 @@ import pytest
 from typer.main import get_command
 from typer.testing import CliRunner, Result
 
+import training.trainer
 from training.checkpoint import load_checkpoint
 from training.cli import app
 from training.errors import TrainingError
 from training.kinds import Kind
+from training.stored_states import Cache
 
 WriteRows = Callable[[Path, list[dict[str, Any]]], Path]
 DOCUMENTATION = Path(__file__).parents[4] / "docs" / "training.md"
@@ -176,3 +178,21 @@ def test_documentation_names_every_option(verb: str) -> None:
         for name in option.opts:
             if name.startswith("-"):
                 assert f"`{name}`" in documentation
+
+
+def test_cache_lies_beside_the_checkpoint_and_has_the_gigabytes_of_the_option(
+    task_folders: dict[Kind, Path], encoder_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    caches = []
+
+    def take_the_cache(*arguments: object) -> None:
+        caches.append(arguments[-1])
+        raise TrainingError("seen.")
+
+    monkeypatch.setattr(training.trainer, "fine_tune", take_the_cache)
+    output = tmp_path / "teachers" / "mood"
+    for options in ([], ["--cache-gb", "0.5"], ["--cache-gb", "0"]):
+        data = task_folders[Kind.CLASSIFICATION]
+        result = invoke("finetune", data, "-L", 1, "--output", output, "--encoder", encoder_folder, *options)
+        assert error_of(result) == "seen."
+    assert caches == [Cache(output.parent, budget) for budget in (8 * 10**9, 5 * 10**8, 0)]

@@ -327,3 +327,11 @@ def test_table_for_a_trained_task_is_read_as_its_kind_and_by_its_task_file(tmp_p
 def test_file_without_rows_is_refused(tmp_path: Path, write_rows: WriteRows) -> None:
     with pytest.raises(TrainingError, match="has no rows"):
         read_examples(write_rows(tmp_path / "test.jsonl", []), Kind.CLASSIFICATION, ("a", "b"))
+
+
+def test_the_source_is_an_absolute_path_that_other_folders_find(
+    task_folders: dict[Kind, Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = task_folders[Kind.CLASSIFICATION]
+    monkeypatch.chdir(folder.parent)
+    assert load_task(folder.name).source == load_task(f"./{folder.name}/").source == str(folder.resolve())

@@ -1,0 +1,65 @@
+"""Models and versions that the registry does not name: of a publish that was killed, retired, or too old."""
+
+from pathlib import Path
+
+from build_tools.errors import BuildError
+from build_tools.publishing.served_repository import ServedRepository
+from build_tools.repository.names import BRANCH_PREFIX, TOKENIZER, TRUNK
+from build_tools.repository.registry import Registry
+from build_tools.repository.staging import staging_folder
+from build_tools.repository.triton_config import read_config
+
+
+def remove_orphans(served: ServedRepository) -> None:
+    """Unloads orphaned models and removes their folders, and the folders of orphaned versions."""
+    folders = [path for path in served.folder.iterdir() if path.is_dir()]
+    models = _orphaned_models(served.registry, folders)
+    for folder in models:
+        served.unload(folder.name)
+    orphans = models + _orphaned_versions(served.registry, folders)
+    if orphans:
+        with staging_folder(served.folder) as trash:  # by a rename: Triton does not start with half a folder
+            for number, folder in enumerate(orphans):
+                folder.rename(trash / str(number))
+
+
+def _orphaned_models(registry: Registry, folders: list[Path]) -> list[Path]:
+    """Folders of models, ensembles before the models that they use.
+
+    Those of a task that has just been retired are left alone while batches in flight may still ask for them.
+    """
+    models = {version.model for task in registry.tasks.values() for version in task.versions.values()}
+    models |= registry.trunks.keys()
+    tokenizers = {TOKENIZER} | {name for trunk in registry.trunks.values() for name in trunk.tokenizers}
+    orphans = [path for path in folders if path.name not in registry.tasks and _is_own_ensemble(path)]
+    orphans += [path for path in folders if _is_versioned(path.name) and path.name not in models]
+    orphans += [path for path in folders if path.name.startswith(f"{TOKENIZER}_") and path.name not in tokenizers]
+    leaving = {name for entry in registry.retired.values() if entry.is_leaving for name in entry.models}
+    leaving |= {task for task, entry in registry.retired.items() if entry.is_leaving}
+    return [folder for folder in orphans if folder.name not in leaving]
+
+
+def _orphaned_versions(registry: Registry, folders: list[Path]) -> list[Path]:
+    """Folders of versions, in models that the registry does name."""
+    known = {(entry.model, number) for task in registry.tasks.values() for number, entry in task.versions.items()}
+    known |= {(name, str(trunk.version)) for name, trunk in registry.trunks.items()}
+    models = {model for model, _ in known}
+    return [
+        version
+        for folder in folders
+        if folder.name in models
+        for version in folder.iterdir()
+        if version.name.isdecimal() and (folder.name, version.name) not in known
+    ]
+
+
+def _is_versioned(model: str) -> bool:
+    return model.startswith(BRANCH_PREFIX) or model.split(".")[0] == TRUNK
+
+
+def _is_own_ensemble(folder: Path) -> bool:
+    try:
+        steps = read_config(folder).ensemble_scheduling.step
+    except (OSError, BuildError):
+        return False
+    return any(step.model_name.startswith(BRANCH_PREFIX) for step in steps)

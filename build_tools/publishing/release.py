@@ -1,0 +1,81 @@
+"""A staged version becomes part of a served repository: moved in, loaded, checked, and only then live."""
+
+from build_tools.golden.parity import check_golden
+from build_tools.publishing.branch_model import model_for
+from build_tools.publishing.ensembles import settle_ensemble
+from build_tools.publishing.move_in import move_in
+from build_tools.publishing.progress import Progress
+from build_tools.publishing.registry_transitions import next_version, published
+from build_tools.publishing.served_graph import ServedGraph
+from build_tools.publishing.served_repository import ServedRepository
+from build_tools.publishing.settle import TOKENIZER_VERSION, follow_registry
+from build_tools.publishing.staged_version import StagedVersion
+from build_tools.repository.audit import log_action
+from build_tools.repository.names import branch_name, examples_file
+from build_tools.repository.registry import CanaryTerms, VersionEntry, version_entry
+from build_tools.repository.triton_config import NEWEST
+
+
+def release(
+    staged: StagedVersion,
+    served: ServedRepository,
+    canary: CanaryTerms | None,
+    shadow: bool,
+    keep: int,
+    progress: Progress,
+) -> int:
+    """Makes a staged version live, or a canary or shadow. Returns its number.
+
+    Undoes what it did if anything fails before registry.json is replaced.
+    """
+    task, entry, now = staged.golden.record.task, staged.plan.entry, served.server.now()
+    number = next_version(served.registry, task)
+    version = _version_entry(staged, served)
+    after = published(served.registry, task, number, version, entry, canary, shadow, keep, now)
+    try:
+        progress.at("moving in")
+        move_in(staged, served, version, number)
+        progress.at("loading it")
+        _load(staged, served, version, number)
+        if served.server.is_running:
+            progress.at("golden examples on the server")
+            trunk = ServedGraph(served.server, version.trunk, NEWEST)
+            branch = ServedGraph(served.server, version.model, number)
+            check_golden(staged.golden, trunk, branch, staged.is_exact)
+        progress.at("registry")
+        served.replace_registry(after)
+    except BaseException:
+        _undo(served, progress)
+        raise
+    state = "canary" if canary else "shadow" if shadow else "live"
+    progress.done(f"version {number} of {task} is published ({state}), but the command then failed")
+    origin = version.origin
+    details = {"checkpoint": origin.checkpoint, "data": origin.data, "data_sha256": origin.data_sha256}
+    log_action(served.folder, "publish", task, number, state=state, **details)
+    (served.folder / examples_file(task)).unlink(missing_ok=True)  # those of an earlier candidate
+    progress.at("ensemble")
+    settle_ensemble(served, task)
+    return number
+
+
+def _version_entry(staged: StagedVersion, served: ServedRepository) -> VersionEntry:
+    record, plan = staged.golden.record, staged.plan
+    version = version_entry(record, branch_name(record.task), plan.name, staged.precision)
+    return model_for(served.folder, served.registry, record.task, version, plan.entry.hidden_size)
+
+
+def _load(staged: StagedVersion, served: ServedRepository, version: VersionEntry, number: int) -> None:
+    """Loads the new version beside the loaded ones, none of which is loaded again."""
+    for name in staged.tokenizers:
+        served.load(name, [TOKENIZER_VERSION])
+    if staged.trunk is not None:
+        served.load(staged.plan.name, [staged.plan.entry.version])
+    served.hold_also(version.model, number)
+
+
+def _undo(served: ServedRepository, progress: Progress) -> None:
+    """Goes back to what registry.json says, which may be the new version if the failure came right after it."""
+    try:
+        follow_registry(ServedRepository(served.folder, served.server))
+    except Exception as error:  # must not hide the first failure; the next change tries again
+        progress.report(f"the new files could not be removed, the next change will remove them: {error}")

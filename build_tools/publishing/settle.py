@@ -1,0 +1,66 @@
+"""registry.json is the truth: configs, folders and loaded models are made to follow it."""
+
+from build_tools.publishing.ensembles import settle_ensemble
+from build_tools.publishing.orphans import remove_orphans
+from build_tools.publishing.registry_transitions import tidied
+from build_tools.publishing.served_repository import ServedRepository
+from build_tools.repository.manifest import forget_missing
+from build_tools.repository.registry import Registry
+from build_tools.repository.staging import remove_dead_staging
+from build_tools.repository.triton_config import trunk_config
+from training.atomic_write import remove_staged_files
+
+TOKENIZER_VERSION = 1
+
+
+def settle(served: ServedRepository) -> None:
+    """Completes or undoes what killed commands have left, and removes what nothing can come back to.
+
+    Publish begins and retire ends with it. Promote and rollback do without, because somebody is waiting for them.
+    """
+    remove_dead_staging(served.folder)
+    remove_staged_files(served.folder)
+    tidy = tidied(served.registry)
+    if tidy != served.registry:
+        served.replace_registry(tidy)
+    follow_registry(served)
+
+
+def follow_registry(served: ServedRepository) -> None:
+    """Brings configs, folders and loaded models to what the registry says. Does nothing where they agree.
+
+    First everything missing is loaded, then the ensembles switch to it, then everything unused is unloaded. So no step
+    takes from the server what it still uses.
+    """
+    for name in served.registry.trunks:
+        _settle_trunk(served, name)
+    held = held_versions(served.registry)
+    for model, versions in held.items():
+        in_use = set(served.loaded.get(model, [])) & set(served.configured(model))
+        served.hold(model, sorted({*versions, *served.on_disk(model, in_use)}))
+    for task in served.registry.tasks:
+        settle_ensemble(served, task)
+    for model, versions in held.items():
+        served.hold(model, versions)
+    remove_orphans(served)
+    forget_missing(served.folder)
+
+
+def held_versions(registry: Registry) -> dict[str, list[int]]:
+    """{branch model: the versions that Triton has to hold now}."""
+    held: dict[str, list[int]] = {}
+    for entry in registry.tasks.values():
+        for number in entry.held:
+            held.setdefault(entry.versions[str(number)].model, []).append(number)
+    return {model: sorted(versions) for model, versions in held.items()}
+
+
+def _settle_trunk(served: ServedRepository, name: str) -> None:
+    trunk = served.registry.trunks[name]
+    wanted = trunk_config(served.registry.runtime, trunk.taps, trunk.hidden_size, trunk.precision, name, trunk.version)
+    changed = served.put_trunk_configs(name, wanted)
+    if changed or served.loaded.get(name) != [trunk.version]:
+        served.load(name, [trunk.version])
+    for tokenizer in trunk.tokenizers:
+        if tokenizer not in served.loaded:
+            served.load(tokenizer, [TOKENIZER_VERSION])

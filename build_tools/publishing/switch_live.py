@@ -1,0 +1,33 @@
+"""Makes another version of a task live, of those that are on disk."""
+
+from typing import Any
+
+from build_tools.errors import BuildError
+from build_tools.publishing.ensembles import settle_ensemble
+from build_tools.publishing.served_repository import ServedRepository
+from build_tools.repository.audit import log_action
+from build_tools.repository.registry import Registry
+
+
+def switch_live(served: ServedRepository, after: Registry, task: str, action: str, **details: Any) -> int:
+    """Replaces the registry by one in which only `task` has changed. Returns the task's live version.
+
+    action, details: for the audit log, which is written as soon as that version answers. The ensemble, and the version
+    that is now the previous one, follow after that.
+    Raises BuildError if the version is live but one of these steps fails.
+    """
+    entry = after.tasks[task]
+    _hold_also(served, task, [entry.live])
+    served.replace_registry(after)
+    try:
+        log_action(served.folder, action, task, entry.live, **details)
+        settle_ensemble(served, task)
+        _hold_also(served, task, entry.wanted)  # the new previous version, so that the next rollback finds it loaded
+    except (BuildError, OSError) as error:
+        raise BuildError(f"version {entry.live} of {task} is live, but a later step failed: {error}") from error
+    return entry.live
+
+
+def _hold_also(served: ServedRepository, task: str, versions: list[int]) -> None:
+    for number in versions:
+        served.hold_also(served.registry.tasks[task].versions[str(number)].model, number)

@@ -1,0 +1,206 @@
+"""With the golden examples left out: what is moved, loaded and undone."""
+
+import json
+from datetime import UTC, datetime
+from types import SimpleNamespace
+
+import pytest
+
+from build_tools.errors import BuildError
+from build_tools.publishing import release, served_repository
+from build_tools.publishing.progress import Progress
+from build_tools.publishing.registry_transitions import retired
+from build_tools.publishing.running_server import NoServer
+from build_tools.publishing.served_repository import ServedRepository
+from build_tools.publishing.staged_version import StagedVersion
+from build_tools.publishing.trunk_plan import TrunkPlan
+from build_tools.publishing.verify import verify
+from build_tools.repository.names import examples_file
+from build_tools.repository.precision import Precision
+from build_tools.repository.registry import CanaryTerms, read_registry, write_registry
+from build_tools.repository.triton_config import NEWEST
+
+
+@pytest.fixture
+def asked(monkeypatch):
+    """Which versions were asked for the golden examples."""
+    asked = []
+    monkeypatch.setattr(release, "ServedGraph", lambda _server, *version: version)
+    monkeypatch.setattr(release, "check_golden", lambda _, *given: asked.append(given))
+    return asked
+
+
+@pytest.fixture
+def publish(tmp_path, repository, make_record):
+    """Publishes a branch from a folder beside the repository, as intent's version 4 if nothing else is given."""
+
+    def publish(server, canary=None, shadow=False, report=lambda _: None, **given):
+        branch = tmp_path / "staged" / "branch" / "version"
+        branch.mkdir(parents=True)
+        (branch / "model.onnx").write_text("the new one")
+        trunk = read_registry(repository).trunks["trunk"]
+        golden = SimpleNamespace(record=make_record(**given))
+        staged = StagedVersion(golden, TrunkPlan("trunk", trunk, trunk, None), branch, None, {}, Precision.FP32)
+        progress = Progress("it is not published: it failed", report)
+        with progress.failures_told():
+            return release.release(staged, ServedRepository(repository, server), canary, shadow, 5, progress)
+
+    return publish
+
+
+def _tree(repository):
+    return {path: path.read_bytes() if path.is_file() else None for path in repository.rglob("*")}
+
+
+def test_a_publish_loads_its_version_and_nothing_else_anew(publish, repository, triton, asked):
+    (repository / examples_file("intent")).write_text("of an earlier shadow")
+    server = triton(repository)
+
+    assert publish(server) == 4
+
+    assert server.anew == [("branch_intent", 4), ("intent", 1)]  # and the ensemble that names it
+    assert server.ready_versions()["branch_intent"] == [2, 3, 4]
+    assert asked == [(("trunk", NEWEST), ("branch_intent", 4), True)]
+    registry = read_registry(repository)
+    assert (registry.tasks["intent"].live, registry.tasks["intent"].previous) == (4, 3)
+    assert verify(repository) == []
+    assert not (repository / examples_file("intent")).exists()
+
+
+@pytest.mark.usefixtures("asked")
+@pytest.mark.parametrize(
+    ("candidate", "state"), [({}, "live"), ({"canary": CanaryTerms(share=0.1)}, "canary"), ({"shadow": True}, "shadow")]
+)
+def test_the_audit_log_says_what_was_published_and_how(publish, repository, triton, candidate, state):
+    publish(triton(repository), **candidate)
+
+    line = json.loads((repository / "audit.jsonl").read_text())
+    assert (line["action"], line["task"], line["version"], line["state"]) == ("publish", "intent", 4, state)
+    assert line["data"] == "none"
+    live = read_registry(repository).tasks["intent"].live
+    assert live == (3 if candidate else 4)
+
+
+@pytest.mark.usefixtures("asked")
+def test_another_number_of_labels_is_a_model_of_its_own(publish, repository, triton):
+    server = triton(repository)
+
+    publish(server, labels=["a", "b", "c"])
+
+    assert server.anew == [("branch_intent.2", 4), ("intent", 1)]
+    registry = read_registry(repository)
+    assert registry.tasks["intent"].live_version.model == "branch_intent.2"
+    assert verify(repository) == []
+
+
+@pytest.mark.usefixtures("asked")
+def test_a_new_task_is_served_by_its_ensemble_too(publish, repository, triton):
+    server = triton(repository)
+
+    assert publish(server, task="topic") == 1
+
+    assert server.anew == [("branch_topic", 1), ("topic", 1)]
+    assert verify(repository) == []
+
+
+@pytest.mark.usefixtures("asked")
+def test_a_task_that_was_just_retired_comes_back_under_the_feet_of_its_batches_in_flight(publish, repository, triton):
+    server = triton(repository)
+    write_registry(repository, retired(read_registry(repository), "mood", datetime.now(UTC)))
+
+    assert publish(server, task="mood") == 2
+
+    registry = read_registry(repository)
+    assert registry.tasks["mood"].live_version.model == "branch_mood.2"
+    assert server.ready_versions()["branch_mood"] == [1]
+    assert [step.model_name for step in server.config("mood").ensemble_scheduling.step][2] == "branch_mood.2"
+    assert verify(repository) == []
+
+
+@pytest.mark.parametrize("failing", ["move_in", "_load", "check_golden", "replace_registry"])
+@pytest.mark.parametrize(
+    "given", [{}, {"labels": ["a", "b", "c"]}, {"task": "topic"}], ids=["version", "model", "task"]
+)
+@pytest.mark.parametrize("failure", [BuildError("it does not work"), KeyboardInterrupt()], ids=["failed", "stopped"])
+def test_what_fails_before_the_registry_is_replaced_leaves_nothing(
+    publish, repository, triton, monkeypatch, asked, failing, given, failure
+):
+    server = triton(repository)
+    before, ready = _tree(repository), server.ready_versions()
+    owner = ServedRepository if failing == "replace_registry" else release
+    real = getattr(owner, failing)
+
+    def fail(*given):
+        if failing in ("move_in", "_load"):
+            real(*given)  # the worst moment: all of it is done
+        raise failure
+
+    monkeypatch.setattr(owner, failing, fail)
+    with pytest.raises(type(failure)):
+        publish(server, **given)
+
+    assert _tree(repository) == before
+    assert server.ready_versions() == ready
+    assert bool(asked) == (failing == "replace_registry")
+
+
+@pytest.mark.usefixtures("asked")
+def test_what_failed_first_is_told_though_it_cannot_be_undone(publish, repository, triton, monkeypatch):
+    server = triton(repository)
+    told = []
+
+    def fail(*_):
+        raise BuildError("the server is gone")
+
+    monkeypatch.setattr(release, "follow_registry", fail)
+    monkeypatch.setattr(server, "load", lambda _: fail())
+    with pytest.raises(BuildError, match="it is not published: it failed at step 'loading it': the server is gone"):
+        publish(server, report=told.append)
+
+    assert told[-1].startswith("the new files could not be removed, the next change will remove them: the server")
+
+
+def test_a_user_who_stops_it_just_after_the_registry_was_replaced_does_not_break_the_repository(
+    publish, repository, monkeypatch
+):
+    def write_and_stop(*given):
+        write_registry(*given)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(served_repository, "write_registry", write_and_stop)
+    with pytest.raises(KeyboardInterrupt):
+        publish(NoServer())
+
+    registry = read_registry(repository)
+    assert registry.tasks["intent"].live == 4
+    assert verify(repository) == []
+
+
+@pytest.mark.usefixtures("asked")
+def test_a_version_that_is_live_is_told_as_published_though_its_ensemble_cannot_be_loaded(
+    publish, repository, triton, monkeypatch
+):
+    server = triton(repository)
+    load = server.load
+
+    def refuse_ensembles(model):
+        if model == "intent":
+            raise BuildError("Triton cannot load intent")
+        load(model)
+
+    monkeypatch.setattr(server, "load", refuse_ensembles)
+    with pytest.raises(
+        BuildError,
+        match=r"^version 4 of intent is published \(live\), but the command then failed at step 'ensemble': Tri",
+    ):
+        publish(server)
+
+    assert read_registry(repository).tasks["intent"].live == 4
+    assert '"publish"' in (repository / "audit.jsonl").read_text()
+
+
+def test_without_a_server_nothing_is_asked_and_the_next_one_loads_it(publish, repository, triton, asked):
+    publish(NoServer())
+
+    assert asked == []
+    assert triton(repository).ready_versions()["branch_intent"] == [2, 3, 4]
