@@ -18,8 +18,8 @@ WHEELS = $(if $(FIND_LINKS),$(addprefix --find-links=,$(FIND_LINKS)),--torch-bac
 
 install: $(INSTALLED)
 
-# requirements.lock pins every package, so that a fresh machine installs the same. The compat mode makes `espalier` win
-# over a folder of that name (the clone) where Python is run.
+# requirements.lock pins every package, so that a fresh machine installs the same. Without the
+# compat mode, `import espalier` would find a clone of that name, not espalier.py, where Python starts beside it.
 $(INSTALLED): pyproject.toml requirements.lock | $(VENV)/bin/python
 	test -x "$(UV)" || $(BIN)/pip install --quiet uv==$(UV_VERSION)
 	$(UV) pip install --quiet --python $(BIN)/python $(WHEELS) --config-setting editable_mode=compat \
@@ -51,7 +51,7 @@ test: install
 unit: install
 	PATH="$(BIN):$$PATH" $(TWO_AT_A_TIME) tests/unit
 
-# All of what `make test` does for about a minute: publishes under load, and changes that are killed.
+# The drills at full length (`make test` runs about a minute of them): publishes under load, and changes that are killed.
 drills: install
 	PATH="$(BIN):$$PATH" DRILLS=whole $(BIN)/pytest tests/drills
 

@@ -66,7 +66,7 @@ cat <<END
   espalier predict --url $url --tasks intent,slots --scores "remind me to call Anna on Friday"
   # The same over HTTP.
   curl -s $http/v2/models/nlu/generate -d '{"text": "play some jazz", "tasks": "intent,slots"}'
-  # Publish another version of one task while the server runs: the deeper teacher answers 10% of the requests.
+  # Publish another version of one task while the server runs: the deeper teacher answers 10% of the texts.
   espalier publish $demo/teachers/intent --repository $demo/repository --url $url --canary 10%
   espalier status --repository $demo/repository --url $url --metrics-port $metrics_port
   # Make it the live version.

@@ -15,20 +15,42 @@ import warnings
 from collections.abc import Callable
 from typing import Any, TextIO
 
-from clients import Answer, AsyncClient, Client
+from clients import (
+    Answer,
+    AsyncClient,
+    Client,
+    RequestRejected,
+    ScoredLabel,
+    ServerFailed,
+    ServerUnavailable,
+    Span,
+    Word,
+)
 from espalier_errors import EspalierError
 
 # Triton's wheel and numpy 1 end below it; see the extra `serving` in pyproject.toml.
 FIRST_PYTHON_FOR_CLIENTS_ALONE = (3, 13)
 
-__all__ = ["Answer", "AsyncClient", "Client", "EspalierError", "main"]
+__all__ = [
+    "Answer",
+    "AsyncClient",
+    "Client",
+    "EspalierError",
+    "RequestRejected",
+    "ScoredLabel",
+    "ServerFailed",
+    "ServerUnavailable",
+    "Span",
+    "Word",
+    "main",
+]
 
 
 def main() -> None:
     """Runs the program, which puts the verbs of the three packages together.
 
-    What the user can mend is one sentence on stderr and exit code 1, never a traceback. A TrainingWarning is one
-    sentence on stderr as well, and the program goes on.
+    An error that the user can fix is one sentence on stderr and exit code 1, never a traceback. A TrainingWarning is
+    one sentence on stderr too, and the program continues.
     """
     _make_writable(sys.stdout)
     atexit.register(gc.freeze)  # at the end a last search for garbage among all of torch's objects would take a second
@@ -49,7 +71,7 @@ def main() -> None:
         no_args_is_help=True,
         pretty_exceptions_enable=False,
     )
-    # An ordinary `kill`, or a terminal that is closed, ends the program as Ctrl-C does: what was staged is taken away.
+    # An ordinary `kill`, or a terminal that is closed, ends the program as Ctrl-C does: staged files are removed.
     for number in stop_signals():
         signal.signal(number, lambda number, _: sys.exit(128 + number))
     warnings.formatwarning = _sentence_for(TrainingWarning, warnings.formatwarning)

@@ -15,7 +15,7 @@ T = TypeVar("T")
 class Renewable(Generic[T]):
     """Opens the resource at its first use, and again after a fork or a `renew`. Threads can share it.
 
-    open: makes the resource. close: ends it, as soon as it is replaced or closed and its last user has left.
+    open_resource: makes it. close_resource: ends it, once it is replaced or closed and its last user has left.
 
     A process that was forked must not touch what its parent opened: both would read from one socket, and get each
     other's answers. So the child forgets it without closing it.

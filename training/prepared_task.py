@@ -57,7 +57,7 @@ class PreparedTask:
         self.targets = [target_of(example, self.kind, data.labels) for example in self.examples["train"]]
 
     def states(self, split: Split, tap: int) -> HiddenStates:
-        """The hidden states at a tap, for the texts of one split: stored ones, as far as there are."""
+        """The hidden states at a tap, for the texts of one split: stored ones where they exist."""
         below = max((stored for of, stored in self.stored if of == split and stored <= tap), default=None)
         if below is None:
             return ComputedStates(Trunk(self.encoder, [tap]).to(self.device))

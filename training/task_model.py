@@ -10,12 +10,12 @@ from training.batches import Inputs
 from training.encoder import Encoder
 from training.model import Branch, Trunk, additive_mask, new_branch
 
-# inputs -> hidden states at one tap, float32 [B, T, H]; what stands at padding is of no account
+# inputs -> hidden states at one tap, float32 [B, T, H]; values at padding are arbitrary
 HiddenStates = Callable[[Inputs], torch.Tensor]
 
 
 class ComputedStates:
-    """Runs the trunk up to its deepest tap, each time anew."""
+    """Runs the trunk up to its deepest tap, every time."""
 
     def __init__(self, trunk: Trunk) -> None:
         self.trunk = trunk

@@ -43,7 +43,7 @@ def fine_tune_branch(
 ) -> tuple[Branch, Fit]:
     """Trains a teacher: the encoder's top `layers` layers and a new head, tap = N - layers.
 
-    Raises TrainingError if `layers` leaves no trunk, NotFiniteError if the loss is no number.
+    Raises TrainingError if `layers` leaves no trunk, NotFiniteError if the loss is NaN or infinite.
     """
     tap = teacher_tap(task.encoder, layers)
     torch.manual_seed(hyper.seed)

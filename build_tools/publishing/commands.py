@@ -101,7 +101,7 @@ def rollback(
     repository: RepositoryFolder = REPOSITORY,
     url: Url = None,
     live: Annotated[
-        bool, typer.Option("--live", help="Undo the live version even if a router has just withdrawn the canary.")
+        bool, typer.Option("--live", help="Undo the live version even if the last change was a withdrawn canary.")
     ] = False,
 ) -> None:
     """End a task's canary or shadow; without one, make its previous version live again."""

@@ -22,8 +22,8 @@ def rollback(
 
     The previous version stays loaded, so it answers at once. What killed commands have left is not mended here, because
     somebody is waiting.
-    also_after_withdrawal: take back the live version although a router has just withdrawn the canary.
-    Raises BuildError if there is no version to go back to, if a router has just withdrawn the canary, or if the version
+    also_after_withdrawal: undo the live version even if the last change was a router that withdrew the canary.
+    Raises BuildError if there is no version to go back to, if the last change was a withdrawn canary, or if the version
     is live but a later step fails.
     """
     with ServedRepository.locked(repository, server, report) as served:

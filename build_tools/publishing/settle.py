@@ -16,7 +16,7 @@ TOKENIZER_VERSION = 1
 def settle(served: ServedRepository) -> None:
     """Completes or undoes what killed commands have left, and removes what nothing can come back to.
 
-    Publish begins and retire ends with it. Promote and rollback do without, because somebody is waiting for them.
+    Publish and serve begin with it, retire ends with it. Promote and rollback skip it, because somebody waits for them.
     """
     remove_dead_staging(served.folder)
     remove_staged_files(served.folder)

@@ -48,8 +48,8 @@ def choose_resources(
     """Chooses what is None by the number of cores that this process may use.
 
     Few cores are used best by many branches of one thread each: no thread waits for another one of its branch. The
-    trunk has more threads, because a request's branches wait for it. One model more computes than the cores suffice
-    for, because a model that has just finished is idle for some tenths of a millisecond (docs/experiments.md).
+    trunk has more threads, because a request's branches wait for it. One more model computes than there are
+    cores for, because a model that has just finished is idle for some tenths of a millisecond (docs/experiments.md).
     Raises ServeError for fewer than one thread or model, or for a negative cache.
     """
     for option, value, least in (

@@ -77,7 +77,10 @@ class TritonServer:
         if self._process is not None:
             raise ServeError(f"the server of {self.repository} is already running as process {self.pid}")
         if not self.repository.is_dir():
-            raise ServeError(f"there is no model repository {self.repository}")
+            raise ServeError(
+                f"there is no model repository {self.repository}: run espalier build first, or give its folder as "
+                "--repository"
+            )
         distribution = find_distribution()
         self._address = ipv4_address(self._host)
         self._ports = settle_ports(self._address, self._wanted_ports)

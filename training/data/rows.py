@@ -63,7 +63,7 @@ def _label(row: Row, kind: Kind, where: str) -> Label:
         raise TrainingError(
             f"{where}: `label` must be a name or an integer, not {_shown(label)}; --kind names a kind of other labels."
         )
-    name = str(label).strip()  # blanks around a name are nobody's intention, and CSV has none
+    name = str(label).strip()  # blanks around a name are unintended; CSV strips them too
     if not name:
         raise TrainingError(f"{where}: `label` is empty: give it a name or remove the row.")
     return name

@@ -16,7 +16,7 @@ class RefusedRequestError(ValueError):
 # could take all memory of a router that serves other callers too.
 MOST_CHARACTERS = 100_000
 
-# Triton's dynamic batcher joins only requests of equal shape, so lengths are rounded up to a few buckets.
+# A runtime prepares kernels for each shape, so lengths are rounded up to a few buckets.
 LENGTH_BUCKETS = (8, 16, 24, 32, 48, 64, 96, 128, 192, 256, 384, 512)
 
 
