@@ -42,7 +42,9 @@ def find_distribution() -> Distribution:
         raise ServeError(f"nvidia-pytriton is installed without a tritonserver: no {distribution.tritonserver}")
     if not distribution.python_stub.is_file():
         known = ", ".join(sorted(folder.name for folder in distribution.python_stub.parent.parent.iterdir()))
-        raise ServeError(f"nvidia-pytriton has no Python backend for Python {python}, only for {known}: use one of these")
+        raise ServeError(
+            f"nvidia-pytriton has no Python backend for Python {python}, only for {known}: use one of these"
+        )
     _refuse_numpy_2()
     return distribution
 
@@ -53,4 +55,6 @@ def _refuse_numpy_2() -> None:
     except PackageNotFoundError as error:
         raise ServeError("serving needs the package numpy: install espalier with its extra 'serving'") from error
     if int(numpy.split(".")[0]) >= 2:
-        raise ServeError(f"numpy {numpy} is installed, but Triton's Python backend needs numpy below 2: run pip install 'numpy<2'")
+        raise ServeError(
+            f"numpy {numpy} is installed, but Triton's Python backend needs numpy below 2: run pip install 'numpy<2'"
+        )
