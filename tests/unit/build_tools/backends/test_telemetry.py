@@ -17,7 +17,7 @@ SEGMENTS = ["openvino_segment", "onnxruntime_segment", "gelu"]
         *(f"import build_tools.backends.espalier_backend.{name}" for name in SEGMENTS),
         *(f"import espalier_backend.{name}" for name in SEGMENTS),  # as a stub imports them
         "from build_tools.precision import graph",
-        "from build_tools.precision import available; available._has_bf16()",
+        "from build_tools.precision import hardware; hardware._has_bf16()",
         "import espalier, sys; sys.argv = ['espalier', '--help']\n"
         "try: espalier.main()\n"
         "except SystemExit: pass\n"
