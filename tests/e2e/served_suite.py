@@ -1,8 +1,12 @@
 """The suite that the end-to-end tests serve: trained here, small, on the sample data and on real data."""
 
 import os
+from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
+from multiprocessing import get_context
 from pathlib import Path
+
+import torch
 
 from build_tools.build.builder import build
 from training.checkpoint import Checkpoint, load_checkpoint, save_checkpoint
@@ -53,17 +57,21 @@ def train_and_build(root: Path) -> Suite:
     if DATA.is_dir():
         tasks |= REAL_TASKS
         folders |= {task: DATA / task for task in REAL_TASKS}
-    encoder = load_encoder()
-    checkpoints = {}
-    for task, (teacher_layers, student_layers, rows) in tasks.items():
-        dev_rows = REAL_DEV_ROWS if task in REAL_TASKS else None
-        data = load_task(str(folders[task]), train_rows=rows, dev_rows=dev_rows)
-        hyper = HyperParameters(learning_rate=3e-4, batch_size=16, epochs=1)
-        trained = fine_tune(data, task, encoder, teacher_layers, hyper)
-        if student_layers is not None:
-            trained = distill(trained, data, encoder, student_layers, hyper)
-        checkpoints[task] = root / "checkpoints" / task
-        save_checkpoint(checkpoints[task], trained)
+    checkpoints = {task: root / "checkpoints" / task for task in tasks}
+    # A task per core, with one thread each, as demo.sh trains them.
+    with ProcessPoolExecutor(2, get_context("spawn"), initializer=torch.set_num_threads, initargs=(1,)) as pool:
+        list(pool.map(_train, tasks, (folders[task] for task in tasks), tasks.values(), checkpoints.values()))
     repository = root / "repository"
     build(list(checkpoints.values()), repository)
-    return Suite(repository, folders, checkpoints, encoder)
+    return Suite(repository, folders, checkpoints, load_encoder())
+
+
+def _train(task: str, folder: Path, shape: tuple[int, int | None, int], checkpoint: Path) -> None:
+    teacher_layers, student_layers, rows = shape
+    encoder = load_encoder()
+    data = load_task(str(folder), train_rows=rows, dev_rows=REAL_DEV_ROWS if task in REAL_TASKS else None)
+    hyper = HyperParameters(learning_rate=3e-4, batch_size=16, epochs=1)
+    trained = fine_tune(data, task, encoder, teacher_layers, hyper)
+    if student_layers is not None:
+        trained = distill(trained, data, encoder, student_layers, hyper)
+    save_checkpoint(checkpoint, trained)

@@ -17,7 +17,7 @@ README = (ROOT / "README.md").read_text(encoding="utf-8")
 QUICK = {
     "finetune": "--epochs 1 --train-rows 64",
     "distill": "--epochs 1 --train-rows 64",
-    "search": "--epochs 1-1 --train-rows 64 --dev-rows 64",
+    "search": "--epochs 1-1 --train-rows 64 --dev-rows 64 --teacher-layers 2-3 --student-layers 1-1",
     "joint": "--epochs 1-1 --train-rows 64 --dev-rows 64",
     "report": "--no-errors",
 }

@@ -24,10 +24,12 @@ def server(served_repository: Path) -> Iterator[TritonServer]:
 
 
 @pytest.fixture
-def proxy(server: TritonServer, monkeypatch: pytest.MonkeyPatch) -> BreakableProxy:
+def proxy(server: TritonServer, monkeypatch: pytest.MonkeyPatch) -> Iterator[BreakableProxy]:
     monkeypatch.setattr(running_server, "_SECONDS", 1.0)
     monkeypatch.setattr(running_server, "_PROBE_SECONDS", 1.0)
-    return BreakableProxy(server.grpc_url)
+    made = BreakableProxy(server.grpc_url)
+    yield made
+    made.go_down()  # the server waits for open connections before it ends
 
 
 def test_a_question_on_a_connection_lost_in_silence_is_asked_again(proxy):
