@@ -1,5 +1,6 @@
 """The real perf_analyzer against the running server."""
 
+import contextlib
 import csv
 import json
 import signal
@@ -19,7 +20,9 @@ from clients.load_test.measure import measure
 from clients.load_test.protocol import MODELS, Protocol
 
 ROOT = Path(__file__).resolve().parents[2]
-PROGRAM = [sys.executable, "-c", "import espalier; espalier.main()", "load-test"]
+# A shell has programs in the background ignore Ctrl-C, and the tests themselves may run there.
+START = "import signal; signal.signal(signal.SIGINT, signal.default_int_handler); import espalier; espalier.main()"
+PROGRAM = [sys.executable, "-c", START, "load-test"]
 
 
 @pytest.fixture(scope="module")
@@ -93,6 +96,7 @@ def test_ctrl_c_ends_perf_analyzer_too(server: TritonServer, suite: Suite, tmp_p
         [*PROGRAM, texts, "--url", server.grpc_url, "--seconds", "60", "--output", str(tmp_path)],
         cwd=ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
     )  # fmt: skip
+    children: list[psutil.Process] = []
     try:
         deadline = time.monotonic() + 60
         while not (children := psutil.Process(running.pid).children()):
@@ -104,5 +108,7 @@ def test_ctrl_c_ends_perf_analyzer_too(server: TritonServer, suite: Suite, tmp_p
         assert running.wait(10) != 0
         assert not children[0].is_running()
     finally:
-        running.kill()
+        for process in (running, *children):  # a load that goes on would spoil the tests after this one
+            with contextlib.suppress(psutil.NoSuchProcess):
+                process.kill()
         running.wait()
