@@ -2,8 +2,10 @@
 
 import copy
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
+
+from espalier_errors import EspalierError
 
 DEEP = 100_000
 
@@ -86,3 +88,16 @@ def _inner(document: Any, path: tuple[Any, ...]) -> Any:
     for key in path[:-1]:
         document = document[key]
     return document
+
+
+def sentence_of(call: Callable[[], object]) -> str | None:
+    """Returns the sentence of its error, or None if the call went well. Any other exception fails the test."""
+    try:
+        call()
+    except (EspalierError, OSError) as error:
+        sentence = str(error)
+    else:
+        return None
+    assert sentence
+    assert "\n" not in sentence
+    return sentence

@@ -3,16 +3,15 @@
 import hashlib
 import json
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
-from file_damages import CONTENTS, changed, cut
+from file_damages import CONTENTS, changed, cut, sentence_of
 from finished_search import write_search
 from typer.testing import CliRunner
 
-from espalier_errors import EspalierError
 from training.baselines.joint_result import JointResult, read_joint_result, write_joint_result
 from training.checkpoint import GOLDEN, RECORD, TOKENIZER, WEIGHTS, Checkpoint, load_checkpoint, record_sha256
 from training.checkpoint import save_checkpoint as save
@@ -26,26 +25,13 @@ from training.selection.suite_file import read_suite
 pytestmark = pytest.mark.filterwarnings("ignore::training.errors.TrainingWarning")
 
 
-def run(call: Callable[[], object]) -> str | None:
-    """Returns the sentence, or None if the call went well. Any other exception fails the test."""
-    try:
-        call()
-    except (EspalierError, OSError) as error:
-        sentence = str(error)
-    else:
-        return None
-    assert sentence
-    assert "\n" not in sentence
-    return sentence
-
-
 def run_verb(*arguments: object) -> str | None:
     def call() -> None:
         result = CliRunner().invoke(app, [str(argument) for argument in arguments])
         if result.exception is not None and not isinstance(result.exception, SystemExit):
             raise result.exception
 
-    return run(call)
+    return sentence_of(call)
 
 
 def contents_for(file: Path) -> Iterator[bytes]:
@@ -83,8 +69,8 @@ def test_data(suffix: str, kind: Kind | None, tmp_path: Path) -> None:
     file = tmp_path / f"train{suffix}"
     for content in contents_for(file):
         file.write_bytes(content)
-        run(lambda: load_task(str(tmp_path), kind))
-        run(lambda: read_examples(file, kind or Kind.CLASSIFICATION, ("x", "y")))
+        sentence_of(lambda: load_task(str(tmp_path), kind))
+        sentence_of(lambda: read_examples(file, kind or Kind.CLASSIFICATION, ("x", "y")))
 
 
 @pytest.mark.parametrize("kind", [None, *Kind])
@@ -99,7 +85,7 @@ def test_values_in_data(kind: Kind | None, tmp_path: Path) -> None:
         (tmp_path / "dev.jsonl").write_text(json.dumps(row) + "\n")
         for other in changed(row):
             (tmp_path / "train.jsonl").write_text(f"{json.dumps(row)}\n{json.dumps(other)}\n")
-            message = run(lambda: load_task(str(tmp_path), kind))
+            message = sentence_of(lambda: load_task(str(tmp_path), kind))
             assert message is None or len(message) < 700
 
 
@@ -126,13 +112,13 @@ def test_task_file(tmp_path: Path) -> None:
         (tmp_path / f"{split}.jsonl").write_text(rows)
     file = tmp_path / "task.json"
     file.write_text(json.dumps(good))
-    assert run(lambda: load_task(str(tmp_path))) is None
+    assert sentence_of(lambda: load_task(str(tmp_path))) is None
     for content in [*contents_for(file), *(json.dumps(other).encode() for other in changed(good))]:
         file.write_bytes(content)
-        run(lambda: load_task(str(tmp_path)))
+        sentence_of(lambda: load_task(str(tmp_path)))
     file.unlink()
     file.mkdir()
-    assert run(lambda: load_task(str(tmp_path))) is not None
+    assert sentence_of(lambda: load_task(str(tmp_path))) is not None
 
 
 @pytest.mark.parametrize("name", ["train.jsonl", "dev.jsonl"])
@@ -152,7 +138,7 @@ def test_checkpoint(name: str, with_hashes: bool, checkpoint: Path, tmp_path: Pa
         (folder / name).write_bytes(content)
         if with_hashes and name != RECORD:
             rehash(folder)
-        message = run(lambda: load_checkpoint(folder))
+        message = sentence_of(lambda: load_checkpoint(folder))
         assert message is not None or (with_hashes and name in (TOKENIZER, WEIGHTS)), number
     (folder / name).unlink()
     (folder / name).mkdir()
@@ -166,7 +152,7 @@ def test_values_in_the_record_of_a_checkpoint(checkpoint: Path, tmp_path: Path) 
         if isinstance(other, dict):
             other["sha256"] = record_sha256(other)
         (folder / RECORD).write_text(json.dumps(other))
-        run(lambda: load_checkpoint(folder))
+        sentence_of(lambda: load_checkpoint(folder))
 
 
 def test_values_in_the_golden_examples_of_a_checkpoint(checkpoint: Path, tmp_path: Path) -> None:
@@ -175,7 +161,7 @@ def test_values_in_the_golden_examples_of_a_checkpoint(checkpoint: Path, tmp_pat
     for other in changed({"text": first["text"], "logits": first["logits"][:1]}):
         (folder / GOLDEN).write_text(json.dumps(other) + "\n")
         rehash(folder)
-        run(lambda: load_checkpoint(folder))
+        sentence_of(lambda: load_checkpoint(folder))
 
 
 @pytest.mark.parametrize("name", ["config.json", "tokenizer.json", "model.safetensors", "tokenizer_config.json"])
@@ -184,10 +170,10 @@ def test_encoder(name: str, encoder_folder: Path, tmp_path: Path) -> None:
     (folder / "tokenizer_config.json").write_text('{"tokenizer_class": "BertTokenizer", "do_lower_case": true}')
     for content in list(contents_for(folder / name)):
         (folder / name).write_bytes(content)
-        run(lambda: load_encoder(str(folder)))
+        sentence_of(lambda: load_encoder(str(folder)))
     (folder / name).unlink()
     (folder / name).mkdir()
-    run(lambda: load_encoder(str(folder)))
+    sentence_of(lambda: load_encoder(str(folder)))
 
 
 def test_values_in_the_config_of_an_encoder(encoder_folder: Path, tmp_path: Path) -> None:
@@ -197,7 +183,7 @@ def test_values_in_the_config_of_an_encoder(encoder_folder: Path, tmp_path: Path
     for key in kept:
         for value in (None, True, -1, 0, 10**400, 0.5, "x", [], {}, [None]):
             (folder / "config.json").write_text(json.dumps(good | {key: value}))
-            run(lambda: load_encoder(str(folder)))
+            sentence_of(lambda: load_encoder(str(folder)))
 
 
 def test_results_of_searches(tmp_path: Path) -> None:
@@ -206,7 +192,7 @@ def test_results_of_searches(tmp_path: Path) -> None:
     good = json.loads(file.read_text())
     for content in contents_for(file):
         file.write_bytes(content)
-        assert run(lambda: read_result(folder)) is not None
+        assert sentence_of(lambda: read_result(folder)) is not None
     for other in changed(good):
         file.write_text(json.dumps(other))
         run_verb("select", folder, "--json")
@@ -230,7 +216,7 @@ def test_joint_result(tmp_path: Path) -> None:
     good = json.loads(file.read_text())
     for content in [*contents_for(file), *(json.dumps(other).encode() for other in changed(good))]:
         file.write_bytes(content)
-        run(lambda: read_joint_result(tmp_path))
+        sentence_of(lambda: read_joint_result(tmp_path))
 
 
 def test_suite_file(tmp_path: Path) -> None:
@@ -238,11 +224,11 @@ def test_suite_file(tmp_path: Path) -> None:
     good: dict[str, Any] = {"format_version": 2, "threshold": 1.0, "tasks": {"intent": entry}}
     file = tmp_path / "suite.json"
     file.write_text(json.dumps(good))
-    assert run(lambda: read_suite(file)) is None
+    assert sentence_of(lambda: read_suite(file)) is None
     for content in [*contents_for(file), *(json.dumps(other).encode() for other in changed(good))]:
         file.write_bytes(content)
-        run(lambda: read_suite(file))
-    assert run(lambda: read_suite(tmp_path)) is not None
+        sentence_of(lambda: read_suite(file))
+    assert sentence_of(lambda: read_suite(tmp_path)) is not None
 
 
 def test_scores(tmp_path: Path) -> None:

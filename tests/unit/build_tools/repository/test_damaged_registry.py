@@ -1,16 +1,14 @@
 """Whatever stands in registry.json, manifest.json or audit.jsonl, reading it is one sentence and never a traceback."""
 
 import json
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from file_damages import CONTENTS, changed, cut
+from file_damages import CONTENTS, changed, cut, sentence_of
 
 from build_tools.repository.audit import AUDIT_LOG, last_withdrawal
 from build_tools.repository.manifest import MANIFEST, read_manifest
 from build_tools.repository.registry import REGISTRY, read_registry
-from espalier_errors import EspalierError
 
 _ORIGIN = {
     "checkpoint": "c",
@@ -43,19 +41,6 @@ GOOD = {
 }
 
 
-def run(call: Callable[[], object]) -> str | None:
-    """Returns the sentence, or None if the call went well. Any other exception fails the test."""
-    try:
-        call()
-    except (EspalierError, OSError) as error:
-        sentence = str(error)
-    else:
-        return None
-    assert sentence
-    assert "\n" not in sentence
-    return sentence
-
-
 def use_registry(repository: Path) -> None:
     registry = read_registry(repository)
     json.dumps(registry.model_dump(mode="json"))
@@ -70,16 +55,16 @@ def use_registry(repository: Path) -> None:
 def test_registry(tmp_path: Path) -> None:
     file = tmp_path / REGISTRY
     file.write_text(json.dumps(GOOD))
-    assert run(lambda: use_registry(tmp_path)) is None
+    assert sentence_of(lambda: use_registry(tmp_path)) is None
     for content in [*CONTENTS.values(), *cut(json.dumps(GOOD).encode())]:
         file.write_bytes(content)
-        run(lambda: use_registry(tmp_path))
+        sentence_of(lambda: use_registry(tmp_path))
     for other in changed(GOOD):
         file.write_text(json.dumps(other))
-        run(lambda: use_registry(tmp_path))
+        sentence_of(lambda: use_registry(tmp_path))
     file.unlink()
     file.mkdir()
-    assert run(lambda: read_registry(tmp_path)) is not None
+    assert sentence_of(lambda: read_registry(tmp_path)) is not None
 
 
 @pytest.mark.parametrize("name", [MANIFEST, AUDIT_LOG])
@@ -88,13 +73,13 @@ def test_manifest_and_audit_log(name: str, tmp_path: Path) -> None:
     file = tmp_path / name
     for content in [*CONTENTS.values(), *cut(json.dumps(good).encode())]:
         file.write_bytes(content)
-        run(lambda: read_manifest(tmp_path))
-        assert run(lambda: last_withdrawal(tmp_path, "intent")) is None
+        sentence_of(lambda: read_manifest(tmp_path))
+        assert sentence_of(lambda: last_withdrawal(tmp_path, "intent")) is None
     for other in changed(good):
         file.write_text(json.dumps(other))
-        run(lambda: read_manifest(tmp_path))
-        assert run(lambda: last_withdrawal(tmp_path, "intent")) is None
+        sentence_of(lambda: read_manifest(tmp_path))
+        assert sentence_of(lambda: last_withdrawal(tmp_path, "intent")) is None
     file.unlink()
     file.mkdir()
-    run(lambda: read_manifest(tmp_path))
-    run(lambda: last_withdrawal(tmp_path, "intent"))
+    sentence_of(lambda: read_manifest(tmp_path))
+    sentence_of(lambda: last_withdrawal(tmp_path, "intent"))
