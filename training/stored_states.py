@@ -6,6 +6,7 @@ import warnings
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 from typing import BinaryIO
 
@@ -13,7 +14,7 @@ import numpy as np
 import torch
 from filelock import FileLock
 
-from training.batches import Inputs, make_inputs
+from training.batches import Inputs, groups_by_length, make_inputs
 from training.errors import TrainingWarning
 from training.model import Trunk
 from training.prepared_task import PreparedTask, Split
@@ -42,7 +43,7 @@ class StoredStates:
         self.device = device
         self.starts = np.zeros(len(tokens), dtype=np.int64)
         start = 0
-        for row in _by_length(tokens):
+        for row in chain.from_iterable(groups_by_length(tokens, BATCH)):  # as _compute writes them
             self.starts[row] = start
             start += len(tokens[row].ids)
         self.lengths = np.array([len(one.ids) for one in tokens])
@@ -127,14 +128,12 @@ def _compute(task: PreparedTask, split: Split, taps: Sequence[int], folder: Path
         return
     trunk = Trunk(task.encoder, taps).to(task.device)
     tokens = task.tokens[split]
-    order = _by_length(tokens)
     parts = {tap: _path(folder, split, tap).with_suffix(".part") for tap in taps}
     files: dict[int, BinaryIO] = {}
     try:
         for tap in taps:
             files[tap] = parts[tap].open("wb")
-        for start in range(0, len(order), BATCH):
-            rows = order[start : start + BATCH]
+        for rows in groups_by_length(tokens, BATCH):
             inputs = make_inputs(tokens, rows).to(task.device)
             outputs = trunk(inputs.input_ids, inputs.attention_mask, inputs.token_type_ids)
             real = inputs.attention_mask.bool()
@@ -161,7 +160,3 @@ def _lock(folder: Path) -> FileLock:
 
 def _path(folder: Path, split: Split, tap: int) -> Path:
     return folder / f"{split}_hidden_{tap}.f16"
-
-
-def _by_length(tokens: Sequence[Tokens]) -> list[int]:
-    return sorted(range(len(tokens)), key=lambda row: len(tokens[row].ids))

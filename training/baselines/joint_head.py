@@ -5,7 +5,7 @@ from itertools import accumulate
 import torch
 from torch.nn.utils.rnn import pad_sequence
 
-from training.batches import Inputs, make_inputs
+from training.batches import Inputs, groups_by_length, make_inputs
 from training.encoder import Encoder
 from training.hyper_parameters import HyperParameters
 from training.kinds import Kind
@@ -28,9 +28,7 @@ class HeadStates:
         self.lengths = [len(one.ids) if task.kind is Kind.TAGGING else 1 for one in tokens]
         self.starts = list(accumulate(self.lengths, initial=0))
         self.memory = torch.empty(self.starts[-1], task.encoder.config["hidden_size"], dtype=torch.float16)
-        by_length = sorted(range(len(tokens)), key=lambda row: len(tokens[row].ids))
-        for begin in range(0, len(tokens), BATCH):
-            rows = by_length[begin : begin + BATCH]
+        for rows in groups_by_length(tokens, BATCH):
             hidden = compute(make_inputs(tokens, rows).to(self.device)).to("cpu", torch.float16)
             for place, row in enumerate(rows):
                 self._of(row).copy_(hidden[place, : self.lengths[row]])
