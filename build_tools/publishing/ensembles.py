@@ -3,10 +3,9 @@
 from tritonclient.grpc import model_config_pb2 as pb
 
 from build_tools.publishing.served_repository import ServedRepository
+from build_tools.repository.names import FIRST_VERSION
 from build_tools.repository.staging import staging_folder
 from build_tools.repository.triton_config import config_sha256, ensemble_config, write_config
-
-ENSEMBLE_VERSION = 1
 
 
 def settle_ensemble(served: ServedRepository, task: str) -> None:
@@ -18,15 +17,15 @@ def settle_ensemble(served: ServedRepository, task: str) -> None:
     if not (served.folder / task).exists():
         _make_ensemble(served, task, wanted)
     served.put_config(served.folder / task / "config.pbtxt", wanted)
-    if ENSEMBLE_VERSION not in served.loaded.get(task, []) or not _is_loaded(served, task, wanted):
-        served.load(task, [ENSEMBLE_VERSION])
+    if int(FIRST_VERSION) not in served.loaded.get(task, []) or not _is_loaded(served, task, wanted):
+        served.load(task, [int(FIRST_VERSION)])
 
 
 def _make_ensemble(served: ServedRepository, task: str, config: pb.ModelConfig) -> None:
     """Moves a whole folder in with one rename: Triton does not start with a model that has no config."""
     served.announce({f"{task}/config.pbtxt": config_sha256(config)})
     with staging_folder(served.folder) as staged:
-        (staged / task / str(ENSEMBLE_VERSION)).mkdir(parents=True)  # Triton requires the folder, though it is empty
+        (staged / task / FIRST_VERSION).mkdir(parents=True)  # Triton requires the folder, though it is empty
         write_config(staged / task, config)
         (staged / task).rename(served.folder / task)
 

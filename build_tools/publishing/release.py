@@ -8,10 +8,10 @@ from build_tools.publishing.progress import Progress
 from build_tools.publishing.registry_transitions import next_version, published
 from build_tools.publishing.served_graph import ServedGraph
 from build_tools.publishing.served_repository import ServedRepository
-from build_tools.publishing.settle import TOKENIZER_VERSION, follow_registry
+from build_tools.publishing.settle import follow_registry
 from build_tools.publishing.staged_version import StagedVersion
 from build_tools.repository.audit import log_action
-from build_tools.repository.names import branch_name, examples_file
+from build_tools.repository.names import FIRST_VERSION, branch_name, examples_file
 from build_tools.repository.registry import CanaryTerms, VersionEntry, version_entry
 from build_tools.repository.triton_config import NEWEST
 
@@ -67,7 +67,7 @@ def _version_entry(staged: StagedVersion, served: ServedRepository) -> VersionEn
 def _load(staged: StagedVersion, served: ServedRepository, version: VersionEntry, number: int) -> None:
     """Loads the new version beside the loaded ones, none of which is loaded again."""
     for name in staged.tokenizers:
-        served.load(name, [TOKENIZER_VERSION])
+        served.load(name, [int(FIRST_VERSION)])
     if staged.trunk is not None:
         served.load(staged.plan.name, [staged.plan.entry.version])
     served.hold_also(version.model, number)

@@ -5,12 +5,11 @@ from build_tools.publishing.orphans import remove_orphans
 from build_tools.publishing.registry_transitions import tidied
 from build_tools.publishing.served_repository import ServedRepository
 from build_tools.repository.manifest import forget_missing
+from build_tools.repository.names import FIRST_VERSION
 from build_tools.repository.registry import Registry
 from build_tools.repository.staging import remove_dead_staging
 from build_tools.repository.triton_config import trunk_config
 from training.atomic_write import remove_staged_files
-
-TOKENIZER_VERSION = 1
 
 
 def settle(served: ServedRepository) -> None:
@@ -63,4 +62,4 @@ def _settle_trunk(served: ServedRepository, name: str) -> None:
         served.load(name, [trunk.version])
     for tokenizer in trunk.tokenizers:
         if tokenizer not in served.loaded:
-            served.load(tokenizer, [TOKENIZER_VERSION])
+            served.load(tokenizer, [int(FIRST_VERSION)])
