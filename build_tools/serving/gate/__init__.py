@@ -1,0 +1,1 @@
+"""The gate: what clients reach. It checks and rebuilds each request and asks Triton, which listens on loopback."""
