@@ -39,13 +39,13 @@ def choose_exposure(
     tls = None if tls_cert is None or tls_key is None else Tls(certificate=tls_cert, key=tls_key, client_ca=client_ca)
     lines = []
     if not _only_this_machine(host):
-        missing = [*_missing_tls(tls), *_missing_identity(keys, client_ca)]
-        if missing and not insecure:
+        open_to_others = [*_missing_tls(tls), *_missing_identity(keys, client_ca)]
+        if open_to_others and not insecure:
             raise ServeError(
-                f"--host {host} lets other machines ask, and {' and '.join(what for what, _ in missing)}: give "
-                f"{' and '.join(option for _, option in missing)}, or --insecure if the network is trusted"
+                f"--host {host} lets other machines ask, and {' and '.join(what for what, _ in open_to_others)}: give "
+                f"{' and '.join(option for _, option in open_to_others)}, or --insecure if the network is trusted"
             )
-        lines += [f"INSECURE: other machines can ask, and {what}." for what, _ in missing]
+        lines += [f"INSECURE: other machines can ask, and {what}." for what, _ in open_to_others]
         lines.append("The metrics are open to every machine that reaches their port.")
     if keys is not None:
         lines.append(f"Clients need a key of {keys} (`espalier keys add` makes one).")

@@ -55,5 +55,5 @@ def test_half_of_what_tls_needs_is_named(options: dict[str, Path], named: str) -
 
 
 def test_a_host_that_does_not_exist_is_named() -> None:
-    with pytest.raises(ServeError, match="cannot listen on no-such-host.invalid"):
+    with pytest.raises(ServeError, match=r"cannot listen on no-such-host\.invalid"):
         choose_exposure("no-such-host.invalid")
