@@ -13,6 +13,7 @@ from build_tools.serving.gate.gate import Gate
 from build_tools.serving.gate.grpc_side import GrpcSide, server_options
 from build_tools.serving.gate.http_server import HttpServer
 from build_tools.serving.gate.http_side import make_app
+from build_tools.serving.gate.keys import KeyAccess
 from build_tools.serving.gate.metrics import GateMetrics
 from build_tools.serving.gate.observers import Observer
 from build_tools.serving.gate.readiness import Readiness
@@ -40,7 +41,7 @@ async def serve(settings: GateSettings) -> None:
         settings.limits,
         settings.repository,
         Readiness(settings.state),
-        OpenAccess(),
+        OpenAccess() if settings.keys is None else KeyAccess(settings.keys),
         BoundedAdmission(max(1, settings.limits.in_flight // settings.workers)),
         upstream,
     )

@@ -8,7 +8,6 @@ from tritonclient.grpc import service_pb2
 from tritonclient.grpc.aio import grpc
 
 from build_tools.serving.gate.refusal import Code, RefusedError
-from clients.failure import is_tritons
 
 SERVICE = "/inference.GRPCInferenceService/"
 # `tritonserver --grpc-restricted-protocol=GROUPS:espalier=KEY` takes the key from metadata of this name.
@@ -38,7 +37,8 @@ _CODES = {
 # A stream's errors carry no status. These words begin what a model's exception becomes; the others are refusals.
 _BROKE = re.compile(r"^Failed to process the request\(s\) for model|^in ensemble .*Failed to process")
 _LATER = re.compile(r"Exceeds maximum queue size|Server is stopping|imeout|is not ready|unavailable|unknown model")
-_TRANSPORT = re.compile(r"ipv[46]:|ocket|onnect|GOAWAY|recvmsg|RST_STREAM|triton-grpc-protocol")
+# gRPC's own words for a connection that is lost, which name addresses and keys.
+_LOST = re.compile(r"ipv[46]:|ocket|onnect|GOAWAY|recvmsg|RST_STREAM|triton-grpc-protocol")
 
 
 class Upstream:
@@ -109,7 +109,7 @@ def _refused(error: grpc.RpcError, seconds: float) -> RefusedError:
     status, sentence = error.code(), error.details() or ""
     if status is grpc.StatusCode.DEADLINE_EXCEEDED:
         return RefusedError(Code.UNAVAILABLE, f"the request's timeout of {seconds:g} s has passed.")
-    if status is grpc.StatusCode.UNAVAILABLE and not is_tritons(sentence) and _TRANSPORT.search(sentence):
+    if status is grpc.StatusCode.UNAVAILABLE and _LOST.search(sentence):
         return RefusedError(Code.UNAVAILABLE, "the server is being started again: ask again.", 1.0)
     return RefusedError(_CODES.get(status, Code.INTERNAL), _first_line(sentence))
 
