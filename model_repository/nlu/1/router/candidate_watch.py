@@ -36,7 +36,10 @@ class CandidateWatch:
                     # In a thread, because another process may be changing the repository for seconds, and callers must
                     # not wait for that.
                     threading.Thread(
-                        target=_log_and_withdraw, args=(self._repository, canary, reason), daemon=True
+                        target=_log_and_withdraw,
+                        args=(self._repository, canary, reason),
+                        name="withdrawal",
+                        daemon=True,
                     ).start()
 
 

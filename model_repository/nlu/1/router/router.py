@@ -5,6 +5,7 @@ from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+from router.breakers import Breakers
 from router.candidate_watch import CandidateWatch
 from router.candidates import Candidates
 from router.climb import Climb
@@ -33,6 +34,7 @@ class Router:
         self._cache = ResultCache(int(os.environ.get("ESPALIER_RESULT_CACHE_BYTES", "0")))
         self._durations = Durations()
         self._metrics = RouterMetrics(model)
+        self._breakers = Breakers(self._metrics)
         self._watch = CandidateWatch(repository, self._registry, self._metrics)
         # Triton's rate limiter decides which calls compute. One call more than compute at once waits there, ready to
         # start when another one ends.
@@ -49,6 +51,7 @@ class Router:
         A branch that fails yields an error for its task alone. Rows whose callers are gone may get no answer. Raises
         RuntimeError if the trunk fails.
         """
+        self._metrics.count_batch(len(rows))
         asked, known = self._cache.look_up(rows, registry)
         yield from known.items()
         plan = self._planner.plan(asked, registry)
@@ -56,9 +59,20 @@ class Router:
         for version, errors in plan.errors.items():
             if not registry.tasks[version.task].live.is_pair:  # else the live version could not have answered either
                 candidates.add(version, {}, errors=len(errors), seconds=None)
+            self._metrics.count_errors(version, len(errors), "invalid")
             yield version.task, error_answers(errors)
         if plan.encodings:
-            climb = Climb(asked, plan, self._trunk, self._calls, self._cache, self._durations, candidates)
+            climb = Climb(
+                asked,
+                plan,
+                self._trunk,
+                self._calls,
+                self._cache,
+                self._durations,
+                candidates,
+                self._breakers,
+                self._metrics,
+            )
             yield from climb.answers()
             self._metrics.count_tokens(climb.tokens, climb.padding)
         self._watch.take(candidates, asked, registry)
