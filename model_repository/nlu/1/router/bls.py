@@ -47,3 +47,8 @@ def failure(model: str, sentence: str) -> RuntimeError:
         if sign.search(sentence):
             return error(f"{model}: {sentence}")
     return RuntimeError(f"{model}: {sentence}")
+
+
+def is_loaded(model: str, version: int) -> bool:
+    """Returns whether Triton has this version of the model loaded. Its process may be dead all the same."""
+    return bool(pb_utils.is_model_ready(model_name=model, model_version=str(version)))

@@ -8,7 +8,8 @@ from pathlib import Path
 from router.canary_guard import CanaryGuard
 from router.candidates import Candidates
 from router.metrics import RouterMetrics
-from router.registry import Canary, Registry, RegistryFile
+from router.registry import Canary, Registry
+from router.registry_file import RegistryFile
 from router.row import Row
 from router.shadow_examples import ShadowExamples
 from router.withdrawal import withdraw
@@ -49,5 +50,5 @@ def _log_and_withdraw(repository: Path, canary: Canary, reason: str) -> None:
     log.warning("canary %d of %s is withdrawn: %s", version.number, version.task, reason)
     try:
         withdraw(repository, canary, reason)
-    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+    except Exception as error:  # a damaged registry.json can raise almost any
         log.warning("the withdrawal cannot be written down, so each router judges it by itself: %s", error)

@@ -13,6 +13,7 @@ from router.bls import NEWEST, infer
 from router.breakers import Breakers
 from router.candidates import Candidates
 from router.durations import Durations
+from router.hidden_name import hidden_name
 from router.length_groups import length_groups
 from router.metrics import RouterMetrics
 from router.padded_group import PaddedGroup
@@ -21,7 +22,7 @@ from router.registry import Version
 from router.result_cache import ResultCache
 from router.row import Row, TaskAnswers, error_answers
 from router.sequence_plan import SequencePlan
-from router.trunk import States, Trunk, hidden_name
+from router.trunk import States, Trunk
 from router.unavailable import NotAskedError, NotLoadedError, StoppingError, UnavailableError
 from router.work_group import WorkGroup
 

@@ -5,13 +5,15 @@ from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+from router.bls import NEWEST, is_loaded
 from router.breakers import Breakers
 from router.candidate_watch import CandidateWatch
 from router.candidates import Candidates
 from router.climb import Climb
 from router.durations import Durations
 from router.metrics import RouterMetrics
-from router.registry import Registry, RegistryFile
+from router.registry import Registry
+from router.registry_file import RegistryFile
 from router.result_cache import ResultCache
 from router.row import Row, TaskAnswers, error_answers
 from router.sequence_plan import SequencePlanner
@@ -28,12 +30,13 @@ class Router:
     def __init__(self, repository: Path, model: str) -> None:
         """model: the Triton model that this router answers for, `nlu` or `nlu_stream`."""
         self._serving_lock = hold_serving_lock(repository)
-        self._registry = RegistryFile(repository / "registry.json")
         self._planner = SequencePlanner(repository)
         self._trunk = Trunk.from_environment()
         self._cache = ResultCache(int(os.environ.get("ESPALIER_RESULT_CACHE_BYTES", "0")))
         self._durations = Durations()
         self._metrics = RouterMetrics(model)
+        self._registry = RegistryFile(repository, self._metrics, is_loaded)
+        self._latest: Registry | None = None
         self._breakers = Breakers(self._metrics)
         self._watch = CandidateWatch(repository, self._registry, self._metrics)
         # Triton's rate limiter decides which calls compute. One call more than compute at once waits there, ready to
@@ -42,8 +45,20 @@ class Router:
         self._calls = ThreadPoolExecutor(at_once, thread_name_prefix="call")
 
     def registry(self) -> Registry:
-        """Returns the present registry. Use the same one for a batch from beginning to end."""
-        return self._registry.read()
+        """Returns the present registry. Use the same one for a batch from beginning to end.
+
+        Raises UnavailableError if none has ever been fit to be served.
+        """
+        registry = self._registry.read()
+        if registry is not self._latest:
+            self._latest = registry
+            branches = {(version.model, version.number) for version in registry.versions}
+            self._breakers.keep(branches | {(trunk, NEWEST) for trunk in registry.tokenizers})
+        return registry
+
+    def close(self) -> None:
+        """Shows what was counted last. Call it once, when nothing is asked any more."""
+        self._metrics.close()
 
     def answer(self, rows: Sequence[Row], registry: Registry) -> Iterator[tuple[str, TaskAnswers]]:
         """Yields (task, its answers for some of the rows) as each branch is done; each row and task comes once.
