@@ -79,12 +79,12 @@ def _below(model: Path) -> Iterator[Path]:
 
 def _open_to_all(repository: Path) -> Iterator[str]:
     """Names what every user may change. In a folder with the sticky bit, as /tmp, they may not rename others' files."""
-    for folder in repository.resolve().parents:
-        mode = folder.stat().st_mode
+    for above in repository.resolve().parents:
+        mode = above.stat().st_mode
         if mode & stat.S_IWOTH and not mode & stat.S_ISVTX:
             yield (
-                f"every user may replace {repository}, because {folder} is open to all: run chmod o-w {folder}, or "
-                "move the repository."
+                f"every user may replace {repository}, because {above} is open to all: run chmod o-w {above}, or move "
+                "the repository."
             )
     for folder, folders, files in os.walk(repository):
         for path in (Path(folder), *(Path(folder, name) for name in (*folders, *files))):

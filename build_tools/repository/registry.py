@@ -171,6 +171,17 @@ class TrunkEntry(_Entry):
             )
         return size
 
+    @property
+    def limits(self) -> dict[str, int]:
+        """What requests to the trunk may hold: parameters of its config (request_check.py of our backends)."""
+        named = {
+            "most_tokens": "max_position_embeddings",
+            "input_ids_below": "vocab_size",
+            "token_type_ids_below": "type_vocab_size",
+        }
+        found = {limit: self.config.get(field) for limit, field in named.items()}
+        return {limit: value for limit, value in found.items() if isinstance(value, int) and value > 0}
+
     def tokenizer_for(self, version: VersionEntry) -> str:
         """Returns the tokenizer model that truncates at this version's maximum length."""
         return next(name for name, length in self.tokenizers.items() if length == version.max_length)

@@ -42,6 +42,15 @@ class MetricFamily:
         return SimpleNamespace(increment=lambda value: self.counts.update({key: self.counts[key] + value}))
 
 
+class TritonError(str):
+    INVALID_ARG = 3
+
+    def __new__(cls, message: str, code: int = 1) -> "TritonError":
+        error = super().__new__(cls, message)
+        error.code = code
+        return error
+
+
 def _tensor(request: Request, name: str) -> Tensor | None:
     return Tensor(name, request.tensors[name]) if name in request.tensors else None
 
@@ -55,7 +64,7 @@ def model_class(monkeypatch):
     triton = SimpleNamespace(
         Tensor=Tensor,
         InferenceResponse=_response,
-        TritonError=str,
+        TritonError=TritonError,
         TritonModelException=RuntimeError,
         MetricFamily=MetricFamily,
         get_input_tensor_by_name=_tensor,
@@ -69,7 +78,11 @@ def model_class(monkeypatch):
 def _arguments(folder: Path, file: str = "model.onnx", layers: tuple[int, ...] = (1, 2, 3)) -> dict[str, str]:
     config = {
         "default_model_filename": file,
-        "input": [{"name": "ids"}, {"name": "mask"}, {"name": "hidden_1"}],
+        "input": [
+            {"name": "ids", "data_type": "TYPE_INT64", "dims": ["-1"]},
+            {"name": "mask", "data_type": "TYPE_INT64", "dims": ["-1", "1"]},
+            {"name": "hidden_1", "data_type": "TYPE_FP32", "dims": ["-1", "8"]},
+        ],
         "output": [{"name": f"hidden_{layer}"} for layer in layers],
         "parameters": {"intra_op_thread_count": {"string_value": "1"}},
     }
