@@ -14,7 +14,7 @@ from clients.errors import SUSPECT_CONNECTION
 from clients.renewable import Renewable
 from clients.request import Request, single_request, split_requests
 from clients.terms import Terms
-from clients.transport import AsyncTransport, open_async_transport
+from clients.transport import AsyncTransport, load_transport, open_async_transport
 
 
 class AsyncClient:
@@ -25,6 +25,7 @@ class AsyncClient:
 
     def __init__(self, url: str = "localhost:8001", timeout: float = 30.0, bulk: bool = False) -> None:
         address, terms = parse_address(url), Terms(timeout, bulk)
+        load_transport(address)
         self._transport = Renewable[AsyncTransport](lambda: open_async_transport(address, terms), self._close_soon)
         self._home: tuple[int, asyncio.AbstractEventLoop] | None = None  # process and event loop of the first request
         self._closing: set[asyncio.Task[None]] = set()

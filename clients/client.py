@@ -13,7 +13,7 @@ from clients.errors import SUSPECT_CONNECTION
 from clients.renewable import Renewable
 from clients.request import Request, single_request, split_requests
 from clients.terms import Terms
-from clients.transport import Transport, open_transport
+from clients.transport import Transport, load_transport, open_transport
 
 
 class Client:
@@ -34,6 +34,7 @@ class Client:
 
     def __init__(self, url: str = "localhost:8001", timeout: float = 30.0, bulk: bool = False) -> None:
         address, terms = parse_address(url), Terms(timeout, bulk)
+        load_transport(address)
         self._transport = Renewable[Transport](lambda: open_transport(address, terms), lambda one: one.close())
 
     def predict(

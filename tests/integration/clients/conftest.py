@@ -1,4 +1,4 @@
-"""The faulty server of these tests, as a process of its own: a test that forks must not fork a server along."""
+"""The faulty server of these tests, as a process of its own: what breaks in it breaks no test."""
 
 import subprocess
 import sys
@@ -17,4 +17,4 @@ def addresses() -> Iterator[dict[str, str]]:
         assert server.stdout is not None
         grpc_port, http_port = server.stdout.readline().split()
         yield {"grpc": f"127.0.0.1:{grpc_port}", "http": f"http://127.0.0.1:{http_port}"}
-        server.communicate()
+        server.kill()
