@@ -65,7 +65,7 @@ def test_a_dead_process_or_a_server_that_starts_is_not_blamed_on_the_request_and
 
     assert type(told) is ServerUnavailable
     assert "ask again later" in str(told)
-    assert failure.is_tritons(sentence)
+    assert failure.is_servers(sentence)
 
 
 def test_unavailable_says_where_why_and_what_to_do() -> None:
