@@ -100,9 +100,13 @@ def _in_children(work: Callable[[int], Any], children: int = 4) -> list[Any]:
     processes = [FORK.Process(target=run, args=(number,)) for number in range(children)]
     for process in processes:
         process.start()
-    for process in processes:
-        process.join(30)
-        assert process.exitcode == 0, "a child hangs or died"
+    try:
+        for process in processes:
+            process.join(30)
+            assert process.exitcode == 0, "a child hangs or died"
+    finally:
+        for process in processes:
+            process.kill()
     return [results.get() for _ in processes]
 
 
