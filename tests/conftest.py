@@ -43,9 +43,12 @@ def _kill_children() -> list[psutil.Process]:
 
 
 def _ends_if_it_takes_too_long(item: pytest.Item) -> Iterator[None]:
-    watch = Timer(float(item.config.getini("timeout")) + AFTER_THE_LIMIT_SECONDS, _end, (item.config,))
+    given = item.config.getoption("timeout")
+    limit = float(item.config.getini("timeout") if given is None else given)
+    watch = Timer(limit + AFTER_THE_LIMIT_SECONDS, _end, (item.config,))
     watch.daemon = True
-    watch.start()
+    if limit:  # --timeout 0 is for debuggers
+        watch.start()
     try:
         return (yield)
     finally:
