@@ -9,6 +9,7 @@ from pydantic import BaseModel
 from build_tools.publishing.candidate_counts import candidate_counts
 from build_tools.publishing.running_server import Calls, RunningServer
 from build_tools.repository.audit import last_withdrawal, read_lines
+from build_tools.repository.control_key import read_control_key
 from build_tools.repository.names import examples_file
 from build_tools.repository.registry import Registry, TaskEntry
 
@@ -58,7 +59,7 @@ def read_status(repository: Path, registry: Registry, url: str | None, metrics_u
     calls: dict[tuple[str, int], Calls] | None = None
     loaded: dict[str, list[int]] | None = None
     if url:
-        with RunningServer(url) as server:
+        with RunningServer(url, read_control_key(repository)) as server:
             calls, loaded = server.calls(), server.ready_versions()
     candidates = candidate_counts(metrics_url) if metrics_url else None
     found = []
