@@ -36,14 +36,16 @@ class GrpcTransport:
 
     def infer(self, request: Request) -> list[bytes]:
         try:
-            response = self._stub.ModelInfer(self._calls.message("nlu", request), timeout=self._calls.timeout)
+            response = self._stub.ModelInfer(
+                self._calls.message("nlu", request), timeout=self._calls.timeout, metadata=_metadata(request)
+            )
         except grpc.RpcError as error:
             raise self._calls.failure(error) from None
         return _rows(request, response)
 
     def stream(self, request: Request) -> Generator[list[bytes], None, None]:
         call = self._stub.ModelStreamInfer(
-            iter([self._calls.message("nlu_stream", request)]), timeout=self._calls.timeout
+            iter([self._calls.message("nlu_stream", request)]), timeout=self._calls.timeout, metadata=_metadata(request)
         )
         events = _Events(self._calls, request)
         try:
@@ -71,14 +73,16 @@ class AsyncGrpcTransport:
 
     async def infer(self, request: Request) -> list[bytes]:
         try:
-            response = await self._stub.ModelInfer(self._calls.message("nlu", request), timeout=self._calls.timeout)
+            response = await self._stub.ModelInfer(
+                self._calls.message("nlu", request), timeout=self._calls.timeout, metadata=_metadata(request)
+            )
         except grpc.RpcError as error:
             raise self._calls.failure(error) from None
         return _rows(request, response)
 
     async def stream(self, request: Request) -> AsyncGenerator[list[bytes], None]:
         call = self._stub.ModelStreamInfer(
-            iter([self._calls.message("nlu_stream", request)]), timeout=self._calls.timeout
+            iter([self._calls.message("nlu_stream", request)]), timeout=self._calls.timeout, metadata=_metadata(request)
         )
         events = _Events(self._calls, request)
         try:
@@ -166,6 +170,10 @@ class _Events:
             raise self._error
         if not self._final:
             raise self._calls.cut_short()
+
+
+def _metadata(request: Request) -> tuple[tuple[str, str], ...]:
+    return tuple(request.headers.items())
 
 
 def _raw(column: Column) -> bytes:

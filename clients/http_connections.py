@@ -30,12 +30,14 @@ class HttpConnections:
             self._go_through(proxy, address)
 
     @contextmanager
-    def post(self, path: str, body: bytes) -> Iterator[HTTPResponse]:
+    def post(self, path: str, body: bytes, headers: dict[str, str]) -> Iterator[HTTPResponse]:
         """Yields the response to a POST with its body unread. A connection whose response was read is kept.
+
+        headers: beside those that every request has.
 
         Raises OSError or http.client.HTTPException if the request fails.
         """
-        connection, response = self._send(self._prefix + path, body)
+        connection, response = self._send(self._prefix + path, body, self._headers | headers)
         whole = False
         try:
             yield response
@@ -62,14 +64,14 @@ class HttpConnections:
             credentials = f"{unquote(parts.username)}:{unquote(parts.password or '')}"
             self._headers["Proxy-Authorization"] = f"Basic {b64encode(credentials.encode()).decode()}"
 
-    def _send(self, path: str, body: bytes) -> tuple[HTTPConnection, HTTPResponse]:
+    def _send(self, path: str, body: bytes, headers: dict[str, str]) -> tuple[HTTPConnection, HTTPResponse]:
         while True:
             connection = self._idle_connection()
             reused = connection is not None
             if connection is None:
                 connection = HTTPConnection(self._host, self._port, timeout=self._timeout)
             try:
-                connection.request("POST", path, body, self._headers)
+                connection.request("POST", path, body, headers)
                 return connection, connection.getresponse()
             except (ConnectionError, RemoteDisconnected):
                 connection.close()
