@@ -7,8 +7,8 @@ from build_tools.publishing.histogram import percentile
 from build_tools.publishing.metrics_page import MetricsPage
 
 # Written by model_repository/nlu/1/router/metrics.py and by the supervisor; see docs/observability.md.
-TEXTS = "espalier_task_texts_total"
-ERRORS = "espalier_task_errors_total"
+TEXTS = "espalier_texts_total"
+ERRORS = "espalier_errors_total"
 SECONDS = "espalier_branch_seconds_bucket"
 PROCESSES = "espalier_model_processes"
 MEMORY = "espalier_model_memory_bytes"

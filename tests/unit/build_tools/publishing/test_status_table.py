@@ -45,7 +45,7 @@ def test_a_task_is_one_line_under_titles(printed):
 
     titles = next(line for line in lines if line.strip().startswith("task"))
     assert " ".join(titles.split()) == "task live previous candidate loaded requests errors layers since by data"
-    assert " ".join(_row(lines)) == "intent 7 6 6, 7 1234 56 2026-01-02 03:04 somebody rows_of_may"
+    assert " ".join(_row(lines)) == "intent 7 6 6, 7 1234 56 - 2026-01-02 03:04 somebody rows_of_may"
 
 
 def test_what_is_not_known_is_a_dash(printed):

@@ -59,7 +59,7 @@ def shown(tmp_path, registry, monkeypatch):
 
 
 def _texts(number):
-    return f'espalier_task_texts_total{{model="nlu",task="intent",version="3"}} {number}\n'
+    return f'espalier_texts_total{{model="nlu",task="intent",version="3"}} {number}\n'
 
 
 def test_rates_are_those_since_the_last_look(shown):
