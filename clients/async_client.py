@@ -10,6 +10,7 @@ from typing import Self
 from clients import failure
 from clients.address import parse_address
 from clients.answer import Answer, read_row, read_rows
+from clients.credentials import Credentials, File
 from clients.errors import SUSPECT_CONNECTION
 from clients.renewable import Renewable
 from clients.request import Request, single_request, split_requests
@@ -24,8 +25,18 @@ class AsyncClient:
     It can be made anywhere, and belongs to the event loop of its first request.
     """
 
-    def __init__(self, url: str = "localhost:8001", timeout: float = 30.0, bulk: bool = False) -> None:
-        address, terms = parse_address(url), Terms(timeout, bulk)
+    def __init__(
+        self,
+        url: str = "localhost:8001",
+        timeout: float = 30.0,
+        bulk: bool = False,
+        *,
+        key: str | None = None,
+        ca: File | None = None,
+        cert: tuple[File, File] | None = None,
+    ) -> None:
+        address, terms = parse_address(url), Terms(timeout, bulk, Credentials.of(key, ca, cert))
+        terms.credentials.check_for(address)
         self._transport = Renewable[AsyncTransport](lambda: open_async_transport(address, terms), self._close_soon)
         self._home: tuple[int, asyncio.AbstractEventLoop] | None = None  # process and event loop of the first request
         self._closing: set[asyncio.Task[None]] = set()

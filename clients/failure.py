@@ -18,10 +18,16 @@ _STOPPING = "Server is stopping"
 _TOO_LATE = re.compile(r"Request timeout expired|the request's timeout of \S+ s has passed")
 
 
-def is_tritons(sentence: str) -> bool:
-    """Returns whether the sentence comes from Triton, and not from the transport."""
-    words = (_QUEUE_FULL, _STOPPING)
-    return bool(_UNKNOWN_MODEL.match(sentence) or any(one in sentence for one in words) or _TOO_LATE.search(sentence))
+# The gate's sentences for a server that cannot answer now, and for a key that asks too much at once.
+_NOT_NOW = re.compile(r"^the server (?=is |has |cannot )")
+_TOO_MANY = "requests in flight"
+
+
+def is_servers(sentence: str) -> bool:
+    """Returns whether the sentence comes from the gate or from Triton, and not from the transport."""
+    words = (_QUEUE_FULL, _STOPPING, _TOO_MANY)
+    begins = _UNKNOWN_MODEL.match(sentence) or _NOT_NOW.match(sentence)
+    return bool(begins or any(one in sentence for one in words) or _TOO_LATE.search(sentence))
 
 
 def unreachable(url: str, reason: str) -> ServerUnavailable:
@@ -45,6 +51,29 @@ def too_slow(url: str, timeout: float) -> DeadlinePassed:
     )
 
 
+def untrusted(url: str, reason: str) -> RequestRejected:
+    """Returns the error for a TLS handshake that failed. reason: a few words, as OpenSSL has them."""
+    return RequestRejected(
+        f"no trusted connection to {url} ({reason.rstrip('.')}): give the authority that signed the server's "
+        "certificate as ca (ESPALIER_CA), the host name that is in it, and cert (ESPALIER_CERT) if the server asks "
+        "for a client certificate"
+    )
+
+
+def unauthenticated(url: str, sentence: str | None) -> RequestRejected:
+    """Returns the error for a server that does not know who asks."""
+    why = f" ({sentence.splitlines()[0]})" if sentence else ""
+    return RequestRejected(
+        f"the server at {url} does not know this client{why}: give its key as Client(key=...), or in ESPALIER_KEY or "
+        "ESPALIER_KEY_FILE on the command line; `espalier keys add` makes keys"
+    )
+
+
+def forbidden(sentence: str | None) -> RequestRejected:
+    """Returns the error for a client that may not ask what it asked."""
+    return RequestRejected(sentence or "the server knows this client, but does not let it ask this")
+
+
 def not_now(url: str, status: int) -> ServerUnavailable:
     """Returns the error for an HTTP status that a proxy before the server sent."""
     return ServerUnavailable(f"the server at {url} cannot answer now (HTTP status {status}): ask again later")
@@ -63,6 +92,10 @@ def refusal(url: str, sentence: str, bad_request: bool) -> EspalierError:
             f"the server at {url} runs but its model '{unknown[1]}' is not loaded: wait until it is ready, "
             "or serve a repository made by `espalier build`"
         )
+    if busy := _NOT_NOW.match(sentence):
+        return ServerUnavailable(f"the server at {url} {sentence[busy.end() :].splitlines()[0]}")
+    if _TOO_MANY in sentence:
+        return ServerUnavailable(f"the server at {url} refuses: {sentence.splitlines()[0]}")
     if _QUEUE_FULL in sentence:
         return ServerUnavailable(
             f"the server at {url} is too busy (its queue is full): ask again later, with fewer requests at once"

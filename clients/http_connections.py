@@ -5,25 +5,28 @@ from base64 import b64encode
 from collections import deque
 from collections.abc import Iterator
 from contextlib import contextmanager
-from http.client import HTTPConnection, HTTPResponse, RemoteDisconnected
+from http.client import HTTPConnection, HTTPResponse, HTTPSConnection, RemoteDisconnected
 from urllib.parse import unquote, urlsplit
 
 from clients.address import Address
 from clients.errors import RequestRejected
 from clients.proxy import proxy_for, without_credentials
+from clients.terms import Terms
 
 
 class HttpConnections:
-    """Reuses idle connections and opens new ones. timeout: seconds of the longest wait on the socket.
+    """Reuses idle connections and opens new ones. The timeout is for the longest wait on the socket.
 
-    Connections go through the proxy that the environment names for the server. Raises RequestRejected if that is not
-    an HTTP proxy.
+    Connections go through the proxy that the environment names for the server; over TLS through a tunnel, so that the
+    proxy reads nothing. Raises RequestRejected if that is not an HTTP proxy, or if a certificate file is wrong.
     """
 
-    def __init__(self, address: Address, timeout: float) -> None:
+    def __init__(self, address: Address, terms: Terms) -> None:
         self._host, self._port, self._prefix = address.host, address.port, ""
-        self._headers = {"Content-Type": "application/json"}
-        self._timeout = timeout
+        self._headers = {"Content-Type": "application/json"} | terms.credentials.headers
+        self._timeout = terms.timeout
+        self._context = terms.credentials.ssl_context() if address.secure else None
+        self._tunnel: tuple[str, int, dict[str, str]] | None = None  # through a proxy, to host and port, with headers
         self._idle: deque[HTTPConnection] = deque()  # its append and pop are atomic
         proxy = proxy_for(address)
         if proxy is not None:
@@ -59,17 +62,23 @@ class HttpConnections:
                 f"the environment names {without_credentials(proxy)} as the proxy for {address.host}, which is not an "
                 "http:// proxy: set http_proxy to one, or add the server to no_proxy"
             )
-        self._host, self._port, self._prefix = parts.hostname, parts.port or 80, f"http://{address.target}"
+        self._host, self._port = parts.hostname, parts.port or 80
+        for_proxy = {}
         if parts.username is not None:
             credentials = f"{unquote(parts.username)}:{unquote(parts.password or '')}"
-            self._headers["Proxy-Authorization"] = f"Basic {b64encode(credentials.encode()).decode()}"
+            for_proxy["Proxy-Authorization"] = f"Basic {b64encode(credentials.encode()).decode()}"
+        if address.secure:
+            self._tunnel = (address.host, address.port, for_proxy)
+        else:
+            self._prefix = f"http://{address.target}"
+            self._headers |= for_proxy
 
     def _send(self, path: str, body: bytes, headers: dict[str, str]) -> tuple[HTTPConnection, HTTPResponse]:
         while True:
             connection = self._idle_connection()
             reused = connection is not None
             if connection is None:
-                connection = HTTPConnection(self._host, self._port, timeout=self._timeout)
+                connection = self._connection()
             try:
                 connection.request("POST", path, body, headers)
                 return connection, connection.getresponse()
@@ -82,6 +91,14 @@ class HttpConnections:
             except BaseException:
                 connection.close()
                 raise
+
+    def _connection(self) -> HTTPConnection:
+        if self._context is None:
+            return HTTPConnection(self._host, self._port, timeout=self._timeout)
+        connection = HTTPSConnection(self._host, self._port, timeout=self._timeout, context=self._context)
+        if self._tunnel is not None:
+            connection.set_tunnel(*self._tunnel)
+        return connection
 
     def _idle_connection(self) -> HTTPConnection | None:
         """Returns a connection on which nothing has arrived: neither its end, nor bytes that nobody asked for."""

@@ -16,6 +16,7 @@ from tritonclient.http.aio import aiohttp  # tritonclient's own aiohttp, whose v
 from clients import failure
 from clients.address import Address
 from clients.http_connections import HttpConnections
+from clients.http_tls import untrusted_reason
 from clients.proxy import described, proxy_for
 from clients.request import Request
 from clients.server_sent_events import EventReader
@@ -24,6 +25,7 @@ from espalier_errors import EspalierError
 
 _CHUNK = 65536  # bytes; the most read at once from a stream
 _NOT_NOW = (429, 502, 503, 504)
+_BAD_REQUEST = (400, 404, 405, 411, 413, 415, 422, 431)
 # RecursionError: JSON nested too deeply.
 _WRONG_FORM = (ValueError, LookupError, TypeError, AttributeError, StopIteration, RecursionError)
 
@@ -35,7 +37,7 @@ class HttpTransport:
 
     def __init__(self, address: Address, terms: Terms) -> None:
         self._calls = _Calls(address, terms)
-        self._connections = HttpConnections(address, terms.timeout)
+        self._connections = HttpConnections(address, terms)
 
     def infer(self, request: Request) -> list[str]:
         try:
@@ -72,8 +74,9 @@ class AsyncHttpTransport:
     def __init__(self, address: Address, terms: Terms) -> None:
         self._calls = _Calls(address, terms)
         self._session = aiohttp.ClientSession(
-            base_url=f"http://{address.target}",
-            headers={"Content-Type": "application/json"},
+            base_url=f"{'https' if address.secure else 'http'}://{address.target}",
+            headers={"Content-Type": "application/json"} | terms.credentials.headers,
+            connector=aiohttp.TCPConnector(ssl=terms.credentials.ssl_context()) if address.secure else None,
             timeout=aiohttp.ClientTimeout(total=terms.timeout),
             proxy=proxy_for(address),
         )
@@ -149,9 +152,13 @@ class _Calls:
         if 300 <= status < 400:
             return failure.redirected(self._url, headers.get("Location"))
         sentence = _error_in(body)
-        if status in _NOT_NOW and not failure.is_tritons(sentence or ""):
+        if status == 401:
+            return failure.unauthenticated(self._url, sentence)
+        if status == 403:
+            return failure.forbidden(sentence)
+        if status in _NOT_NOW and not failure.is_servers(sentence or ""):
             return failure.not_now(self._url, status)
-        is_bad_request = status == 400 and sentence is not None
+        is_bad_request = status in _BAD_REQUEST and sentence is not None
         return failure.refusal(self._url, sentence or f"HTTP status {status}", is_bad_request)
 
     def cut_short(self) -> EspalierError:
@@ -160,6 +167,8 @@ class _Calls:
     def failure(self, error: Exception) -> EspalierError:
         if isinstance(error, TimeoutError):
             return failure.too_slow(self._url, self._timeout)
+        if (reason := untrusted_reason(error)) is not None:
+            return failure.untrusted(self._url, reason)
         no_http = isinstance(error, BadStatusLine | aiohttp.ClientResponseError)
         if no_http and not isinstance(error, ConnectionError):  # RemoteDisconnected is both
             return failure.unreachable(self._url, "what answers there does not speak HTTP")

@@ -12,6 +12,7 @@ import typer
 from build_tools.errors import BuildError
 from build_tools.publishing.registry_transitions import KEPT
 from build_tools.publishing.running_server import NoServer, RunningServer, Server, server_address
+from build_tools.repository.control_key import read_control_key
 from build_tools.repository.identity import ROUTER, identity_of
 from build_tools.repository.precision import Precision
 from build_tools.repository.registry import CanaryTerms, read_registry
@@ -184,7 +185,7 @@ def _server(url: str | None, repository: Path) -> Iterator[Server]:
         with not_served(repository, typer.echo):
             yield NoServer()
     else:
-        with RunningServer(url) as server:
+        with RunningServer(url, read_control_key(repository)) as server:
             if identity_of(server.config(ROUTER)) != identity_of(read_config(repository / ROUTER)):
                 raise BuildError(f"the server at {url} does not serve {repository} but another repository.")
             if not is_open(repository):

@@ -11,6 +11,7 @@ from build_tools.publishing.metrics_page import MetricsPage
 from build_tools.publishing.pace import footprints, paces
 from build_tools.publishing.running_server import Calls, RunningServer
 from build_tools.repository.audit import last_withdrawal, read_lines
+from build_tools.repository.control_key import read_control_key
 from build_tools.repository.names import examples_file
 from build_tools.repository.registry import Registry, TaskEntry
 
@@ -78,7 +79,7 @@ def read_status(
     calls: dict[tuple[str, int], Calls] | None = None
     loaded: dict[str, list[int]] | None = None
     if url:
-        with RunningServer(url) as server:
+        with RunningServer(url, read_control_key(repository)) as server:
             calls, loaded = server.calls(), server.ready_versions()
     candidates = None if page is None else candidate_counts(page)
     paced = {} if page is None else paces(page, before)

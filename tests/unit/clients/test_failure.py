@@ -37,7 +37,7 @@ def test_a_missing_model_is_named_and_means_unavailable(rest: str) -> None:
     ],
 )
 def test_a_busy_server_is_unavailable_for_now_whatever_the_status(sentence: str, advice: str) -> None:
-    assert failure.is_tritons(sentence)
+    assert failure.is_servers(sentence)
     for bad_request in (True, False):
         error = failure.refusal("host:1", sentence, bad_request)
         assert type(error) is ServerUnavailable

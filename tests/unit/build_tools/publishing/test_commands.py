@@ -11,6 +11,7 @@ from build_tools.errors import BuildError
 from build_tools.publishing import commands
 from build_tools.publishing.running_server import NoServer
 from build_tools.publishing.status import TaskStatus
+from build_tools.repository.control_key import read_control_key
 from build_tools.repository.identity import stamp
 from build_tools.repository.precision import Precision
 from build_tools.repository.registry import CanaryTerms
@@ -42,7 +43,8 @@ def server(monkeypatch, home):
     """Connections to a running server, which serves that repository."""
 
     class Server:
-        def __init__(self, url):
+        def __init__(self, url, control_key):
+            assert control_key == read_control_key(home / PLACE)
             self.url = url
             self.is_closed = False
             self.router = read_config(home / PLACE / "nlu")
