@@ -15,6 +15,7 @@ from clients.errors import SUSPECT_CONNECTION
 from clients.renewable import Renewable
 from clients.request import Request, single_request, split_requests
 from clients.terms import Terms
+from clients.tracing import traced
 from clients.transport import AsyncTransport, load_transport, open_async_transport
 
 
@@ -81,12 +82,12 @@ class AsyncClient:
         await self.close()
 
     async def _ask(self, request: Request) -> list[dict[str, Answer]]:
-        with self._transport_here() as transport:
-            return read_rows(await transport.infer(request), len(request))
+        with self._transport_here() as transport, traced("predict", request) as sent:
+            return read_rows(await transport.infer(sent), len(sent))
 
     async def _stream(self, request: Request) -> AsyncGenerator[tuple[str, Answer], None]:
-        with self._transport_here() as transport:
-            async with aclosing(transport.stream(request)) as events:
+        with self._transport_here() as transport, traced("stream", request) as sent:
+            async with aclosing(transport.stream(sent)) as events:
                 async for rows in events:
                     for row in rows:
                         for task, answer in read_row(row).items():

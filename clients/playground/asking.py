@@ -53,9 +53,7 @@ class Asking:
             if one.shadow is not None
         ]
         for task, answers in both_versions(self._client, text, pair, served).items():
-            sides = [
-                card(task, answer, text, _role(served[task], answer)) for _, answer in sorted(answers.items())
-            ]
+            sides = [card(task, answer, text, _role(served[task], answer)) for _, answer in sorted(answers.items())]
             parts.append(f'<div class="sides">{"".join(sides)}</div>')
             if len(sides) < 2:
                 parts.append(note("Only one version answers: the canary's share is too small or too large."))
