@@ -19,7 +19,7 @@ _ANSWERS = (
 class _Client:
     calls: list[tuple[Any, ...]]
 
-    def __init__(self, url: str, timeout: float) -> None:
+    def __init__(self, url: str, timeout: float, **_credentials: object) -> None:
         self.calls.append((url, timeout))
 
     def __enter__(self) -> "_Client":
