@@ -41,7 +41,9 @@ class HttpTransport:
 
     def infer(self, request: Request) -> list[str]:
         try:
-            with self._connections.post(self._calls.infer_path, self._calls.infer_body(request)) as response:
+            with self._connections.post(
+                self._calls.infer_path, self._calls.infer_body(request), request.headers
+            ) as response:
                 if response.status != 200:
                     raise self._calls.refusal(response.status, response.read(), response.headers)
                 return self._calls.rows(request, response.read())
@@ -51,7 +53,7 @@ class HttpTransport:
     def stream(self, request: Request) -> Generator[list[str], None, None]:
         events = EventReader()
         try:
-            with self._connections.post(self._calls.stream_path, _generate_body(request)) as response:
+            with self._connections.post(self._calls.stream_path, _generate_body(request), request.headers) as response:
                 if response.status != 200:
                     raise self._calls.refusal(response.status, response.read(), response.headers)
                 while chunk := response.read1(_CHUNK):
@@ -81,7 +83,7 @@ class AsyncHttpTransport:
 
     async def infer(self, request: Request) -> list[str]:
         try:
-            async with self._post(self._calls.infer_path, self._calls.infer_body(request)) as response:
+            async with self._post(self._calls.infer_path, self._calls.infer_body(request), request) as response:
                 if response.status != 200:
                     raise self._calls.refusal(response.status, await response.read(), response.headers)
                 return self._calls.rows(request, await response.read())
@@ -91,7 +93,7 @@ class AsyncHttpTransport:
     async def stream(self, request: Request) -> AsyncGenerator[list[str], None]:
         events = EventReader()
         try:
-            async with self._post(self._calls.stream_path, _generate_body(request)) as response:
+            async with self._post(self._calls.stream_path, _generate_body(request), request) as response:
                 if response.status != 200:
                     raise self._calls.refusal(response.status, await response.read(), response.headers)
                 async for chunk in response.content.iter_any():
@@ -105,8 +107,8 @@ class AsyncHttpTransport:
     async def close(self) -> None:
         await self._session.close()
 
-    def _post(self, path: str, body: bytes) -> AbstractAsyncContextManager[aiohttp.ClientResponse]:
-        return self._session.post(path, data=body, allow_redirects=False)
+    def _post(self, path: str, body: bytes, request: Request) -> AbstractAsyncContextManager[aiohttp.ClientResponse]:
+        return self._session.post(path, data=body, headers=request.headers, allow_redirects=False)
 
 
 class _Calls:
