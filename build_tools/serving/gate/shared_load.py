@@ -1,0 +1,111 @@
+"""What is inside all gate processes of a server, in a file that they map into memory."""
+
+import fcntl
+import hashlib
+import mmap
+import os
+import struct
+from pathlib import Path
+
+_PLACES = 4096  # of a process's table of callers; more callers than that are not counted apart
+_HEADER = struct.Struct("<qddd")  # requests inside, their cost, seconds and work of those that were answered
+_PLACE = struct.Struct("<Qq")  # mark of a caller (0: empty), its requests inside
+_ROW = _HEADER.size + _PLACES * _PLACE.size
+
+
+class SharedLoad:
+    """The counts of all processes, of which each writes its own row and reads all.
+
+    So nothing needs a lock: a number of 8 bytes is written at once, and what is read may be some microseconds old.
+    A process that dies leaves its row behind until the next one takes it, with the lock on its first byte, and clears
+    it. file: the same for all processes; rows: at least one for each process.
+    """
+
+    def __init__(self, file: Path, rows: int) -> None:
+        """Raises RuntimeError if all rows are taken."""
+        self._rows = range(0, rows * _ROW, _ROW)
+        self._file = os.open(file, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        if os.fstat(self._file).st_size < rows * _ROW:
+            os.ftruncate(self._file, rows * _ROW)
+        self._own = self._take_row()
+        self._memory = mmap.mmap(self._file, rows * _ROW)
+        self._memory[self._own : self._own + _ROW] = bytes(_ROW)
+        self._values = [0, 0.0, 0.0, 0.0]
+
+    def close(self) -> None:
+        """Clears the row of this process and gives it free."""
+        self._memory[self._own : self._own + _ROW] = bytes(_ROW)
+        self._memory.close()
+        os.close(self._file)
+
+    def enter(self, cost: float) -> None:
+        """A request is inside."""
+        self._values[0] += 1
+        self._values[1] += cost
+        self._write()
+
+    def leave(self, cost: float) -> None:
+        """It has been answered, or given up."""
+        self._values[0] -= 1
+        self._values[1] = self._values[1] - cost if self._values[0] else 0.0  # no rounding stays for ever
+        self._write()
+
+    def publish(self, seconds: float, work: float) -> None:
+        """Tells the others this process's sums of what has been answered lately; see ServiceTime."""
+        self._values[2], self._values[3] = seconds, work
+        self._write()
+
+    def totals(self) -> tuple[int, float, float, float]:
+        """Returns requests inside, their cost, seconds and work of all processes."""
+        inside, cost, seconds, work = 0, 0.0, 0.0, 0.0
+        for row in self._rows:
+            one = _HEADER.unpack_from(self._memory, row)
+            inside, cost, seconds, work = inside + one[0], cost + one[1], seconds + one[2], work + one[3]
+        return inside, cost, seconds, work
+
+    def inside_of(self, caller: str) -> int:
+        """Returns how many requests of the caller are inside."""
+        mark = _mark(caller)
+        return sum(self._count(row, mark) for row in self._rows)
+
+    def change(self, caller: str, by: int) -> None:
+        """Counts a request of the caller in or out."""
+        mark = _mark(caller)
+        place = self._place(self._own, mark)
+        if place is not None:
+            known, count = _PLACE.unpack_from(self._memory, place)
+            _PLACE.pack_into(self._memory, place, mark, count + by if known == mark else by)
+
+    def _count(self, row: int, mark: int) -> int:
+        place = self._place(row, mark)
+        if place is None:
+            return 0
+        known, count = _PLACE.unpack_from(self._memory, place)
+        return count if known == mark else 0
+
+    def _place(self, row: int, mark: int) -> int | None:
+        """Returns the offset of the caller's place, or of the empty one that it would get; None if all are taken."""
+        for step in range(_PLACES):
+            place = row + _HEADER.size + (mark + step) % _PLACES * _PLACE.size
+            if _PLACE.unpack_from(self._memory, place)[0] in (0, mark):
+                return place
+        return None
+
+    def _take_row(self) -> int:
+        for row in self._rows:
+            try:
+                fcntl.lockf(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB, 1, row)
+            except OSError:
+                continue
+            return row
+        os.close(self._file)
+        raise RuntimeError(
+            f"all {len(self._rows)} rows of the shared counts are taken: more gate processes than workers"
+        )
+
+    def _write(self) -> None:
+        _HEADER.pack_into(self._memory, self._own, *self._values)
+
+
+def _mark(caller: str) -> int:
+    return int.from_bytes(hashlib.blake2b(caller.encode(), digest_size=8).digest(), "little") or 1
