@@ -19,7 +19,7 @@ _MOST_OF_A_TEXT = 2560
 
 _MARGIN = 0.8  # of a deadline may be expected to pass: the rest is for what was not expected
 _ACTIVE_SECONDS = 10.0  # a caller that has asked within them has a share
-_PROBE_SECONDS = 1.0  # one request in each is let in whatever is expected, to find out
+_PROBE_SECONDS = 1.0  # if none was let in for so long, one is, whatever is expected: only an answer shows what is so
 _RETRY_SECONDS = (1.0, 30.0)  # least and most of what a refused caller is told to wait
 
 _REFUSED = Counter("espalier_gate_not_admitted", "Requests that were refused at once.", ["reason"])
@@ -47,6 +47,7 @@ class MeasuredAdmission:
         self._asked: dict[str, float] = {}  # when each caller asked last
         self._inside = 0
         self._cost = 0.0
+        self._probe: _Stay | None = None
         self._let_in = self._moved = clock()  # when a request was let in, and when one left or came into an empty queue
 
     def admit(self, caller: Caller, texts: int, size: int, seconds: float) -> "_Stay":
@@ -62,8 +63,8 @@ class MeasuredAdmission:
             raise _refused(
                 "caller",
                 Code.TOO_MANY,
-                f"the key {caller.name} has {caller.max_in_flight} requests in flight, as many as it may have: wait for "
-                "an answer first.",
+                f"the key {caller.name} has {caller.max_in_flight} requests in flight, as many as it may have: wait "
+                "for an answer first.",
             )
         if inside >= self._in_flight:
             raise _refused(
@@ -77,10 +78,11 @@ class MeasuredAdmission:
         expected = max(stay.work * seconds / work if work else 0.0, stalled)
         _WAIT.set(expected)
         fits = _MARGIN * stay.seconds
-        if now - self._let_in >= _PROBE_SECONDS:
-            pass
-        elif expected > fits:
-            raise self._too_late("late", stay, expected, expected - fits)
+        if expected > fits:
+            # Not a second one before the first has come back: probes must not make up the queue.
+            if self._probe is not None or now - self._let_in < _PROBE_SECONDS:
+                raise self._too_late("late", stay, expected, expected - fits)
+            self._probe = stay
         elif expected > fits / 2 and self._holds_too_much(caller, now):
             raise self._too_late("share", stay, expected, expected / 2)
         if not self._inside:
@@ -90,10 +92,13 @@ class MeasuredAdmission:
 
     def _leave(self, stay: "_Stay", kind: type[BaseException] | None, error: BaseException | None) -> None:
         self._count(stay, -1)
+        if self._probe is stay:
+            self._probe = None
         now = self._clock()
-        # One that ran out of time is known to have taken at least so long. Other failures say nothing of the queue.
-        if kind is None or (isinstance(error, RefusedError) and error.code is Code.TOO_SLOW):
+        if kind is None:
             self._service.learn(now - stay.came, stay.work)
+        elif isinstance(error, RefusedError) and error.code is Code.TOO_SLOW:
+            self._service.learn_at_least(now - stay.came, stay.work)
         if kind is None or isinstance(error, RefusedError):
             self._moved = now
 
@@ -122,8 +127,8 @@ class MeasuredAdmission:
         return _refused(
             reason,
             Code.UNAVAILABLE,
-            f"the server is too busy to answer within {stay.seconds:.3g} s: an answer takes about {expected:.2g} s now. "
-            f"Ask again in {after:g} s.",
+            f"the server is too busy to answer within {stay.seconds:.3g} s: an answer takes about {expected:.2g} s "
+            f"now. Ask again in {after:g} s.",
             after,
         )
 

@@ -10,6 +10,7 @@ from pathlib import Path
 _PLACES = 4096  # of a process's table of callers; more callers than that are not counted apart
 _HEADER = struct.Struct("<qddd")  # requests inside, their cost, seconds and work of those that were answered
 _PLACE = struct.Struct("<Qq")  # mark of a caller (0: empty), its requests inside
+_FLOCK = struct.Struct("hhqqi4x")  # struct flock of <fcntl.h> on 64-bit Linux: type, whence, start, length, pid
 _ROW = _HEADER.size + _PLACES * _PLACE.size
 
 
@@ -94,14 +95,12 @@ class SharedLoad:
     def _take_row(self) -> int:
         for row in self._rows:
             try:
-                fcntl.lockf(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB, 1, row)
-            except OSError:
+                fcntl.fcntl(self._file, fcntl.F_OFD_SETLK, _FLOCK.pack(fcntl.F_WRLCK, os.SEEK_SET, row, 1, 0))
+            except BlockingIOError:
                 continue
             return row
         os.close(self._file)
-        raise RuntimeError(
-            f"all {len(self._rows)} rows of the shared counts are taken: more gate processes than workers"
-        )
+        raise RuntimeError(f"all {len(self._rows)} rows are taken: more gate processes run than the settings say")
 
     def _write(self) -> None:
         _HEADER.pack_into(self._memory, self._own, *self._values)
