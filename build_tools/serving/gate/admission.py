@@ -58,7 +58,7 @@ class MeasuredAdmission:
         now = self._clock()
         caller = stay.caller
         self._asked[caller.name] = now
-        inside, cost, seconds, work = self._load.totals()
+        totals = self._load.totals()
         if caller.max_in_flight is not None and self._load.inside_of(caller.name) >= caller.max_in_flight:
             raise _refused(
                 "caller",
@@ -66,16 +66,17 @@ class MeasuredAdmission:
                 f"the key {caller.name} has {caller.max_in_flight} requests in flight, as many as it may have: wait "
                 "for an answer first.",
             )
-        if inside >= self._in_flight:
+        if totals.inside >= self._in_flight:
             raise _refused(
                 "full",
                 Code.UNAVAILABLE,
-                f"the server has {inside} requests in flight, as many as it takes: ask again later.",
+                f"the server has {totals.inside} requests in flight, as many as it takes: ask again later.",
             )
-        stay.work = cost + stay.cost
+        stay.work = totals.cost + stay.cost
+        stay.answered = totals.answered
         # Nothing has moved for a while: it will not go on as measured.
         stalled = now - self._moved if self._inside else 0.0
-        expected = max(stay.work * seconds / work if work else 0.0, stalled)
+        expected = max(stay.work * totals.seconds / totals.work if totals.work else 0.0, stalled)
         _WAIT.set(expected)
         fits = _MARGIN * stay.seconds
         if expected > fits:
@@ -96,9 +97,12 @@ class MeasuredAdmission:
             self._probe = None
         now = self._clock()
         if kind is None:
+            self._load.answer(stay.cost)
             self._service.learn(now - stay.came, stay.work)
         elif isinstance(error, RefusedError) and error.code is Code.TOO_SLOW:
-            self._service.learn_at_least(now - stay.came, stay.work)
+            # It ran out of time. How much was answered meanwhile shows how slow the server has become.
+            done = self._load.totals().answered - stay.answered
+            self._service.learn(now - stay.came, min(max(done, stay.cost), stay.work))
         if kind is None or isinstance(error, RefusedError):
             self._moved = now
 
@@ -137,17 +141,17 @@ class _Stay:
     """One request, inside from entering this context to leaving it.
 
     cost: see _TEXT_COST. seconds: until its deadline. work: the cost of all that was inside when it came, and its own.
-    came: when it was let in.
+    answered: the cost of all that had been answered until then. came: when it was let in.
     """
 
-    __slots__ = ("_admission", "caller", "came", "cost", "seconds", "work")
+    __slots__ = ("_admission", "answered", "caller", "came", "cost", "seconds", "work")
 
     def __init__(self, admission: MeasuredAdmission, caller: Caller, cost: float, seconds: float) -> None:
         self._admission = admission
         self.caller = caller
         self.cost = cost
         self.seconds = seconds
-        self.work = self.came = 0.0
+        self.work = self.answered = self.came = 0.0
 
     async def __aenter__(self) -> None:
         self._admission._enter(self)

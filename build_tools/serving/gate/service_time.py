@@ -23,14 +23,6 @@ class ServiceTime:
 
     def learn(self, seconds: float, work: float) -> None:
         """An answer took `seconds` with cost `work` inside, its own included."""
-        self._add(seconds, work)
-
-    def learn_at_least(self, seconds: float, work: float) -> None:
-        """What ran out of time would have taken longer than that, so it counts only if that is news."""
-        if seconds * self._work > self._seconds * work:
-            self._add(seconds, work)
-
-    def _add(self, seconds: float, work: float) -> None:
         now = self._clock()
         kept = 0.5 ** ((now - self._learnt) / _HALF_LIFE_SECONDS)
         self._learnt = now

@@ -5,13 +5,29 @@ import hashlib
 import mmap
 import os
 import struct
+from dataclasses import dataclass
 from pathlib import Path
 
 _PLACES = 4096  # of a process's table of callers; more callers than that are not counted apart
-_HEADER = struct.Struct("<qddd")  # requests inside, their cost, seconds and work of those that were answered
+_HEADER = struct.Struct("<qdddd")  # see Totals
 _PLACE = struct.Struct("<Qq")  # mark of a caller (0: empty), its requests inside
 _FLOCK = struct.Struct("hhqqi4x")  # struct flock of <fcntl.h> on 64-bit Linux: type, whence, start, length, pid
 _ROW = _HEADER.size + _PLACES * _PLACE.size
+
+
+@dataclass(slots=True)
+class Totals:
+    """Of one process or of all.
+
+    inside: requests. cost: theirs. answered: the cost of all that have been answered since the start. seconds, work:
+    how long answers took lately, and the cost that was inside when their requests came; see ServiceTime.
+    """
+
+    inside: int = 0
+    cost: float = 0.0
+    answered: float = 0.0
+    seconds: float = 0.0
+    work: float = 0.0
 
 
 class SharedLoad:
@@ -31,7 +47,7 @@ class SharedLoad:
         self._own = self._take_row()
         self._memory = mmap.mmap(self._file, rows * _ROW)
         self._memory[self._own : self._own + _ROW] = bytes(_ROW)
-        self._values = [0, 0.0, 0.0, 0.0]
+        self._own_part = Totals()
 
     def close(self) -> None:
         """Clears the row of this process and gives it free."""
@@ -41,28 +57,30 @@ class SharedLoad:
 
     def enter(self, cost: float) -> None:
         """A request is inside."""
-        self._values[0] += 1
-        self._values[1] += cost
+        self._own_part.inside += 1
+        self._own_part.cost += cost
         self._write()
 
     def leave(self, cost: float) -> None:
         """It has been answered, or given up."""
-        self._values[0] -= 1
-        self._values[1] = self._values[1] - cost if self._values[0] else 0.0  # no rounding stays for ever
+        own = self._own_part
+        own.inside -= 1
+        own.cost = own.cost - cost if own.inside else 0.0  # no rounding stays for ever
+        self._write()
+
+    def answer(self, cost: float) -> None:
+        """It has been answered."""
+        self._own_part.answered += cost
         self._write()
 
     def publish(self, seconds: float, work: float) -> None:
         """Tells the others this process's sums of what has been answered lately; see ServiceTime."""
-        self._values[2], self._values[3] = seconds, work
+        self._own_part.seconds, self._own_part.work = seconds, work
         self._write()
 
-    def totals(self) -> tuple[int, float, float, float]:
-        """Returns requests inside, their cost, seconds and work of all processes."""
-        inside, cost, seconds, work = 0, 0.0, 0.0, 0.0
-        for row in self._rows:
-            one = _HEADER.unpack_from(self._memory, row)
-            inside, cost, seconds, work = inside + one[0], cost + one[1], seconds + one[2], work + one[3]
-        return inside, cost, seconds, work
+    def totals(self) -> "Totals":
+        """Returns the sums of all processes."""
+        return Totals(*map(sum, zip(*(_HEADER.unpack_from(self._memory, row) for row in self._rows), strict=True)))
 
     def inside_of(self, caller: str) -> int:
         """Returns how many requests of the caller are inside."""
@@ -103,7 +121,8 @@ class SharedLoad:
         raise RuntimeError(f"all {len(self._rows)} rows are taken: more gate processes run than the settings say")
 
     def _write(self) -> None:
-        _HEADER.pack_into(self._memory, self._own, *self._values)
+        own = self._own_part
+        _HEADER.pack_into(self._memory, self._own, own.inside, own.cost, own.answered, own.seconds, own.work)
 
 
 def _mark(caller: str) -> int:

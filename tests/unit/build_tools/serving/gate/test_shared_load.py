@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from build_tools.serving.gate.shared_load import SharedLoad
+from build_tools.serving.gate.shared_load import SharedLoad, Totals
 
 
 def test_every_process_sees_what_is_inside_the_others(tmp_path: Path) -> None:
@@ -15,13 +15,15 @@ def test_every_process_sees_what_is_inside_the_others(tmp_path: Path) -> None:
     second.change("web", 2)
     second.publish(3.0, 4.0)
 
-    assert first.totals() == second.totals() == (2, 15.0, 3.0, 4.0)
+    first.answer(6.0)
+
+    assert first.totals() == second.totals() == Totals(2, 15.0, 6.0, 3.0, 4.0)
     assert first.inside_of("web") == second.inside_of("web") == 3
     assert first.inside_of("other") == 0
 
     second.leave(5.0)
     second.change("web", -2)
-    assert first.totals() == (1, 10.0, 3.0, 4.0)
+    assert first.totals() == Totals(1, 10.0, 6.0, 3.0, 4.0)
     assert first.inside_of("web") == 1
 
 
@@ -32,11 +34,11 @@ def test_what_a_dead_process_left_is_cleared_by_the_next_one(tmp_path: Path) -> 
     )
     living = SharedLoad(tmp_path / "load", 2)
     subprocess.run([sys.executable, "-c", program, str(tmp_path / "load")], check=False)
-    assert living.totals()[:2] == (1, 7.0)
+    assert living.totals() == Totals(1, 7.0)
 
     SharedLoad(tmp_path / "load", 2)
 
-    assert living.totals()[:2] == (0, 0.0)
+    assert living.totals() == Totals()
     assert living.inside_of("web") == 0
 
 
@@ -65,4 +67,4 @@ def test_costs_that_do_not_add_up_exactly_leave_nothing_behind(tmp_path: Path) -
     for cost in (0.3, 0.1, 0.2):
         load.leave(cost)
 
-    assert load.totals()[:2] == (0, 0.0)
+    assert load.totals() == Totals()
