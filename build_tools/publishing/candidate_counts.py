@@ -11,6 +11,7 @@ from clients.address import Address, parse_address
 from clients.proxy import described, proxy_for
 
 _TIMEOUT_SECONDS = 5.0
+_COUNTS = ("candidate_answers", "candidate_errors", "shadow_compared", "shadow_differing")
 
 
 def candidate_counts(metrics_url: str) -> dict[tuple[str, int], dict[str, int]]:
@@ -31,8 +32,8 @@ def candidate_counts(metrics_url: str) -> dict[tuple[str, int], dict[str, int]]:
         ) from error
     counts: dict[tuple[str, int], dict[str, int]] = {}
     for sample in samples:
-        if sample.name.startswith("espalier_") and "task" in sample.labels:
-            count = sample.name.removeprefix("espalier_").removesuffix("_total")
+        count = sample.name.removeprefix("espalier_").removesuffix("_total")
+        if count in _COUNTS:
             version = counts.setdefault((sample.labels["task"], int(sample.labels["version"])), {})
             version[count] = version.get(count, 0) + int(sample.value)
     return counts
