@@ -20,6 +20,7 @@ from clients.proxy import described
 
 _SECONDS = 10.0  # for calls that run or load no model
 _LOAD_SECONDS = 120.0
+INFER_SECONDS = 120.0  # for all golden examples of a task on a busy server
 _IDLE_SECONDS = 5.0  # after which a connection may have been dropped without notice
 _PROBE_SECONDS = 5.0  # for the answer that shows that it was not
 
@@ -56,8 +57,15 @@ class Server(Protocol):
     def config(self, model: str) -> pb.ModelConfig:
         """Returns the config that a loaded model was loaded with."""
 
-    def infer(self, model: str, version: int, inputs: Mapping[str, np.ndarray], outputs: Iterable[str]) -> Tensors:
-        """Returns the outputs of one version by name. version: a number, or NEWEST."""
+    def infer(
+        self,
+        model: str,
+        version: int,
+        inputs: Mapping[str, np.ndarray],
+        outputs: Iterable[str],
+        seconds: float = INFER_SECONDS,
+    ) -> Tensors:
+        """Returns the outputs of one version by name. version: a number, or NEWEST. seconds: the longest to wait."""
 
 
 class RunningServer:
@@ -138,7 +146,14 @@ class RunningServer:
         except InferenceServerException as error:
             raise BuildError(f"Triton at {self._url} has no {model}: {error.message()}") from error
 
-    def infer(self, model: str, version: int, inputs: Mapping[str, np.ndarray], outputs: Iterable[str]) -> Tensors:
+    def infer(
+        self,
+        model: str,
+        version: int,
+        inputs: Mapping[str, np.ndarray],
+        outputs: Iterable[str],
+        seconds: float = INFER_SECONDS,
+    ) -> Tensors:
         """See Server."""
         tensors = []
         for name, array in inputs.items():
@@ -148,7 +163,7 @@ class RunningServer:
         number = "" if version < 0 else str(version)
         try:
             result = self._ask(
-                lambda client: client.infer(model, tensors, number, outputs=wanted, client_timeout=_LOAD_SECONDS)
+                lambda client: client.infer(model, tensors, number, outputs=wanted, client_timeout=seconds)
             )
         except InferenceServerException as error:
             raise BuildError(f"{model} version {version} does not answer: {error.message()}") from error
@@ -228,6 +243,15 @@ class NoServer:
         """Is never called."""
         raise AssertionError(f"no server runs that could have {model} loaded")
 
-    def infer(self, model: str, version: int, inputs: Mapping[str, np.ndarray], outputs: Iterable[str]) -> Tensors:
+    def infer(
+        self,
+        model: str,
+        version: int,
+        inputs: Mapping[str, np.ndarray],
+        outputs: Iterable[str],
+        seconds: float = INFER_SECONDS,
+    ) -> Tensors:
         """Is never called."""
-        raise AssertionError(f"no server runs that could answer for {model} {version}: {list(inputs)}, {list(outputs)}")
+        raise AssertionError(
+            f"no server runs that could answer for {model} {version} in {seconds} s: {list(inputs)}, {list(outputs)}"
+        )
