@@ -163,9 +163,27 @@ def verify(
     typer.echo(f"{repository}: every file is as it was built or published")
 
 
+def upgrade(
+    repository: Annotated[Path, typer.Argument(help="The model repository.", metavar="DIR")] = REPOSITORY,
+    url: Url = None,
+    checkpoints: Annotated[
+        list[Path] | None,
+        typer.Option(
+            help="Task checkpoints, or folders of them: the versions made of them get golden examples.", metavar="DIR"
+        ),
+    ] = None,
+) -> None:
+    """Bring a repository of an earlier release to this one, also while it is served."""
+    from build_tools.publishing.upgrade import upgrade as upgrade_repository
+
+    with _server(url, repository, also_earlier=True) as server:
+        changed = upgrade_repository(repository, server, checkpoints or [], report=typer.echo)
+    typer.echo(f"{repository} is {'now' if changed else 'already'} as this release makes it")
+
+
 @contextmanager
-def _server(url: str | None, repository: Path) -> Iterator[Server]:
-    read_registry(repository)  # reports what is wrong with the folder, before anything is written there
+def _server(url: str | None, repository: Path, also_earlier: bool = False) -> Iterator[Server]:
+    read_registry(repository, also_earlier)  # reports what is wrong with the folder, before anything is written there
     if url is None:
         with not_served(repository, typer.echo):
             yield NoServer()

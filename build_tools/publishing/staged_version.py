@@ -17,12 +17,11 @@ from build_tools.publishing.progress import Progress
 from build_tools.publishing.staged_trunk import check_same_states, export_trunk_version, load_served_trunk
 from build_tools.publishing.trunk_plan import TrunkPlan
 from build_tools.repository.golden_examples import write_golden
-from build_tools.repository.names import FIRST_VERSION
+from build_tools.repository.names import FIRST_VERSION, TOKENIZER_FILE
 from build_tools.repository.precision import Precision
 from build_tools.repository.runtime import Runtime
 from build_tools.repository.triton_config import GRAPH_FILE
 from training.checkpoint import RECORD, Checkpoint
-from training.checkpoint import TOKENIZER as TOKENIZER_FILE
 from training.encoder import tokenizer_json
 
 
