@@ -2,6 +2,7 @@
 
 import shutil
 from collections.abc import Callable, Iterable, Mapping
+from contextlib import suppress
 from pathlib import Path
 
 from build_tools.errors import BuildError
@@ -11,9 +12,16 @@ from build_tools.publishing.upgrade_golden import stage_golden
 from build_tools.repository.control_key import ensure_control_key, read_control_key
 from build_tools.repository.exchange import exchange
 from build_tools.repository.locking import repository_lock
-from build_tools.repository.manifest import MANIFEST, add_to_manifest, forget_missing, hashes_of, read_manifest
+from build_tools.repository.manifest import (
+    MANIFEST,
+    NOT_SERVED,
+    add_to_manifest,
+    forget_missing,
+    hashes_of,
+    read_manifest,
+)
 from build_tools.repository.names import FIRST_VERSION, ROUTERS, TOKENIZER, TOKENIZER_FILE
-from build_tools.repository.registry import REGISTRY, Registry, check_versions, read_registry, write_registry
+from build_tools.repository.registry import Registry, check_versions, read_registry, write_registry
 from build_tools.repository.staging import remove_dead_staging, staging_folder
 from build_tools.repository.triton_config import (
     config_sha256,
@@ -63,7 +71,10 @@ def upgrade(repository: Path, server: Server, checkpoints: Iterable[Path], repor
 
 def _stage_hand_written(repository: Path, registry: Registry, staging: Path) -> dict[str, Path]:
     """Returns {model: its new folder}. What a repository says itself is kept: instances, identity, tokenizer.json."""
-    if repository == HAND_WRITTEN:
+    if repository == HAND_WRITTEN:  # its code is this release's, perhaps with a developer's changes
+        present = [file for model in HAND_WRITTEN_MODELS for file in (repository / model).rglob("*") if file.is_file()]
+        own = [file for file in present if not NOT_SERVED & set(file.parts)]
+        add_to_manifest(repository, hashes_of(own, repository))
         return {}
     tokenizers = {TOKENIZER} | {name for trunk in registry.trunks.values() for name in trunk.tokenizers}
     staged = {name: staging / name for name in (*sorted(tokenizers), *ROUTERS)}
@@ -100,18 +111,17 @@ def _replace_hand_written(repository: Path, models: Mapping[str, Path]) -> bool:
 
 
 def _hashes(model: Path) -> dict[str, str]:
-    files = (file for file in model.rglob("*") if file.is_file() and "__pycache__" not in file.parts)
+    files = (file for file in model.rglob("*") if file.is_file() and not NOT_SERVED & set(file.parts))
     return hashes_of(files, model)
 
 
 def _add_golden(repository: Path, golden: Mapping[Path, Path]) -> bool:
     """golden: {version's folder: the new file}."""
     for version, file in golden.items():
-        place = version / file.name
-        add_to_manifest(
-            repository, {place.relative_to(repository).as_posix(): hashes_of([file], file.parent)[file.name]}
-        )
-        file.replace(place)
+        root = version.relative_to(repository)
+        hashes = hashes_of([file], file.parent)
+        add_to_manifest(repository, {(root / name).as_posix(): digest for name, digest in hashes.items()})
+        file.replace(version / file.name)
     return bool(golden)
 
 
@@ -135,6 +145,8 @@ def _make_control_key(repository: Path) -> bool:
 
 
 def _put_registry(repository: Path, registry: Registry) -> bool:
-    before = (repository / REGISTRY).read_bytes()
+    """Writes it only if the file is of the earlier format: nothing else changes what it says."""
+    with suppress(BuildError):
+        return read_registry(repository) != registry
     write_registry(repository, registry)
-    return (repository / REGISTRY).read_bytes() != before
+    return True

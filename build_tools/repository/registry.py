@@ -255,8 +255,8 @@ def this_user() -> str:
 def read_registry(repository: Path, also_earlier: bool = False) -> Registry:
     """Returns the registry of a repository.
 
-    also_earlier: reads the earlier format too, for `espalier upgrade`. It lacks fields that have defaults: a version runs
-    in its own model, and the file is of generation 1.
+    also_earlier: reads the earlier format too, for `espalier upgrade`. It lacks fields that have defaults: a version
+    runs in its own model, and the file is of generation 1.
     Raises BuildError if the file is missing, damaged, or of another format.
     """
     path = repository / REGISTRY
