@@ -56,6 +56,9 @@ def publish(
         typer.Option(help="Encoder for a new tap, a deeper trunk or a new trunk; the trunk's own encoder if left out."),
     ] = None,
     keep: Annotated[int, typer.Option(help="Versions of the task to keep on disk.", min=3)] = KEPT,
+    redefine: Annotated[
+        bool, typer.Option("--redefine", help="Its kind, labels or data may be others than the live version's.")
+    ] = False,
 ) -> None:
     """Publish a task checkpoint as a new version of its task, on a running server or for the next one."""
     if canary is not None and shadow:
@@ -77,7 +80,7 @@ def publish(
         )
     with _server(url, repository) as server:
         task, version = publish_checkpoint(
-            checkpoint, repository, server, terms, shadow, precision, encoder, keep, report=typer.echo
+            checkpoint, repository, server, terms, shadow, precision, encoder, keep, redefine, report=typer.echo
         )
     state = f"answers {terms.share:.0%} of the texts" if terms else "is a shadow" if shadow else "is live"
     typer.echo(f"{task}: version {version} {state}")
