@@ -13,7 +13,13 @@ from build_tools.serving.gate.task_list import TaskList
 @pytest.fixture
 def repository(tmp_path: Path, make_version: Callable[..., VersionEntry]) -> Path:
     """intent: live 2, canary 3, and an earlier version whose folder is gone. mood: live 1, shadow 2."""
-    trunk = TrunkEntry(encoder="e", config={}, taps=[2], fingerprints=["f0", "f1", "f2"], tokenizers={"tokenizer": 32})
+    trunk = TrunkEntry(
+        encoder="e",
+        config={},
+        taps=[2],
+        fingerprints=["f0", "f1", "f2"],
+        tokenizers={"tokenizer": make_version().max_length},
+    )
     intent = TaskEntry(
         live=2,
         earlier=[1],
