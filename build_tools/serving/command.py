@@ -13,6 +13,7 @@ import typer
 from build_tools.publishing.running_server import NoServer
 from build_tools.publishing.served_repository import ServedRepository
 from build_tools.publishing.settle import settle
+from build_tools.repository.code_check import check_code
 from build_tools.repository.control_key import ensure_control_key
 from build_tools.repository.registry import check_versions, read_registry
 from build_tools.repository.serving_lock import held_to_serve
@@ -82,6 +83,7 @@ def _opened(repository: Path) -> Iterator[None]:
 
     with held_to_serve(repository, mend, typer.echo) if os.access(repository, os.W_OK) else nullcontext():
         check_versions(repository, read_registry(repository))  # a clear message, before Triton would fail
+        check_code(repository)
         yield
 
 
