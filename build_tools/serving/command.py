@@ -16,6 +16,8 @@ from build_tools.cores import usable_cores
 from build_tools.publishing.running_server import NoServer
 from build_tools.publishing.served_repository import ServedRepository
 from build_tools.publishing.settle import settle
+from build_tools.repository.code_check import check_code
+from build_tools.repository.control_key import ensure_control_key
 from build_tools.repository.registry import check_versions, read_registry
 from build_tools.repository.serving_lock import held_to_serve
 from build_tools.serving.leftovers import clear_leftovers
@@ -111,11 +113,13 @@ def _opened(settings: Settings) -> Iterator[None]:
     def mend() -> None:
         with ServedRepository.locked(repository, NoServer(), typer.echo) as served:
             settle(served)
+            ensure_control_key(repository)  # one of an earlier release has none
 
     clear_leftovers(repository, typer.echo)
     owned = settings.attached is None and os.access(repository, os.W_OK)
     with held_to_serve(repository, mend, typer.echo) if owned else nullcontext():
         check_versions(repository, read_registry(repository))  # a clear message, before Triton would fail
+        check_code(repository)
         yield
 
 

@@ -260,10 +260,11 @@ def _compile_models(repository: Path) -> None:
     """Compiles the Python of hand-written models before Triton looks at their folders.
 
     Otherwise a stub compiles it on import. Triton takes the new file for a change of the model and reloads it at its
-    next look (ModelTimestamp in its core). Checked by hash, because a copied repository has other file times.
+    next look (ModelTimestamp in its core). Checked by hash, because a copied repository has other file times. Always
+    compiled anew, because the manifest does not cover compiled files.
     """
     for model in repository.glob("*/1/model.py"):
-        compileall.compile_dir(model.parent, quiet=2, invalidation_mode=PycInvalidationMode.CHECKED_HASH)
+        compileall.compile_dir(model.parent, quiet=2, force=True, invalidation_mode=PycInvalidationMode.CHECKED_HASH)
 
 
 def _reachable(address: str) -> str:

@@ -37,7 +37,7 @@ def test_a_missing_model_is_named_and_means_unavailable(rest: str) -> None:
     ],
 )
 def test_a_busy_server_is_unavailable_for_now_whatever_the_status(sentence: str, advice: str) -> None:
-    assert failure.is_tritons(sentence)
+    assert failure.is_servers(sentence)
     for bad_request in (True, False):
         error = failure.refusal("host:1", sentence, bad_request)
         assert type(error) is ServerUnavailable
@@ -48,11 +48,24 @@ def test_an_error_without_a_sentence_still_has_one() -> None:
     assert str(failure.refusal("host:1", "", bad_request=False)).endswith("no reason given")
 
 
-def test_a_dead_process_of_a_model_is_not_blamed_on_the_request() -> None:
-    sentence = (
-        "Failed to process the request(s) for model instance 'nlu_stream_0_0', message: Stub process is not healthy."
-    )
-    assert type(failure.refusal("host:1", sentence, bad_request=True)) is ServerFailed
+@pytest.mark.parametrize(
+    "sentence",
+    [
+        "Failed to process the request(s) for model instance 'nlu_stream_0_0', message: Stub process is not healthy.",
+        "Stub process 'nlu_stream_0_1' is not healthy.",
+        "Server not ready",
+        "the server cannot answer now, ask again: trunk has died and is being brought back",
+    ],
+)
+@pytest.mark.parametrize("bad_request", [True, False])
+def test_a_dead_process_or_a_server_that_starts_is_not_blamed_on_the_request_and_may_be_asked_again(
+    sentence: str, bad_request: bool
+) -> None:
+    told = failure.refusal("host:1", sentence, bad_request)
+
+    assert type(told) is ServerUnavailable
+    assert "ask again later" in str(told)
+    assert failure.is_servers(sentence)
 
 
 def test_unavailable_says_where_why_and_what_to_do() -> None:

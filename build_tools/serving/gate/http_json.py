@@ -1,0 +1,35 @@
+"""JSON bodies, within bounds on how much there is in them."""
+
+import re
+from typing import Any
+
+import orjson
+
+from build_tools.serving.gate.refusal import Code, RefusedError
+
+# Of a body: lists, objects and values. 64 texts with pair, tasks and all_scores have some 300. Brackets of three bytes
+# each would become objects of 64.
+_MOST_VALUES = 10_000
+_STRUCTURE = b",[{"
+_STRINGS = re.compile(rb'"[^"\\]*(?:\\.[^"\\]*)*"', re.DOTALL)
+
+
+def parsed_object(body: bytes) -> dict[str, Any]:
+    """Returns the JSON object that the body holds. Raises RefusedError (INVALID) if it holds none, or too much."""
+    if (
+        len(body) > _MOST_VALUES
+        and _structure(body) > _MOST_VALUES
+        and _structure(_STRINGS.sub(b"", body)) > _MOST_VALUES
+    ):
+        raise RefusedError(Code.INVALID, f"the body has more than {_MOST_VALUES} values, lists and objects.")
+    try:
+        value = orjson.loads(body)
+    except orjson.JSONDecodeError as error:
+        raise RefusedError(Code.INVALID, f"the body is not valid JSON: {error.msg} at byte {error.pos}.") from None
+    if not isinstance(value, dict):
+        raise RefusedError(Code.INVALID, "the body is not a JSON object: send {...}.")
+    return value
+
+
+def _structure(body: bytes) -> int:
+    return len(body) - len(body.translate(None, _STRUCTURE))
