@@ -12,6 +12,8 @@ _UNKNOWN_MODEL = re.compile(r"^Request for unknown model: '([^']*)'")
 # The generate endpoints send it as 400, like a bad request.
 _MODEL_BROKE = re.compile(r"^Failed to process the request\(s\) for model (?:instance )?'[^']*', message: ")
 
+_CLOSED = re.compile(r"closed|disconnected|reset", re.IGNORECASE)
+
 # The queue policy of the router's config, and the router itself once a request has left the queue.
 _QUEUE_FULL = "Exceeds maximum queue size"
 _STOPPING = "Server is stopping"
@@ -30,8 +32,16 @@ def is_servers(sentence: str) -> bool:
     return any(one in sentence for one in words) or any(sign.search(sentence) for sign in signs)
 
 
-def unreachable(url: str, reason: str) -> ServerUnavailable:
-    """Returns the error for a server that did not answer. reason: a few words, for example "Connection refused"."""
+def unreachable(url: str, reason: str, secure: bool = False) -> ServerUnavailable:
+    """Returns the error for a server that did not answer. reason: a few words, for example "Connection refused".
+
+    secure: over TLS, where a server that misses a client certificate often just ends the connection.
+    """
+    if secure and _CLOSED.search(reason):
+        return ServerUnavailable(
+            f"the server at {url} ended the connection ({reason}): if it asks for a client certificate, give one that "
+            "it trusts as cert (ESPALIER_CERT and ESPALIER_CERT_KEY)"
+        )
     return ServerUnavailable(
         f"the server at {url} cannot be reached ({reason}): start one with `espalier serve`, or give the "
         "address of a running one (by default host:8001 for gRPC, http://host:8000 for HTTP)"
