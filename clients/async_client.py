@@ -16,7 +16,7 @@ from clients.renewable import Renewable
 from clients.request import Request, single_request, split_requests
 from clients.terms import Terms
 from clients.tracing import traced
-from clients.transport import AsyncTransport, open_async_transport
+from clients.transport import AsyncTransport, load_transport, open_async_transport
 
 
 class AsyncClient:
@@ -37,6 +37,7 @@ class AsyncClient:
     ) -> None:
         address, terms = parse_address(url), Terms(timeout, bulk, Credentials.of(key, ca, cert))
         terms.credentials.check_for(address)
+        load_transport(address)
         self._transport = Renewable[AsyncTransport](lambda: open_async_transport(address, terms), self._close_soon)
         self._home: tuple[int, asyncio.AbstractEventLoop] | None = None  # process and event loop of the first request
         self._closing: set[asyncio.Task[None]] = set()

@@ -15,7 +15,7 @@ from clients.renewable import Renewable
 from clients.request import Request, single_request, split_requests
 from clients.terms import Terms
 from clients.tracing import traced
-from clients.transport import Transport, open_transport
+from clients.transport import Transport, load_transport, open_transport
 
 
 class Client:
@@ -50,6 +50,7 @@ class Client:
     ) -> None:
         address, terms = parse_address(url), Terms(timeout, bulk, Credentials.of(key, ca, cert))
         terms.credentials.check_for(address)
+        load_transport(address)
         self._transport = Renewable[Transport](lambda: open_transport(address, terms), lambda one: one.close())
 
     def predict(

@@ -121,6 +121,7 @@ class _Calls:
         self._timeout = terms.timeout
         self._parameters = terms.parameters
         self._url = described(address)
+        self._secure = address.secure
 
     def terms(self, request: Request) -> dict[str, Any]:
         """Returns the arguments of a call beside its message."""
@@ -156,7 +157,8 @@ class _Calls:
             return failure.untrusted(self._url, reason)
         if lost and not failure.is_servers(sentence):
             # "failed to connect to all addresses; last error: UNKNOWN: ipv4:127.0.0.1:1: Connection refused"
-            return failure.unreachable(self._url, sentence.rpartition(": ")[2].rstrip("]") or code.name.lower())
+            reason = sentence.rpartition(": ")[2].rstrip("]") or code.name.lower()
+            return failure.unreachable(self._url, reason, self._secure)
         return self.refusal(sentence, bad_request=code in _BAD_REQUEST)
 
     def refusal(self, sentence: str, bad_request: bool) -> EspalierError:

@@ -16,7 +16,7 @@ from tritonclient.http.aio import aiohttp  # tritonclient's own aiohttp, whose v
 from clients import failure
 from clients.address import Address
 from clients.http_connections import HttpConnections
-from clients.http_tls import untrusted_reason
+from clients.http_tls import is_closed, untrusted_reason
 from clients.proxy import described, proxy_for
 from clients.request import Request
 from clients.server_sent_events import EventReader
@@ -118,6 +118,7 @@ class _Calls:
         self.infer_path = f"{address.path}/v2/models/nlu/infer"
         self.stream_path = f"{address.path}/v2/models/nlu_stream/generate_stream"
         self._url = described(address)
+        self._secure = address.secure
         self._timeout = terms.timeout
         self._parameters = terms.parameters
 
@@ -172,11 +173,16 @@ class _Calls:
         no_http = isinstance(error, BadStatusLine | aiohttp.ClientResponseError)
         if no_http and not isinstance(error, ConnectionError):  # RemoteDisconnected is both
             return failure.unreachable(self._url, "what answers there does not speak HTTP")
+        if is_closed(error):
+            return self._unreachable("connection closed")
         number = getattr(error, "errno", None)
         # asyncio and aiohttp wrap the system's message in long sentences, so it is looked up by its number. Only a
         # failed name look-up has a negative number and a message of its own.
         reason = os.strerror(number) if number and number > 0 else getattr(error, "strerror", None)
-        return failure.unreachable(self._url, reason or str(error) or type(error).__name__)
+        return self._unreachable(reason or str(error) or type(error).__name__)
+
+    def _unreachable(self, reason: str) -> EspalierError:
+        return failure.unreachable(self._url, reason, self._secure)
 
 
 def _error_in(body: bytes) -> str | None:

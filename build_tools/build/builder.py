@@ -173,7 +173,8 @@ def _stage(staged: Path, graphs: Graphs, precisions: Precisions, encoder: Encode
         tokenizers=tokenizers,
     )
     graphs.trunk.settle(precisions.trunk)
-    write_trunk_configs(staged / TRUNK, trunk_config(runtime, graphs.taps, trunk.hidden_size, precisions.trunk))
+    config = trunk_config(runtime, graphs.taps, trunk.hidden_size, precisions.trunk, limits=trunk.limits)
+    write_trunk_configs(staged / TRUNK, config)
     tasks = {}
     for branch in graphs.branches:
         record = branch.checkpoint.record

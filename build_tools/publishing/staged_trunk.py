@@ -31,7 +31,9 @@ def export_trunk_version(encoder: Encoder, plan: TrunkPlan, runtime: Runtime, fo
     graph = Graph(folder / GRAPH_FILE, outputs, runtime, entry.hidden_size)
     export_trunk(encoder, entry.taps, graph.file, runtime)
     graph.settle(entry.precision)
-    config = trunk_config(runtime, entry.taps, entry.hidden_size, entry.precision, plan.name, entry.version)
+    config = trunk_config(
+        runtime, entry.taps, entry.hidden_size, entry.precision, plan.name, entry.version, entry.limits
+    )
     write_trunk_configs(folder.parent, config)
     return load_graph(graph.file, outputs, runtime, entry.precision)
 

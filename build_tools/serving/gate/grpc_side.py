@@ -2,7 +2,8 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping
-from typing import Any
+from contextlib import suppress
+from typing import Any, NoReturn
 
 from tritonclient.grpc import service_pb2 as pb
 from tritonclient.grpc.aio import grpc
@@ -93,7 +94,7 @@ class GrpcSide(grpc.GenericRpcHandler):
                     exchange.sent = len(answered)
                     return answered
             except RefusedError as error:
-                return await context.abort(error.code.grpc, error.for_request(exchange.id if exchange else ""))
+                return await _refuse(context, error.code, error.for_request(exchange.id if exchange else ""))
 
         return handle
 
@@ -107,10 +108,10 @@ class GrpcSide(grpc.GenericRpcHandler):
             async with asyncio.timeout(self._gate.limits.stream_seconds):
                 await answer_stream(self._gate, self._exchanges, caller, metadata, context)
         except RefusedError as error:
-            await context.abort(error.code.grpc, error.sentence)
+            await _refuse(context, error.code, error.sentence)
         except TimeoutError:
             seconds = self._gate.limits.stream_seconds
-            await context.abort(Code.UNAVAILABLE.grpc, f"the stream has been open for {seconds:g} s: open a new one.")
+            await _refuse(context, Code.UNAVAILABLE, f"the stream has been open for {seconds:g} s: open a new one.")
 
     async def _health(self, _request: bytes, _context: grpc.aio.ServicerContext) -> bytes:
         return _SERVING if self._gate.readiness.is_ready else _NOT_SERVING
@@ -153,6 +154,13 @@ class GrpcSide(grpc.GenericRpcHandler):
 def text_metadata(context: grpc.aio.ServicerContext) -> Mapping[str, str]:
     """Returns a call's metadata, those in binary left out."""
     return {name: value for name, value in context.invocation_metadata() or () if isinstance(value, str)}
+
+
+async def _refuse(context: grpc.aio.ServicerContext, code: Code, sentence: str) -> NoReturn:
+    """Ends a call with this status, which its caller may not wait for any more."""
+    with suppress(grpc.aio.InternalError):
+        await context.abort(code.grpc, sentence)
+    raise asyncio.CancelledError
 
 
 async def _message(context: grpc.aio.ServicerContext) -> bytes:

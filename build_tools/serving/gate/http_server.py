@@ -129,6 +129,9 @@ def _protocol(limits: Limits) -> type[HttpToolsProtocol]:
             self._is_in_headers = True
             self._headers_size = 0
 
+        def send_400_response(self, msg: str) -> None:  # noqa: ARG002
+            self._refuse(400, "what was sent is not HTTP.")
+
         def _expect_headers(self) -> None:
             self._timer = self.loop.call_later(_HEADER_SECONDS, self._too_slow)
 

@@ -131,7 +131,9 @@ def registry(make_version: Callable[..., VersionEntry], encoder: Encoder) -> Reg
 def _lay_out(repository: Path, registry: Registry) -> Path:
     for name, trunk in registry.trunks.items():
         _version(repository / name, trunk.version, "model.onnx")
-        config = trunk_config(registry.runtime, trunk.taps, HIDDEN_SIZE, trunk.precision, name, trunk.version)
+        config = trunk_config(
+            registry.runtime, trunk.taps, HIDDEN_SIZE, trunk.precision, name, trunk.version, trunk.limits
+        )
         write_trunk_configs(repository / name, config)
     tokenizers = {"tokenizer"} | {name for trunk in registry.trunks.values() for name in trunk.tokenizers}
     for name in ("nlu", "nlu_stream", *tokenizers):
