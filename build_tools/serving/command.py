@@ -20,6 +20,7 @@ from build_tools.repository.code_check import check_code
 from build_tools.repository.control_key import ensure_control_key
 from build_tools.repository.registry import check_versions, read_registry
 from build_tools.repository.serving_lock import held_to_serve
+from build_tools.serving.gate.line_file import check_target
 from build_tools.serving.leftovers import clear_leftovers
 from build_tools.serving.resources import choose_resources
 from build_tools.serving.supervisor import Settings, Supervisor
@@ -58,6 +59,9 @@ def serve(
     access_log: Annotated[
         str | None, typer.Option(help="Write a line of JSON for each request to this file; - is standard output.")
     ] = None,
+    access_log_texts: Annotated[
+        bool, typer.Option("--access-log-texts", help="Also write the texts, which may be personal, to it.")
+    ] = False,
     triton: Annotated[
         str | None,
         typer.Option(
@@ -71,6 +75,8 @@ def serve(
 ) -> None:
     """Serve a model repository until Ctrl-C: Triton, the gate before it, and the watch over both."""
     read_registry(repository)  # reports what is wrong with the folder, before anything is written there
+    if access_log is not None:
+        check_target(access_log)
     settings = Settings(
         repository=repository,
         grpc_port=grpc_port or None,
@@ -82,6 +88,7 @@ def serve(
         resources=choose_resources(threads, trunk_threads, at_once, result_cache),
         gate_workers=gate_workers or max(1, usable_cores() // _CORES_PER_GATE),
         access_log=access_log,
+        access_log_texts=access_log_texts,
         attached=triton,
         attached_key=os.environ.get(TRITON_KEY),
         attached_metrics=triton_metrics,
