@@ -14,7 +14,8 @@ from clients.errors import SUSPECT_CONNECTION
 from clients.renewable import Renewable
 from clients.request import Request, single_request, split_requests
 from clients.terms import Terms
-from clients.transport import Transport, open_transport
+from clients.tracing import traced
+from clients.transport import Transport, load_transport, open_transport
 
 
 class Client:
@@ -49,6 +50,7 @@ class Client:
     ) -> None:
         address, terms = parse_address(url), Terms(timeout, bulk, Credentials.of(key, ca, cert))
         terms.credentials.check_for(address)
+        load_transport(address)
         self._transport = Renewable[Transport](lambda: open_transport(address, terms), lambda one: one.close())
 
     def predict(
@@ -97,15 +99,16 @@ class Client:
         self.close()
 
     def _ask(self, request: Request) -> list[dict[str, Answer]]:
-        with self._transport.use() as transport, self._renewed_if_lost(transport):
-            return read_rows(transport.infer(request), len(request))
+        with self._transport.use() as transport, self._renewed_if_lost(transport), traced("predict", request) as sent:
+            return read_rows(transport.infer(sent), len(sent))
 
     def _stream(self, request: Request) -> Iterator[tuple[str, Answer]]:
         pid = os.getpid()
         with (
             self._transport.use() as transport,
             self._renewed_if_lost(transport),
-            closing(transport.stream(request)) as responses,
+            traced("stream", request) as sent,
+            closing(transport.stream(sent)) as responses,
         ):
             while (rows := next(responses, None)) is not None:
                 for row in rows:

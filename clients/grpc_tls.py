@@ -7,10 +7,11 @@ from pathlib import Path
 from tritonclient.grpc.aio import grpc  # tritonclient's own grpcio, whose version it chooses
 
 from clients.credentials import Credentials, system_authorities
+from clients.tls_reason import tls_reason
 
-# gRPC puts OpenSSL's sentence at the end: "Ssl handshake failed (TSI_PROTOCOL_FAILURE): SSL_ERROR_SSL:
-# error:1000007d:SSL routines:OPENSSL_internal:CERTIFICATE_VERIFY_FAILED: unable to get local issuer certificate".
-_HANDSHAKE = re.compile(r"Ssl handshake failed[^:]*: (?:SSL_ERROR_SSL: )?(?:error:[^:]*:[^:]*:[^:]*:)?(?P<why>[^;\]]*)")
+# gRPC puts OpenSSL's words at the end: "Tls handshake failed (TSI_PROTOCOL_FAILURE): SSL_ERROR_SSL: error:1000007d:SSL
+# routines:OPENSSL_internal:CERTIFICATE_VERIFY_FAILED: unable to get local issuer certificate: OK".
+_HANDSHAKE = re.compile(r"(?:Tls|Ssl) handshake failed.*?(?:OPENSSL_internal:(?P<name>\w+): (?P<words>[^:]*).*)?$")
 _OTHER_NAME = re.compile(r"Hostname Verification Check failed|Peer name .* is not in peer certificate")
 
 
@@ -30,7 +31,11 @@ def untrusted_reason(sentence: str) -> str | None:
     if _OTHER_NAME.search(sentence):
         return "its certificate is for another host name"
     found = _HANDSHAKE.search(sentence)
-    return None if found is None else found["why"].strip() or "no reason given"
+    if found is None:
+        return None
+    if found["name"] == "CERTIFICATE_VERIFY_FAILED":
+        return found["words"]
+    return tls_reason(found["name"] or "")
 
 
 def _roots(ca: Path | None) -> bytes | None:

@@ -50,13 +50,15 @@ class GrpcTransport:
 
     def infer(self, request: Request) -> list[bytes]:
         try:
-            response = self._stub.ModelInfer(self._calls.message("nlu", request), **self._calls.terms)
+            response = self._stub.ModelInfer(self._calls.message("nlu", request), **self._calls.terms(request))
         except grpc.RpcError as error:
             raise self._calls.failure(error) from None
         return _rows(request, response)
 
     def stream(self, request: Request) -> Generator[list[bytes], None, None]:
-        call = self._stub.ModelStreamInfer(iter([self._calls.message("nlu_stream", request)]), **self._calls.terms)
+        call = self._stub.ModelStreamInfer(
+            iter([self._calls.message("nlu_stream", request)]), **self._calls.terms(request)
+        )
         events = _Events(self._calls, request)
         try:
             for response in call:
@@ -87,13 +89,15 @@ class AsyncGrpcTransport:
 
     async def infer(self, request: Request) -> list[bytes]:
         try:
-            response = await self._stub.ModelInfer(self._calls.message("nlu", request), **self._calls.terms)
+            response = await self._stub.ModelInfer(self._calls.message("nlu", request), **self._calls.terms(request))
         except grpc.RpcError as error:
             raise self._calls.failure(error) from None
         return _rows(request, response)
 
     async def stream(self, request: Request) -> AsyncGenerator[list[bytes], None]:
-        call = self._stub.ModelStreamInfer(iter([self._calls.message("nlu_stream", request)]), **self._calls.terms)
+        call = self._stub.ModelStreamInfer(
+            iter([self._calls.message("nlu_stream", request)]), **self._calls.terms(request)
+        )
         events = _Events(self._calls, request)
         try:
             async for response in call:
@@ -113,10 +117,15 @@ class _Calls:
     """What both forms share: messages, deadline and errors."""
 
     def __init__(self, address: Address, terms: Terms) -> None:
-        self.terms: dict[str, Any] = {"timeout": terms.timeout, "metadata": tuple(terms.credentials.headers.items())}
+        self._headers = terms.credentials.headers
         self._timeout = terms.timeout
         self._parameters = terms.parameters
         self._url = described(address)
+        self._secure = address.secure
+
+    def terms(self, request: Request) -> dict[str, Any]:
+        """Returns the arguments of a call beside its message."""
+        return {"timeout": self._timeout, "metadata": tuple((self._headers | request.headers).items())}
 
     def message(self, model: str, request: Request) -> service_pb2.ModelInferRequest:
         message = service_pb2.ModelInferRequest(
@@ -148,7 +157,8 @@ class _Calls:
             return failure.untrusted(self._url, reason)
         if lost and not failure.is_servers(sentence):
             # "failed to connect to all addresses; last error: UNKNOWN: ipv4:127.0.0.1:1: Connection refused"
-            return failure.unreachable(self._url, sentence.rpartition(": ")[2].rstrip("]") or code.name.lower())
+            reason = sentence.rpartition(": ")[2].rstrip("]") or code.name.lower()
+            return failure.unreachable(self._url, reason, self._secure)
         return self.refusal(sentence, bad_request=code in _BAD_REQUEST)
 
     def refusal(self, sentence: str, bad_request: bool) -> EspalierError:

@@ -33,12 +33,29 @@ class HttpConnections:
             self._go_through(proxy, address)
 
     @contextmanager
-    def post(self, path: str, body: bytes) -> Iterator[HTTPResponse]:
+    def post(self, path: str, body: bytes, headers: dict[str, str]) -> Iterator[HTTPResponse]:
         """Yields the response to a POST with its body unread. A connection whose response was read is kept.
+
+        headers: beside those that every request has.
 
         Raises OSError or http.client.HTTPException if the request fails.
         """
-        connection, response = self._send(self._prefix + path, body)
+        with self._answered("POST", path, body, headers) as response:
+            yield response
+
+    @contextmanager
+    def get(self, path: str) -> Iterator[HTTPResponse]:
+        """Yields the response to a GET; see post."""
+        with self._answered("GET", path, None, {}) as response:
+            yield response
+
+    def close(self) -> None:
+        while self._idle:
+            self._idle.pop().close()
+
+    @contextmanager
+    def _answered(self, method: str, path: str, body: bytes | None, headers: dict[str, str]) -> Iterator[HTTPResponse]:
+        connection, response = self._send(method, self._prefix + path, body, self._headers | headers)
         whole = False
         try:
             yield response
@@ -48,10 +65,6 @@ class HttpConnections:
                 self._idle.append(connection)
             else:
                 connection.close()  # the rest of this answer must not meet the next request
-
-    def close(self) -> None:
-        while self._idle:
-            self._idle.pop().close()
 
     def _go_through(self, proxy: str, address: Address) -> None:
         parts = urlsplit(proxy)
@@ -71,14 +84,16 @@ class HttpConnections:
             self._prefix = f"http://{address.target}"
             self._headers |= for_proxy
 
-    def _send(self, path: str, body: bytes) -> tuple[HTTPConnection, HTTPResponse]:
+    def _send(
+        self, method: str, path: str, body: bytes | None, headers: dict[str, str]
+    ) -> tuple[HTTPConnection, HTTPResponse]:
         while True:
             connection = self._idle_connection()
             reused = connection is not None
             if connection is None:
                 connection = self._connection()
             try:
-                connection.request("POST", path, body, self._headers)
+                connection.request(method, path, body, headers)
                 return connection, connection.getresponse()
             except (ConnectionError, RemoteDisconnected):
                 connection.close()

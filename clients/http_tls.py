@@ -2,23 +2,20 @@
 
 import ssl
 
-# The other side's alerts, for which OpenSSL has only names.
-_ALERTS = {
-    "TLSV13_ALERT_CERTIFICATE_REQUIRED": "the server asks for a client certificate",
-    "TLSV1_ALERT_UNKNOWN_CA": "the server does not trust the client's certificate",
-    "SSLV3_ALERT_BAD_CERTIFICATE": "the server does not take the client's certificate",
-    "SSLV3_ALERT_CERTIFICATE_EXPIRED": "the client's certificate has expired",
-    "WRONG_VERSION_NUMBER": "what answers there does not speak TLS",
-    "RECORD_LAYER_FAILURE": "what answers there does not speak TLS",
-}
+from clients.tls_reason import tls_reason
 
 
 def untrusted_reason(error: BaseException) -> str | None:
     """Returns why a TLS connection could not be made, or None if the error is about something else."""
-    for cause in (error, getattr(error, "certificate_error", None), getattr(error, "os_error", None)):
+    # aiohttp's own errors are of ssl's classes too, without what those know.
+    for cause in (getattr(error, "certificate_error", None), getattr(error, "os_error", None), error):
         if isinstance(cause, ssl.SSLCertVerificationError):
             return cause.verify_message
-        if isinstance(cause, ssl.SSLError) and not isinstance(cause, ssl.SSLEOFError | ssl.SSLZeroReturnError):
-            reason = cause.reason or ""
-            return _ALERTS.get(reason, reason.replace("_", " ").lower() or "TLS failed")
+        if isinstance(cause, ssl.SSLError) and not is_closed(cause):
+            return tls_reason(cause.reason or "")
     return None
+
+
+def is_closed(error: BaseException) -> bool:
+    """Whether the other side ended the connection, as a server does that misses a client certificate."""
+    return isinstance(error, ssl.SSLEOFError | ssl.SSLZeroReturnError)

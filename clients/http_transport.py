@@ -16,7 +16,7 @@ from tritonclient.http.aio import aiohttp  # tritonclient's own aiohttp, whose v
 from clients import failure
 from clients.address import Address
 from clients.http_connections import HttpConnections
-from clients.http_tls import untrusted_reason
+from clients.http_tls import is_closed, untrusted_reason
 from clients.proxy import described, proxy_for
 from clients.request import Request
 from clients.server_sent_events import EventReader
@@ -41,7 +41,9 @@ class HttpTransport:
 
     def infer(self, request: Request) -> list[str]:
         try:
-            with self._connections.post(self._calls.infer_path, self._calls.infer_body(request)) as response:
+            with self._connections.post(
+                self._calls.infer_path, self._calls.infer_body(request), request.headers
+            ) as response:
                 if response.status != 200:
                     raise self._calls.refusal(response.status, response.read(), response.headers)
                 return self._calls.rows(request, response.read())
@@ -51,7 +53,7 @@ class HttpTransport:
     def stream(self, request: Request) -> Generator[list[str], None, None]:
         events = EventReader()
         try:
-            with self._connections.post(self._calls.stream_path, _generate_body(request)) as response:
+            with self._connections.post(self._calls.stream_path, _generate_body(request), request.headers) as response:
                 if response.status != 200:
                     raise self._calls.refusal(response.status, response.read(), response.headers)
                 while chunk := response.read1(_CHUNK):
@@ -81,7 +83,7 @@ class AsyncHttpTransport:
 
     async def infer(self, request: Request) -> list[str]:
         try:
-            async with self._post(self._calls.infer_path, self._calls.infer_body(request)) as response:
+            async with self._post(self._calls.infer_path, self._calls.infer_body(request), request) as response:
                 if response.status != 200:
                     raise self._calls.refusal(response.status, await response.read(), response.headers)
                 return self._calls.rows(request, await response.read())
@@ -91,7 +93,7 @@ class AsyncHttpTransport:
     async def stream(self, request: Request) -> AsyncGenerator[list[str], None]:
         events = EventReader()
         try:
-            async with self._post(self._calls.stream_path, _generate_body(request)) as response:
+            async with self._post(self._calls.stream_path, _generate_body(request), request) as response:
                 if response.status != 200:
                     raise self._calls.refusal(response.status, await response.read(), response.headers)
                 async for chunk in response.content.iter_any():
@@ -105,8 +107,8 @@ class AsyncHttpTransport:
     async def close(self) -> None:
         await self._session.close()
 
-    def _post(self, path: str, body: bytes) -> AbstractAsyncContextManager[aiohttp.ClientResponse]:
-        return self._session.post(path, data=body, allow_redirects=False)
+    def _post(self, path: str, body: bytes, request: Request) -> AbstractAsyncContextManager[aiohttp.ClientResponse]:
+        return self._session.post(path, data=body, headers=request.headers, allow_redirects=False)
 
 
 class _Calls:
@@ -116,6 +118,7 @@ class _Calls:
         self.infer_path = f"{address.path}/v2/models/nlu/infer"
         self.stream_path = f"{address.path}/v2/models/nlu_stream/generate_stream"
         self._url = described(address)
+        self._secure = address.secure
         self._timeout = terms.timeout
         self._parameters = terms.parameters
 
@@ -170,11 +173,16 @@ class _Calls:
         no_http = isinstance(error, BadStatusLine | aiohttp.ClientResponseError)
         if no_http and not isinstance(error, ConnectionError):  # RemoteDisconnected is both
             return failure.unreachable(self._url, "what answers there does not speak HTTP")
+        if is_closed(error):
+            return self._unreachable("connection closed")
         number = getattr(error, "errno", None)
         # asyncio and aiohttp wrap the system's message in long sentences, so it is looked up by its number. Only a
         # failed name look-up has a negative number and a message of its own.
         reason = os.strerror(number) if number and number > 0 else getattr(error, "strerror", None)
-        return failure.unreachable(self._url, reason or str(error) or type(error).__name__)
+        return self._unreachable(reason or str(error) or type(error).__name__)
+
+    def _unreachable(self, reason: str) -> EspalierError:
+        return failure.unreachable(self._url, reason, self._secure)
 
 
 def _error_in(body: bytes) -> str | None:

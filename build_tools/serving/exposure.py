@@ -6,12 +6,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from build_tools.serving.errors import ServeError
+from build_tools.serving.gate.key_file import read_key_file
 from build_tools.serving.gate.settings import Tls
 
 
 @dataclass(frozen=True)
 class Exposure:
-    """keys, tls: as GateSettings takes them. lines: what to print at start, one sentence each."""
+    """keys, tls: as GateSettings takes them, with absolute paths. lines: what to print at start, one sentence each."""
 
     keys: Path | None
     tls: Tls | None
@@ -26,11 +27,15 @@ def choose_exposure(
     client_ca: Path | None = None,
     insecure: bool = False,
 ) -> Exposure:
-    """Returns what the options ask for. It reads no file: the gate checks keys and certificates before it listens.
+    """Returns what the options ask for. It reads no file; see check_files.
 
     Raises ServeError if options are missing for each other, or if others than this machine could ask without TLS, or
     without saying who they are, and `insecure` does not say that this is meant.
     """
+    # Absolute, as gate processes run elsewhere; links are kept, because certificates are often renewed by moving them.
+    keys, tls_cert, tls_key, client_ca = (
+        None if file is None else file.absolute() for file in (keys, tls_cert, tls_key, client_ca)
+    )
     if (tls_cert is None) != (tls_key is None):
         given, missing = ("--tls-cert", "--tls-key") if tls_key is None else ("--tls-key", "--tls-cert")
         raise ServeError(f"{given} needs {missing} too: give the certificate and its private key, both as PEM files")
@@ -52,6 +57,16 @@ def choose_exposure(
     if client_ca is not None:
         lines.append(f"Clients need a certificate signed by {client_ca}.")
     return Exposure(keys, tls, tuple(lines))
+
+
+def check_files(exposure: Exposure) -> None:
+    """Raises BuildError if a key or certificate cannot be used: at the start, before minutes of loading models."""
+    if exposure.keys is not None:
+        read_key_file(exposure.keys)
+    if exposure.tls is not None:
+        from build_tools.serving.gate.certificates import read_certificates  # `cryptography` takes a while to load
+
+        read_certificates(exposure.tls)
 
 
 def _missing_tls(tls: Tls | None) -> list[tuple[str, str]]:

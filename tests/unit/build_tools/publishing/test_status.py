@@ -3,6 +3,7 @@ import json
 import pytest
 
 from build_tools.publishing import status
+from build_tools.publishing.metrics_page import MetricsPage
 from build_tools.publishing.running_server import Calls
 from build_tools.publishing.status import read_status
 from build_tools.repository.names import examples_file
@@ -53,7 +54,7 @@ def with_candidate(registry):
 
 
 def _asked(repository, registry):
-    return read_status(repository, registry, "here:8001", "here:8002")
+    return read_status(repository, registry, "here:8001", MetricsPage.of("", 0.0))
 
 
 def test_without_a_server_there_is_what_the_registry_says_and_no_counts(tmp_path, registry):

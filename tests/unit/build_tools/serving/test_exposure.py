@@ -36,8 +36,9 @@ def test_other_machines_are_let_in_only_if_that_is_said(host: str, options: dict
 def test_tls_and_an_identity_make_other_machines_safe(identity: dict[str, Path]) -> None:
     exposure = choose_exposure("0.0.0.0", tls_cert=_CERT, tls_key=_KEY, **identity)
 
-    assert exposure.tls == Tls(certificate=_CERT, key=_KEY, client_ca=identity.get("client_ca"))
-    assert exposure.keys == identity.get("keys")
+    absolute = {name: file.absolute() for name, file in identity.items()}
+    assert exposure.tls == Tls(certificate=_CERT.absolute(), key=_KEY.absolute(), client_ca=absolute.get("client_ca"))
+    assert exposure.keys == absolute.get("keys")
     assert not any("INSECURE" in line for line in exposure.lines)
 
 
