@@ -14,7 +14,6 @@ from gated_server import GatedServer
 from raw_requests import over_grpc, over_tcp, post
 from sentences import TEXTS
 from tritonclient.grpc import service_pb2 as pb
-
 from tritonclient.grpc.aio import grpc
 from untrained import save_untrained, tiny_encoder
 
