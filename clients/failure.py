@@ -102,8 +102,6 @@ def refusal(url: str, sentence: str, bad_request: bool) -> EspalierError:
             f"the server at {url} runs but its model '{unknown[1]}' is not loaded: wait until it is ready, "
             "or serve a repository made by `espalier build`"
         )
-    if says := _GATE_SAYS.match(sentence):
-        return ServerUnavailable(f"the server at {url} {sentence[says.end() :].splitlines()[0]}")
     if _TOO_MANY in sentence:
         return ServerUnavailable(f"the server at {url} refuses: {sentence.splitlines()[0]}")
     if _QUEUE_FULL in sentence:
@@ -116,10 +114,12 @@ def refusal(url: str, sentence: str, bad_request: bool) -> EspalierError:
         return ServerUnavailable(
             f"the server at {url} was too busy to answer within the timeout: ask again later or give a longer one"
         )
-    if not_now := _NOT_NOW.search(sentence):
+    if process := _NOT_NOW.search(sentence):
         return ServerUnavailable(
-            f"the server at {url} cannot answer now ({not_now['why'] or sentence}): ask again later"
+            f"the server at {url} cannot answer now ({process['why'] or sentence}): ask again later"
         )
+    if says := _GATE_SAYS.match(sentence):
+        return ServerUnavailable(f"the server at {url} {sentence[says.end() :].splitlines()[0]}")
     broke = _MODEL_BROKE.match(sentence)
     if bad_request and not broke:
         return RequestRejected(sentence)
