@@ -1,6 +1,7 @@
 """The process table: which process of tritonserver serves which version of which model, and in what state it is."""
 
 import re
+import time
 from dataclasses import dataclass
 
 import psutil
@@ -33,8 +34,9 @@ class ProcessTable:
         self._known: dict[int, tuple[int, ModelVersion]] = {}  # pid: (started, version)
         self._looked_at = -_LOOK_EVERY
 
-    def read(self, now: float) -> list[ModelProcess]:
+    def read(self) -> list[ModelProcess]:
         """The processes that live. One that has ended, but whose end Triton has not noted yet, is none of them."""
+        now = time.monotonic()
         if now - self._looked_at >= _LOOK_EVERY:
             self._looked_at = now
             self._find_new()

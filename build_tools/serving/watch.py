@@ -120,7 +120,7 @@ class Watch:
     def look(self) -> None:
         """Takes note of what has happened, and begins what is to be done. Returns at once."""
         now = time.monotonic()
-        processes = self._processes.read(now) if self._processes else []
+        processes = self._processes.read() if self._processes else []
         self._end_replaced({one.pid for one in processes}, now)
         processes = [one for one in processes if one.pid not in self._replaced]
         for one in processes:
