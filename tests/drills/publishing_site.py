@@ -63,12 +63,16 @@ class Site:
         folder = self._folder / f"checkpoint_{len(list(self._folder.glob('checkpoint_*')))}"
         return save_untrained(folder, encoder or self.encoder, task, **(TASKS.get(task, {}) | given))
 
+    def triton(self) -> RunningServer:
+        """The way in of who may change what is loaded."""
+        return RunningServer(self.server.grpc_url, read_control_key(self.repository))
+
     def publish(self, folder: Path, **options: object) -> tuple[str, int]:
-        with RunningServer(self.server.grpc_url, read_control_key(self.repository)) as triton:
+        with self.triton() as triton:
             return publish(folder, self.repository, triton, **options)  # type: ignore[arg-type]
 
     def change(self, verb: Callable[..., object], task: str, **options: object) -> object:
-        with RunningServer(self.server.grpc_url, read_control_key(self.repository)) as triton:
+        with self.triton() as triton:
             return verb(task, self.repository, triton, **options)
 
     def loads(self) -> list[str]:
@@ -79,7 +83,7 @@ class Site:
         """PSS of the server's process tree, in bytes, once it holds no more than live and previous versions."""
         time.sleep(DRAIN_SECONDS)
         with (
-            RunningServer(self.server.grpc_url, read_control_key(self.repository)) as triton,
+            self.triton() as triton,
             ServedRepository.locked(self.repository, triton, print) as served,
         ):
             settle(served)
