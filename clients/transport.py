@@ -1,5 +1,7 @@
 """The interface of a transport, and the choice between gRPC and HTTP."""
 
+import codecs
+import importlib
 from collections.abc import AsyncGenerator, Generator
 from typing import Protocol
 
@@ -30,6 +32,15 @@ class AsyncTransport(Protocol):
     def stream(self, request: Request) -> AsyncGenerator[Rows, None]: ...
 
     async def close(self) -> None: ...
+
+
+def load_transport(address: Address) -> None:
+    """Imports what requests to `address` need. Call it when a client is made.
+
+    A thread's first request may not import: a process that is forked off meanwhile could never import that module.
+    """
+    importlib.import_module(f"clients.{address.transport}_transport")
+    codecs.lookup("idna")  # which looking up a host's name imports
 
 
 def open_transport(address: Address, terms: Terms) -> Transport:

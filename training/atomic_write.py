@@ -8,15 +8,18 @@ from pathlib import Path
 _STAGED = re.compile(r"\..+\.[0-9a-f]{32}")
 
 
-def replace_file(file: Path, content: str | bytes, staged_in: Path) -> None:
+def replace_file(file: Path, content: str | bytes, staged_in: Path, mode: int | None = None) -> None:
     """Writes the content (text as UTF-8) to a staged file and renames it to `file`; both are on disk on return.
 
     staged_in: a folder on the same file system for the staged file, which a killed process leaves behind. Do not use a
     model's folder in a repository: Triton takes a new file there for a change of the model.
+    mode: the file's permissions, for secrets; None takes what the umask leaves.
     """
     staged = staged_in / f".{file.name}.{uuid.uuid4().hex}"
     try:
         with staged.open("xb") as out:
+            if mode is not None:
+                os.fchmod(out.fileno(), mode)  # before a secret is in it
             out.write(content.encode() if isinstance(content, str) else content)
             out.flush()
             os.fsync(out.fileno())

@@ -22,6 +22,7 @@ from training.encoder_checks import MOST_LAYERS
 from training.errors import TrainingError, one_line
 from training.kinds import Kind
 from training.model import Branch
+from training.validation import first_problem
 
 FORMAT_VERSION: Final = 1
 WEIGHTS, RECORD, TOKENIZER, GOLDEN = "branch.safetensors", "branch.json", "tokenizer.json", "golden.jsonl"
@@ -163,9 +164,7 @@ def load_record(folder: Path) -> BranchRecord:
     except (NotJsonError, AttributeError) as error:
         raise TrainingError(f"{path} is damaged (it is not a JSON object): copy the checkpoint again.") from error
     except ValidationError as error:
-        first = error.errors()[0]
-        field = ".".join(str(part) for part in first["loc"]) or "the file"
-        raise TrainingError(f"{path}: {field}: {first['msg'].removeprefix('Value error, ')}") from error
+        raise TrainingError(f"{path}: {first_problem(error)}") from error
     if record.sha256 != record_sha256(content):
         raise TrainingError(f"{path} is damaged (its SHA-256 is wrong): copy the checkpoint again.")
     for name in (WEIGHTS, TOKENIZER, GOLDEN):

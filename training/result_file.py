@@ -8,6 +8,7 @@ from pydantic import BaseModel, ValidationError
 from espalier_json import NotJsonError, parse_json
 from training.atomic_write import replace_file
 from training.errors import TrainingError
+from training.validation import first_problem
 
 Result = TypeVar("Result", bound=BaseModel)
 
@@ -28,6 +29,4 @@ def read_result_file(path: Path, model: type[Result], advice: str) -> Result:
     except NotJsonError as error:
         raise TrainingError(f"{path} is damaged ({error}): {advice}.") from error
     except ValidationError as error:
-        first = error.errors()[0]
-        field = ".".join(map(str, first["loc"])) or "the file"
-        raise TrainingError(f"{path}: {field}: {first['msg'].removeprefix('Value error, ')}") from error
+        raise TrainingError(f"{path}: {first_problem(error)}") from error

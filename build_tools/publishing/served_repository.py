@@ -55,9 +55,9 @@ class ServedRepository:
         return read_manifest(self.folder)
 
     def replace_registry(self, registry: Registry) -> None:
-        """Replaces registry.json: from now on routers follow this registry."""
-        write_registry(self.folder, registry)
-        self.registry = registry
+        """Replaces registry.json by its next generation: from now on routers follow this registry."""
+        self.registry = registry.model_copy(update={"generation": self.registry.generation + 1})
+        write_registry(self.folder, self.registry)
 
     def announce(self, hashes: dict[str, str]) -> None:
         """Adds files to manifest.json, before they are put in place. hashes: {path in the repository: SHA-256}."""

@@ -56,7 +56,9 @@ def held_versions(registry: Registry) -> dict[str, list[int]]:
 
 def _settle_trunk(served: ServedRepository, name: str) -> None:
     trunk = served.registry.trunks[name]
-    wanted = trunk_config(served.registry.runtime, trunk.taps, trunk.hidden_size, trunk.precision, name, trunk.version)
+    wanted = trunk_config(
+        served.registry.runtime, trunk.taps, trunk.hidden_size, trunk.precision, name, trunk.version, trunk.limits
+    )
     changed = served.put_trunk_configs(name, wanted)
     if changed or served.loaded.get(name) != [trunk.version]:
         served.load(name, [trunk.version])

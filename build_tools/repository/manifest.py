@@ -10,7 +10,7 @@ from espalier_json import parse_json
 from training.atomic_write import replace_file
 
 MANIFEST = "manifest.json"  # our backends read it too, before they load a model
-_NOT_SERVED = {"__pycache__"}
+NOT_SERVED = {"__pycache__"}  # made anew from the sources each time a server starts
 
 
 def write_manifest(repository: Path) -> None:
@@ -22,7 +22,7 @@ def served_files(repository: Path) -> Iterator[Path]:
     """Yields the files that Triton may read: those in the models' folders."""
     for folder in sorted(path for path in repository.iterdir() if path.is_dir()):
         for file in sorted(folder.rglob("*")):
-            if file.is_file() and not _NOT_SERVED & set(file.parts):
+            if file.is_file() and not NOT_SERVED & set(file.parts):
                 yield file
 
 

@@ -5,7 +5,7 @@ import json
 import os
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, Self
+from typing import TYPE_CHECKING, Any, Final, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
@@ -15,11 +15,14 @@ from build_tools.repository.runtime import Runtime
 from espalier_json import NotJsonError, parse_json
 from training.atomic_write import replace_file
 from training.kinds import Kind
+from training.validation import first_problem
 
 if TYPE_CHECKING:
     from training.checkpoint import BranchRecord  # imports torch, which a machine that only serves does not have
 
 REGISTRY = "registry.json"
+FORMAT_VERSION: Final = 3
+EARLIER_FORMAT = 2  # of the releases before this one
 DRAIN_SECONDS = 10.0  # batches in flight may still follow the registry.json of this long ago
 
 
@@ -40,10 +43,12 @@ class Origin(_Entry):
 class VersionEntry(_Entry):
     """One version of a branch. Kind, labels and tap are here, not with the task: a new version may have others.
 
-    model: the Triton model that holds it. trunk: the Triton model whose hidden states it reads.
+    model: the Triton model that holds it. trunk: the Triton model whose hidden states it reads. runs_in: the Triton
+    model that computes it, if that is not `model`: one graph may compute the branches of several tasks.
     """
 
     model: str
+    runs_in: str | None = None
     trunk: str
     kind: Kind
     labels: list[str]
@@ -175,6 +180,17 @@ class TrunkEntry(_Entry):
             )
         return size
 
+    @property
+    def limits(self) -> dict[str, int]:
+        """What requests to the trunk may hold: parameters of its config (request_check.py of our backends)."""
+        named = {
+            "most_tokens": "max_position_embeddings",
+            "input_ids_below": "vocab_size",
+            "token_type_ids_below": "type_vocab_size",
+        }
+        found = {limit: self.config.get(field) for limit, field in named.items()}
+        return {limit: value for limit, value in found.items() if isinstance(value, int) and value > 0}
+
     def tokenizer_for(self, version: VersionEntry) -> str:
         """Returns the tokenizer model that truncates at this version's maximum length."""
         return next(name for name, length in self.tokenizers.items() if length == version.max_length)
@@ -183,11 +199,13 @@ class TrunkEntry(_Entry):
 class Registry(_Entry):
     """registry.json.
 
-    trunks: by the name of their Triton model. retired: tasks that were taken out. trunks_made: how many trunks there
-    have ever been. No version or trunk number is used twice: routers cache answers and tokenizers by it.
+    generation: the number of this state of the file, one more after each replace. trunks: by the name of their Triton
+    model. retired: tasks that were taken out. trunks_made: how many trunks there have ever been. No version or trunk
+    number is used twice: routers cache answers and tokenizers by it.
     """
 
-    format_version: Literal[2] = 2
+    format_version: Literal[3] = FORMAT_VERSION
+    generation: int = Field(default=1, ge=1)
     runtime: Runtime
     trunks: dict[str, TrunkEntry]
     tasks: dict[str, TaskEntry]
@@ -238,21 +256,45 @@ def this_user() -> str:
         return str(os.getuid())
 
 
-def read_registry(repository: Path) -> Registry:
-    """Returns the registry of a repository. Raises BuildError if it is missing or damaged."""
+def read_registry(repository: Path, also_earlier: bool = False) -> Registry:
+    """Returns the registry of a repository.
+
+    also_earlier: reads the earlier format too, for `espalier upgrade`. It lacks fields that have defaults: a version
+    runs in its own model, and the file is of generation 1.
+    Raises BuildError if the file is missing, damaged, or of another format.
+    """
     path = repository / REGISTRY
     if not path.is_file():
         raise BuildError(f"{repository} holds no {REGISTRY}: run espalier build first.")
     try:
         content = path.read_bytes()
-        parse_json(content)  # it refuses what the rest of the program cannot write or hash
+        parsed = parse_json(content)  # it refuses what the rest of the program cannot write or hash
+        if also_earlier and _format_of(parsed) == EARLIER_FORMAT:
+            content = json.dumps(parsed | {"format_version": FORMAT_VERSION}).encode()
+        else:
+            _check_format(path, _format_of(parsed))
         return Registry.model_validate_json(content)
     except NotJsonError as error:
         raise BuildError(f"{path} is damaged ({error}): build the repository again.") from error
     except ValidationError as error:
-        first = error.errors()[0]
-        field = ".".join(str(part) for part in first["loc"]) or "the file"
-        raise BuildError(f"{path} is damaged ({field}: {first['msg']}): build the repository again.") from error
+        raise BuildError(f"{path} is damaged ({first_problem(error)}): build the repository again.") from error
+
+
+def _format_of(content: Any) -> Any:
+    return content.get("format_version") if isinstance(content, dict) else None
+
+
+def _check_format(path: Path, version: Any) -> None:
+    if version == EARLIER_FORMAT:
+        raise BuildError(
+            f"{path.parent} was made by an earlier release (registry format {EARLIER_FORMAT}, this one has "
+            f"{FORMAT_VERSION}): run espalier upgrade {path.parent}."
+        )
+    if isinstance(version, int) and version > FORMAT_VERSION:
+        raise BuildError(
+            f"{path.parent} was made by a later release (registry format {version}, this one has {FORMAT_VERSION}): "
+            "use that release."
+        )
 
 
 def missing_versions(repository: Path, registry: Registry) -> list[str]:

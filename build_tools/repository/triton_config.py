@@ -5,7 +5,9 @@ accept: max_batch_size 0, the batch dimension written into `dims`, default_model
 """
 
 import hashlib
+from collections.abc import Mapping
 from pathlib import Path
+from types import MappingProxyType
 
 from google.protobuf import text_format
 from tritonclient.grpc import model_config_pb2 as pb
@@ -20,6 +22,7 @@ from training.kinds import Kind
 
 GRAPH_FILE = "model.onnx"
 NEWEST = -1
+NO_LIMITS: Mapping[str, int] = MappingProxyType({})
 # With `tritonserver --rate-limit=execution_count --rate-limit-resource=compute:N`, at most N models compute at once, so
 # that the processes of many models do not compete for few cores. Without these flags Triton ignores it.
 _ONE_COMPUTING_SLOT = pb.ModelRateLimiter(
@@ -34,16 +37,21 @@ def trunk_config(
     precision: Precision = Precision.FP32,
     name: str = TRUNK,
     version: int = 1,
+    limits: Mapping[str, int] = NO_LIMITS,
 ) -> pb.ModelConfig:
     """Returns the config of a trunk: token ids, mask and types -> hidden_<tap> for each tap.
 
-    Only one version is loaded: a later version has more outputs than the graph of an earlier one.
+    Only one version is loaded: a later version has more outputs than the graph of an earlier one. limits: those of the
+    TrunkEntry; our own backends refuse what exceeds them, NVIDIA's ignore them.
     """
     inputs = [pb.ModelInput(name=name, data_type=pb.TYPE_INT64, dims=[-1, -1]) for name in TRUNK_INPUTS]
     outputs = [
         pb.ModelOutput(name=hidden_name(tap), data_type=pb.TYPE_FP32, dims=[-1, -1, hidden_size]) for tap in taps
     ]
-    return _graph_config(name, runtime, precision, inputs, outputs, [version])
+    config = _graph_config(name, runtime, precision, inputs, outputs, [version])
+    for limit, value in limits.items():
+        config.parameters[limit].string_value = str(value)
+    return config
 
 
 def resumable_trunk_config(config: pb.ModelConfig) -> pb.ModelConfig:

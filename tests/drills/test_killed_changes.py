@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
+from child_process import child_process
 from drill_size import drill_size
 from publishing_site import Site, check_tidy
 from sentences import TEXTS
@@ -41,7 +42,7 @@ def test_a_publish_that_is_killed_anywhere_leaves_the_live_version_and_the_next_
     places = {death.partition(":")[0] for death in killed}
     assert len(places) == KILLS
     assert {"export of the branch", "moving in", "registry"} <= {place.split(",")[0] for place in places}
-    assert site.publish(checkpoint)[0] == "intent"
+    assert site.publish(checkpoint, redefine=True)[0] == "intent"
     assert site.client.predict(TEXTS[0], tasks=["intent"])["intent"].label in ("one", "two")
     check_tidy(site)
 
@@ -56,7 +57,7 @@ def test_a_publish_that_is_killed_once_it_is_live_stays_live_and_the_next_change
             assert site.client.predict(TEXTS[0], tasks=["intent"])["intent"].version == live > before, killed
             site.change(rollback, "intent")
             assert site.client.predict(TEXTS[0], tasks=["intent"])["intent"].version == before, killed
-    site.publish(checkpoint)
+    site.publish(checkpoint, redefine=True)
     check_tidy(site)
 
 
@@ -89,7 +90,7 @@ def test_a_retirement_that_is_killed_is_completed_by_the_next_change(site: Site)
 def _killer(site: Site, verb: str, given: str) -> Iterator[Callable[[str, float], str]]:
     """(part, share) -> what the change was about to do when it was killed there; see kill_points."""
     program = [sys.executable, str(HERE / "kill_points.py"), str(site.repository), site.server.grpc_url, verb, given]
-    with subprocess.Popen(program, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as killer:
+    with child_process(program, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as killer:
         assert killer.stdin is not None
         assert killer.stdout is not None
         orders, deaths = killer.stdin, killer.stdout

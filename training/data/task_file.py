@@ -10,6 +10,7 @@ from espalier_json import NotJsonError, parse_json
 from training.data.rows import Row
 from training.errors import TrainingError
 from training.kinds import Kind
+from training.validation import first_problem
 
 TASK_FILE = "task.json"
 
@@ -105,10 +106,7 @@ def read_task_file(folder: Path) -> TaskFile:
     try:
         return TaskFile.model_validate(content)
     except ValidationError as error:
-        first = error.errors()[0]
-        field = ".".join(str(part) for part in first["loc"])
-        message = first["msg"].removeprefix("Value error, ")
-        raise TrainingError(f"{path}: {field}: {message}." if field else f"{path}: {message}") from error
+        raise TrainingError(f"{path}: {first_problem(error).removesuffix('.')}.") from error
 
 
 def _first_repeated(names: Sequence[str]) -> str | None:

@@ -7,6 +7,7 @@ from pydantic import BaseModel, ValidationError
 
 from espalier_json import NotJsonError, parse_json
 from training.errors import TrainingError
+from training.validation import first_problem
 
 Model = TypeVar("Model", bound=BaseModel)
 
@@ -30,10 +31,7 @@ def read_json_file(path: Path, model: type[Model], name: str) -> Model:
     except _TwiceError as error:
         raise TrainingError(f"{path}: the key {str(error)!r} occurs twice in one object: remove one.") from error
     except ValidationError as error:
-        first = error.errors()[0]
-        field = ".".join(str(part) for part in first["loc"] if part != "[key]")
-        message = first["msg"].removeprefix("Value error, ")
-        raise TrainingError(f"{path}: {field}: {message}" if field else f"{path}: {message}") from error
+        raise TrainingError(f"{path}: {first_problem(error)}") from error
 
 
 def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:

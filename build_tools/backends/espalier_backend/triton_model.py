@@ -12,6 +12,9 @@ import triton_python_backend_utils as pb_utils
 
 from .damage import damage
 from .load_chain import Compile, load_chain
+from .request_check import RefusedRequestError, RequestCheck, check_finite
+
+_CHECKED_OUTPUT = "logits"  # of a branch; hidden states are a hundred times as many values
 
 
 class OnnxModel:
@@ -30,9 +33,11 @@ class OnnxModel:
             raise pb_utils.TritonModelException(f"model {args['model_name']}: no file {file}")
         if (reason := damage(file, Path(args["model_repository"]).parent)) is not None:
             raise pb_utils.TritonModelException(reason)
+        self._name = args["model_name"]
         self._inputs = [tensor["name"] for tensor in config["input"]]
         outputs = [tensor["name"] for tensor in config["output"]]
         parameters = {name: value["string_value"] for name, value in config["parameters"].items()}
+        self._check = RequestCheck(config["input"], parameters, file.parent)
         parameters |= _thread_count(args["model_name"])
         try:
             self._chain = load_chain(file, outputs, parameters, type(self).compile_segment)
@@ -58,7 +63,14 @@ class OnnxModel:
     def _answer(self, request: Any) -> Any:
         try:
             asked = request.requested_output_names()
-            computed = self._chain.run(self._read(request), asked)
+            tensors = self._read(request)
+            self._check(tensors)
+            computed = self._chain.run(tensors, asked)
+            if _CHECKED_OUTPUT in computed:
+                check_finite(computed[_CHECKED_OUTPUT], tensors)
+        except RefusedRequestError as refusal:
+            error = pb_utils.TritonError(f"{self._name}: {refusal}", pb_utils.TritonError.INVALID_ARG)
+            return pb_utils.InferenceResponse(error=error)
         except Exception as error:
             return pb_utils.InferenceResponse(error=pb_utils.TritonError(f"{type(error).__name__}: {error}"))
         for name in computed.keys() & self._computed.keys():

@@ -1,15 +1,16 @@
 """No caller gets an answer that belongs to another one: each request has a tag, and its answer carries it back."""
 
 import asyncio
-import multiprocessing
+import json
+import os
 import random
+import signal
 import subprocess
 import sys
-import threading
 from collections import Counter
-from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import aclosing, closing
+from contextlib import aclosing, closing, suppress
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -20,7 +21,7 @@ TIMEOUT = 1.0  # seconds; the server's late answers come after it
 REQUESTS = 2500  # of each protocol and form
 FAULTS = ["ok"] * 80 + ["many"] * 8 + ["twice", "half"] * 2 + ["late"]
 PROTOCOLS = ("grpc", "http")
-FORK = multiprocessing.get_context("fork")
+FORKS = Path(__file__).with_name("forks.py")
 
 
 def _draw(seed: int) -> list[tuple[str, str]]:
@@ -87,123 +88,40 @@ def _check(outcomes: Counter[str]) -> None:
     assert outcomes["ok failed"] + outcomes["many failed"] + outcomes["twice failed"] <= 0.02 * REQUESTS, outcomes
 
 
-def _in_children(work: Callable[[int], Any], children: int = 4) -> list[Any]:
-    """What `work` returns in so many forked processes at once."""
-    results = FORK.SimpleQueue()
-
-    def run(number: int) -> None:
+def _forked(scenario: str, address: str) -> list[Any]:
+    """What the children of a scenario returned. It runs in a session of its own, so that nothing of it can be left."""
+    command = [sys.executable, str(FORKS), scenario, address]
+    with subprocess.Popen(
+        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True
+    ) as program:
         try:
-            results.put(work(number))
-        except Exception as error:
-            results.put(f"{type(error).__name__}: {error}")
-
-    processes = [FORK.Process(target=run, args=(number,)) for number in range(children)]
-    for process in processes:
-        process.start()
-    for process in processes:
-        process.join(30)
-        assert process.exitcode == 0, "a child hangs or died"
-    return [results.get() for _ in processes]
+            printed, complaint = program.communicate(timeout=120)
+        finally:
+            with suppress(ProcessLookupError):
+                os.killpg(program.pid, signal.SIGKILL)
+    assert program.returncode == 0, complaint
+    return json.loads(printed)
 
 
-def test_forked_processes_open_their_own_http_connections(addresses: dict[str, str]) -> None:
-    client = Client(addresses["http"], timeout=5)
-    with ThreadPoolExecutor(4) as pool:  # several idle connections to inherit
-        list(pool.map(lambda number: client.predict(f"ok {number}"), range(40)))
-
-    def ask(number: int) -> int:
-        for request in range(100):
-            tag = f"child {number} {request}"
-            assert client.predict(f"ok {tag}")["echo"].label == tag
-            assert [answer.label for _, answer in client.stream(f"ok {tag}")] == [tag]
-        return number
-
-    assert sorted(_in_children(ask)) == [0, 1, 2, 3]
-    assert client.predict("ok parent")["echo"].label == "parent"
+@pytest.mark.parametrize("scenario", ["idle_connections", "busy_threads", "asyncio_client"])
+def test_forked_processes_get_their_own_answers_over_http(addresses: dict[str, str], scenario: str) -> None:
+    assert sorted(_forked(scenario, addresses["http"])) == [0, 1, 2, 3]
 
 
-def test_a_fork_while_other_threads_ask_over_http(addresses: dict[str, str]) -> None:
-    client = Client(addresses["http"], timeout=5)
-    stop, wrong = threading.Event(), []
-
-    def ask_all_the_time(thread: int) -> None:
-        number = 0
-        while not stop.is_set():
-            tag = f"thread {thread} {number}"
-            if client.predict(f"ok {tag}")["echo"].label != tag:
-                wrong.append(tag)
-            number += 1
-
-    threads = [threading.Thread(target=ask_all_the_time, args=(number,)) for number in range(3)]
-    for thread in threads:
-        thread.start()
-
-    def ask(number: int) -> int:
-        for request in range(50):
-            assert client.predict(f"ok {number} {request}")["echo"].label == f"{number} {request}"
-        return number
-
-    assert sorted(_in_children(ask)) == [0, 1, 2, 3]
-    stop.set()
-    for thread in threads:
-        thread.join()
-    assert not wrong
-
-
-def test_an_asyncio_client_can_be_used_in_a_forked_process_over_http(addresses: dict[str, str]) -> None:
-    client = AsyncClient(addresses["http"], timeout=5)
-
-    async def ask(number: int) -> int:
-        for request in range(30):
-            assert (await client.predict(f"ok {number} {request}"))["echo"].label == f"{number} {request}"
-        return number
-
-    assert asyncio.run(ask(9)) == 9
-    assert sorted(_in_children(lambda number: asyncio.run(ask(number)))) == [0, 1, 2, 3]
-
-
-@pytest.mark.parametrize("make", [Client, AsyncClient])
-def test_grpc_after_a_fork_is_one_clear_error(addresses: dict[str, str], make: type) -> None:
-    used = Client(addresses["grpc"], timeout=5)
-    assert used.predict("ok parent")["echo"].label == "parent"
-
-    def ask(number: int) -> str:
-        client = used if number == 0 and make is Client else make(addresses["grpc"], timeout=5)
-        if make is AsyncClient:
-            asyncio.run(client.predict("ok child"))
-        else:
-            client.predict("ok child")
-        return "answered"
-
-    for outcome in _in_children(ask):
+@pytest.mark.parametrize("scenario", ["grpc_client", "asyncio_grpc_client"])
+def test_grpc_after_a_fork_is_one_clear_error(addresses: dict[str, str], scenario: str) -> None:
+    for outcome in _forked(scenario, addresses["grpc"]):
         assert outcome.startswith("RequestRejected: gRPC cannot be used in a process that was forked")
-    assert used.predict("ok parent again")["echo"].label == "parent again"
 
 
 def test_a_grpc_client_that_nobody_has_used_can_be_used_after_a_fork(addresses: dict[str, str]) -> None:
-    program = (
-        "import multiprocessing, sys\n"
-        "from clients import Client\n"
-        "client = Client(sys.argv[1], timeout=5)\n"
-        "def ask(): assert client.predict('ok child')['echo'].label == 'child'\n"
-        "child = multiprocessing.get_context('fork').Process(target=ask)\n"
-        "child.start(); child.join(20); sys.exit(child.exitcode)\n"
-    )
-    assert subprocess.run([sys.executable, "-c", program, addresses["grpc"]], timeout=60).returncode == 0
+    assert _forked("unused_grpc_client", addresses["grpc"]) == ["child"]
 
 
 @pytest.mark.parametrize("protocol", PROTOCOLS)
 def test_a_stream_of_the_parent_is_not_read_in_a_child(addresses: dict[str, str], protocol: str) -> None:
-    client = Client(addresses[protocol], timeout=5)
-    stream = client.stream("many parent")
-    assert next(stream)[1].label == "parent"
-
-    def read(_: int) -> list[Any]:
-        return list(stream)
-
-    for outcome in _in_children(read, children=2):
+    for outcome in _forked("parents_stream", addresses[protocol]):
         assert outcome.startswith("RequestRejected: this stream was started before a fork")
-    assert [answer.label for _, answer in stream] == ["parent"] * 3
 
 
 def test_an_asyncio_client_in_a_second_event_loop_is_one_clear_error(addresses: dict[str, str]) -> None:

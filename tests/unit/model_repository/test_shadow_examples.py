@@ -94,7 +94,7 @@ def _write(repository, writer):
 def test_lines_of_several_processes_do_not_mix(tmp_path, monkeypatch):
     monkeypatch.setattr("router.shadow_examples._MOST_BYTES", 2**24)
     fork = multiprocessing.get_context("fork")  # a spawned process would import everything again
-    writers = [fork.Process(target=_write, args=(tmp_path, writer)) for writer in range(4)]
+    writers = [fork.Process(target=_write, args=(tmp_path, writer), daemon=True) for writer in range(4)]
     for writer in writers:
         writer.start()
     for writer in writers:

@@ -4,63 +4,17 @@ import importlib
 import json
 import sys
 from pathlib import Path
-from types import SimpleNamespace
 
 import numpy as np
 import pytest
+from fake_backend_utils import Request, backend_utils
 
 from build_tools.backends.espalier_backend.onnxruntime_segment import OnnxRuntimeSegment
 
 
-class Tensor:
-    def __init__(self, name: str, array: np.ndarray) -> None:
-        self.name = name
-        self.array = array
-
-    def as_numpy(self) -> np.ndarray:
-        return self.array
-
-
-class Request:
-    def __init__(self, tensors: dict[str, np.ndarray], asked: list[str]) -> None:
-        self.tensors = tensors
-        self.asked = asked
-
-    def requested_output_names(self) -> list[str]:
-        return self.asked
-
-
-class MetricFamily:
-    COUNTER = "counter"
-
-    def __init__(self, **_settings: str) -> None:
-        self.counts: dict[tuple[str, ...], int] = {}
-
-    def Metric(self, labels: dict[str, str]) -> SimpleNamespace:  # noqa: N802
-        key = tuple(labels.values())
-        self.counts[key] = 0
-        return SimpleNamespace(increment=lambda value: self.counts.update({key: self.counts[key] + value}))
-
-
-def _tensor(request: Request, name: str) -> Tensor | None:
-    return Tensor(name, request.tensors[name]) if name in request.tensors else None
-
-
-def _response(output_tensors: list[Tensor] | None = None, error: str | None = None) -> SimpleNamespace:
-    return SimpleNamespace(outputs={tensor.name: tensor.array for tensor in output_tensors or []}, error=error)
-
-
 @pytest.fixture
 def model_class(monkeypatch):
-    triton = SimpleNamespace(
-        Tensor=Tensor,
-        InferenceResponse=_response,
-        TritonError=str,
-        TritonModelException=RuntimeError,
-        MetricFamily=MetricFamily,
-        get_input_tensor_by_name=_tensor,
-    )
-    monkeypatch.setitem(sys.modules, "triton_python_backend_utils", triton)
+    monkeypatch.setitem(sys.modules, "triton_python_backend_utils", backend_utils())
     module = importlib.import_module("build_tools.backends.espalier_backend.triton_model")
     yield type("TritonPythonModel", (module.OnnxModel,), {"compile_segment": OnnxRuntimeSegment})
     del sys.modules[module.__name__]
@@ -69,7 +23,11 @@ def model_class(monkeypatch):
 def _arguments(folder: Path, file: str = "model.onnx", layers: tuple[int, ...] = (1, 2, 3)) -> dict[str, str]:
     config = {
         "default_model_filename": file,
-        "input": [{"name": "ids"}, {"name": "mask"}, {"name": "hidden_1"}],
+        "input": [
+            {"name": "ids", "data_type": "TYPE_INT64", "dims": ["-1"]},
+            {"name": "mask", "data_type": "TYPE_INT64", "dims": ["-1", "1"]},
+            {"name": "hidden_1", "data_type": "TYPE_FP32", "dims": ["-1", "8"]},
+        ],
         "output": [{"name": f"hidden_{layer}"} for layer in layers],
         "parameters": {"intra_op_thread_count": {"string_value": "1"}},
     }

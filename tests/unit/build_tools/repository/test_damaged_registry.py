@@ -34,7 +34,7 @@ _TRUNK = {
     "tokenizers": {"tokenizer": 16},
 }
 GOOD = {
-    "format_version": 2,
+    "format_version": 3,
     "runtime": "openvino",
     "trunks": {"trunk": _TRUNK},
     "tasks": {"intent": {"live": 1, "versions": {"1": _VERSION}}},

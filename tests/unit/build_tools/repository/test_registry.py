@@ -80,11 +80,12 @@ def test_the_file_is_json_whose_kinds_are_the_words_that_the_router_knows(tmp_pa
     text = (tmp_path / REGISTRY).read_text(encoding="utf-8")
     assert "größe" in text  # for a reader's eyes, not as \u escapes
     content = json.loads(text)
-    assert content["format_version"] == 2
+    assert content["format_version"] == 3
     task = content["tasks"]["intent"]
     assert (task["live"], task["shadow"], task["canary"]["version"], task["canary"]["share"]) == (1, None, 2, 0.1)
     assert task["versions"]["1"] == {
         "model": "branch_intent",
+        "runs_in": None,
         "trunk": "trunk",
         "kind": "classification",
         "labels": ["größe", "b"],
@@ -237,12 +238,21 @@ def test_a_misspelt_field_is_refused_and_not_dropped(tmp_path):
         read_registry(tmp_path)
 
 
-def test_a_repository_of_another_format_is_told_and_not_guessed_at(tmp_path):
+@pytest.mark.parametrize(
+    ("version", "said"),
+    [
+        (1, r"damaged \(format_version: "),
+        (2, "run espalier upgrade "),
+        (4, "made by a later release"),
+        ("3", "damaged"),
+    ],
+)
+def test_a_repository_of_another_format_is_told_and_not_guessed_at(tmp_path, version, said):
     write_registry(tmp_path, _registry())
-    content = json.loads((tmp_path / REGISTRY).read_text()) | {"format_version": 1}
+    content = json.loads((tmp_path / REGISTRY).read_text()) | {"format_version": version}
     (tmp_path / REGISTRY).write_text(json.dumps(content))
 
-    with pytest.raises(BuildError, match=r"damaged \(format_version: "):
+    with pytest.raises(BuildError, match=said):
         read_registry(tmp_path)
 
 
