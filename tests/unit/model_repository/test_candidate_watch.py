@@ -12,7 +12,7 @@ from router.registry_file import RegistryFile
 from router.row import Row
 
 PATIENCE = 10.0  # seconds that no test ever waits, unless something hangs
-CALLER = SimpleNamespace(is_gone=False)
+CALLER = SimpleNamespace(is_gone=False, id="")
 CANARY = {"version": 2, "share": 0.5, "max_error_rate": 0.1, "max_milliseconds": 1000, "minimum": 4}
 
 
