@@ -6,18 +6,20 @@ from urllib.parse import urlsplit
 
 from clients.errors import RequestRejected
 
-_DEFAULT_PORT = {"grpc": 8001, "http": 8000}  # Triton's own
+# Those of `espalier serve`, which are Triton's own; https has one of its own, as it often leads to a load balancer.
+_DEFAULT_PORT = {"grpc": 8001, "grpcs": 8001, "http": 8000, "https": 443}
 
 
 @dataclass(frozen=True)
 class Address:
-    """A server's address; `url` is the text that the user gave, for messages."""
+    """A server's address; `url` is the text that the user gave, for messages. secure: over TLS."""
 
     url: str
     transport: Literal["grpc", "http"]
     host: str
     port: int
     path: str = ""  # before /v2, for a server behind a reverse proxy; HTTP only
+    secure: bool = False
 
     @property
     def target(self) -> str:
@@ -27,6 +29,8 @@ class Address:
 
 def parse_address(url: str) -> Address:
     """Reads `host[:port]` or `grpc://host[:port]` (gRPC), or `http://host[:port][/path]` (HTTP).
+
+    `grpcs://` and `https://` are the same over TLS.
 
     Raises RequestRejected if `url` is none of these.
     """
@@ -40,13 +44,15 @@ def parse_address(url: str) -> Address:
     if not parts.hostname:
         raise _bad(url, "it has no host")
     path = parts.path.rstrip("/")
-    if parts.query or parts.fragment or parts.username is not None or (path and parts.scheme == "grpc"):
+    if parts.query or parts.fragment or parts.username is not None or (path and parts.scheme.startswith("grpc")):
         raise _bad(url, "it holds more than a host and a port")
-    transport: Literal["grpc", "http"] = "http" if parts.scheme == "http" else "grpc"
-    return Address(url, transport, parts.hostname, _DEFAULT_PORT[transport] if port is None else port, path)
+    transport: Literal["grpc", "http"] = "http" if parts.scheme.startswith("http") else "grpc"
+    chosen = _DEFAULT_PORT[parts.scheme] if port is None else port
+    return Address(url, transport, parts.hostname, chosen, path, parts.scheme in ("grpcs", "https"))
 
 
 def _bad(url: str, why: str) -> RequestRejected:
     return RequestRejected(
-        f"'{url}' is not a server address ({why}): write host:8001 for gRPC or http://host:8000 for HTTP"
+        f"'{url}' is not a server address ({why}): write host:8001 for gRPC or http://host:8000 for HTTP "
+        "(grpcs:// and https:// for TLS)"
     )

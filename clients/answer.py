@@ -48,6 +48,7 @@ class Answer(_Frozen):
     version: of the branch that answered.
     truncated: whether the text was longer than the task's maximum length, so that its end was cut off.
     error: one sentence instead of an answer, for example for a pair task asked without a pair.
+    unavailable: whether the error will pass, because the branch is being brought back: ask again.
     """
 
     label: str | None = None
@@ -59,6 +60,7 @@ class Answer(_Frozen):
     version: int | None = None
     truncated: bool = False
     error: str | None = None
+    unavailable: bool = False
 
 
 class _Row(_Frozen):

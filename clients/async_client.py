@@ -10,10 +10,12 @@ from typing import Self
 from clients import failure
 from clients.address import parse_address
 from clients.answer import Answer, read_row, read_rows
+from clients.credentials import Credentials, File
 from clients.errors import SUSPECT_CONNECTION
 from clients.renewable import Renewable
 from clients.request import Request, single_request, split_requests
 from clients.terms import Terms
+from clients.tracing import traced
 from clients.transport import AsyncTransport, load_transport, open_async_transport
 
 
@@ -23,8 +25,18 @@ class AsyncClient:
     It can be made anywhere, and belongs to the event loop of its first request.
     """
 
-    def __init__(self, url: str = "localhost:8001", timeout: float = 30.0, bulk: bool = False) -> None:
-        address, terms = parse_address(url), Terms(timeout, bulk)
+    def __init__(
+        self,
+        url: str = "localhost:8001",
+        timeout: float = 30.0,
+        bulk: bool = False,
+        *,
+        key: str | None = None,
+        ca: File | None = None,
+        cert: tuple[File, File] | None = None,
+    ) -> None:
+        address, terms = parse_address(url), Terms(timeout, bulk, Credentials.of(key, ca, cert))
+        terms.credentials.check_for(address)
         load_transport(address)
         self._transport = Renewable[AsyncTransport](lambda: open_async_transport(address, terms), self._close_soon)
         self._home: tuple[int, asyncio.AbstractEventLoop] | None = None  # process and event loop of the first request
@@ -70,12 +82,12 @@ class AsyncClient:
         await self.close()
 
     async def _ask(self, request: Request) -> list[dict[str, Answer]]:
-        with self._transport_here() as transport:
-            return read_rows(await transport.infer(request), len(request))
+        with self._transport_here() as transport, traced("predict", request) as sent:
+            return read_rows(await transport.infer(sent), len(sent))
 
     async def _stream(self, request: Request) -> AsyncGenerator[tuple[str, Answer], None]:
-        with self._transport_here() as transport:
-            async with aclosing(transport.stream(request)) as events:
+        with self._transport_here() as transport, traced("stream", request) as sent:
+            async with aclosing(transport.stream(sent)) as events:
                 async for rows in events:
                     for row in rows:
                         for task, answer in read_row(row).items():

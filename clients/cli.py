@@ -8,17 +8,21 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
+from clients.address import parse_address
 from clients.answer import Answer
 from clients.cli_output import print_answers, print_heading, print_streamed
 from clients.cli_tasks import read_tasks
 from clients.cli_texts import at_its_place, read_texts
 from clients.client import Client
+from clients.credentials import Credentials
 from clients.errors import RequestRejected
 from clients.load_test.command import load_test
+from clients.playground.command import playground
 from clients.request import MAX_BATCH_SIZE
 
 app = typer.Typer()
 app.command()(load_test)
+app.command()(playground)
 
 
 @app.command()
@@ -32,19 +36,27 @@ def predict(
     stream: Annotated[bool, typer.Option("--stream", help="Print each task's answer as it arrives.")] = False,
     scores: Annotated[bool, typer.Option("--scores", help="Also show the scores of all classes.")] = False,
     url: Annotated[
-        str, typer.Option(help="Address of the server: host:port for gRPC, http://host:port for HTTP.")
+        str,
+        typer.Option(
+            help="Address of the server: host:port for gRPC, http://host:port for HTTP, grpcs:// or https://."
+        ),
     ] = "localhost:8001",
     timeout: Annotated[float, typer.Option(help="Seconds that one request may take.")] = 30.0,
     as_json: Annotated[
         bool, typer.Option("--json", help="Print JSON: one object per text, with --stream one per task.")
     ] = False,
 ) -> None:
-    """Ask a running server: every task's answer for each TEXT."""
+    """Ask a running server: every task's answer for each TEXT.
+
+    A client key is read from ESPALIER_KEY or the file ESPALIER_KEY_FILE, an authority from ESPALIER_CA, a client
+    certificate from ESPALIER_CERT and ESPALIER_CERT_KEY.
+    """
     names = read_tasks(tasks)
     if pair is not None and not pair.strip():
         raise RequestRejected("--pair is empty: give a second text, or leave it out")
     lines = read_texts(texts or [], file)
-    with Client(url, timeout) as client:
+    credentials = Credentials.of_command_line(parse_address(url))
+    with Client(url, timeout, **credentials.arguments) as client:
         print_all = _print_streams if stream else _print_batches
         unanswered = print_all(client, lines, pair, names, scores, as_json)
     if unanswered:  # some text has only errors: the exit code says so

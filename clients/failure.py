@@ -12,20 +12,36 @@ _UNKNOWN_MODEL = re.compile(r"^Request for unknown model: '([^']*)'")
 # The generate endpoints send it as 400, like a bad request.
 _MODEL_BROKE = re.compile(r"^Failed to process the request\(s\) for model (?:instance )?'[^']*', message: ")
 
+_CLOSED = re.compile(r"closed|disconnected|reset", re.IGNORECASE)
+
 # The queue policy of the router's config, and the router itself once a request has left the queue.
 _QUEUE_FULL = "Exceeds maximum queue size"
 _STOPPING = "Server is stopping"
+# The router, if a process that it needs has died, and Triton itself: over a stream there is no status code.
+_NOT_NOW = re.compile(r"cannot answer now, ask again: (?P<why>.*)|Server not ready|[Ss]tub process .*is not healthy")
 _TOO_LATE = re.compile(r"Request timeout expired|the request's timeout of \S+ s has passed")
+# The gate's sentences for a server that cannot answer now, and for a key that asks too much at once.
+_GATE_SAYS = re.compile(r"^the server (?=is |has |cannot )")
+_TOO_MANY = "requests in flight"
 
 
-def is_tritons(sentence: str) -> bool:
-    """Returns whether the sentence comes from Triton, and not from the transport."""
-    words = (_QUEUE_FULL, _STOPPING)
-    return bool(_UNKNOWN_MODEL.match(sentence) or any(one in sentence for one in words) or _TOO_LATE.search(sentence))
+def is_servers(sentence: str) -> bool:
+    """Returns whether the sentence comes from the gate or from Triton, and not from the transport."""
+    words = (_QUEUE_FULL, _STOPPING, _TOO_MANY)
+    signs = (_UNKNOWN_MODEL, _TOO_LATE, _NOT_NOW, _GATE_SAYS)
+    return any(one in sentence for one in words) or any(sign.search(sentence) for sign in signs)
 
 
-def unreachable(url: str, reason: str) -> ServerUnavailable:
-    """Returns the error for a server that did not answer. reason: a few words, for example "Connection refused"."""
+def unreachable(url: str, reason: str, secure: bool = False) -> ServerUnavailable:
+    """Returns the error for a server that did not answer. reason: a few words, for example "Connection refused".
+
+    secure: over TLS, where a server that misses a client certificate often just ends the connection.
+    """
+    if secure and _CLOSED.search(reason):
+        return ServerUnavailable(
+            f"the server at {url} ended the connection ({reason}): if it asks for a client certificate, give one that "
+            "it trusts as cert (ESPALIER_CERT and ESPALIER_CERT_KEY)"
+        )
     return ServerUnavailable(
         f"the server at {url} cannot be reached ({reason}): start one with `espalier serve`, or give the "
         "address of a running one (by default host:8001 for gRPC, http://host:8000 for HTTP)"
@@ -43,6 +59,29 @@ def too_slow(url: str, timeout: float) -> DeadlinePassed:
         f"the server at {url} did not answer within {timeout:g} s: it may be overloaded or still loading; "
         "ask again later or give a longer timeout"
     )
+
+
+def untrusted(url: str, reason: str) -> RequestRejected:
+    """Returns the error for a TLS handshake that failed. reason: a few words, as OpenSSL has them."""
+    return RequestRejected(
+        f"no trusted connection to {url} ({reason.rstrip('.')}): give the authority that signed the server's "
+        "certificate as ca (ESPALIER_CA), the host name that is in it, and cert (ESPALIER_CERT) if the server asks "
+        "for a client certificate"
+    )
+
+
+def unauthenticated(url: str, sentence: str | None) -> RequestRejected:
+    """Returns the error for a server that does not know who asks."""
+    why = f" ({sentence.splitlines()[0]})" if sentence else ""
+    return RequestRejected(
+        f"the server at {url} does not know this client{why}: give its key as Client(key=...), or in ESPALIER_KEY or "
+        "ESPALIER_KEY_FILE on the command line; `espalier keys add` makes keys"
+    )
+
+
+def forbidden(sentence: str | None) -> RequestRejected:
+    """Returns the error for a client that may not ask what it asked."""
+    return RequestRejected(sentence or "the server knows this client, but does not let it ask this")
 
 
 def not_now(url: str, status: int) -> ServerUnavailable:
@@ -63,6 +102,8 @@ def refusal(url: str, sentence: str, bad_request: bool) -> EspalierError:
             f"the server at {url} runs but its model '{unknown[1]}' is not loaded: wait until it is ready, "
             "or serve a repository made by `espalier build`"
         )
+    if _TOO_MANY in sentence:
+        return ServerUnavailable(f"the server at {url} refuses: {sentence.splitlines()[0]}")
     if _QUEUE_FULL in sentence:
         return ServerUnavailable(
             f"the server at {url} is too busy (its queue is full): ask again later, with fewer requests at once"
@@ -73,6 +114,12 @@ def refusal(url: str, sentence: str, bad_request: bool) -> EspalierError:
         return ServerUnavailable(
             f"the server at {url} was too busy to answer within the timeout: ask again later or give a longer one"
         )
+    if process := _NOT_NOW.search(sentence):
+        return ServerUnavailable(
+            f"the server at {url} cannot answer now ({process['why'] or sentence}): ask again later"
+        )
+    if says := _GATE_SAYS.match(sentence):
+        return ServerUnavailable(f"the server at {url} {sentence[says.end() :].splitlines()[0]}")
     broke = _MODEL_BROKE.match(sentence)
     if bad_request and not broke:
         return RequestRejected(sentence)

@@ -6,6 +6,7 @@ can be cancelled without leaving a thread behind, and any number of streams shar
 
 import os
 from collections.abc import AsyncGenerator, Generator, Iterator
+from typing import Any
 
 import numpy as np
 from tritonclient.grpc import service_pb2, service_pb2_grpc
@@ -15,10 +16,19 @@ from tritonclient.utils import deserialize_bytes_tensor, serialize_byte_tensor
 from clients import failure
 from clients.address import Address
 from clients.grpc_channel import channel_options, check_no_fork
+from clients.grpc_tls import channel_credentials, untrusted_reason
 from clients.proxy import described
 from clients.request import Column, Request
 from clients.terms import Terms
 from espalier_errors import EspalierError
+
+# RESOURCE_EXHAUSTED: a message that is too large. A caller with too many requests in flight is known by the sentence.
+_BAD_REQUEST = (
+    grpc.StatusCode.INVALID_ARGUMENT,
+    grpc.StatusCode.NOT_FOUND,
+    grpc.StatusCode.RESOURCE_EXHAUSTED,
+    grpc.StatusCode.UNIMPLEMENTED,
+)
 
 # No "triton_grpc_error" header on streams, although it would bring status codes: under it Triton 2.51 was
 # seen to crash (signal 11) after error responses of a decoupled model.
@@ -31,19 +41,23 @@ class GrpcTransport:
         check_no_fork()
         self._pid = os.getpid()
         self._calls = _Calls(address, terms)
-        self._channel = grpc.insecure_channel(address.target, options=channel_options(address, terms.timeout))
+        options = channel_options(address, terms.timeout)
+        if address.secure:
+            self._channel = grpc.secure_channel(address.target, channel_credentials(terms.credentials), options)
+        else:
+            self._channel = grpc.insecure_channel(address.target, options)
         self._stub = service_pb2_grpc.GRPCInferenceServiceStub(self._channel)
 
     def infer(self, request: Request) -> list[bytes]:
         try:
-            response = self._stub.ModelInfer(self._calls.message("nlu", request), timeout=self._calls.timeout)
+            response = self._stub.ModelInfer(self._calls.message("nlu", request), **self._calls.terms(request))
         except grpc.RpcError as error:
             raise self._calls.failure(error) from None
         return _rows(request, response)
 
     def stream(self, request: Request) -> Generator[list[bytes], None, None]:
         call = self._stub.ModelStreamInfer(
-            iter([self._calls.message("nlu_stream", request)]), timeout=self._calls.timeout
+            iter([self._calls.message("nlu_stream", request)]), **self._calls.terms(request)
         )
         events = _Events(self._calls, request)
         try:
@@ -66,19 +80,23 @@ class AsyncGrpcTransport:
     def __init__(self, address: Address, terms: Terms) -> None:
         check_no_fork()
         self._calls = _Calls(address, terms)
-        self._channel = grpc.aio.insecure_channel(address.target, options=channel_options(address, terms.timeout))
+        options = channel_options(address, terms.timeout)
+        if address.secure:
+            self._channel = grpc.aio.secure_channel(address.target, channel_credentials(terms.credentials), options)
+        else:
+            self._channel = grpc.aio.insecure_channel(address.target, options)
         self._stub = service_pb2_grpc.GRPCInferenceServiceStub(self._channel)
 
     async def infer(self, request: Request) -> list[bytes]:
         try:
-            response = await self._stub.ModelInfer(self._calls.message("nlu", request), timeout=self._calls.timeout)
+            response = await self._stub.ModelInfer(self._calls.message("nlu", request), **self._calls.terms(request))
         except grpc.RpcError as error:
             raise self._calls.failure(error) from None
         return _rows(request, response)
 
     async def stream(self, request: Request) -> AsyncGenerator[list[bytes], None]:
         call = self._stub.ModelStreamInfer(
-            iter([self._calls.message("nlu_stream", request)]), timeout=self._calls.timeout
+            iter([self._calls.message("nlu_stream", request)]), **self._calls.terms(request)
         )
         events = _Events(self._calls, request)
         try:
@@ -99,9 +117,15 @@ class _Calls:
     """What both forms share: messages, deadline and errors."""
 
     def __init__(self, address: Address, terms: Terms) -> None:
-        self.timeout = terms.timeout
+        self._headers = terms.credentials.headers
+        self._timeout = terms.timeout
         self._parameters = terms.parameters
         self._url = described(address)
+        self._secure = address.secure
+
+    def terms(self, request: Request) -> dict[str, Any]:
+        """Returns the arguments of a call beside its message."""
+        return {"timeout": self._timeout, "metadata": tuple((self._headers | request.headers).items())}
 
     def message(self, model: str, request: Request) -> service_pb2.ModelInferRequest:
         message = service_pb2.ModelInferRequest(
@@ -123,12 +147,19 @@ class _Calls:
     def failure(self, error: grpc.RpcError) -> EspalierError:
         code, sentence = error.code(), error.details() or ""
         if code == grpc.StatusCode.DEADLINE_EXCEEDED:
-            return failure.too_slow(self._url, self.timeout)
+            return failure.too_slow(self._url, self._timeout)
+        if code == grpc.StatusCode.UNAUTHENTICATED:
+            return failure.unauthenticated(self._url, sentence)
+        if code == grpc.StatusCode.PERMISSION_DENIED:
+            return failure.forbidden(sentence)
         lost = code in (grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.CANCELLED)
-        if lost and not failure.is_tritons(sentence):
+        if lost and (reason := untrusted_reason(sentence)):
+            return failure.untrusted(self._url, reason)
+        if lost and not failure.is_servers(sentence):
             # "failed to connect to all addresses; last error: UNKNOWN: ipv4:127.0.0.1:1: Connection refused"
-            return failure.unreachable(self._url, sentence.rpartition(": ")[2].rstrip("]") or code.name.lower())
-        return self.refusal(sentence, bad_request=code == grpc.StatusCode.INVALID_ARGUMENT)
+            reason = sentence.rpartition(": ")[2].rstrip("]") or code.name.lower()
+            return failure.unreachable(self._url, reason, self._secure)
+        return self.refusal(sentence, bad_request=code in _BAD_REQUEST)
 
     def refusal(self, sentence: str, bad_request: bool) -> EspalierError:
         return failure.refusal(self._url, sentence, bad_request)

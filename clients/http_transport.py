@@ -16,6 +16,7 @@ from tritonclient.http.aio import aiohttp  # tritonclient's own aiohttp, whose v
 from clients import failure
 from clients.address import Address
 from clients.http_connections import HttpConnections
+from clients.http_tls import is_closed, untrusted_reason
 from clients.proxy import described, proxy_for
 from clients.request import Request
 from clients.server_sent_events import EventReader
@@ -24,6 +25,7 @@ from espalier_errors import EspalierError
 
 _CHUNK = 65536  # bytes; the most read at once from a stream
 _NOT_NOW = (429, 502, 503, 504)
+_BAD_REQUEST = (400, 404, 405, 411, 413, 415, 422, 431)
 # RecursionError: JSON nested too deeply.
 _WRONG_FORM = (ValueError, LookupError, TypeError, AttributeError, StopIteration, RecursionError)
 
@@ -35,11 +37,13 @@ class HttpTransport:
 
     def __init__(self, address: Address, terms: Terms) -> None:
         self._calls = _Calls(address, terms)
-        self._connections = HttpConnections(address, terms.timeout)
+        self._connections = HttpConnections(address, terms)
 
     def infer(self, request: Request) -> list[str]:
         try:
-            with self._connections.post(self._calls.infer_path, self._calls.infer_body(request)) as response:
+            with self._connections.post(
+                self._calls.infer_path, self._calls.infer_body(request), request.headers
+            ) as response:
                 if response.status != 200:
                     raise self._calls.refusal(response.status, response.read(), response.headers)
                 return self._calls.rows(request, response.read())
@@ -49,7 +53,7 @@ class HttpTransport:
     def stream(self, request: Request) -> Generator[list[str], None, None]:
         events = EventReader()
         try:
-            with self._connections.post(self._calls.stream_path, _generate_body(request)) as response:
+            with self._connections.post(self._calls.stream_path, _generate_body(request), request.headers) as response:
                 if response.status != 200:
                     raise self._calls.refusal(response.status, response.read(), response.headers)
                 while chunk := response.read1(_CHUNK):
@@ -70,15 +74,16 @@ class AsyncHttpTransport:
     def __init__(self, address: Address, terms: Terms) -> None:
         self._calls = _Calls(address, terms)
         self._session = aiohttp.ClientSession(
-            base_url=f"http://{address.target}",
-            headers={"Content-Type": "application/json"},
+            base_url=f"{'https' if address.secure else 'http'}://{address.target}",
+            headers={"Content-Type": "application/json"} | terms.credentials.headers,
+            connector=aiohttp.TCPConnector(ssl=terms.credentials.ssl_context()) if address.secure else None,
             timeout=aiohttp.ClientTimeout(total=terms.timeout),
             proxy=proxy_for(address),
         )
 
     async def infer(self, request: Request) -> list[str]:
         try:
-            async with self._post(self._calls.infer_path, self._calls.infer_body(request)) as response:
+            async with self._post(self._calls.infer_path, self._calls.infer_body(request), request) as response:
                 if response.status != 200:
                     raise self._calls.refusal(response.status, await response.read(), response.headers)
                 return self._calls.rows(request, await response.read())
@@ -88,7 +93,7 @@ class AsyncHttpTransport:
     async def stream(self, request: Request) -> AsyncGenerator[list[str], None]:
         events = EventReader()
         try:
-            async with self._post(self._calls.stream_path, _generate_body(request)) as response:
+            async with self._post(self._calls.stream_path, _generate_body(request), request) as response:
                 if response.status != 200:
                     raise self._calls.refusal(response.status, await response.read(), response.headers)
                 async for chunk in response.content.iter_any():
@@ -102,8 +107,8 @@ class AsyncHttpTransport:
     async def close(self) -> None:
         await self._session.close()
 
-    def _post(self, path: str, body: bytes) -> AbstractAsyncContextManager[aiohttp.ClientResponse]:
-        return self._session.post(path, data=body, allow_redirects=False)
+    def _post(self, path: str, body: bytes, request: Request) -> AbstractAsyncContextManager[aiohttp.ClientResponse]:
+        return self._session.post(path, data=body, headers=request.headers, allow_redirects=False)
 
 
 class _Calls:
@@ -113,6 +118,7 @@ class _Calls:
         self.infer_path = f"{address.path}/v2/models/nlu/infer"
         self.stream_path = f"{address.path}/v2/models/nlu_stream/generate_stream"
         self._url = described(address)
+        self._secure = address.secure
         self._timeout = terms.timeout
         self._parameters = terms.parameters
 
@@ -147,9 +153,13 @@ class _Calls:
         if 300 <= status < 400:
             return failure.redirected(self._url, headers.get("Location"))
         sentence = _error_in(body)
-        if status in _NOT_NOW and not failure.is_tritons(sentence or ""):
+        if status == 401:
+            return failure.unauthenticated(self._url, sentence)
+        if status == 403:
+            return failure.forbidden(sentence)
+        if status in _NOT_NOW and not failure.is_servers(sentence or ""):
             return failure.not_now(self._url, status)
-        is_bad_request = status == 400 and sentence is not None
+        is_bad_request = status in _BAD_REQUEST and sentence is not None
         return failure.refusal(self._url, sentence or f"HTTP status {status}", is_bad_request)
 
     def cut_short(self) -> EspalierError:
@@ -158,14 +168,21 @@ class _Calls:
     def failure(self, error: Exception) -> EspalierError:
         if isinstance(error, TimeoutError):
             return failure.too_slow(self._url, self._timeout)
+        if (reason := untrusted_reason(error)) is not None:
+            return failure.untrusted(self._url, reason)
         no_http = isinstance(error, BadStatusLine | aiohttp.ClientResponseError)
         if no_http and not isinstance(error, ConnectionError):  # RemoteDisconnected is both
             return failure.unreachable(self._url, "what answers there does not speak HTTP")
+        if is_closed(error):
+            return self._unreachable("connection closed")
         number = getattr(error, "errno", None)
         # asyncio and aiohttp wrap the system's message in long sentences, so it is looked up by its number. Only a
         # failed name look-up has a negative number and a message of its own.
         reason = os.strerror(number) if number and number > 0 else getattr(error, "strerror", None)
-        return failure.unreachable(self._url, reason or str(error) or type(error).__name__)
+        return self._unreachable(reason or str(error) or type(error).__name__)
+
+    def _unreachable(self, reason: str) -> EspalierError:
+        return failure.unreachable(self._url, reason, self._secure)
 
 
 def _error_in(body: bytes) -> str | None:

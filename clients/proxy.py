@@ -16,15 +16,15 @@ _GRPC_EXEMPTIONS = ("no_grpc_proxy", "no_proxy")
 def proxy_for(address: Address) -> str | None:
     """Returns the proxy's url, or None if requests go to the server directly.
 
-    Over HTTP `http_proxy` and `no_proxy` decide, over gRPC the variables that gRPC itself reads
-    (https://github.com/grpc/grpc/blob/master/doc/environment_variables.md).
+    Over HTTP `http_proxy` (`https_proxy` for https://) and `no_proxy` decide, over gRPC the variables that gRPC itself
+    reads (https://github.com/grpc/grpc/blob/master/doc/environment_variables.md).
     """
     if is_loopback(address.host):
         return None
     if address.transport == "http":
         proxies = getproxies_environment()
         bypassed = proxy_bypass_environment(address.target, proxies)
-        return None if bypassed else _as_url(proxies.get("http"))
+        return None if bypassed else _as_url(proxies.get("https" if address.secure else "http"))
     if proxy_bypass_environment(address.target, {"no": _first_set(_GRPC_EXEMPTIONS) or ""}):
         return None
     return _as_url(_first_set(_GRPC_PROXIES))

@@ -24,6 +24,7 @@ class Request:
     """Up to MAX_BATCH_SIZE checked texts. `pairs` has a row per text ("" = none) or is None.
 
     id: goes with the request, and Triton puts it into the answer: an answer with another id is somebody else's.
+    headers: travel beside the message, as HTTP headers or gRPC metadata; their names are in lower case.
     """
 
     texts: list[str]
@@ -31,6 +32,7 @@ class Request:
     tasks: list[str] | None
     all_scores: bool
     id: str = field(default_factory=lambda: uuid4().hex)
+    headers: dict[str, str] = field(default_factory=dict)
 
     def __len__(self) -> int:
         return len(self.texts)

@@ -17,6 +17,7 @@ from build_tools.precision.choose_for_build import choose_precisions
 from build_tools.precision.fastest_passing import Precisions
 from build_tools.precision.graph import ExportedBranch, Graph, Graphs
 from build_tools.precision.hardware import available_precisions
+from build_tools.repository.control_key import ensure_control_key
 from build_tools.repository.golden_examples import write_golden
 from build_tools.repository.identity import stamp
 from build_tools.repository.names import FIRST_VERSION, ROUTERS, TOKENIZER, TRUNK, branch_name, hidden_name
@@ -84,6 +85,7 @@ def build(
             set_instances(staged / router, instances)
         stamp(staged)
         move_in(staged, repository)
+        ensure_control_key(repository)  # here, because its permissions are those of the folder
     return registry
 
 

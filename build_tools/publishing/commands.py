@@ -12,6 +12,7 @@ import typer
 from build_tools.errors import BuildError
 from build_tools.publishing.registry_transitions import KEPT
 from build_tools.publishing.running_server import NoServer, RunningServer, Server, server_address
+from build_tools.repository.control_key import read_control_key
 from build_tools.repository.identity import ROUTER, identity_of
 from build_tools.repository.precision import Precision
 from build_tools.repository.registry import CanaryTerms, read_registry
@@ -135,16 +136,30 @@ def status(
     ] = None,
     metrics_port: Annotated[int, typer.Option(help="The server's metrics port.", min=1, max=65535)] = 8002,
     json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+    watch: Annotated[
+        bool, typer.Option("--watch", help="Show it live on one screen, with rates; needs --url. Ctrl-C ends.")
+    ] = False,
+    every: Annotated[float, typer.Option(help="With --watch: seconds between two looks.", min=0.5)] = 2.0,
 ) -> None:
     """Show each task's versions, their origin, and how they perform."""
     from pydantic import TypeAdapter
     from rich.console import Console
 
+    from build_tools.publishing.metrics_page import read_metrics
     from build_tools.publishing.status import TaskStatus, read_status
     from build_tools.publishing.status_table import print_status
 
     metrics_url = None if url is None else replace(server_address(url), port=metrics_port).target
-    found = read_status(repository, read_registry(repository), url, metrics_url)
+    if watch:
+        if url is None or metrics_url is None:
+            raise BuildError("--watch shows a running server: give its address as --url.")
+        if json:
+            raise BuildError("--watch and --json exclude each other: a program asks again with --json.")
+        from build_tools.publishing.status_watch import watch_status
+
+        watch_status(repository, url, metrics_url, every, Console())
+        return
+    found = read_status(repository, read_registry(repository), url, read_metrics(metrics_url) if metrics_url else None)
     if json:
         typer.echo(TypeAdapter(list[TaskStatus]).dump_json(found, indent=2).decode())
     else:
@@ -191,7 +206,7 @@ def _server(url: str | None, repository: Path, also_earlier: bool = False) -> It
         with not_served(repository, typer.echo):
             yield NoServer()
     else:
-        with RunningServer(url) as server:
+        with RunningServer(url, read_control_key(repository)) as server:
             if identity_of(server.config(ROUTER)) != identity_of(read_config(repository / ROUTER)):
                 raise BuildError(f"the server at {url} does not serve {repository} but another repository.")
             if not is_open(repository):

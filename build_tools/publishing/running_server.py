@@ -13,9 +13,13 @@ from tritonclient.grpc import model_config_pb2 as pb
 from tritonclient.utils import InferenceServerException, np_to_triton_dtype
 
 from build_tools.errors import BuildError
+from build_tools.repository.control_key import CONTROL_HEADER
+from clients import failure
 from clients.address import Address, parse_address
+from clients.credentials import Credentials
 from clients.errors import RequestRejected
 from clients.grpc_channel import channel_options, check_no_fork
+from clients.grpc_tls import channel_credentials, untrusted_reason
 from clients.proxy import described
 
 _SECONDS = 10.0  # for calls that run or load no model
@@ -69,7 +73,7 @@ class Server(Protocol):
 
 
 class RunningServer:
-    """A Triton, over gRPC. A BuildError quotes Triton's own message.
+    """A server, over gRPC: the gate, or a bare Triton. A BuildError quotes the server's own message.
 
     A connection that has been idle is tried before it is used for more, and one that is lost is replaced: a laptop that
     slept, or a load balancer that dropped it, costs one attempt and not the whole publish.
@@ -77,15 +81,22 @@ class RunningServer:
 
     is_running = True
 
-    def __init__(self, url: str) -> None:
-        """url: host:port of its gRPC endpoint. Raises BuildError if it is not one, or if nothing answers there."""
+    def __init__(self, url: str, control_key: str | None = None) -> None:
+        """url: host:port of its gRPC endpoint, or grpcs://host:port. Raises BuildError if nothing answers there.
+
+        control_key: of the repository that it serves; the gate lets nobody load or unload without it. Key and
+        certificates of the client are those of the environment, as for all verbs.
+        """
         self._address = server_address(url)
         self._url = described(self._address)
+        self._headers, self._credentials = _identity(self._address, control_key)
         self._client = self._connected()
         try:
             self._client.is_server_live(client_timeout=_SECONDS)
         except InferenceServerException as error:
             self._client.close()
+            if reason := untrusted_reason(error.message() or ""):
+                raise BuildError(str(failure.untrusted(self._url, reason))) from error
             raise BuildError(
                 f"no Triton answers at {self._url} ({error.message()}): give host:port of its gRPC endpoint as --url, "
                 "or leave --url out if no server runs."
@@ -163,7 +174,9 @@ class RunningServer:
         number = "" if version < 0 else str(version)
         try:
             result = self._ask(
-                lambda client: client.infer(model, tensors, number, outputs=wanted, client_timeout=seconds)
+                lambda client: client.infer(
+                    model, tensors, number, outputs=wanted, client_timeout=seconds, headers=self._headers
+                )
             )
         except InferenceServerException as error:
             raise BuildError(f"{model} version {version} does not answer: {error.message()}") from error
@@ -171,9 +184,10 @@ class RunningServer:
 
     def _connected(self) -> grpc.InferenceServerClient:
         check_no_fork()
-        return grpc.InferenceServerClient(
-            self._address.target, channel_args=channel_options(self._address, _LOAD_SECONDS)
-        )
+        options = channel_options(self._address, _LOAD_SECONDS)
+        client = grpc.InferenceServerClient(self._address.target, creds=self._credentials, channel_args=options)
+        client.register_plugin(_Headers(self._headers))
+        return client
 
     def _ask(self, call: Callable[[grpc.InferenceServerClient], Any]) -> Any:
         """Makes a call that may take long or change something: once, on a connection that has just answered."""
@@ -204,6 +218,26 @@ class RunningServer:
         self._client.close()
         self._client = self._connected()
         self._heard = time.monotonic()
+
+
+class _Headers(grpc.InferenceServerClientPlugin):
+    """Adds headers to every call of a client."""
+
+    def __init__(self, headers: Mapping[str, str]) -> None:
+        self._headers = headers
+
+    def __call__(self, request: Any) -> None:
+        request.headers.update(self._headers)
+
+
+def _identity(address: Address, control_key: str | None) -> tuple[dict[str, str], Any]:
+    """Returns the headers that say who asks, and what a connection over TLS needs."""
+    try:
+        credentials = Credentials.of_command_line(address)
+        headers = credentials.headers if control_key is None else {**credentials.headers, CONTROL_HEADER: control_key}
+        return headers, channel_credentials(credentials) if address.secure else None
+    except RequestRejected as error:
+        raise BuildError(str(error)) from error
 
 
 def server_address(url: str) -> Address:

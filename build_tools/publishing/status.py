@@ -7,8 +7,11 @@ from typing import Any, Literal
 from pydantic import BaseModel
 
 from build_tools.publishing.candidate_counts import candidate_counts
+from build_tools.publishing.metrics_page import MetricsPage
+from build_tools.publishing.pace import footprints, paces
 from build_tools.publishing.running_server import Calls, RunningServer
 from build_tools.repository.audit import last_withdrawal, read_lines
+from build_tools.repository.control_key import read_control_key
 from build_tools.repository.names import examples_file
 from build_tools.repository.registry import Registry, TaskEntry
 
@@ -33,7 +36,11 @@ class CandidateStatus(BaseModel):
 
 
 class TaskStatus(BaseModel):
-    """A task. requests, errors: calls to the live version. They and `loaded` are None if no server was asked."""
+    """A task. requests, errors: calls to the live version. They and `loaded` are None if no server was asked.
+
+    texts_per_second, errors_per_second, p50, p99 (milliseconds of a branch call), processes and memory (bytes): of the
+    live version, as pace.py has them. layers: of the trunk, below the branch.
+    """
 
     task: str
     live: int
@@ -48,23 +55,40 @@ class TaskStatus(BaseModel):
     requests: int | None
     errors: int | None
     withdrawn: str | None
+    layers: int | None = None
+    texts_per_second: float | None = None
+    errors_per_second: float | None = None
+    p50: float | None = None
+    p99: float | None = None
+    processes: int | None = None
+    memory: int | None = None
 
 
-def read_status(repository: Path, registry: Registry, url: str | None, metrics_url: str | None) -> list[TaskStatus]:
-    """Returns the state of every task, with counts from the server at url (gRPC) and metrics_url, each host:port.
+def read_status(
+    repository: Path,
+    registry: Registry,
+    url: str | None,
+    page: MetricsPage | None,
+    before: MetricsPage | None = None,
+) -> list[TaskStatus]:
+    """Returns the state of every task, with counts from a server.
 
-    url, metrics_url: None asks no server. Raises BuildError if one does not answer.
+    url: host:port of its gRPC endpoint; None asks no server. page, before: its metrics now and a while ago. Raises
+    BuildError if it does not answer.
     """
     calls: dict[tuple[str, int], Calls] | None = None
     loaded: dict[str, list[int]] | None = None
     if url:
-        with RunningServer(url) as server:
+        with RunningServer(url, read_control_key(repository)) as server:
             calls, loaded = server.calls(), server.ready_versions()
-    candidates = candidate_counts(metrics_url) if metrics_url else None
+    candidates = None if page is None else candidate_counts(page)
+    paced = {} if page is None else paces(page, before)
+    held = {} if page is None else footprints(page)
     found = []
     for task, entry in sorted(registry.tasks.items()):
         live = entry.live_version
         counted = calls.get((live.model, entry.live)) if calls is not None else None
+        pace, footprint = paced.get((task, entry.live)), held.get(live.model)
         found.append(
             TaskStatus(
                 task=task,
@@ -80,6 +104,13 @@ def read_status(repository: Path, registry: Registry, url: str | None, metrics_u
                 requests=None if calls is None else counted.answered if counted else 0,
                 errors=None if calls is None else counted.failed if counted else 0,
                 withdrawn=_withdrawn(repository, task),
+                layers=live.tap,
+                texts_per_second=pace.texts if pace else None,
+                errors_per_second=pace.errors if pace else None,
+                p50=pace.p50 if pace else None,
+                p99=pace.p99 if pace else None,
+                processes=footprint.processes if footprint else None,
+                memory=footprint.memory if footprint else None,
             )
         )
     return found

@@ -2,7 +2,6 @@
 
 import json
 from collections.abc import Sequence
-from pathlib import PurePath
 
 from rich import box
 from rich.console import Console
@@ -10,48 +9,34 @@ from rich.table import Table
 from rich.text import Text
 
 from build_tools.publishing.status import CandidateStatus, TaskStatus
-
-_TITLES = ("task", "live", "previous", "candidate", "loaded", "requests", "errors", "since", "by", "data")
-_NUMBERS = ("live", "previous", "requests", "errors")
+from build_tools.publishing.status_columns import COLUMNS, Column
 
 
 def print_status(tasks: Sequence[TaskStatus], console: Console) -> None:
     """Prints one line for each task, and below the table the notes on candidates."""
-    table = Table(box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0), pad_edge=False)
-    for title in _TITLES:
-        table.add_column(title, justify="right" if title in _NUMBERS else "left", no_wrap=True)
+    columns = [column for column in COLUMNS if not column.measured or any(column.cell(task) != "-" for task in tasks)]
+    console.print(status_table(tasks, columns))
     for task in tasks:
-        table.add_row(*(Text(cell) for cell in _cells(task)))
-    console.print(table)
-    for task in tasks:
-        for note in _notes(task):
+        for note in notes(task):
             console.print(Text(note), soft_wrap=True)
 
 
-def _cells(task: TaskStatus) -> list[str]:
-    candidate = task.candidate
-    shown = ""
-    if candidate is not None:
-        shown = f"{candidate.version} {candidate.kind}" + (f" {candidate.share:.0%}" if candidate.share else "")
-    return [
-        task.task,
-        str(task.live),
-        _shown(task.previous),
-        shown,
-        "-" if task.loaded is None else ", ".join(map(str, task.loaded)),
-        _shown(task.requests),
-        _shown(task.errors),
-        f"{task.published_at:%Y-%m-%d %H:%M}",
-        task.published_by,
-        PurePath(task.data).name,
-    ]
+def status_table(tasks: Sequence[TaskStatus], columns: Sequence[Column]) -> Table:
+    """Returns a table with a line for each task."""
+    table = Table(box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0), pad_edge=False)
+    for column in columns:
+        table.add_column(column.title, justify="right" if column.number else "left", no_wrap=True)
+    for task in tasks:
+        table.add_row(*(Text(column.cell(task)) for column in columns))
+    return table
 
 
-def _notes(task: TaskStatus) -> list[str]:
-    notes = [f"{task.task}: {task.withdrawn}"] if task.withdrawn else []
+def notes(task: TaskStatus) -> list[str]:
+    """Returns the lines below the table: a withdrawn canary, and what a candidate has answered."""
+    lines = [f"{task.task}: {task.withdrawn}"] if task.withdrawn else []
     if task.candidate is not None and task.candidate.answers is not None:
-        notes += _candidate_notes(task.task, task.candidate)
-    return notes
+        lines += _candidate_notes(task.task, task.candidate)
+    return lines
 
 
 def _candidate_notes(task: str, candidate: CandidateStatus) -> list[str]:
@@ -66,7 +51,3 @@ def _candidate_notes(task: str, candidate: CandidateStatus) -> list[str]:
         live, shadow = (json.dumps(example[side], ensure_ascii=False) for side in ("live", "shadow"))
         notes.append(f"  {example['text']!r}{pair}\n    live    {live}\n    shadow  {shadow}")
     return notes
-
-
-def _shown(number: int | None) -> str:
-    return "-" if number is None else str(number)

@@ -9,11 +9,19 @@ from pathlib import Path
 
 from clients import failure
 from clients.address import Address
+from clients.credentials import Credentials
 from clients.errors import RequestRejected, ServerFailed
 from clients.load_test.errors import LoadTestUnavailable
 from clients.load_test.load import Load, Rate
 from clients.load_test.measurement import Measurement, latency_of
-from clients.load_test.perf_analyzer import arguments, environment, find_perf_analyzer, load_arguments, window_arguments
+from clients.load_test.perf_analyzer import (
+    arguments,
+    credential_arguments,
+    environment,
+    find_perf_analyzer,
+    load_arguments,
+    window_arguments,
+)
 from clients.load_test.process import SLACK_SECONDS, Ended, run_bounded
 from clients.load_test.profile import read_profile
 from clients.load_test.protocol import Protocol, address_for
@@ -35,8 +43,9 @@ def measure(
 ) -> Measurement:
     """Loads `model` with the texts of `inputs` (see prepare_inputs) and measures `seconds` after the warm-up.
 
-    url: host[:port], or http://host[:port] for the protocol "http". A decoupled model needs "stream", others cannot
-        have it.
+    url: host[:port], or http://host[:port] for the protocol "http"; grpcs:// and https:// over TLS. Key and
+        certificates are those of the environment, as on the command line. A decoupled model needs "stream", others
+        cannot have it.
 
     It takes about one second more than that, and up to 30 more if the last answers are slow.
     The result counts the requests that fail. Raises ServerUnavailable, RequestRejected or LoadTestUnavailable if
@@ -57,6 +66,7 @@ def measure(
         command = [
             str(find_perf_analyzer()),
             *arguments(address, model, inputs, protocol, export),
+            *credential_arguments(address, Credentials.of_command_line(address)),
             *load_arguments(load, protocol, schedule),
             *window_arguments(load_seconds + SLACK_SECONDS),
         ]

@@ -8,6 +8,7 @@ from importlib.metadata import PackageNotFoundError, distribution
 from pathlib import Path
 
 from clients.address import Address
+from clients.credentials import Credentials, system_authorities
 from clients.load_test.errors import LoadTestUnavailable
 from clients.load_test.load import Load, Rate
 from clients.load_test.protocol import Protocol
@@ -52,9 +53,31 @@ def environment(address: Address, links: Path, inherited: Mapping[str, str] = os
 
 def arguments(address: Address, model: str, inputs: Path, protocol: Protocol, export: Path) -> list[str]:
     """Returns the arguments for model, address, protocol, input data, and the file that records every request."""
-    options = ["-m", model, "-u", f"{address.target}{address.path}", "-i", "http" if protocol == "http" else "grpc"]
+    scheme = "https://" if address.secure and protocol == "http" else ""  # libcurl takes it from the url
+    options = ["-m", model, "-u", f"{scheme}{address.target}{address.path}"]
+    options += ["-i", "http" if protocol == "http" else "grpc"]
     options += ["--input-data", str(inputs), "--profile-export-file", str(export)]
     return [*options, "--streaming"] if protocol == "stream" else options
+
+
+def credential_arguments(address: Address, credentials: Credentials) -> list[str]:
+    """Returns the arguments for key and certificates. perf_analyzer takes a key no other way: `ps` shows it."""
+    options = [part for name, value in credentials.headers.items() for part in ("-H", f"{name}:{value}")]
+    if not address.secure:
+        return options
+    certificate, key = credentials.certificate or (None, None)
+    if address.transport == "http":
+        files = {"ca-certificates": credentials.ca, "client-certificate": certificate, "private-key": key}
+        names = {what: f"--ssl-https-{what}-file" for what in files}
+    else:
+        options += ["--ssl-grpc-use-ssl", "true"]
+        files = {
+            "root-certifications": credentials.ca or system_authorities(),
+            "certificate-chain": certificate,
+            "private-key": key,
+        }
+        names = {what: f"--ssl-grpc-{what}-file" for what in files}
+    return options + [part for what, file in files.items() if file is not None for part in (names[what], str(file))]
 
 
 def load_arguments(load: Load, protocol: Protocol, schedule: Path) -> list[str]:

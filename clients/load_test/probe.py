@@ -2,7 +2,9 @@
 
 from collections.abc import Sequence
 
+from clients.address import parse_address
 from clients.client import Client
+from clients.credentials import Credentials
 from clients.load_test.protocol import Protocol
 from clients.load_test.texts import Row
 
@@ -10,7 +12,8 @@ from clients.load_test.texts import Row
 def probe(url: str, protocol: Protocol, row: Row, tasks: Sequence[str] | None) -> None:
     """Asks the router once, as the load will. Raises EspalierError as Client does."""
     text, pair = row
-    with Client(url) as client:
+    credentials = Credentials.of_command_line(parse_address(url))
+    with Client(url, **credentials.arguments) as client:
         if protocol == "stream":
             for _ in client.stream(text, pair, tasks):
                 pass

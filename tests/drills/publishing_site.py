@@ -12,6 +12,7 @@ from pathlib import Path
 
 import psutil
 import pytest
+from child_process import child_process
 from untrained import save_untrained, tiny_encoder
 
 from build_tools.build.builder import build
@@ -104,21 +105,17 @@ def load(site: Site, tmp_path: Path) -> Iterator[Callable[[], dict]]:
     urls = [site.server.grpc_url, site.server.http_url]
     program = [sys.executable, str(HERE / "steady_load.py"), *urls, str(stop), str(result)]
     environment = os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)}
-    process = subprocess.Popen(program, stdout=subprocess.PIPE, text=True, env=environment)
-    assert process.stdout is not None
-    assert process.stdout.readline() == "begun\n"
+    with child_process(program, stdout=subprocess.PIPE, text=True, env=environment) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == "begun\n"
 
-    def end() -> dict:
-        time.sleep(SEEN_SECONDS)
-        stop.touch()
-        assert process.wait(60) == 0
-        return json.loads(result.read_text())
+        def end() -> dict:
+            time.sleep(SEEN_SECONDS)
+            stop.touch()
+            assert process.wait(60) == 0
+            return json.loads(result.read_text())
 
-    try:
         yield end
-    finally:
-        stop.touch()
-        process.wait(60)
 
 
 def check_answers(seen: dict, changed: set[str]) -> None:

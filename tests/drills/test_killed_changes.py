@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
+from child_process import child_process
 from drill_size import drill_size
 from publishing_site import Site, check_tidy
 from sentences import TEXTS
@@ -89,7 +90,7 @@ def test_a_retirement_that_is_killed_is_completed_by_the_next_change(site: Site)
 def _killer(site: Site, verb: str, given: str) -> Iterator[Callable[[str, float], str]]:
     """(part, share) -> what the change was about to do when it was killed there; see kill_points."""
     program = [sys.executable, str(HERE / "kill_points.py"), str(site.repository), site.server.grpc_url, verb, given]
-    with subprocess.Popen(program, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as killer:
+    with child_process(program, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as killer:
         assert killer.stdin is not None
         assert killer.stdout is not None
         orders, deaths = killer.stdin, killer.stdout

@@ -11,6 +11,7 @@ from publishing_site import SEEN_SECONDS, Site, check_answers, check_tidy
 from sentences import TEXTS
 from untrained import tiny_encoder
 
+from build_tools.publishing.metrics_page import read_metrics
 from build_tools.publishing.promote import promote
 from build_tools.publishing.retire import retire
 from build_tools.publishing.rollback import rollback
@@ -158,4 +159,6 @@ def test_a_server_that_starts_on_what_was_published_serves_the_live_versions(sit
 
 def _status(site: Site) -> list[TaskStatus]:
     server = site.server
-    return read_status(site.repository, read_registry(site.repository), server.grpc_url, server.metrics_url)
+    return read_status(
+        site.repository, read_registry(site.repository), server.grpc_url, read_metrics(server.metrics_url)
+    )

@@ -10,6 +10,7 @@ sys.path.append(str(Path(__file__).resolve().parents[2] / "tokenizer" / "1"))
 from router.request_batch import RequestBatch
 from router.response import failure_response, result_response
 from router.router import Router
+from router.unavailable import UnavailableError
 
 
 class TritonPythonModel:
@@ -21,7 +22,10 @@ class TritonPythonModel:
 
     def execute(self, requests: list[Any]) -> list[Any]:
         """Sends the texts of all requests, which may come from many callers, through trunk and branches together."""
-        registry = self._router.registry()
+        try:
+            registry = self._router.registry()
+        except UnavailableError as error:
+            return [failure_response("nlu", error) for _ in requests]
         batch = RequestBatch(requests, registry)
         responses = dict(batch.refused)
         # In the order of the request, whichever branch is done first.
@@ -36,3 +40,7 @@ class TritonPythonModel:
             for index, span in batch.spans.items():
                 responses[index] = batch.gone(index) or result_response([answers[row] for row in span])
         return [responses[index] for index in range(len(requests))]
+
+    def finalize(self) -> None:
+        """Triton calls it once, before the process ends."""
+        self._router.close()

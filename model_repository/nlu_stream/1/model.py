@@ -42,6 +42,10 @@ class TritonPythonModel:
             for stream in streams:
                 stream.end()
 
+    def finalize(self) -> None:
+        """Triton calls it once, before the process ends."""
+        self._router.close()
+
     def _answer(self, requests: list[Any], streams: list["_Stream"]) -> None:
         registry = self._router.registry()
         batch = RequestBatch(requests, registry)

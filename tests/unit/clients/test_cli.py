@@ -19,8 +19,11 @@ _ANSWERS = (
 class _Client:
     calls: list[tuple[Any, ...]]
 
-    def __init__(self, url: str, timeout: float) -> None:
+    credentials: dict[str, Any]
+
+    def __init__(self, url: str, timeout: float, **credentials: Any) -> None:
         self.calls.append((url, timeout))
+        type(self).credentials = credentials
 
     def __enter__(self) -> "_Client":
         return self
@@ -188,3 +191,17 @@ def test_a_refused_text_of_a_stream_is_named_by_its_place(
 def test_after_two_dashes_a_text_may_begin_with_a_dash(calls: list[tuple[Any, ...]]) -> None:
     assert _run("--json", "--", "-5 degrees", "--pair").exit_code == 0
     assert calls[1][0] == ["-5 degrees", "--pair"]
+
+
+@pytest.mark.usefixtures("calls")
+def test_key_and_certificates_are_those_of_the_environment_and_no_option_shows_them(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    (tmp_path / "key").write_text("k1\n")
+    monkeypatch.setenv("ESPALIER_KEY_FILE", str(tmp_path / "key"))
+    monkeypatch.setenv("ESPALIER_CA", "ca.pem")
+
+    _run("a", "--url", "grpcs://host")
+    assert _Client.credentials == {"key": "k1", "ca": Path("ca.pem"), "cert": None}
+    _run("a", "--url", "localhost")  # without TLS no certificate matters
+    assert _Client.credentials == {"key": "k1", "ca": None, "cert": None}

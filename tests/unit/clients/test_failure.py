@@ -37,7 +37,7 @@ def test_a_missing_model_is_named_and_means_unavailable(rest: str) -> None:
     ],
 )
 def test_a_busy_server_is_unavailable_for_now_whatever_the_status(sentence: str, advice: str) -> None:
-    assert failure.is_tritons(sentence)
+    assert failure.is_servers(sentence)
     for bad_request in (True, False):
         error = failure.refusal("host:1", sentence, bad_request)
         assert type(error) is ServerUnavailable
@@ -48,11 +48,24 @@ def test_an_error_without_a_sentence_still_has_one() -> None:
     assert str(failure.refusal("host:1", "", bad_request=False)).endswith("no reason given")
 
 
-def test_a_dead_process_of_a_model_is_not_blamed_on_the_request() -> None:
-    sentence = (
-        "Failed to process the request(s) for model instance 'nlu_stream_0_0', message: Stub process is not healthy."
-    )
-    assert type(failure.refusal("host:1", sentence, bad_request=True)) is ServerFailed
+@pytest.mark.parametrize(
+    "sentence",
+    [
+        "Failed to process the request(s) for model instance 'nlu_stream_0_0', message: Stub process is not healthy.",
+        "Stub process 'nlu_stream_0_1' is not healthy.",
+        "Server not ready",
+        "the server cannot answer now, ask again: trunk has died and is being brought back",
+    ],
+)
+@pytest.mark.parametrize("bad_request", [True, False])
+def test_a_dead_process_or_a_server_that_starts_is_not_blamed_on_the_request_and_may_be_asked_again(
+    sentence: str, bad_request: bool
+) -> None:
+    told = failure.refusal("host:1", sentence, bad_request)
+
+    assert type(told) is ServerUnavailable
+    assert "ask again later" in str(told)
+    assert failure.is_servers(sentence)
 
 
 def test_unavailable_says_where_why_and_what_to_do() -> None:
@@ -60,3 +73,26 @@ def test_unavailable_says_where_why_and_what_to_do() -> None:
     assert "host:1 cannot be reached (Connection refused)" in message
     assert "espalier serve" in message
     assert "within 0.5 s" in str(failure.too_slow("host:1", 0.5))
+
+
+@pytest.mark.parametrize(
+    ("sentence", "said"),
+    [
+        ("the server has 512 requests in flight: ask again later. (request 1)", "has 512 requests in flight"),
+        ("the server is stopping: ask another one.", "is stopping"),
+        ("the key web has 4 requests in flight, as many as it may: ...", "refuses: the key web has 4"),
+    ],
+)
+def test_what_the_gate_refuses_for_now_may_be_asked_again(sentence: str, said: str) -> None:
+    for bad_request in (False, True):  # gRPC has one status for too much and for too large
+        error = failure.refusal("host:1", sentence, bad_request)
+        assert isinstance(error, ServerUnavailable)
+        assert f"the server at host:1 {said}" in str(error)
+    assert failure.is_servers(sentence)
+
+
+def test_a_client_that_is_not_known_is_told_how_to_give_its_key() -> None:
+    error = failure.unauthenticated("host:1", "a key is missing")
+
+    assert isinstance(error, RequestRejected)
+    assert "(a key is missing): give its key as Client(key=...), or in ESPALIER_KEY" in str(error)

@@ -145,7 +145,7 @@ def test_no_client_follows_a_redirect_and_both_name_where_it_leads(url: str, sta
     assert len(_Triton.bodies) == 2
 
 
-@pytest.mark.parametrize("text", ["deep", "deep error", "401", "404", "500"])
+@pytest.mark.parametrize("text", ["deep", "deep error", "404", "500"])
 def test_an_answer_that_cannot_be_read_is_a_failure_of_the_server(url: str, text: str) -> None:
     for error in _errors(url, text):
         assert type(error) is ServerFailed

@@ -52,37 +52,13 @@ class _TritonError(SimpleNamespace):
 
 
 # The router's modules that import Triton's. They have to be imported again for each stand-in.
-_BOUND_TO_TRITON = ("request_rows", "response", "bls", "metrics", "trunk", "climb", "candidate_watch", "router")
-
-
-class _MetricFamilies:
-    """Makes counters that note their increments. A counter that was made but never incremented is an empty list."""
-
-    COUNTER = "counter"
-
-    def __init__(self, increments: dict[tuple[str, ...], list[int]]) -> None:
-        self._increments = increments
-
-    def __call__(self, name: str, description: str, kind: str) -> SimpleNamespace:  # noqa: ARG002
-        def metric(labels: dict[str, str]) -> SimpleNamespace:
-            key = (name, *labels.values())
-            assert key not in self._increments, "a counter is made once"
-            return SimpleNamespace(increment=self._increments.setdefault(key, []).append)
-
-        return SimpleNamespace(Metric=metric)
+_BOUND_TO_TRITON = ("request_rows", "response", "bls", "trunk", "climb", "router")
 
 
 @pytest.fixture
-def counters() -> dict[tuple[str, ...], list[int]]:
-    """The increments of each counter: {(name, the values of its labels): increments}."""
-    return {}
-
-
-@pytest.fixture
-def triton(monkeypatch: pytest.MonkeyPatch, counters: dict[tuple[str, ...], list[int]]) -> Iterator[None]:
+def triton(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """A stand-in for triton_python_backend_utils, which exists only in Triton's stub process."""
     stand_in = SimpleNamespace(
-        MetricFamily=_MetricFamilies(counters),
         get_input_tensor_by_name=_input,
         Tensor=lambda name, array: SimpleNamespace(name=name, array=array),
         TritonError=_TritonError,
@@ -118,18 +94,6 @@ def trunk_module(triton: None) -> ModuleType:  # noqa: ARG001
 def climb_module(triton: None) -> ModuleType:  # noqa: ARG001
     """router.climb; a test sets its `infer`."""
     return importlib.import_module("router.climb")
-
-
-@pytest.fixture
-def metrics_module(triton: None) -> ModuleType:  # noqa: ARG001
-    """router.metrics, which increments `counters`."""
-    return importlib.import_module("router.metrics")
-
-
-@pytest.fixture
-def candidate_watch_module(triton: None) -> ModuleType:  # noqa: ARG001
-    """router.candidate_watch."""
-    return importlib.import_module("router.candidate_watch")
 
 
 @pytest.fixture

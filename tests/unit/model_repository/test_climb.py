@@ -7,12 +7,15 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
+from router.breakers import Breakers
 from router.candidates import Candidates
 from router.durations import Durations
+from router.metrics import RouterMetrics
 from router.registry import Canary, Registry, Task, Version
 from router.result_cache import ResultCache
 from router.row import Row
 from router.sequence_plan import SequencePlanner
+from router.unavailable import DeadError, NotLoadedError, StoppingError, UnavailableError
 
 HERE = SimpleNamespace(is_gone=False)
 GONE = SimpleNamespace(is_gone=True)
@@ -103,14 +106,34 @@ def durations():
 
 
 @pytest.fixture
-def start(climb_module, trunk_module, repository, pool, cache, durations):
+def metrics():
+    metrics = RouterMetrics("nlu")
+    yield metrics
+    metrics.close()
+
+
+@pytest.fixture
+def processes():
+    return SimpleNamespace(find=lambda *_: [], runs=lambda _: True, can_answer=lambda *_: True)
+
+
+@pytest.fixture
+def breakers(metrics, processes):
+    breakers = Breakers(metrics, processes)
+    yield breakers
+    breakers.keep([])
+
+
+@pytest.fixture
+def start(climb_module, trunk_module, repository, pool, cache, durations, breakers, metrics):
     """(rows, ...) -> a Climb of them."""
     planner = SequencePlanner(repository)
 
     def start(*rows, resumes=True, registry=REGISTRY, candidates=None):
         plan = planner.plan(rows, registry)
         candidates = candidates or Candidates(registry)
-        return climb_module.Climb(rows, plan, trunk_module.Trunk(resumes), pool, cache, durations, candidates)
+        trunk = trunk_module.Trunk(resumes)
+        return climb_module.Climb(rows, plan, trunk, pool, cache, durations, candidates, breakers, metrics)
 
     return start
 
@@ -247,17 +270,76 @@ def test_a_pool_that_takes_no_more_calls_fails_the_run_and_keeps_nobody_waiting(
 
 
 @pytest.mark.parametrize("called", ["hidden_2", "hidden_6", "branch_shallow"])
-def test_that_the_server_stops_is_an_error_of_no_task_and_of_no_candidate(start, models, climb_module, called):
+def test_that_the_server_stops_is_an_error_of_no_task_and_of_no_candidate(start, models, called):
     canary = replace(REGISTRY.tasks["shallow"].live, number=4)
     candidate = Task(REGISTRY.tasks["shallow"].live, Canary(canary, 1.0, 0.1, 50, 10))
     registry = Registry({**REGISTRY.tasks, "shallow": candidate})
     candidates = Candidates(registry)
-    models.errors[called] = climb_module.StoppingError("Server is stopping")
+    models.errors[called] = StoppingError("Server is stopping")
 
-    with pytest.raises(climb_module.StoppingError):
+    with pytest.raises(StoppingError):
         _collected(start(_row("a", "shallow", "deep"), registry=registry, candidates=candidates))
 
     assert all(outcome.errors == 0 for outcome in candidates.outcomes.values())
+
+
+def test_a_dead_branch_is_called_once_and_then_refused_at_once_while_others_answer(start, models):
+    models.errors["branch_shallow"] = DeadError("branch_shallow: Stub process is not healthy.")
+
+    for _ in range(5):
+        found = _collected(start(_row("a", "shallow", "deep")))
+        assert found["shallow"][0]["unavailable"]
+        assert "ask again" in found["shallow"][0]["error"]
+        assert found["deep"][0]["score"] == _score("a")
+
+    assert models.branches().count("branch_shallow") == 1
+
+
+def test_a_dead_trunk_fails_the_run_as_unavailable_and_is_not_called_again(start, models):
+    models.errors["trunk"] = DeadError("trunk: Stub process is not healthy.")
+
+    for _ in range(5):
+        with pytest.raises(UnavailableError):
+            _collected(start(_row("a", "shallow", "deep")))
+
+    assert len(models.calls) == 1
+
+
+@pytest.mark.parametrize("dead", ["branch_shallow", "trunk"])
+def test_nobody_waits_for_a_process_that_dies_during_the_call(start, models, breakers, dead):
+    """Triton says so only after a second, or more if several calls wait."""
+    models.held["hidden_2" if dead == "trunk" else dead] = threading.Event()
+    answers = start(_row("a", "shallow", "deep")).answers()
+    with ThreadPoolExecutor(1) as reader:
+        found = reader.submit(list, answers)
+        models.wait_for(dead)
+
+        breakers._died((dead, -1 if dead == "trunk" else 3))
+
+        if dead == "trunk":
+            with pytest.raises(UnavailableError, match="ended or was stopped"):
+                found.result(PATIENCE)
+        else:
+            answered = dict(found.result(PATIENCE))
+            assert json.loads(answered["shallow"][0])["unavailable"]
+            assert "label" in json.loads(answered["deep"][0])
+    (held,) = models.held.values()
+    assert not held.is_set(), "the call is still under way"
+    held.set()
+
+
+@pytest.mark.parametrize(
+    ("error", "counted"), [(NotLoadedError("not ready"), 0), (DeadError("dead"), 1), (RuntimeError("bad"), 1)]
+)
+def test_of_a_canary_only_its_own_failures_are_held_against_it(start, models, error, counted):
+    canary = replace(REGISTRY.tasks["shallow"].live, number=4, model="branch_new")
+    registry = Registry({"shallow": Task(REGISTRY.tasks["shallow"].live, Canary(canary, 1.0, 0.1, 50, 10))})
+    candidates = Candidates(registry)
+    models.errors["branch_new"] = error
+
+    _collected(start(_row("a", "shallow"), registry=registry, candidates=candidates))
+
+    assert sum(outcome.errors for outcome in candidates.outcomes.values()) == counted
 
 
 def test_rows_whose_callers_are_gone_are_not_computed(start, models):

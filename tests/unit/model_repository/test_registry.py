@@ -1,19 +1,6 @@
-import json
-import os
-
 import pytest
-from file_damages import CONTENTS, changed
-from router.registry import RegistryFile, parse
+from router.registry_format import KINDS, NotARegistryError, parse
 
-from build_tools.repository.registry import (
-    CanaryEntry,
-    Origin,
-    Registry,
-    TaskEntry,
-    TrunkEntry,
-    VersionEntry,
-    write_registry,
-)
 from training.kinds import Kind
 
 
@@ -24,28 +11,15 @@ def _content(live=1, canary=None, shadow=None):
         "2": {"kind": "pair_classification", "labels": ["a", "c"], "tap": 3, "max_length": 64, **shared},
     }
     task = {"live": live, "canary": canary, "shadow": shadow, "versions": versions}
-    return {"trunks": {"trunk": {"tokenizers": {"tokenizer": 64}}}, "tasks": {"intent": task}, "retired": {}}
+    return {
+        "trunks": {"trunk": {"tokenizers": {"tokenizer": 64, "tokenizer_32": 32}}},
+        "tasks": {"intent": task},
+        "retired": {},
+    }
 
 
 CANARY = {"version": 2, "share": 0.25, "max_error_rate": 0.1, "max_milliseconds": 50, "minimum": 10}
 TEXTS = [f"text {number}" for number in range(2000)]
-
-
-@pytest.fixture
-def file(tmp_path):
-    file = tmp_path / "registry.json"
-    file.write_text(json.dumps(_content()))
-    return file
-
-
-def _replace(file, content):
-    """As build_tools does it: a new file renamed over the old one."""
-    new = file.with_suffix(".new")
-    new.write_text(json.dumps(content))
-    stat = file.stat()
-    os.utime(new, ns=(stat.st_atime_ns, stat.st_mtime_ns))  # within one tick of the clock
-    new.replace(file)
-    assert file.stat().st_mtime_ns == stat.st_mtime_ns
 
 
 def test_the_live_version_decides_kind_labels_tap_and_length():
@@ -68,95 +42,6 @@ def test_the_live_version_decides_kind_labels_tap_and_length():
     )
     assert (first.is_pair, second.is_pair) == (False, True)
     assert second.model == "branch_intent"
-
-
-def test_a_replaced_registry_is_read_even_within_the_same_tick_of_the_clock(file):
-    registry = RegistryFile(file)
-    assert registry.read().tasks["intent"].live.number == 1
-
-    _replace(file, _content(live=2))
-
-    assert registry.read().tasks["intent"].live.number == 2
-
-
-def test_a_registry_written_in_place_is_read_again(file):
-    registry = RegistryFile(file)
-    registry.read()
-    stat = file.stat()
-
-    file.write_text(json.dumps(_content(live=2)))
-    os.utime(file, ns=(stat.st_atime_ns, stat.st_mtime_ns + 1))
-
-    assert registry.read().tasks["intent"].live.number == 2
-
-
-def test_an_unchanged_registry_is_not_parsed_again(file):
-    registry = RegistryFile(file)
-
-    assert registry.read() is registry.read()
-
-
-def test_a_replace_while_the_file_is_first_read_is_seen(file, monkeypatch):
-    read_text = type(file).read_text
-
-    def read_then_replace(path, *arguments, **options):
-        text = read_text(path, *arguments, **options)
-        if path == file:
-            monkeypatch.undo()
-            _replace(file, _content(live=2))
-        return text
-
-    monkeypatch.setattr(type(file), "read_text", read_then_replace)
-
-    assert RegistryFile(file).read().tasks["intent"].live.number == 2
-
-
-def test_a_damaged_registry_leaves_the_last_state_until_it_is_mended(file, caplog):
-    registry = RegistryFile(file)
-    before = registry.read()
-    new = file.with_suffix(".new")
-    new.write_text("{")
-    new.replace(file)
-    assert [registry.read() for _ in range(3)] == [before] * 3
-    assert len(caplog.records) == 1, "said once, not for every request"
-    assert "cannot be read" in caplog.text
-
-    _replace(file, _content(live=2))
-
-    assert registry.read().tasks["intent"].live.number == 2
-
-
-@pytest.mark.parametrize("kind", list(Kind))
-def test_the_router_reads_what_build_tools_writes(tmp_path, kind):
-    origin = Origin(
-        checkpoint="c", data="rows", data_sha256="d", published_at="2026-01-02T03:04:05Z", published_by="somebody"
-    )
-    entry = VersionEntry(
-        model="branch_task.2", trunk="trunk.2", kind=kind, labels=["ä", "b"], tap=3, max_length=48, origin=origin
-    )
-    canary = CanaryEntry(version=8, share=0.5, max_error_rate=0.1, max_milliseconds=50, minimum=10)
-    trunk = TrunkEntry(
-        encoder="minilm", config={}, taps=[3], fingerprints=["f"] * 4, tokenizers={"tokenizer_trunk.2_48": 48}
-    )
-    task = TaskEntry(live=7, canary=canary, versions={"7": entry, "8": entry})
-    write_registry(tmp_path, Registry(runtime="openvino", trunks={"trunk.2": trunk}, tasks={"task": task}))
-
-    registry = RegistryFile(tmp_path / "registry.json").read()
-
-    version = registry.tasks["task"].live
-    assert (version.task, version.number, version.kind) == ("task", 7, kind.value)
-    assert (version.labels, version.tap, version.max_length) == (("ä", "b"), 3, 48)
-    assert (version.model, version.trunk) == ("branch_task.2", "trunk.2")
-    assert registry.tokenizers == {"trunk.2": "tokenizer_trunk.2_48"}
-    assert version.is_pair == kind.is_pair
-    read = registry.tasks["task"].canary
-    assert (read.version.number, read.share, read.max_error_rate, read.max_milliseconds, read.minimum) == (
-        8,
-        0.5,
-        0.1,
-        50,
-        10,
-    )
 
 
 def test_a_canary_answers_for_its_share_of_the_texts_and_always_for_the_same_ones():
@@ -195,27 +80,69 @@ def test_a_shadow_never_answers():
     assert all(task.version_for(text, None) is task.live for text in TEXTS[:100])
 
 
-def test_a_canary_that_was_dropped_stays_so_whatever_else_is_written(file):
-    _replace(file, _content(canary=CANARY))
-    registry = RegistryFile(file)
-    version = registry.read().tasks["intent"].canary.version
-
-    assert registry.drop_canary(version)
-    assert registry.read().tasks["intent"].canary is None
-
-    _replace(file, _content(canary=CANARY | {"share": 1}))
-    assert registry.read().tasks["intent"].canary is None
-    assert not registry.drop_canary(version), "it was withdrawn already"
+def test_kinds_are_those_of_the_project():
+    assert set(KINDS) == {kind.value for kind in Kind}
 
 
-def test_whatever_replaces_the_file_its_last_state_stays_in_use_or_the_new_one_is_taken(file):
-    registry = RegistryFile(file)
-    for content in CONTENTS.values():
-        new = file.with_suffix(".new")
-        new.write_bytes(content)
-        new.replace(file)
-        assert set(registry.read().tasks) == {"intent"}
-    for other in changed(_content(canary=CANARY)):
-        new.write_text(json.dumps(other))
-        new.replace(file)
-        registry.read()
+@pytest.mark.parametrize("form", [2, 3])
+def test_both_formats_are_read_with_the_generation_if_there_is_one(form):
+    content = _content() | {"format_version": form}
+    assert parse(content).generation is None
+    assert parse(content | {"generation": 17}).generation == 17
+
+
+@pytest.mark.parametrize("form", [1, 4, "3", None, True, 2.0])
+def test_another_format_is_refused(form):
+    with pytest.raises(NotARegistryError, match="format_version"):
+        parse(_content() | {"format_version": form})
+
+
+def test_a_version_that_runs_in_another_model_than_its_own_is_refused():
+    content = _content()
+    content["tasks"]["intent"]["versions"]["1"]["runs_in"] = "branch_intent"
+    parse(content)
+    content["tasks"]["intent"]["versions"]["1"]["runs_in"] = "fused"
+
+    with pytest.raises(NotARegistryError, match="fused"):
+        parse(content)
+
+
+def test_a_registry_without_a_task_is_refused():
+    with pytest.raises(NotARegistryError, match="no task"):
+        parse(_content() | {"tasks": {}})
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [
+        ("kind", "poetry"),
+        ("labels", "ab"),
+        ("labels", [1, 2]),
+        ("tap", -1),
+        ("tap", True),
+        ("tap", 1.5),
+        pytest.param("tap", 10**5000, id="tap of 5001 digits"),
+        ("max_length", 31),
+        ("max_length", 0),
+        ("model", "../evil"),
+        ("model", ""),
+        ("model", ["branch_intent"]),
+        ("trunk", "trunk.9"),
+        ("trunk", {}),
+    ],
+)
+def test_a_live_version_with_a_field_that_cannot_be_served_is_refused_and_named(field, value):
+    content = _content()
+    content["tasks"]["intent"]["versions"]["1"][field] = value
+
+    with pytest.raises(NotARegistryError, match="version 1 of 'intent'"):
+        parse(content)
+
+
+@pytest.mark.parametrize(
+    "canary",
+    [{"share": 1.5}, {"share": float("nan")}, {"minimum": 0}, {"version": 1}, {"version": 9}, {"share": "all"}],
+)
+def test_a_canary_that_makes_no_sense_is_refused(canary):
+    with pytest.raises(NotARegistryError, match="intent"):
+        parse(_content(canary=CANARY | canary))

@@ -3,6 +3,7 @@ import json
 import numpy as np
 import pytest
 from router.caller import GoneError
+from router.unavailable import DeadError, NotAskedError, StoppingError
 
 from clients.errors import ServerFailed, ServerUnavailable
 from clients.failure import refusal
@@ -46,10 +47,23 @@ def test_a_caller_who_waits_no_longer_is_told_whether_it_was_cancelled_or_late(r
 
 def test_a_server_that_stops_is_no_failure_and_clients_may_ask_again(response_module):
     sentence = "branch_intent: Server is stopping, scheduler for model has stopped accepting new inference requests"
-    response = response_module.failure_response("nlu", response_module.StoppingError(sentence))
+    response = response_module.failure_response("nlu", StoppingError(sentence))
 
     assert response.error.code == "UNAVAILABLE"
     assert isinstance(refusal("host:1", response.error.message, bad_request=True), ServerUnavailable)
+
+
+@pytest.mark.parametrize(
+    "error",
+    [NotAskedError("trunk has died and is being brought back"), DeadError("trunk: Stub process is not healthy.")],
+)
+def test_a_dead_process_is_worded_so_that_clients_ask_again_even_on_streams(response_module, error):
+    response = response_module.failure_response("nlu_stream", error)
+
+    assert response.error.code == "UNAVAILABLE"
+    told = refusal("host:1", response.error.message, bad_request=True)
+    assert isinstance(told, ServerUnavailable)
+    assert str(error) in str(told)
 
 
 def test_a_failure_is_worded_so_that_clients_know_it_for_one_even_on_streams(response_module):

@@ -6,7 +6,9 @@ from dataclasses import replace
 
 import pytest
 from filelock import FileLock, Timeout
-from router.registry import Canary, RegistryFile, Version
+from model_folders import add_model_folders, no_metrics
+from router.registry import Canary, Version
+from router.registry_file import RegistryFile
 from router.withdrawal import withdraw
 
 from build_tools.repository.registry import (
@@ -80,7 +82,8 @@ def test_the_canary_is_taken_out_and_all_else_stays_as_it_was(repository):
 
 
 def test_routers_notice_it(repository):
-    registry = RegistryFile(repository / "registry.json")
+    add_model_folders(repository, _content())
+    registry = RegistryFile(repository, no_metrics(), lambda *_: True)
     assert registry.read().tasks["intent"].canary is not None
 
     withdraw(repository, CANARY, "too slow")

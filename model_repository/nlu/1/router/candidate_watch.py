@@ -8,7 +8,8 @@ from pathlib import Path
 from router.canary_guard import CanaryGuard
 from router.candidates import Candidates
 from router.metrics import RouterMetrics
-from router.registry import Canary, Registry, RegistryFile
+from router.registry import Canary, Registry
+from router.registry_file import RegistryFile
 from router.row import Row
 from router.shadow_examples import ShadowExamples
 from router.withdrawal import withdraw
@@ -36,7 +37,10 @@ class CandidateWatch:
                     # In a thread, because another process may be changing the repository for seconds, and callers must
                     # not wait for that.
                     threading.Thread(
-                        target=_log_and_withdraw, args=(self._repository, canary, reason), daemon=True
+                        target=_log_and_withdraw,
+                        args=(self._repository, canary, reason),
+                        name="withdrawal",
+                        daemon=True,
                     ).start()
 
 
@@ -46,5 +50,5 @@ def _log_and_withdraw(repository: Path, canary: Canary, reason: str) -> None:
     log.warning("canary %d of %s is withdrawn: %s", version.number, version.task, reason)
     try:
         withdraw(repository, canary, reason)
-    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+    except Exception as error:  # a damaged registry.json can raise almost any
         log.warning("the withdrawal cannot be written down, so each router judges it by itself: %s", error)

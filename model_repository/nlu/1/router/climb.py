@@ -2,24 +2,29 @@
 
 import json
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 
 from router.answer_from_logits import Answer, read_answer
-from router.bls import StoppingError, infer
+from router.answered_labels import answered_labels
+from router.bls import NEWEST, infer
+from router.breakers import Breakers
 from router.candidates import Candidates
 from router.durations import Durations
+from router.hidden_name import hidden_name
 from router.length_groups import length_groups
+from router.metrics import RouterMetrics
 from router.padded_group import PaddedGroup
 from router.padded_length import padded_length
 from router.registry import Version
 from router.result_cache import ResultCache
 from router.row import Row, TaskAnswers, error_answers
 from router.sequence_plan import SequencePlan
-from router.trunk import States, Trunk, hidden_name
-from router.work_group import WorkGroup
+from router.trunk import States, Trunk
+from router.unavailable import NotAskedError, NotLoadedError, StoppingError, UnavailableError
+from router.work_group import AbandonedError, WorkGroup
 
 Places = Mapping[int, int]  # row -> its sequence's place in a length group
 
@@ -39,6 +44,8 @@ class Climb:
         cache: ResultCache,
         durations: Durations,
         candidates: Candidates,
+        breakers: Breakers,
+        metrics: RouterMetrics,
     ) -> None:
         self._rows = rows
         self._plan = plan
@@ -46,6 +53,8 @@ class Climb:
         self._cache = cache
         self._durations = durations
         self._candidates = candidates
+        self._breakers = breakers
+        self._metrics = metrics
         self._work: WorkGroup[tuple[str, TaskAnswers]] = WorkGroup(calls)
         lengths = [len(encoding.ids) for encoding in plan.encodings]
         self._lengths = _padded_lengths(plan, lengths)
@@ -56,7 +65,7 @@ class Climb:
     def answers(self) -> Iterator[tuple[str, TaskAnswers]]:
         """Yields (task, its answers for the rows of one length group).
 
-        Raises RuntimeError if the trunk fails, StoppingError if Triton is being stopped.
+        Raises RuntimeError if the trunk fails: UnavailableError if it is dead, or if Triton is being stopped.
         """
         return self._work.results(self._begin)
 
@@ -86,16 +95,24 @@ class Climb:
         if not any(self._is_waiting(row) for by_row in places.values() for row in by_row):
             return
         model = next(iter(places)).trunk  # a group belongs to one trunk
+        unreached = {version: rows for version, rows in places.items() if version.tap >= steps[0][0]}
         try:
-            states = self._trunk.run(model, group.arrays, below, steps[0])
-        except StoppingError:
+            states = self._breakers.call(
+                model,
+                NEWEST,
+                lambda: self._trunk.run(model, group.arrays, below, steps[0]),
+                self._in_its_place(lambda error: self._give_up(error, unreached)),
+            )
+        except (StoppingError, AbandonedError):
             raise
         except Exception as error:
-            self._give_up(error, {version: rows for version, rows in places.items() if version.tap >= steps[0][0]})
+            self._give_up(error, unreached)
             return
         reached = [version for version in places if version.tap in steps[0]]
         if len(steps) > 1:
             self._work.add(self._step, group, places, states, steps[1:])
+        else:
+            self._metrics.count_depth(len(group.encodings), steps[0][-1])
         # Shadows come last: nobody waits for them.
         for version in sorted(self._durations.longest_first(reached), key=self._candidates.is_shadow):
             self._work.add(self._answer, version, places[version], group, states[hidden_name(version.tap)])
@@ -105,15 +122,21 @@ class Climb:
         if not places:
             return
         begun = time.perf_counter()
+
+        def fail(error: Exception) -> None:
+            self._fail(version, places, error, f"the branch of {version.task}", time.perf_counter() - begun)
+
         try:
-            answers = self._compute(version, places, group, hidden)
-        except StoppingError:  # says nothing about the branch
+            answers = self._compute(version, places, group, hidden, self._in_its_place(fail))
+        except (StoppingError, AbandonedError):  # neither says anything about the branch
             raise
         except Exception as error:  # an error in one branch must not cost the other tasks their answers
-            self._fail(version, places, f"the branch of {version.task} failed: {error}", time.perf_counter() - begun)
+            fail(error)
             return
         seconds = time.perf_counter() - begun
         self._durations.add(version, seconds)
+        labels = answered_labels(version, answers.values())
+        self._metrics.count_answers(version, len(answers), labels, seconds)
         self._candidates.add(version, answers, errors=0, seconds=seconds)
         texts = {row: json.dumps(answer, ensure_ascii=False) for row, answer in answers.items()}
         for row, text in texts.items():
@@ -130,17 +153,48 @@ class Climb:
         if is_only_trunk and not all(self._candidates.is_candidate(version) for version in unreached):
             raise error
         for version, places in unreached.items():
-            self._fail(version, places, f"the trunk of {version.task} failed: {error}", None)
+            self._fail(version, places, error, f"the trunk of {version.task}", None)
 
-    def _fail(self, version: Version, places: Places, sentence: str, seconds: float | None) -> None:
-        self._candidates.add(version, {}, errors=len(places), seconds=seconds)
+    def _fail(self, version: Version, places: Places, error: Exception, part: str, seconds: float | None) -> None:
+        """Says that `part` could not be computed. seconds: how long the branch's call took, if it was called."""
+        is_unavailable = isinstance(error, UnavailableError)
+        self._metrics.count_errors(version, len(places), "unavailable" if is_unavailable else "failed")
+        if not isinstance(error, NotAskedError | NotLoadedError):  # they say nothing about this version
+            self._candidates.add(version, {}, errors=len(places), seconds=seconds)
         if not self._candidates.is_shadow(version):
-            self._work.put((version.task, error_answers(dict.fromkeys(places, sentence))))
+            sentence = f"{part} cannot answer now, ask again: {error}" if is_unavailable else f"{part} failed: {error}"
+            self._work.put((version.task, error_answers(dict.fromkeys(places, sentence), is_unavailable)))
 
-    def _compute(self, version: Version, places: Places, group: PaddedGroup, hidden: np.ndarray) -> dict[int, Answer]:
+    def _in_its_place(self, handle: Callable[[Exception], None]) -> Callable[[Exception], None]:
+        """Returns what ends the item that runs here if its process dies while Triton still waits for it."""
+        item = self._work.item()
+
+        def end(error: Exception) -> None:
+            try:
+                handle(error)
+            except Exception as fatal:
+                self._work.put(fatal)
+            item.end()
+
+        return end
+
+    def _compute(
+        self,
+        version: Version,
+        places: Places,
+        group: PaddedGroup,
+        hidden: np.ndarray,
+        abandon: Callable[[Exception], None],
+    ) -> dict[int, Answer]:
         """Returns the version's answers by row. Raises RuntimeError if the call fails or a logit is not finite."""
         chosen = sorted(set(places.values()))
-        logits = infer(version.model, version.number, group.branch_inputs(hidden, chosen), ["logits"])["logits"]
+        inputs = group.branch_inputs(hidden, chosen)
+        logits = self._breakers.call(
+            version.model,
+            version.number,
+            lambda: infer(version.model, version.number, inputs, ["logits"])["logits"],
+            abandon,
+        )
         if not np.isfinite(logits).all():
             raise RuntimeError("its logits are not finite numbers")
         logits_at = dict(zip(chosen, logits, strict=True))

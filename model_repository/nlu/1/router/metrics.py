@@ -1,64 +1,178 @@
-"""The router's own counters among Triton's metrics."""
+"""The router's own metrics (docs/serving.md has their meaning)."""
 
+from collections import Counter as Counts
 from typing import Any
 
-import triton_python_backend_utils as pb_utils
-
 from router.candidates import Outcome
+from router.instruments import CollectorRegistry, Counter, Gauge, Histogram
 from router.registry import Version
+from router.tally import Tally
 
-_DESCRIPTIONS = {
-    "espalier_tokens_total": "Number of tokens that went through the trunk, padding included",
-    "espalier_padding_tokens_total": "Number of these tokens that were padding",
-    "espalier_result_cache_hits_total": "Number of answers found in the result cache",
-    "espalier_result_cache_misses_total": "Number of answers not found in the result cache",
+# Seconds. A branch answers a text in 1 to 20 ms, a full batch of long ones in a second; a dead process takes 1 s.
+_BRANCH_SECONDS = (0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5)
+_BATCH_TEXTS = (1, 2, 4, 8, 16, 32, 64)
+_ERROR_CLASSES = ("invalid", "failed", "unavailable")
+
+_MODEL = ("model",)
+_TASK = ("model", "task", "version")
+_CANDIDATE_COUNTERS = {
+    "espalier_candidate_answers": "Texts that a canary or shadow has answered",
+    "espalier_candidate_errors": "Texts for which a canary or shadow has failed",
+    "espalier_shadow_compared": "Texts that both a shadow and the live version have answered",
+    "espalier_shadow_differing": "Those of these texts for which the two answers differ",
 }
-_CANDIDATE_DESCRIPTIONS = {
-    "espalier_candidate_answers_total": "Number of texts that a canary or shadow has answered",
-    "espalier_candidate_errors_total": "Number of texts for which a canary or shadow has failed",
-    "espalier_shadow_compared_total": "Number of texts that both a shadow and the live version have answered",
-    "espalier_shadow_differing_total": "Number of these texts for which the two answers differ",
-}
+
+
+class _OfVersion:
+    """The instruments of one version, looked up once."""
+
+    def __init__(self, texts: Any, seconds: Any, errors: dict[str, Any]) -> None:
+        self.texts = texts
+        self.seconds = seconds
+        self.errors = errors
+        self.answers: dict[str, Any] = {}
 
 
 class RouterMetrics:
-    """Counters with the label `model` (`nlu` or `nlu_stream`); a candidate's also have `task` and `version`.
+    """Metrics of one router process. Safe to share between threads.
 
-    Use it from one thread only. Triton 2.51 dies (signal 11 in libtriton_python) if one metric is incremented twice at
-    the same time: the second increment replaces the message in shared memory that the server is reading.
+    Most have the label `model` (`nlu` or `nlu_stream`); those of a task also have `task` and `version`. Those of the
+    calls of a trunk or a branch are labelled as Triton's own are: `model` is then the model that was called.
     """
 
     def __init__(self, model: str) -> None:
-        self._families = {
-            name: pb_utils.MetricFamily(name=name, description=text, kind=pb_utils.MetricFamily.COUNTER)
-            for name, text in (_DESCRIPTIONS | _CANDIDATE_DESCRIPTIONS).items()
-        }
+        self.registry = registry = CollectorRegistry()
         self._model = model
-        self._counters = {name: self._families[name].Metric(labels={"model": model}) for name in _DESCRIPTIONS}
-        self._candidate_counters: dict[tuple[str, Version], Any] = {}
-        self._counted: dict[str, int] = {}
+        self._tally = Tally()
+
+        def counter(name: str, text: str, labels: tuple[str, ...] = _MODEL) -> Any:
+            return Counter(name, text, labels, registry=registry)
+
+        def gauge(name: str, text: str, labels: tuple[str, ...] = _MODEL) -> Any:
+            # Of the processes that live: the supervisor takes the files of dead ones away.
+            return Gauge(name, text, labels, registry=registry, multiprocess_mode="livemax")
+
+        self._tokens = counter("espalier_tokens", "Tokens that went through the trunk, padding included").labels(model)
+        self._padding = counter("espalier_padding_tokens", "Those of these tokens that were padding").labels(model)
+        self._layers = counter("espalier_trunk_layers", "Trunk layers computed, once for each sequence").labels(model)
+        self._hits = counter("espalier_result_cache_hits", "Answers found in the result cache").labels(model)
+        self._misses = counter("espalier_result_cache_misses", "Answers not found in the result cache").labels(model)
+        self._batches = Histogram(
+            "espalier_batch_texts", "Texts of a batch", _MODEL, registry=registry, buckets=_BATCH_TEXTS
+        ).labels(model)
+        self._depth = counter(
+            "espalier_trunk_reached", "Sequences by the highest tap to which the trunk was computed", ("model", "tap")
+        )
+        self._texts = counter("espalier_texts", "Texts that a version was asked for", _TASK)
+        self._errors = counter("espalier_errors", "Texts that a version did not answer", (*_TASK, "class"))
+        self._answers = counter("espalier_answers", "Labels that a version has answered", ("task", "version", "label"))
+        self._seconds = Histogram(
+            "espalier_branch_seconds",
+            "Time of a call of a branch",
+            ("task", "version"),
+            registry=registry,
+            buckets=_BRANCH_SECONDS,
+        )
+        self._candidates = {name: counter(name, text, _TASK) for name, text in _CANDIDATE_COUNTERS.items()}
+        called = ("model", "version")
+        self._open = gauge("espalier_breaker_open", "1 while a trunk or a branch is not asked, because it died", called)
+        self._refused = counter("espalier_breaker_refused", "Calls that were not made for this reason", called)
+        self._generation = gauge("espalier_registry_generation", "Generation of the registry that is in force")
+        self._rejected = gauge("espalier_registry_rejected", "1 while registry.json cannot be served whole")
+        self._rejections = counter("espalier_registry_rejections", "Changes of registry.json that were rejected")
+        self._rejected.labels(model).set(0)
+        self._rejections = self._rejections.labels(model)
+        self._of_version: dict[Version, _OfVersion] = {}
+        self._of_candidate: dict[tuple[str, Version], Any] = {}
+        self._of_tap: dict[int, Any] = {}
+        self._counted = {"hits": 0, "misses": 0}
+
+    def count_batch(self, texts: int) -> None:
+        """Adds a batch of this many texts."""
+        self._tally.observe(self._batches, texts)
 
     def count_tokens(self, tokens: int, padding: int) -> None:
         """Adds one batch's tokens."""
-        self._add("espalier_tokens_total", tokens)
-        self._add("espalier_padding_tokens_total", padding)
+        self._tally.add(self._tokens, tokens)
+        self._tally.add(self._padding, padding)
+
+    def count_depth(self, sequences: int, tap: int) -> None:
+        """Adds sequences that went up to this tap, and no higher."""
+        child = self._of_tap.get(tap)
+        if child is None:
+            child = self._of_tap[tap] = self._depth.labels(self._model, str(tap))
+        self._tally.add(child, sequences)
+        self._tally.add(self._layers, sequences * tap)
+
+    def count_answers(self, version: Version, texts: int, labels: "Counts[str]", seconds: float) -> None:
+        """Adds one call of a version's branch. texts: how many it answered. labels: what it answered, how often."""
+        own = self._version(version)
+        self._tally.add(own.texts, texts)
+        self._tally.observe(own.seconds, seconds)
+        for label, number in labels.items():
+            child = own.answers.get(label)
+            if child is None:
+                child = own.answers[label] = self._answers.labels(version.task, str(version.number), label)
+            self._tally.add(child, number)
+
+    def count_errors(self, version: Version, texts: int, kind: str) -> None:
+        """Adds texts that a version did not answer.
+
+        kind: `invalid` (the request does not fit the task), `failed`, or `unavailable` (the process is dead, or its
+        model is not loaded: ask again).
+        """
+        own = self._version(version)
+        self._tally.add(own.texts, texts)
+        self._tally.add(own.errors[kind], texts)
 
     def set_cache_totals(self, hits: int, misses: int) -> None:
         """Raises the cache's counters to these totals."""
-        for name, total in (("espalier_result_cache_hits_total", hits), ("espalier_result_cache_misses_total", misses)):
-            self._add(name, total - self._counted.get(name, 0))
-            self._counted[name] = total
+        for name, child, total in (("hits", self._hits, hits), ("misses", self._misses, misses)):
+            if total != self._counted[name]:
+                self._tally.add(child, total - self._counted[name])
+                self._counted[name] = total
 
     def count_candidate(self, version: Version, outcome: Outcome) -> None:
         """Adds what came of a candidate in one batch."""
         numbers = (outcome.answers, outcome.errors, outcome.compared, len(outcome.differing))
-        for name, number in zip(_CANDIDATE_DESCRIPTIONS, numbers, strict=True):
-            if (name, version) not in self._candidate_counters:
-                labels = {"model": self._model, "task": version.task, "version": str(version.number)}
-                self._candidate_counters[name, version] = self._families[name].Metric(labels=labels)
-            if number:
-                self._candidate_counters[name, version].increment(number)
+        for name, number in zip(_CANDIDATE_COUNTERS, numbers, strict=True):
+            child = self._of_candidate.get((name, version))
+            if child is None:
+                child = self._candidates[name].labels(self._model, version.task, str(version.number))
+                self._of_candidate[name, version] = child
+            self._tally.add(child, number)
 
-    def _add(self, name: str, number: int) -> None:
-        if number:  # each increment is a call to another process
-            self._counters[name].increment(number)
+    def set_breaker(self, model: str, version: int, is_open: bool) -> None:
+        """Says whether a model's version is asked at present."""
+        self._open.labels(model, str(version)).set(int(is_open))
+
+    def count_refused(self, model: str, version: int) -> None:
+        """Adds a call that was not made because the model's version died."""
+        self._tally.add(self._refused.labels(model, str(version)), 1)
+
+    def set_registry(self, generation: int | None, is_rejected: bool) -> None:
+        """Says which registry is in force (None: it has no number), and whether the file holds another one."""
+        if generation is not None:
+            self._generation.labels(self._model).set(generation)
+        self._rejected.labels(self._model).set(int(is_rejected))
+
+    def count_rejection(self) -> None:
+        """Adds a registry.json that was rejected."""
+        self._tally.add(self._rejections, 1)
+
+    def flush(self) -> None:
+        """Shows all that was counted so far."""
+        self._tally.flush()
+
+    def close(self) -> None:
+        """Shows all that was counted, and counts no more."""
+        self._tally.close()
+
+    def _version(self, version: Version) -> _OfVersion:
+        own = self._of_version.get(version)
+        if own is None:
+            task, number = version.task, str(version.number)
+            errors = {kind: self._errors.labels(self._model, task, number, kind) for kind in _ERROR_CLASSES}
+            own = _OfVersion(self._texts.labels(self._model, task, number), self._seconds.labels(task, number), errors)
+            self._of_version[version] = own
+        return own

@@ -6,8 +6,8 @@ from typing import Any
 import numpy as np
 import triton_python_backend_utils as pb_utils
 
-from router.bls import StoppingError
 from router.caller import GoneError
+from router.unavailable import UnavailableError
 
 Answers = dict[str, str]  # task -> answer, as JSON
 
@@ -31,13 +31,14 @@ def gone_response(error: GoneError) -> Any:
 
 
 def failure_response(model: str, error: BaseException) -> Any:
-    """Returns a response that says that the server failed on a good request (INTERNAL) or is stopping (UNAVAILABLE).
+    """Returns the response to a good request: the server failed (INTERNAL), or cannot answer now (UNAVAILABLE).
 
-    A failure has the words in which Triton reports a model's exception. Streams carry no status code, so clients tell a
-    failure from a refusal by these words.
+    A failure has the words in which Triton reports a model's exception. Streams carry no status code, so clients tell
+    a failure from a refusal by these words, and what may be asked again by "cannot answer now".
     """
-    if isinstance(error, StoppingError):
-        return pb_utils.InferenceResponse(error=pb_utils.TritonError(str(error), pb_utils.TritonError.UNAVAILABLE))
+    if isinstance(error, UnavailableError):
+        sentence = f"the server cannot answer now, ask again: {error}"
+        return pb_utils.InferenceResponse(error=pb_utils.TritonError(sentence, pb_utils.TritonError.UNAVAILABLE))
     sentence = f"Failed to process the request(s) for model '{model}', message: {error}"
     return pb_utils.InferenceResponse(error=pb_utils.TritonError(sentence, pb_utils.TritonError.INTERNAL))
 

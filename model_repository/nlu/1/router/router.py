@@ -5,12 +5,15 @@ from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+from router.bls import NEWEST, is_loaded
+from router.breakers import Breakers
 from router.candidate_watch import CandidateWatch
 from router.candidates import Candidates
 from router.climb import Climb
 from router.durations import Durations
 from router.metrics import RouterMetrics
-from router.registry import Registry, RegistryFile
+from router.registry import Registry
+from router.registry_file import RegistryFile
 from router.result_cache import ResultCache
 from router.row import Row, TaskAnswers, error_answers
 from router.sequence_plan import SequencePlanner
@@ -27,12 +30,14 @@ class Router:
     def __init__(self, repository: Path, model: str) -> None:
         """model: the Triton model that this router answers for, `nlu` or `nlu_stream`."""
         self._serving_lock = hold_serving_lock(repository)
-        self._registry = RegistryFile(repository / "registry.json")
         self._planner = SequencePlanner(repository)
         self._trunk = Trunk.from_environment()
         self._cache = ResultCache(int(os.environ.get("ESPALIER_RESULT_CACHE_BYTES", "0")))
         self._durations = Durations()
         self._metrics = RouterMetrics(model)
+        self._registry = RegistryFile(repository, self._metrics, is_loaded)
+        self._latest: Registry | None = None
+        self._breakers = Breakers(self._metrics)
         self._watch = CandidateWatch(repository, self._registry, self._metrics)
         # Triton's rate limiter decides which calls compute. One call more than compute at once waits there, ready to
         # start when another one ends.
@@ -40,8 +45,20 @@ class Router:
         self._calls = ThreadPoolExecutor(at_once, thread_name_prefix="call")
 
     def registry(self) -> Registry:
-        """Returns the present registry. Use the same one for a batch from beginning to end."""
-        return self._registry.read()
+        """Returns the present registry. Use the same one for a batch from beginning to end.
+
+        Raises UnavailableError if none has ever been fit to be served.
+        """
+        registry = self._registry.read()
+        if registry is not self._latest:
+            self._latest = registry
+            branches = {(version.model, version.number) for version in registry.versions}
+            self._breakers.keep(branches | {(trunk, NEWEST) for trunk in registry.tokenizers})
+        return registry
+
+    def close(self) -> None:
+        """Shows what was counted last. Call it once, when nothing is asked any more."""
+        self._metrics.close()
 
     def answer(self, rows: Sequence[Row], registry: Registry) -> Iterator[tuple[str, TaskAnswers]]:
         """Yields (task, its answers for some of the rows) as each branch is done; each row and task comes once.
@@ -49,6 +66,7 @@ class Router:
         A branch that fails yields an error for its task alone. Rows whose callers are gone may get no answer. Raises
         RuntimeError if the trunk fails.
         """
+        self._metrics.count_batch(len(rows))
         asked, known = self._cache.look_up(rows, registry)
         yield from known.items()
         plan = self._planner.plan(asked, registry)
@@ -56,9 +74,20 @@ class Router:
         for version, errors in plan.errors.items():
             if not registry.tasks[version.task].live.is_pair:  # else the live version could not have answered either
                 candidates.add(version, {}, errors=len(errors), seconds=None)
+            self._metrics.count_errors(version, len(errors), "invalid")
             yield version.task, error_answers(errors)
         if plan.encodings:
-            climb = Climb(asked, plan, self._trunk, self._calls, self._cache, self._durations, candidates)
+            climb = Climb(
+                asked,
+                plan,
+                self._trunk,
+                self._calls,
+                self._cache,
+                self._durations,
+                candidates,
+                self._breakers,
+                self._metrics,
+            )
             yield from climb.answers()
             self._metrics.count_tokens(climb.tokens, climb.padding)
         self._watch.take(candidates, asked, registry)

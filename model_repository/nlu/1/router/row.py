@@ -20,6 +20,7 @@ class Row:
     caller: Caller
 
 
-def error_answers(sentences: Mapping[int, str]) -> TaskAnswers:
-    """Returns answers that say why there is none. sentences: by row."""
-    return {row: json.dumps({"error": sentence}, ensure_ascii=False) for row, sentence in sentences.items()}
+def error_answers(sentences: Mapping[int, str], unavailable: bool = False) -> TaskAnswers:
+    """Returns answers that say why there is none. sentences: by row. unavailable: whether asking again may help."""
+    more = {"unavailable": True} if unavailable else {}
+    return {row: json.dumps({"error": sentence, **more}, ensure_ascii=False) for row, sentence in sentences.items()}

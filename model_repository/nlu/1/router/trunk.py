@@ -6,13 +6,9 @@ from collections.abc import Sequence
 import numpy as np
 
 from router.bls import NEWEST, infer
+from router.hidden_name import hidden_name
 
 States = dict[str, np.ndarray]  # hidden_<tap>: float32 [S, T, H]
-
-
-def hidden_name(tap: int) -> str:
-    """The name of the trunk's output for this tap, and of the input from which a later call continues."""
-    return f"hidden_{tap}"
 
 
 class Trunk:

@@ -11,6 +11,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
+from child_process import child_process
 
 from clients import Client
 
@@ -57,7 +58,7 @@ def _served(place: Path, current: Path, repository: str) -> Iterator[tuple[str, 
     """Runs `espalier serve` in the folder `current`, and yields the gRPC and the HTTP address."""
     ports = ["--grpc-port", "0", "--http-port", "0", "--metrics-port", "0"]
     command = _command("serve", "--repository", repository, *ports, "--log-file", "triton.log")
-    with subprocess.Popen(
+    with child_process(
         command, cwd=current, env=_environment(place), stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
     ) as process:
         try:

@@ -1,12 +1,5 @@
-import socket
-import socketserver
-import threading
-from http.server import BaseHTTPRequestHandler, HTTPServer
-
-import pytest
-
-from build_tools.errors import BuildError
 from build_tools.publishing.candidate_counts import candidate_counts
+from build_tools.publishing.metrics_page import MetricsPage
 
 METRICS = """\
 # HELP espalier_candidate_answers_total Number of texts that a canary or shadow has answered
@@ -19,147 +12,16 @@ espalier_candidate_errors_total{model="nlu",task="intent",version="4"} 2.000000
 espalier_shadow_compared_total{model="nlu",task="intent",version="5"} 6.000000
 espalier_shadow_differing_total{model="nlu",task="intent",version="5"} 3.000000
 espalier_tokens_total{model="nlu"} 99.000000
+espalier_answers_total{task="intent",version="4",label="alarm"} 17.0
+espalier_task_ready{task="intent"} 1.0
 espalier_outputs_computed_total{model="trunk",version="1",output="hidden_2"} 11.000000
 nv_inference_count{model="branch_intent",version="4"} 1234.000000
 """
 
 
-def _served(server):
-    threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True).start()
-    return f"127.0.0.1:{server.server_address[1]}"
-
-
-@pytest.fixture
-def metrics_url():
-    class Metrics(BaseHTTPRequestHandler):
-        def do_GET(self):
-            self.send_response(200 if self.path == "/metrics" else 404)
-            self.end_headers()
-            self.wfile.write(METRICS.encode() if self.path == "/metrics" else b"")
-
-        def log_message(self, *_):
-            pass
-
-    with HTTPServer(("127.0.0.1", 0), Metrics) as server:
-        yield _served(server)
-        server.shutdown()
-
-
-@pytest.fixture
-def other_url():
-    """Something that speaks no HTTP/1, such as Triton's gRPC port."""
-
-    class Other(socketserver.BaseRequestHandler):
-        def handle(self):
-            self.request.recv(1000)
-            self.request.sendall(b"\x00\x00\x12\x04\x00\x00\x00\x00\x00\r\n")
-
-    with socketserver.TCPServer(("127.0.0.1", 0), Other) as server:
-        yield _served(server)
-        server.shutdown()
-
-
-def test_counts_are_added_over_both_routers_by_task_and_version(metrics_url):
-    assert candidate_counts(metrics_url) == {
+def test_counts_are_added_over_both_routers_by_task_and_version():
+    assert candidate_counts(MetricsPage.of(METRICS, 0.0)) == {
         ("intent", 4): {"candidate_answers": 150, "candidate_errors": 2},
         ("mood", 2): {"candidate_answers": 1_500_000},
         ("intent", 5): {"candidate_answers": 7, "shadow_compared": 6, "shadow_differing": 3},
     }
-
-
-@pytest.fixture
-def page_url():
-    """An HTTP server whose /metrics is a web page."""
-
-    class Page(BaseHTTPRequestHandler):
-        def do_GET(self):
-            self.send_response(200)
-            self.end_headers()
-            self.wfile.write(b"<html>\n<body>Hello</body>\n</html>\n")
-
-        def log_message(self, *_):
-            pass
-
-    with HTTPServer(("127.0.0.1", 0), Page) as server:
-        yield _served(server)
-        server.shutdown()
-
-
-def test_a_page_that_is_no_metrics_text_is_told(page_url):
-    with pytest.raises(BuildError, match="no metrics are served at"):
-        candidate_counts(page_url)
-
-
-def test_a_port_where_nobody_listens_is_told_with_the_option_that_names_it():
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        url = f"127.0.0.1:{free.getsockname()[1]}"
-        with pytest.raises(BuildError, match=rf"no metrics are served at {url} .* as --metrics-port"):
-            candidate_counts(url)
-
-
-def test_a_port_that_serves_something_else_is_told(metrics_url):
-    with pytest.raises(BuildError, match=r"no metrics are served at .*404"):
-        candidate_counts(f"{metrics_url}/elsewhere")
-
-
-def test_a_port_that_speaks_no_http_is_told(other_url):
-    with pytest.raises(BuildError, match="no metrics are served at"):
-        candidate_counts(other_url)
-
-
-@pytest.fixture(autouse=True)
-def _no_proxies(monkeypatch):
-    for name in ("http_proxy", "all_proxy", "no_proxy"):
-        monkeypatch.delenv(name, raising=False)
-        monkeypatch.delenv(name.upper(), raising=False)
-
-
-@pytest.mark.parametrize("host", ["127.0.0.1", "localhost", "LOCALHOST", "127.0.0.2", "127.1", "0.0.0.0"])
-def test_this_machines_metrics_are_never_read_through_a_proxy(metrics_url, monkeypatch, host):
-    monkeypatch.setenv("http_proxy", "http://127.0.0.1:1")
-
-    if host == "127.0.0.2":  # nobody listens there: the connection is refused, and not by the proxy
-        with pytest.raises(BuildError) as raised:
-            candidate_counts(metrics_url.replace("127.0.0.1", host))
-        assert "proxy" not in str(raised.value)
-    else:
-        assert candidate_counts(metrics_url.replace("127.0.0.1", host))
-
-
-def test_another_hosts_metrics_are_read_through_the_proxy_of_the_environment(monkeypatch):
-    class Proxy(BaseHTTPRequestHandler):
-        def do_GET(self):
-            asked.append(self.path)
-            self.send_response(200)
-            self.end_headers()
-            self.wfile.write(METRICS.encode())
-
-        def log_message(self, *_):
-            pass
-
-    asked = []
-    with HTTPServer(("127.0.0.1", 0), Proxy) as server:
-        monkeypatch.setenv("http_proxy", f"http://{_served(server)}")
-        assert candidate_counts("server.test:8002")
-        server.shutdown()
-    assert asked == ["http://server.test:8002/metrics"]
-
-
-def test_a_dead_proxy_is_named_without_its_password(monkeypatch):
-    monkeypatch.setenv("http_proxy", "http://me:secret@127.0.0.1:1")
-
-    with pytest.raises(BuildError, match=r"at server\.test:8002 \(through the proxy http://127\.0\.0\.1:1\)") as raised:
-        candidate_counts("server.test:8002")
-
-    assert "secret" not in str(raised.value)
-
-
-def test_a_host_in_no_proxy_is_asked_directly(monkeypatch):
-    monkeypatch.setenv("http_proxy", "http://127.0.0.1:1")
-    monkeypatch.setenv("no_proxy", ".test")
-
-    with pytest.raises(BuildError) as raised:
-        candidate_counts("server.test:8002")
-
-    assert "proxy" not in str(raised.value)

@@ -11,6 +11,7 @@ from build_tools.errors import BuildError
 from build_tools.publishing import commands
 from build_tools.publishing.running_server import NoServer
 from build_tools.publishing.status import TaskStatus
+from build_tools.repository.control_key import read_control_key
 from build_tools.repository.identity import stamp
 from build_tools.repository.precision import Precision
 from build_tools.repository.registry import CanaryTerms
@@ -42,7 +43,8 @@ def server(monkeypatch, home):
     """Connections to a running server, which serves that repository."""
 
     class Server:
-        def __init__(self, url):
+        def __init__(self, url, control_key):
+            assert control_key == read_control_key(home / PLACE)
             self.url = url
             self.is_closed = False
             self.router = read_config(home / PLACE / "nlu")
@@ -262,11 +264,12 @@ def asked(monkeypatch):
         withdrawn=None,
     )
 
-    def read_status(_repository, _registry, url, metrics_url):
-        asked.append((url, metrics_url))
+    def read_status(_repository, _registry, url, page):
+        asked.append((url, page))
         return [found]
 
     monkeypatch.setattr("build_tools.publishing.status.read_status", read_status)
+    monkeypatch.setattr("build_tools.publishing.metrics_page.read_metrics", lambda metrics_url: metrics_url)
     return asked
 
 
@@ -286,6 +289,12 @@ def test_status_is_a_table_for_a_reader_and_json_for_a_program():
     (task,) = json.loads(_run("status", "--json").output)
 
     assert (task["task"], task["live"], task["loaded"], task["data"]) == ("intent", 7, None, "/data/" + "rows" * 20)
+
+
+@pytest.mark.usefixtures("asked")
+def test_watch_needs_a_server_and_a_reader():
+    assert "give its address as --url" in _refusal("status", "--watch")
+    assert "exclude each other" in _refusal("status", "--watch", "--json", "--url", "here:8001")
 
 
 def test_verify_says_each_problem_and_fails(repository):

@@ -18,10 +18,16 @@ class _Client:
     is_lost = False  # this one connection, and in silence
     made = ()
 
-    def __init__(self, url, channel_args):
+    def __init__(self, url, creds, channel_args):
         assert url == "here:8001"
         self.options = dict(channel_args)
+        self.credentials = creds
         type(self).made = [*self.made, self]
+
+    def register_plugin(self, plugin):
+        request = SimpleNamespace(headers={})
+        plugin(request)
+        self.headers = request.headers
 
     def is_server_live(self, client_timeout):
         self._answer(client_timeout)
@@ -207,7 +213,7 @@ LOOPBACK += ["localhost", "grpc://localhost:8001", "api.localhost:8001", "127.1:
 @pytest.mark.parametrize("url", LOOPBACK)
 def test_this_machine_is_never_asked_through_a_proxy(client, monkeypatch, url, variable):
     monkeypatch.setenv(variable, "http://proxy:3128")
-    monkeypatch.setattr(client, "__init__", lambda _self, _url, channel_args: options.update(channel_args))
+    monkeypatch.setattr(client, "__init__", lambda _self, _url, *, channel_args, **_: options.update(channel_args))
     options = {}
     RunningServer(url)
 
@@ -241,3 +247,27 @@ def test_a_host_in_no_proxy_is_asked_directly(client, monkeypatch, exempt):
 def test_what_is_not_a_grpc_address_is_told_in_one_sentence(url):
     with pytest.raises(BuildError, match=r"^--url"):
         RunningServer(url)
+
+
+def test_the_gate_is_shown_the_repository_s_control_key_and_the_client_s_own(client, monkeypatch):
+    monkeypatch.setenv("ESPALIER_KEY", "mine")
+
+    with RunningServer("here:8001", control_key="of the folder"):
+        assert client.made[0].headers == {"authorization": "Bearer mine", "espalier-control-key": "of the folder"}
+        assert client.made[0].credentials is None
+
+
+@pytest.mark.usefixtures("client")
+def test_a_bare_triton_is_shown_nothing(client, monkeypatch):
+    monkeypatch.delenv("ESPALIER_KEY", raising=False)
+
+    with RunningServer("here:8001"):
+        assert client.made[0].headers == {}
+
+
+@pytest.mark.usefixtures("client")
+def test_a_key_file_that_cannot_be_read_ends_in_a_sentence(monkeypatch, tmp_path):
+    monkeypatch.setenv("ESPALIER_KEY_FILE", str(tmp_path / "none"))
+
+    with pytest.raises(BuildError, match=r"ESPALIER_KEY_FILE: .* cannot be read: No such file"):
+        RunningServer("here:8001")

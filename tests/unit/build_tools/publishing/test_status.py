@@ -3,6 +3,7 @@ import json
 import pytest
 
 from build_tools.publishing import status
+from build_tools.publishing.metrics_page import MetricsPage
 from build_tools.publishing.running_server import Calls
 from build_tools.publishing.status import read_status
 from build_tools.repository.names import examples_file
@@ -16,8 +17,8 @@ class _Server:
 
     counted: dict
 
-    def __init__(self, url):
-        assert url == "here:8001"
+    def __init__(self, url, control_key):
+        assert (url, control_key) == ("here:8001", None)
 
     def __enter__(self):
         return self
@@ -53,7 +54,7 @@ def with_candidate(registry):
 
 
 def _asked(repository, registry):
-    return read_status(repository, registry, "here:8001", "here:8002")
+    return read_status(repository, registry, "here:8001", MetricsPage.of("", 0.0))
 
 
 def test_without_a_server_there_is_what_the_registry_says_and_no_counts(tmp_path, registry):

@@ -44,14 +44,14 @@ def test_a_task_is_one_line_under_titles(printed):
     lines = printed()
 
     titles = next(line for line in lines if line.strip().startswith("task"))
-    assert " ".join(titles.split()) == "task live previous candidate loaded requests errors since by data"
-    assert " ".join(_row(lines)) == "intent 7 6 6, 7 1234 56 2026-01-02 03:04 somebody rows_of_may"
+    assert " ".join(titles.split()) == "task live previous candidate loaded requests errors layers since by data"
+    assert " ".join(_row(lines)) == "intent 7 6 6, 7 1234 56 - 2026-01-02 03:04 somebody rows_of_may"
 
 
 def test_what_is_not_known_is_a_dash(printed):
     row = _row(printed(previous=None, loaded=None, requests=None, errors=None))
 
-    assert " ".join(row) == "intent 7 - - - - 2026-01-02 03:04 somebody rows_of_may"
+    assert " ".join(row) == "intent 7 - - - - - 2026-01-02 03:04 somebody rows_of_may"
 
 
 def test_a_server_that_has_loaded_nothing_is_told_from_one_that_was_not_asked(printed):

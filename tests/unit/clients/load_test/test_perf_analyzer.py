@@ -5,11 +5,13 @@ from pathlib import Path
 import pytest
 
 from clients.address import parse_address
+from clients.credentials import Credentials
 from clients.load_test import perf_analyzer
 from clients.load_test.errors import LoadTestUnavailable
 from clients.load_test.load import Concurrency, Rate
 from clients.load_test.perf_analyzer import (
     arguments,
+    credential_arguments,
     environment,
     find_perf_analyzer,
     load_arguments,
@@ -105,3 +107,25 @@ def test_another_server_is_loaded_as_the_environment_says(tmp_path: Path, monkey
     found = environment(parse_address("api.example.org"), tmp_path, {"http_proxy": "http://p:1"})
 
     assert found["http_proxy"] == "http://p:1"
+
+
+def test_key_and_certificates_go_to_perf_analyzer_as_it_takes_them():
+    credentials = Credentials.of("k1", "ca.pem", ("c.pem", "k.pem"))
+    key = ["-H", "authorization:Bearer k1"]
+
+    assert credential_arguments(parse_address("host:1"), Credentials()) == []
+    assert credential_arguments(parse_address("host:1"), credentials) == key
+    assert credential_arguments(parse_address("grpcs://host:1"), credentials) == [
+        *key,
+        *("--ssl-grpc-use-ssl", "true"),
+        *("--ssl-grpc-root-certifications-file", "ca.pem"),
+        *("--ssl-grpc-certificate-chain-file", "c.pem"),
+        *("--ssl-grpc-private-key-file", "k.pem"),
+    ]
+    assert credential_arguments(parse_address("https://host:1"), credentials) == [
+        *key,
+        *("--ssl-https-ca-certificates-file", "ca.pem"),
+        *("--ssl-https-client-certificate-file", "c.pem"),
+        *("--ssl-https-private-key-file", "k.pem"),
+    ]
+    assert "https://host:1" in arguments(parse_address("https://host:1"), "m", Path("i"), "http", Path("o"))

@@ -1,0 +1,57 @@
+"""Begins and ends exchanges, and tells the observers."""
+
+import asyncio
+import logging
+import secrets
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+
+from build_tools.serving.gate.checks import check_id
+from build_tools.serving.gate.observers import Exchange, Observer
+from build_tools.serving.gate.refusal import Code, RefusedError
+
+REQUEST_ID = "x-request-id"
+TRACEPARENT = "traceparent"
+_LONGEST_TRACEPARENT = 100
+
+
+class Exchanges:
+    """Of one gate process."""
+
+    def __init__(self, observers: Sequence[Observer]) -> None:
+        self._observers = observers
+        self.inside = 0
+
+    @contextmanager
+    def exchange(self, protocol: str, method: str, headers: Mapping[str, str]) -> Iterator[Exchange]:
+        """The context in which a request is answered. headers: HTTP headers or gRPC metadata.
+
+        What is raised in it is raised on as RefusedError: a failure of the gate itself as INTERNAL, told in the log.
+        """
+        trace = headers.get(TRACEPARENT, "")
+        exchange = Exchange(
+            protocol,
+            method,
+            headers.get(REQUEST_ID, "") or secrets.token_hex(8),
+            trace if len(trace) < _LONGEST_TRACEPARENT and trace.isascii() else "",
+        )
+        self.inside += 1
+        for observer in self._observers:
+            observer.began(exchange)
+        try:
+            check_id(exchange.id)
+            yield exchange
+        except RefusedError as error:
+            exchange.code, exchange.sentence = error.code.label, error.sentence
+            raise
+        except (asyncio.CancelledError, GeneratorExit):
+            exchange.code = Code.CANCELLED.label
+            raise
+        except Exception as error:
+            logging.getLogger(__name__).exception("request %s failed in the gate", exchange.id)
+            exchange.code, exchange.sentence = Code.INTERNAL.label, str(error)
+            raise RefusedError(Code.INTERNAL, "the gate failed on this request.") from error
+        finally:
+            self.inside -= 1
+            for observer in self._observers:
+                observer.ended(exchange)

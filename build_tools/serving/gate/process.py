@@ -1,0 +1,91 @@
+"""One gate process: both protocols on the public ports, in one event loop."""
+
+import asyncio
+import logging
+import signal
+from collections.abc import Sequence
+
+from tritonclient.grpc.aio import grpc
+
+from build_tools.serving.gate.access import BoundedAdmission, OpenAccess
+from build_tools.serving.gate.exchanges import Exchanges
+from build_tools.serving.gate.gate import Gate
+from build_tools.serving.gate.grpc_side import GrpcSide, server_options
+from build_tools.serving.gate.http_server import HttpServer
+from build_tools.serving.gate.http_side import make_app
+from build_tools.serving.gate.keys import KeyAccess
+from build_tools.serving.gate.metrics import GateMetrics
+from build_tools.serving.gate.observers import Observer
+from build_tools.serving.gate.observing import observing
+from build_tools.serving.gate.readiness import Readiness
+from build_tools.serving.gate.settings import GateSettings
+from build_tools.serving.gate.upstream import Upstream
+
+_LOOK_SECONDS = 0.1
+# Refused requests are answered meanwhile; longer than a request's default deadline.
+_FINISH_SECONDS = 35.0
+_LAST_SECONDS = 2.0
+
+
+async def serve(settings: GateSettings) -> None:
+    """Serves until SIGTERM or SIGINT. Then refuses what is new as unavailable, answers what it has accepted, and ends.
+
+    Raises OSError if a port cannot be listened on, ServeError if the access log cannot be opened.
+    """
+    ends = asyncio.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(number, ends.set)
+    with observing(settings) as observers:
+        await _serve(settings, ends, [GateMetrics(), *observers])
+
+
+async def _serve(settings: GateSettings, ends: asyncio.Event, observers: Sequence[Observer]) -> None:
+    exchanges = Exchanges(observers)
+    upstream = Upstream(settings.triton, settings.triton_key)
+    gate = Gate(
+        settings.limits,
+        settings.repository,
+        Readiness(settings.state),
+        OpenAccess() if settings.keys is None else KeyAccess(settings.keys),
+        BoundedAdmission(max(1, settings.limits.in_flight // settings.workers)),
+        upstream,
+    )
+    gate.look()
+    looking = asyncio.create_task(_look(gate))
+    server = await _grpc_server(settings, GrpcSide(gate, exchanges))
+    http = HttpServer(make_app(gate, exchanges), settings.address, settings.http_port, settings.limits)
+    await http.start()
+    try:
+        await ends.wait()
+        gate.readiness.end()
+        await _wait_until_idle(exchanges)
+    finally:
+        await asyncio.gather(server.stop(_LAST_SECONDS), http.stop(_LAST_SECONDS))
+        looking.cancel()
+        await upstream.close()
+
+
+async def _grpc_server(settings: GateSettings, side: GrpcSide) -> grpc.aio.Server:
+    server = grpc.aio.server(options=server_options(settings.limits))
+    server.add_generic_rpc_handlers((side,))
+    server.add_insecure_port(f"{settings.address}:{settings.grpc_port}")
+    await server.start()
+    return server
+
+
+async def _look(gate: Gate) -> None:
+    while True:
+        try:
+            gate.look()
+        except Exception:  # never: but a gate that has stopped looking would go on with what it knows for ever
+            logging.getLogger(__name__).exception("the gate cannot look at its files")
+        await asyncio.sleep(_LOOK_SECONDS)
+
+
+async def _wait_until_idle(exchanges: Exchanges) -> None:
+    try:
+        async with asyncio.timeout(_FINISH_SECONDS):
+            while exchanges.inside:
+                await asyncio.sleep(0.01)
+    except TimeoutError:
+        logging.getLogger(__name__).warning("%d requests are left unanswered", exchanges.inside)
