@@ -2,7 +2,7 @@
 
 import json
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
@@ -22,6 +22,7 @@ from router.registry import Version
 from router.result_cache import ResultCache
 from router.row import Row, TaskAnswers, error_answers
 from router.sequence_plan import SequencePlan
+from router.tracing import RequestSpan, in_traces
 from router.trunk import States, Trunk
 from router.unavailable import NotAskedError, NotLoadedError, StoppingError, UnavailableError
 from router.work_group import WorkGroup
@@ -96,7 +97,10 @@ class Climb:
             return
         model = next(iter(places)).trunk  # a group belongs to one trunk
         try:
-            states = self._breakers.call(model, NEWEST, lambda: self._trunk.run(model, group.arrays, below, steps[0]))
+            with in_traces(self._spans(places.values()), f"trunk to layer {steps[0][-1]}"):
+                states = self._breakers.call(
+                    model, NEWEST, lambda: self._trunk.run(model, group.arrays, below, steps[0])
+                )
         except StoppingError:
             raise
         except Exception as error:
@@ -117,7 +121,8 @@ class Climb:
             return
         begun = time.perf_counter()
         try:
-            answers = self._compute(version, places, group, hidden)
+            with in_traces(self._spans([places]), f"branch {version.task} {version.number}"):
+                answers = self._compute(version, places, group, hidden)
         except StoppingError:  # says nothing about the branch
             raise
         except Exception as error:  # an error in one branch must not cost the other tasks their answers
@@ -169,6 +174,9 @@ class Climb:
             row: read_answer(version, self._rows[row], group.encodings[place], logits_at[place])
             for row, place in places.items()
         }
+
+    def _spans(self, groups: Iterable[Places]) -> Iterator[RequestSpan | None]:
+        return (self._rows[row].caller.span for places in groups for row in places)
 
     def _is_waiting(self, row: int) -> bool:
         return not self._rows[row].caller.is_gone
