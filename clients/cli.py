@@ -17,10 +17,12 @@ from clients.client import Client
 from clients.credentials import Credentials
 from clients.errors import RequestRejected
 from clients.load_test.command import load_test
+from clients.playground.command import playground
 from clients.request import MAX_BATCH_SIZE
 
 app = typer.Typer()
 app.command()(load_test)
+app.command()(playground)
 
 
 @app.command()

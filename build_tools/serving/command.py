@@ -20,6 +20,7 @@ from build_tools.repository.code_check import check_code
 from build_tools.repository.control_key import ensure_control_key
 from build_tools.repository.registry import check_versions, read_registry
 from build_tools.repository.serving_lock import held_to_serve
+from build_tools.serving.exposure import check_files, choose_exposure
 from build_tools.serving.gate.line_file import check_target
 from build_tools.serving.leftovers import clear_leftovers
 from build_tools.serving.resources import choose_resources
@@ -56,6 +57,15 @@ def serve(
     gate_workers: Annotated[
         int | None, typer.Option(help="Processes of the gate; set by the number of cores if left out.", min=1)
     ] = None,
+    keys: Annotated[
+        Path | None, typer.Option(help="Let in only who has a key of this file; see espalier keys.", metavar="FILE")
+    ] = None,
+    tls_cert: Annotated[Path | None, typer.Option(help="Certificate (PEM): clients speak TLS.", metavar="FILE")] = None,
+    tls_key: Annotated[Path | None, typer.Option(help="Private key of the certificate (PEM).", metavar="FILE")] = None,
+    client_ca: Annotated[
+        Path | None, typer.Option(help="Let in only who has a certificate signed by this one (PEM).", metavar="FILE")
+    ] = None,
+    insecure: Annotated[bool, typer.Option("--insecure", help="Let other machines ask without TLS or keys.")] = False,
     access_log: Annotated[
         str | None, typer.Option(help="Write a line of JSON for each request to this file; - is standard output.")
     ] = None,
@@ -75,6 +85,8 @@ def serve(
 ) -> None:
     """Serve a model repository until Ctrl-C: Triton, the gate before it, and the watch over both."""
     read_registry(repository)  # reports what is wrong with the folder, before anything is written there
+    exposure = choose_exposure(host, keys, tls_cert, tls_key, client_ca, insecure)
+    check_files(exposure)
     if access_log is not None:
         check_target(access_log)
     settings = Settings(
@@ -87,6 +99,8 @@ def serve(
         log_file=log_file,
         resources=choose_resources(threads, trunk_threads, at_once, result_cache),
         gate_workers=gate_workers or max(1, usable_cores() // _CORES_PER_GATE),
+        keys=exposure.keys,
+        tls=exposure.tls,
         access_log=access_log,
         access_log_texts=access_log_texts,
         attached=triton,
@@ -99,9 +113,11 @@ def serve(
         with _opened(settings), Supervisor(settings, _report) as server:
             typer.echo(f"Espalier serves {repository}")
             typer.echo(f"  gRPC     {server.grpc_url}")
-            typer.echo(f"  HTTP     http://{server.http_url}")
+            typer.echo(f"  HTTP     {'https' if exposure.tls else 'http'}://{server.http_url}")
             typer.echo(f"  metrics  http://{server.metrics_url}/metrics")
             typer.echo(f"  compute  {settings.resources}")
+            for line in exposure.lines:
+                typer.echo(f"  {line}")
             typer.echo("Ctrl-C stops.")
             server.wait()
     except KeyboardInterrupt:

@@ -15,12 +15,12 @@ from espalier_errors import EspalierError
 
 
 class Asking:
-    """Threads can share it. url, credentials: of the server."""
+    """Threads can share it. url, credentials: of the server that `client` asks."""
 
-    def __init__(self, url: str, credentials: Credentials) -> None:
+    def __init__(self, url: str, credentials: Credentials, client: Client) -> None:
         self._url = url
         self._credentials = credentials
-        self._client = Client(url, **credentials.arguments)
+        self._client = client
 
     def ask(self, text: str, pair: str, compares: bool) -> Iterator[tuple[str, str, str]]:
         """Yields (answers, layers, comparison) as HTML, again after each answer.
@@ -40,7 +40,7 @@ class Asking:
         for task, answer in self._client.stream(text, pair, all_scores=True):
             seconds = time.monotonic() - began
             cards.append(card(task, answer, text, _role(served.get(task), answer), seconds))
-            if task in served and answer.version in served[task].versions:
+            if task in served and answer.version is not None and answer.version in served[task].versions:
                 places[task] = served[task].versions[answer.version]
             yield "".join(cards), layers(places), ""
         if compares:

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import gradio as gr
 
@@ -39,21 +40,10 @@ def make_page(asking: Asking, server: str) -> gr.Blocks:
         gr.Examples(_EXAMPLES, [text, pair])
         asked = ([text, pair, compares], [answers, layers, compared])
         for event in (button.click, text.submit, pair.submit):
-            event(ask, *asked, show_progress="hidden", api_name=False)
+            event(ask, *asked, show_progress="hidden", api_visibility="private")
     return page
 
 
-def open_page(page: gr.Blocks, port: int) -> None:
-    """Serves the page on loopback until Ctrl-C. port: 0 picks a free one."""
-    theme = gr.themes.Default(font=_FONTS, font_mono=_FIXED_FONTS)
-    page.launch(
-        server_name="127.0.0.1",
-        server_port=port or None,
-        share=False,
-        ssr_mode=False,
-        theme=theme,
-        css_paths=[_STYLE],
-        footer_links=[],
-        quiet=True,
-        inbrowser=False,
-    )
+def looks() -> dict[str, Any]:
+    """Returns fonts and style, as Gradio takes them where the page is served."""
+    return {"theme": gr.themes.Default(font=_FONTS, font_mono=_FIXED_FONTS), "css_paths": [_STYLE]}

@@ -18,6 +18,7 @@ from build_tools.serving.gate.observers import Exchange
 from build_tools.serving.gate.readiness import Readiness
 from build_tools.serving.gate.refusal import Code, RefusedError, shown
 from build_tools.serving.gate.settings import Limits
+from build_tools.serving.gate.task_list import TaskList
 from build_tools.serving.gate.upstream import Upstream
 from build_tools.serving.gate.watched_file import WatchedFile
 
@@ -41,6 +42,7 @@ class Gate:
         self.readiness = readiness
         self.upstream = upstream
         self.catalogue = Catalogue(repository)
+        self.task_list = TaskList(repository)
         self._access = access
         self._admission = admission
         self._control_key: WatchedFile[str | None] = WatchedFile(

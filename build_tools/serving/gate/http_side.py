@@ -72,6 +72,7 @@ class _HttpSide:
             ("GET", "/v2/health/live", "live", self._probe("live", self._live)),
             ("GET", "/v2/health/ready", "ready", self._probe("ready", self._ready)),
             ("GET", "/ready/{task}", "task_ready", self._probe("task_ready", self._task_ready)),
+            ("GET", "/tasks", "tasks", self._endpoint("tasks", self._tasks)),
             ("GET", "/v2/models/stats", "all_stats", self._endpoint("all_stats", self._model_statistics)),
             *(
                 (verb, f"{base}{rest}", name, endpoint)
@@ -192,6 +193,9 @@ class _HttpSide:
         if not self._gate.readiness.has_task(request.path_params["task"]):
             raise RefusedError(Code.UNAVAILABLE, "the task's live version does not answer, or there is no such task.")
         return Response(media_type="text/plain")
+
+    async def _tasks(self, exchange: Exchange, _request: Request) -> Response:
+        return Response(orjson.dumps(self._gate.task_list.of(exchange.caller)), media_type=_JSON)
 
     async def _server_metadata(self, exchange: Exchange, _request: Request) -> Response:
         answer = await self._readings.server_metadata(exchange, b"", None)

@@ -26,7 +26,7 @@ class TritonPythonModel:
             registry = self._router.registry()
         except UnavailableError as error:
             return [failure_response("nlu", error) for _ in requests]
-        batch = RequestBatch(requests, registry, self._router.tracing)
+        batch = RequestBatch(requests, registry)
         responses = dict(batch.refused)
         # In the order of the request, whichever branch is done first.
         answers: list[dict[str, Any]] = [dict.fromkeys(row.tasks) for row in batch.rows]
@@ -39,7 +39,6 @@ class TritonPythonModel:
         else:
             for index, span in batch.spans.items():
                 responses[index] = batch.gone(index) or result_response([answers[row] for row in span])
-        batch.end_spans()
         return [responses[index] for index in range(len(requests))]
 
     def finalize(self) -> None:

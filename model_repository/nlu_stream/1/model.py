@@ -48,7 +48,7 @@ class TritonPythonModel:
 
     def _answer(self, requests: list[Any], streams: list["_Stream"]) -> None:
         registry = self._router.registry()
-        batch = RequestBatch(requests, registry, self._router.tracing)
+        batch = RequestBatch(requests, registry)
         for index, refusal in batch.refused.items():
             streams[index].end(refusal)
         # {request: {task: how many of its texts ask for it}}; tasks are removed once their answers are sent.
@@ -77,7 +77,6 @@ class TritonPythonModel:
         for index, tasks in unsent.items():
             if tasks and (response := batch.gone(index)) is not None:
                 streams[index].end(response)
-        batch.end_spans()
 
 
 class _Stream:

@@ -5,8 +5,6 @@ import threading
 import time
 from typing import Any
 
-from router.tracing import RequestSpan
-
 # How often Triton is asked at most: each question goes to another process.
 _ASK_AGAIN_SECONDS = 0.02
 
@@ -22,13 +20,11 @@ class GoneError(RuntimeError):
 class Caller:
     """The sender of one request. The request's `timeout` (microseconds) counts from when the router takes it up.
 
-    Triton's queue policy compares the same timeout with the time before that, in the queue. span: of the request, if
-    it is traced.
+    Triton's queue policy compares the same timeout with the time before that, in the queue.
     """
 
-    def __init__(self, request: Any, span: RequestSpan | None = None) -> None:
+    def __init__(self, request: Any) -> None:
         self._request = request
-        self.span = span
         self._seconds = request.timeout() / 1e6
         self._deadline = time.monotonic() + self._seconds if self._seconds else math.inf
         self._asked = -math.inf
@@ -37,14 +33,8 @@ class Caller:
 
     def settle(self) -> None:
         """Says that everything is answered. Triton then frees the request, and must not be asked about it again."""
-        self.end_span()
         with self._lock:
             self._asked = math.inf
-
-    def end_span(self) -> None:
-        """Says that the request is answered, in its trace."""
-        if self.span is not None:
-            self.span.end()
 
     def check(self) -> None:
         """Raises GoneError if the request was cancelled or its timeout has passed."""

@@ -10,7 +10,6 @@ from router.registry import Registry
 from router.request_rows import read_rows
 from router.response import gone_response, refusal_response
 from router.row import Row
-from router.tracing import Tracing
 
 
 class RequestBatch:
@@ -20,22 +19,20 @@ class RequestBatch:
     refused: {request: its response} for the others.
     """
 
-    def __init__(self, requests: Sequence[Any], registry: Registry, tracing: Tracing | None) -> None:
+    def __init__(self, requests: Sequence[Any], registry: Registry) -> None:
         self.rows: list[Row] = []
         self.spans: dict[int, range] = {}
         self.refused: dict[int, Any] = {}
         self._callers: dict[int, Caller] = {}
         for index, request in enumerate(requests):
-            caller = Caller(request, tracing.begin(request) if tracing else None)
+            caller = Caller(request)
             try:
                 caller.check()
                 rows = read_rows(request, registry, caller)
             except RefusedRequestError as error:
                 self.refused[index] = refusal_response(error)
-                caller.end_span()
             except GoneError as error:
                 self.refused[index] = gone_response(error)
-                caller.end_span()
             else:
                 self._callers[index] = caller
                 self.spans[index] = range(len(self.rows), len(self.rows) + len(rows))
@@ -44,11 +41,6 @@ class RequestBatch:
     def settle(self, index: int) -> None:
         """Call this before the last response to a request is sent while others of the batch still wait."""
         self._callers[index].settle()
-
-    def end_spans(self) -> None:
-        """Call this when all requests are answered."""
-        for caller in self._callers.values():
-            caller.end_span()
 
     def gone(self, index: int) -> Any | None:
         """Returns the response to a request that was cancelled or is too late, or None if its caller still waits."""

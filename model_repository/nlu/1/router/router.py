@@ -18,7 +18,6 @@ from router.result_cache import ResultCache
 from router.row import Row, TaskAnswers, error_answers
 from router.sequence_plan import SequencePlanner
 from router.serving_lock import hold_serving_lock
-from router.tracing import in_traces, tracing_from_environment
 from router.trunk import Trunk
 
 # Used where `espalier serve` does not set the variable: its choice for two cores.
@@ -26,14 +25,10 @@ _AT_ONCE = "3"
 
 
 class Router:
-    """Tokenizes rows, groups them by length, and carries the trunk's hidden states to the branches.
-
-    tracing: None if nothing is traced.
-    """
+    """Tokenizes rows, groups them by length, and carries the trunk's hidden states to the branches."""
 
     def __init__(self, repository: Path, model: str) -> None:
         """model: the Triton model that this router answers for, `nlu` or `nlu_stream`."""
-        self.tracing = tracing_from_environment()
         self._serving_lock = hold_serving_lock(repository)
         self._planner = SequencePlanner(repository)
         self._trunk = Trunk.from_environment()
@@ -64,8 +59,6 @@ class Router:
     def close(self) -> None:
         """Shows what was counted last. Call it once, when nothing is asked any more."""
         self._metrics.close()
-        if self.tracing is not None:
-            self.tracing.close()
 
     def answer(self, rows: Sequence[Row], registry: Registry) -> Iterator[tuple[str, TaskAnswers]]:
         """Yields (task, its answers for some of the rows) as each branch is done; each row and task comes once.
@@ -76,8 +69,7 @@ class Router:
         self._metrics.count_batch(len(rows))
         asked, known = self._cache.look_up(rows, registry)
         yield from known.items()
-        with in_traces((row.caller.span for row in asked), "tokenize"):
-            plan = self._planner.plan(asked, registry)
+        plan = self._planner.plan(asked, registry)
         candidates = Candidates(registry)
         for version, errors in plan.errors.items():
             if not registry.tasks[version.task].live.is_pair:  # else the live version could not have answered either
