@@ -1,6 +1,7 @@
 """serving.lock: held shared by a server while it runs, exclusively by a command that changes files without a server."""
 
 import fcntl
+import os
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -11,6 +12,7 @@ from build_tools.errors import BuildError
 
 SERVING_LOCK = "serving.lock"  # each router process of a server holds a shared lock on it
 _POLL_SECONDS = 0.1
+_LOCKS = Path("/proc/locks")
 Report = Callable[[str], None]
 
 
@@ -24,7 +26,8 @@ def not_served(repository: Path, report: Report) -> Iterator[None]:
     with (repository / SERVING_LOCK).open("a") as file:
         if not _lock_alone(file, repository, report):
             raise BuildError(
-                f"a server has {repository} open: give host:port of its gRPC endpoint as --url, or stop it first."
+                f"a server has {repository} open: give host:port of its gRPC endpoint as --url, or stop it "
+                f"first{_named(repository)}."
             )
         yield
 
@@ -40,7 +43,8 @@ def held_to_serve(repository: Path, prepare: Callable[[], None], report: Report)
     with (repository / SERVING_LOCK).open("a") as file:
         if not _lock_alone(file, repository, report):
             raise BuildError(
-                f"a server has {repository} open already: stop it first, or build another repository for this server."
+                f"a server has {repository} open already: stop it first, or build another repository for this "
+                f"server{_named(repository)}."
             )
         prepare()
         fcntl.flock(file, fcntl.LOCK_SH)
@@ -55,6 +59,25 @@ def is_open(repository: Path) -> bool:
     except OSError:
         return True
     return False
+
+
+def holders(repository: Path) -> list[int]:
+    """The processes that hold the lock, as far as this one may see them: servers and their routers."""
+    try:
+        own = (repository / SERVING_LOCK).stat()
+        locks = _LOCKS.read_text()
+    except OSError:
+        return []
+    place = f"{os.major(own.st_dev):02x}:{os.minor(own.st_dev):02x}:{own.st_ino}"
+    entries = (line.split() for line in locks.splitlines())
+    # "1: FLOCK ADVISORY READ 4711 fe:00:131 0 EOF"; one that waits for a lock has "->" behind the number.
+    found = {int(entry[4]) for entry in entries if entry[1] == "FLOCK" and entry[5] == place}
+    return sorted(found - {0, os.getpid()})
+
+
+def _named(repository: Path) -> str:
+    pids = holders(repository)
+    return f" (its processes: {', '.join(map(str, pids))})" if pids else ""
 
 
 def _lock_alone(file: IO[str], repository: Path, report: Report) -> bool:

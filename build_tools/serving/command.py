@@ -2,14 +2,17 @@
 
 import os
 import signal
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
+from datetime import UTC, datetime
 from pathlib import Path
 from types import FrameType
 from typing import Annotated
 
 import typer
 
+from build_tools.cores import usable_cores
 from build_tools.publishing.running_server import NoServer
 from build_tools.publishing.served_repository import ServedRepository
 from build_tools.publishing.settle import settle
@@ -17,9 +20,14 @@ from build_tools.repository.code_check import check_code
 from build_tools.repository.control_key import ensure_control_key
 from build_tools.repository.registry import check_versions, read_registry
 from build_tools.repository.serving_lock import held_to_serve
+from build_tools.serving.exposure import check_files, choose_exposure
+from build_tools.serving.leftovers import clear_leftovers
 from build_tools.serving.resources import choose_resources
-from build_tools.serving.server import TritonServer
+from build_tools.serving.supervisor import Settings, Supervisor
 from build_tools.stop_signals import stop_signals
+
+TRITON_KEY = "ESPALIER_TRITON_KEY"
+_CORES_PER_GATE = 4
 
 
 def serve(
@@ -45,23 +53,64 @@ def serve(
         int, typer.Option(help="Megabytes of answers that each router process remembers.", metavar="MB")
     ] = 0,
     log_file: Annotated[Path | None, typer.Option(help="Write Triton's log to this file.", metavar="FILE")] = None,
+    gate_workers: Annotated[
+        int | None, typer.Option(help="Processes of the gate; set by the number of cores if left out.", min=1)
+    ] = None,
+    keys: Annotated[
+        Path | None, typer.Option(help="Let in only who has a key of this file; see espalier keys.", metavar="FILE")
+    ] = None,
+    tls_cert: Annotated[Path | None, typer.Option(help="Certificate (PEM): clients speak TLS.", metavar="FILE")] = None,
+    tls_key: Annotated[Path | None, typer.Option(help="Private key of the certificate (PEM).", metavar="FILE")] = None,
+    client_ca: Annotated[
+        Path | None, typer.Option(help="Let in only who has a certificate signed by this one (PEM).", metavar="FILE")
+    ] = None,
+    insecure: Annotated[bool, typer.Option("--insecure", help="Let other machines ask without TLS or keys.")] = False,
+    access_log: Annotated[
+        str | None, typer.Option(help="Write a line of JSON for each request to this file; - is standard output.")
+    ] = None,
+    triton: Annotated[
+        str | None,
+        typer.Option(
+            help=f"gRPC address of a Triton that runs beside this command; its key is in {TRITON_KEY}.",
+            metavar="HOST:PORT",
+        ),
+    ] = None,
+    triton_metrics: Annotated[
+        str | None, typer.Option(help="Address of the metrics of that Triton.", metavar="HOST:PORT")
+    ] = None,
 ) -> None:
-    """Serve a model repository with tritonserver until Ctrl-C."""
+    """Serve a model repository until Ctrl-C: Triton, the gate before it, and the watch over both."""
     read_registry(repository)  # reports what is wrong with the folder, before anything is written there
-    resources = choose_resources(threads, trunk_threads, at_once, result_cache)
-    ports = (grpc_port or None, http_port or None, metrics_port or None)
+    exposure = choose_exposure(host, keys, tls_cert, tls_key, client_ca, insecure)
+    check_files(exposure)
+    settings = Settings(
+        repository=repository,
+        grpc_port=grpc_port or None,
+        http_port=http_port or None,
+        metrics_port=metrics_port or None,
+        host=host,
+        startup_timeout=startup_timeout,
+        log_file=log_file,
+        resources=choose_resources(threads, trunk_threads, at_once, result_cache),
+        gate_workers=gate_workers or max(1, usable_cores() // _CORES_PER_GATE),
+        keys=exposure.keys,
+        tls=exposure.tls,
+        access_log=access_log,
+        attached=triton,
+        attached_key=os.environ.get(TRITON_KEY),
+        attached_metrics=triton_metrics,
+    )
     for number in (signal.SIGINT, *stop_signals()):
         signal.signal(number, _interrupt_once)
     try:
-        with (
-            _opened(repository),
-            TritonServer(repository, *ports, host, startup_timeout, log_file, resources) as server,
-        ):
-            typer.echo(f"Triton serves {repository}")
+        with _opened(settings), Supervisor(settings, _report) as server:
+            typer.echo(f"Espalier serves {repository}")
             typer.echo(f"  gRPC     {server.grpc_url}")
-            typer.echo(f"  HTTP     http://{server.http_url}")
+            typer.echo(f"  HTTP     {'https' if exposure.tls else 'http'}://{server.http_url}")
             typer.echo(f"  metrics  http://{server.metrics_url}/metrics")
-            typer.echo(f"  compute  {resources}")
+            typer.echo(f"  compute  {settings.resources}")
+            for line in exposure.lines:
+                typer.echo(f"  {line}")
             typer.echo("Ctrl-C stops.")
             server.wait()
     except KeyboardInterrupt:
@@ -69,22 +118,31 @@ def serve(
 
 
 @contextmanager
-def _opened(repository: Path) -> Iterator[None]:
+def _opened(settings: Settings) -> Iterator[None]:
     """Brings the repository to a state on which Triton starts, and keeps other servers from opening it.
 
-    What a killed command has left is completed or undone, as the next publish would do it. A repository without write
-    permission is served as it is.
+    What a killed command or server has left is completed, undone or cleared. A repository without write permission is
+    served as it is, and so is one that a running Triton has open.
     """
+    repository = settings.repository
 
     def mend() -> None:
         with ServedRepository.locked(repository, NoServer(), typer.echo) as served:
             settle(served)
             ensure_control_key(repository)  # one of an earlier release has none
 
-    with held_to_serve(repository, mend, typer.echo) if os.access(repository, os.W_OK) else nullcontext():
+    clear_leftovers(repository, typer.echo)
+    owned = settings.attached is None and os.access(repository, os.W_OK)
+    with held_to_serve(repository, mend, typer.echo) if owned else nullcontext():
         check_versions(repository, read_registry(repository))  # a clear message, before Triton would fail
         check_code(repository)
         yield
+
+
+def _report(event: str) -> None:
+    """One line on standard error for each event, with the time."""
+    now = datetime.now(UTC).isoformat(timespec="milliseconds")
+    print(f"{now} espalier {event}", file=sys.stderr, flush=True)
 
 
 def _interrupt_once(_number: int, _frame: FrameType | None) -> None:

@@ -1,13 +1,11 @@
 """Starts and stops one tritonserver, and leaves nothing of it behind."""
 
 import compileall
-import http.client
 import os
 import signal
 import subprocess
 import sys
 import time
-import uuid
 from contextlib import suppress
 from pathlib import Path
 from py_compile import PycInvalidationMode
@@ -22,14 +20,17 @@ from build_tools.serving.environment import server_environment
 from build_tools.serving.errors import ServeError
 from build_tools.serving.ports import ipv4_address, settle_ports
 from build_tools.serving.resources import Resources, choose_resources
+from build_tools.serving.run_mark import RunMark
 from build_tools.serving.server_log import error_lines
 from build_tools.serving.serving_folder import ServingFolder
+from build_tools.serving.space import check_space, is_disk_full
+from build_tools.serving.triton_control import TritonControl
+from build_tools.serving.triton_key import restriction
 
 _POLL_SECONDS = 0.05
 # Triton waits this long for requests in flight; unloading its models takes some seconds more.
 _EXIT_TIMEOUT_SECONDS = 10
 _STOP_SECONDS = _EXIT_TIMEOUT_SECONDS + 20
-_SHARED_MEMORY = Path("/dev/shm")
 # By default the C library keeps large freed buffers for reuse: a branch would hold those of its largest batch, a fifth
 # of its memory, until it ends (docs/experiments.md).
 _ALLOCATION = {"MALLOC_MMAP_THRESHOLD_": str(2**20)}
@@ -42,6 +43,9 @@ class TritonServer:
     for Triton's log; None removes the log with the server.
     The process has a session of its own, so Ctrl-C in a terminal reaches only its owner. It ends by itself when the
     thread that called `start` ends: call it from a thread that lives as long as the server should.
+    key: if given, the server is a private one: without HTTP, and its gRPC open only to who sends the key. metrics: the
+    folder of prometheus_client's multiprocess mode, for the counters of model processes. tolerant: start also if models
+    cannot be loaded.
     grpc_url, http_url and metrics_url are `host:port` of each endpoint, pid is the process id of tritonserver. All of
     them raise ServeError while the server does not run.
     """
@@ -56,16 +60,25 @@ class TritonServer:
         startup_timeout: float = 120.0,
         log_file: Path | None = None,
         resources: Resources | None = None,
+        *,
+        key: str | None = None,
+        metrics: Path | None = None,
+        tolerant: bool = False,
     ) -> None:
         self.repository = repository
+        self._key = key
+        self._metrics = metrics
+        self.tolerant = tolerant
         self._resources = resources or choose_resources()
         self._host = host
         self._wanted_ports = {"grpc": grpc_port, "http": http_port, "metrics": metrics_port}
+        if key is not None:
+            del self._wanted_ports["http"]
         self._startup_timeout = startup_timeout
         self._log_file = log_file
         self._process: subprocess.Popen[bytes] | None = None
         self._folder: ServingFolder | None = None
-        self._shared_memory_prefix = f"espalier_{uuid.uuid4().hex}_"
+        self._mark: RunMark | None = None
 
     def start(self) -> Self:
         """Starts the server and returns once it and every model are ready.
@@ -86,6 +99,8 @@ class TritonServer:
         self._ports = settle_ports(self._address, self._wanted_ports)
         try:
             self._folder = folder = ServingFolder(self.repository)
+            self._mark = RunMark(folder.path)
+            check_space(self.repository, folder.path)
             self._log = self._log_file or folder.log
             assemble_backends(distribution, folder.backends)
             environment = server_environment(distribution, folder.temporary)
@@ -94,7 +109,7 @@ class TritonServer:
             with self._log.open("wb") as log:
                 # A file, because a pipe that nobody reads would block the server once it is full.
                 self._process = subprocess.Popen(
-                    [*launcher, str(distribution.tritonserver), *self._arguments(folder)],
+                    [*launcher, str(distribution.tritonserver), *self._arguments(folder, self._mark)],
                     cwd=folder.work,
                     env=_ALLOCATION | environment | self._environment(),
                     stdin=subprocess.DEVNULL,
@@ -105,6 +120,8 @@ class TritonServer:
             self._wait_until_ready()
         except OSError as error:
             self.stop()
+            if is_disk_full(error):
+                raise ServeError(f"tritonserver cannot be started: the disk is full: {error}") from error
             raise ServeError(f"tritonserver cannot be started: {error}") from error
         except BaseException:
             self.stop()
@@ -115,6 +132,15 @@ class TritonServer:
         """Waits until the server ends by itself, then raises ServeError with Triton's own error lines."""
         code = self._running().wait()
         raise ServeError(f"tritonserver ended by itself ({_described(code)}):\n{self._error_lines()}")
+
+    def exit_reason(self) -> str | None:
+        """None while tritonserver runs, else how it ended, with Triton's own error lines."""
+        code = self._running().poll()
+        return None if code is None else f"tritonserver ended by itself ({_described(code)}):\n{self._error_lines()}"
+
+    def kill(self) -> None:
+        """Ends tritonserver at once. `stop` then clears up."""
+        self._running().kill()
 
     def stop(self) -> None:
         """Ends the server and its model processes, and removes its shared memory and temporary files.
@@ -132,11 +158,12 @@ class TritonServer:
                 process.kill()
                 process.wait()
                 _kill_group(process.pid)
-            for left in _SHARED_MEMORY.glob(f"{self._shared_memory_prefix}*"):
-                left.unlink(missing_ok=True)
             if self._folder is not None:
                 self._folder.remove()
                 self._folder = None
+            if self._mark is not None:  # the last, because it tells the next start what is left to clear
+                self._mark.remove()
+                self._mark = None
 
     def __enter__(self) -> Self:
         return self.start()
@@ -169,9 +196,11 @@ class TritonServer:
 
     def _url(self, endpoint: str) -> str:
         self._running()
+        if endpoint not in self._ports:
+            raise ServeError(f"the server of {self.repository} is private: it has no {endpoint} endpoint")
         return f"{_reachable(self._address)}:{self._ports[endpoint]}"
 
-    def _arguments(self, folder: ServingFolder) -> list[str]:
+    def _arguments(self, folder: ServingFolder, mark: RunMark) -> list[str]:
         endpoints = [
             f"--{endpoint}-{setting}={value}"
             for endpoint, port in self._ports.items()
@@ -187,35 +216,39 @@ class TritonServer:
             *self._resources.arguments(),
             f"--exit-timeout-secs={_EXIT_TIMEOUT_SECONDS}",
             *endpoints,
+            *(["--allow-http=false", restriction(self._key)] if self._key is not None else []),
+            *(["--exit-on-error=false", "--strict-readiness=false"] if self.tolerant else []),
             "--allow-sagemaker=false",
             "--allow-vertex-ai=false",
             "--allow-gpu-metrics=false",
             # Applies to the Python-based backends too. Its own prefix tells which shared memory is left by this server.
-            f"--backend-config=python,shm-region-prefix-name={self._shared_memory_prefix}",
+            f"--backend-config=python,shm-region-prefix-name={mark.prefix}",
         ]
 
     def _environment(self) -> dict[str, str]:
         trunks = self.repository.glob(f"{TRUNK}*")
         resumes = str(int(any(embedded_config(trunk).is_file() for trunk in trunks)))
-        return self._resources.environment() | {"ESPALIER_TRUNK_RESUMES": resumes}
+        counted = {"PROMETHEUS_MULTIPROC_DIR": str(self._metrics)} if self._metrics else {}
+        return self._resources.environment() | counted | {"ESPALIER_TRUNK_RESUMES": resumes}
 
     def _wait_until_ready(self) -> None:
         process = self._running()
         deadline = time.monotonic() + self._startup_timeout
         is_ready = False
-        while not is_ready:
-            is_ready = _is_ready(_reachable(self._address), self._ports["http"])
-            # Also after the server is ready: another one may have taken the port and be the one that answers.
-            code = process.poll()
-            if code is not None:
-                raise ServeError(f"tritonserver did not start ({_described(code)}):\n{self._error_lines()}")
-            if time.monotonic() > deadline:
-                waited = f"{self._startup_timeout:g} seconds"
-                raise ServeError(
-                    f"tritonserver was not ready after {waited}; raise --startup-timeout if it needs longer:\n"
-                    f"{self._error_lines()}"
-                )
-            time.sleep(_POLL_SECONDS)
+        with TritonControl(self.grpc_url, self._key) as triton:
+            while not is_ready:
+                is_ready = triton.is_ready()
+                # Also after the server is ready: another one may have taken the port and be the one that answers.
+                code = process.poll()
+                if code is not None:
+                    raise ServeError(f"tritonserver did not start ({_described(code)}):\n{self._error_lines()}")
+                if time.monotonic() > deadline:
+                    waited = f"{self._startup_timeout:g} seconds"
+                    raise ServeError(
+                        f"tritonserver was not ready after {waited}; raise --startup-timeout if it needs longer:\n"
+                        f"{self._error_lines()}"
+                    )
+                time.sleep(_POLL_SECONDS)
 
     def _error_lines(self) -> str:
         lines = error_lines(self._log.read_text(encoding="utf-8", errors="replace"))
@@ -232,18 +265,6 @@ def _compile_models(repository: Path) -> None:
     """
     for model in repository.glob("*/1/model.py"):
         compileall.compile_dir(model.parent, quiet=2, force=True, invalidation_mode=PycInvalidationMode.CHECKED_HASH)
-
-
-def _is_ready(host: str, port: int) -> bool:
-    # http.client ignores the proxy settings of the environment.
-    connection = http.client.HTTPConnection(host, port, timeout=5)
-    try:
-        connection.request("GET", "/v2/health/ready")
-        return connection.getresponse().status == 200
-    except (OSError, http.client.HTTPException):
-        return False
-    finally:
-        connection.close()
 
 
 def _reachable(address: str) -> str:

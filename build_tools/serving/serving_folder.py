@@ -8,6 +8,7 @@ through a link in this folder.
 import os
 import re
 import shutil
+import stat
 import tempfile
 from collections.abc import Iterator
 from contextlib import suppress
@@ -18,11 +19,12 @@ from build_tools.serving.errors import ServeError
 
 _PLAIN = re.compile(r"[A-Za-z0-9._+/-]+")
 _USUAL = ("/tmp", "/var/tmp", "~/.cache")
+_PREFIX = "espalier-serve-"
 _WORDS = "letters A to Z, digits and . _ + -"
 
 
 class ServingFolder:
-    """A new temporary folder with a plain path. `remove` deletes it; the repository behind the link stays.
+    """A new temporary folder `path`, with a plain path. `remove` deletes it; the repository behind the link stays.
 
     repository: a link to the model repository. backends: an empty folder. work: an empty folder, in which the processes
     start. temporary: an empty folder for their temporary files. log: where Triton's log goes unless the user names a
@@ -32,12 +34,12 @@ class ServingFolder:
     def __init__(self, repository: Path) -> None:
         """Raises ServeError if no place for temporary files can be used, or if a model's name is not plain."""
         check_model_names(repository)
-        self._path = _new_folder()
-        self.repository = self._path / "repository"
-        self.backends = self._path / "backends"
-        self.work = self._path / "work"
-        self.temporary = self._path / "tmp"
-        self.log = self._path / "triton.log"
+        self.path = new_temporary_folder()
+        self.repository = self.path / "repository"
+        self.backends = self.path / "backends"
+        self.work = self.path / "work"
+        self.temporary = self.path / "tmp"
+        self.log = self.path / "triton.log"
         try:
             # Not resolved: where the given path is a link itself, Triton goes on to follow it.
             self.repository.symlink_to(repository.absolute(), target_is_directory=True)
@@ -49,7 +51,12 @@ class ServingFolder:
 
     def remove(self) -> None:
         """Deletes the folder and all that the server's processes wrote there."""
-        shutil.rmtree(self._path, ignore_errors=True)
+        remove_folder(self.path)
+
+
+def remove_folder(path: Path) -> None:
+    """Deletes such a folder, and what is in it as far as that is possible."""
+    shutil.rmtree(path, ignore_errors=True)
 
 
 def check_model_names(repository: Path) -> None:
@@ -69,7 +76,20 @@ def is_plain(path: str) -> bool:
     return _PLAIN.fullmatch(path) is not None
 
 
-def _new_folder() -> Path:
+def is_serving_folder(path: Path) -> bool:
+    """Whether `path` is such a temporary folder, of this user, and not a link to something else."""
+    try:
+        found = path.lstat()
+    except OSError:
+        return False
+    return path.name.startswith(_PREFIX) and stat.S_ISDIR(found.st_mode) and found.st_uid == os.geteuid()
+
+
+def new_temporary_folder() -> Path:
+    """Makes a temporary folder of this user alone, with a plain path.
+
+    Raises ServeError if no place for temporary files can be used.
+    """
     tried = []
     for place in _places():
         if not is_plain(str(place)):
@@ -78,7 +98,7 @@ def _new_folder() -> Path:
             tried.append(f"{place} forbids programs")
         else:
             try:
-                return Path(tempfile.mkdtemp(prefix="espalier-serve-", dir=place))
+                return Path(tempfile.mkdtemp(prefix=_PREFIX, dir=place))
             except OSError as error:
                 tried.append(f"{place}: {error.strerror}")
     raise ServeError(

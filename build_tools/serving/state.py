@@ -6,8 +6,6 @@ from typing import Self
 
 from pydantic import BaseModel, ConfigDict
 
-from training.atomic_write import replace_file
-
 _OLD_SECONDS = 10.0
 
 
@@ -54,5 +52,10 @@ class ServerState(BaseModel):
             return None
 
     def write(self, file: Path) -> None:
-        """Replaces the file."""
-        replace_file(file, self.model_dump_json(), staged_in=file.parent)
+        """Replaces the file; readers see the old state or the new one. Only one thread may write.
+
+        Not synced to the disk: after a crash of the machine nobody wants the old state.
+        """
+        staged = file.with_suffix(".new")
+        staged.write_text(self.model_dump_json(), encoding="utf-8")
+        staged.replace(file)

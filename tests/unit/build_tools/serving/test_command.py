@@ -9,7 +9,9 @@ from build_tools.cli import app
 from build_tools.errors import BuildError
 from build_tools.serving import command
 from build_tools.serving.command import serve
+from build_tools.serving.errors import ServeError
 from build_tools.serving.resources import Resources
+from build_tools.serving.supervisor import Settings
 
 
 def test_a_folder_that_was_not_built_is_told_with_what_to_do(tmp_path):
@@ -25,13 +27,13 @@ def started(monkeypatch):
     def wait():
         raise KeyboardInterrupt
 
-    def start(*given):
-        started.append(given)
+    def start(settings, _report):
+        started.append(settings)
         return nullcontext(SimpleNamespace(grpc_url="here:1", http_url="here:2", metrics_url="here:3", wait=wait))
 
     monkeypatch.setattr(command, "read_registry", lambda _: None)
     monkeypatch.setattr(command, "_opened", lambda _: nullcontext())
-    monkeypatch.setattr(command, "TritonServer", start)
+    monkeypatch.setattr(command, "Supervisor", start)
     monkeypatch.setattr(command.signal, "signal", lambda *_: None)
     return started
 
@@ -42,26 +44,65 @@ def _serve(*options):
     return result.output
 
 
-def test_every_option_reaches_the_server(started):
+def test_every_option_reaches_the_server(started, monkeypatch):
+    monkeypatch.setenv("ESPALIER_TRITON_KEY", "secret")
     given = ["--repository", "r", "--grpc-port", 1, "--http-port", 2, "--metrics-port", 3, "--host", "0.0.0.0"]
-    given += ["--startup-timeout", 600, "--log-file", "triton.log"]
-    given += ["--threads", 4, "--trunk-threads", 5, "--at-once", 6, "--result-cache", 7]
+    given += ["--startup-timeout", 600, "--log-file", "triton.log", "--insecure", "--gate-workers", 2]
+    given += ["--threads", 4, "--trunk-threads", 5, "--at-once", 6, "--result-cache", 7, "--access-log", "-"]
+    given += ["--triton", "127.0.0.1:9", "--triton-metrics", "127.0.0.1:10"]
 
     shown = _serve(*given)
 
-    assert started == [(Path("r"), 1, 2, 3, "0.0.0.0", 600.0, Path("triton.log"), Resources(4, 5, 6, 7))]
+    assert started == [
+        Settings(
+            repository=Path("r"),
+            grpc_port=1,
+            http_port=2,
+            metrics_port=3,
+            host="0.0.0.0",
+            startup_timeout=600.0,
+            log_file=Path("triton.log"),
+            resources=Resources(4, 5, 6, 7),
+            gate_workers=2,
+            access_log="-",
+            attached="127.0.0.1:9",
+            attached_key="secret",
+            attached_metrics="127.0.0.1:10",
+        )
+    ]
     assert "gRPC     here:1\n" in shown
+    assert "HTTP     http://here:2\n" in shown
     assert "metrics  http://here:3/metrics\n" in shown
+    assert "INSECURE: other machines can ask" in shown
     assert shown.endswith("Ctrl-C stops.\nStopped.\n")
+
+
+def test_other_machines_are_let_in_only_if_that_is_meant(started):
+    with pytest.raises(ServeError, match=r"--host 0\.0\.0\.0 lets other machines ask"):
+        serve(host="0.0.0.0")
+
+    assert started == []
 
 
 def test_a_server_listens_on_loopback_at_triton_s_ports_and_has_two_minutes_to_start(started):
     _serve()
 
-    assert started[0][:7] == (Path("model_repository"), 8001, 8000, 8002, "127.0.0.1", 120.0, None)
+    one = started[0]
+    assert (one.repository, one.host, one.startup_timeout) == (Path("model_repository"), "127.0.0.1", 120.0)
+    assert (one.grpc_port, one.http_port, one.metrics_port) == (8001, 8000, 8002)
+    assert (one.log_file, one.keys, one.tls, one.access_log, one.attached) == (None, None, None, None, None)
+
+
+@pytest.mark.parametrize(("cores", "gates"), [(1, 1), (4, 1), (7, 1), (8, 2), (32, 8)])
+def test_the_gate_has_one_process_for_four_cores(started, monkeypatch, cores, gates):
+    monkeypatch.setattr(command, "usable_cores", lambda: cores)
+
+    _serve()
+
+    assert started[0].gate_workers == gates
 
 
 def test_port_0_takes_a_free_one(started):
     _serve("--grpc-port", 0, "--http-port", 0, "--metrics-port", 0)
 
-    assert started[0][1:4] == (None, None, None)
+    assert (started[0].grpc_port, started[0].http_port, started[0].metrics_port) == (None, None, None)

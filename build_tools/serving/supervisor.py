@@ -1,0 +1,392 @@
+"""Runs all that serves a repository: tritonserver, the gate before it, the watch over both, and the metrics."""
+
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from prometheus_client.multiprocess import mark_process_dead
+
+from build_tools.serving.attached_triton import AttachedTriton
+from build_tools.serving.errors import ServeError
+from build_tools.serving.gate.settings import GateSettings, Limits, Tls
+from build_tools.serving.gate_processes import GateProcesses
+from build_tools.serving.metrics_endpoint import MetricsEndpoint
+from build_tools.serving.model_processes import ProcessTable
+from build_tools.serving.ports import ipv4_address, settle_ports
+from build_tools.serving.resources import Resources
+from build_tools.serving.run_mark import RunMark
+from build_tools.serving.server import TritonServer
+from build_tools.serving.serving_folder import new_temporary_folder, remove_folder
+from build_tools.serving.state import ModelState, ServerState
+from build_tools.serving.stopped_processes import StoppedProcesses, is_stopped
+from build_tools.serving.triton_control import TritonControl
+from build_tools.serving.triton_key import new_triton_key
+from build_tools.serving.watch import Watch
+
+_LOOK_SECONDS = 0.25
+_WRITE_SECONDS = 0.5
+_TOLD_SECONDS = 0.5  # for gates to read that the server stops
+_RESTARTS = 5  # in a row, before the supervisor gives up
+_RESTART_PAUSES = (0.0, 1.0, 2.0, 4.0, 8.0)
+_WELL_SECONDS = 300.0  # after which earlier restarts are forgotten
+_LOOPBACK = "127.0.0.1"
+_GATE = "gate"  # its name among the models
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What `espalier serve` is told.
+
+    A port of None picks a free one; resources of None are chosen for the machine. startup_timeout: seconds. log_file:
+    of Triton; None removes the log with the server. attached: host:port of a Triton that runs already, with its key and
+    the host:port of its metrics; None starts one. The rest is as in GateSettings.
+    """
+
+    repository: Path
+    grpc_port: int | None = None
+    http_port: int | None = None
+    metrics_port: int | None = None
+    host: str = _LOOPBACK
+    startup_timeout: float = 120.0
+    log_file: Path | None = None
+    resources: Resources | None = None
+    gate_workers: int = 1
+    keys: Path | None = None
+    tls: Tls | None = None
+    access_log: str | None = None
+    limits: Limits = field(default_factory=Limits)
+    attached: str | None = None
+    attached_key: str | None = None
+    attached_metrics: str | None = None
+
+
+class Supervisor:
+    """Serves a repository, and brings back what dies or hangs, until `stop`.
+
+    grpc_url, http_url and metrics_url are `host:port` of the public endpoints. report is given one line for each event.
+    """
+
+    def __init__(self, settings: Settings, report: Callable[[str], None]) -> None:
+        self.settings = settings
+        self._report = report
+        self._address = ""
+        self._ports: dict[str, int] = {}
+        self._private: dict[str, int] = {}
+        self._key = ""
+        self._folder: Path | None = None
+        self._mark: RunMark | None = None
+        self._triton: TritonServer | AttachedTriton | None = None
+        self._control: TritonControl | None = None
+        self._watch: Watch | None = None
+        self._gates: GateProcesses | None = None
+        self._metrics: MetricsEndpoint | None = None
+        self._stopped = StoppedProcesses()
+        self._model_restarts: dict[str, int] = {}
+        self._server_restarts = 0
+        self._restarts_in_row = 0
+        self._started_at = 0.0
+        self._state = ServerState(ready=False, reason="it is starting", written_at=time.time())
+        self._state_lock = threading.Lock()
+        self._is_stopping = threading.Event()
+        self._is_over = threading.Event()  # the processes are ended: threads may end
+        self._failed = threading.Event()
+        self._failure: BaseException | None = None
+        self._threads: list[threading.Thread] = []
+
+    def start(self) -> Self:
+        """Returns once the server takes requests. Raises ServeError, and leaves nothing running, if that fails.
+
+        The processes end by themselves with the thread that calls this.
+        """
+        given = self.settings
+        self._address = ipv4_address(given.host)
+        wanted = {"grpc": given.grpc_port, "http": given.http_port, "metrics": given.metrics_port}
+        self._ports = settle_ports(self._address, wanted)
+        try:
+            self._folder = new_temporary_folder()
+            self._mark = RunMark(self._folder)
+            metrics = self._folder / "metrics"
+            metrics.mkdir()
+            self._start_triton(metrics)
+            self._start_gates(metrics)
+            self._metrics = MetricsEndpoint(
+                self._address, self._ports["metrics"], self._tritons_metrics, metrics, lambda: self._state
+            )
+            self._write_state()
+            for name, work in (("watch", self._watch_all), ("state", self._keep_writing)):
+                self._threads.append(threading.Thread(target=work, name=name, daemon=True))
+                self._threads[-1].start()
+            self._wait_until_ready()
+        except BaseException as error:
+            self.stop()
+            if isinstance(error, OSError):
+                raise ServeError(f"the server cannot be started: {error}") from error
+            raise
+        return self
+
+    def wait(self) -> None:
+        """Waits until the server cannot be kept running, then raises ServeError with the reason."""
+        self._failed.wait()
+        raise self._failure or ServeError("the server has ended")
+
+    def stop(self) -> None:
+        """Refuses new requests, answers those that are accepted, ends everything and removes what it has written."""
+        self._is_stopping.set()
+        try:
+            if self._gates is not None and self._folder is not None:
+                self._write_state()
+                time.sleep(_TOLD_SECONDS)
+                self._gates.stop()
+        finally:
+            if self._triton is not None:
+                self._triton.stop()
+            self._is_over.set()
+            for thread in self._threads:
+                thread.join()
+            self._threads.clear()
+            if self._watch is not None:
+                self._watch.close()
+            if self._control is not None:
+                self._control.close()
+            if self._metrics is not None:
+                self._metrics.close()
+            if self._folder is not None:
+                remove_folder(self._folder)
+            if self._mark is not None:
+                self._mark.remove()
+            self._triton = self._gates = self._watch = self._control = self._metrics = None
+            self._folder = self._mark = None
+
+    def __enter__(self) -> Self:
+        return self.start()
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.stop()
+
+    @property
+    def grpc_url(self) -> str:
+        return self._url("grpc")
+
+    @property
+    def http_url(self) -> str:
+        return self._url("http")
+
+    @property
+    def metrics_url(self) -> str:
+        return self._url("metrics")
+
+    @property
+    def triton_pid(self) -> int | None:
+        """The process id of tritonserver; None while there is none, or if something else has started it."""
+        try:
+            return self._triton.pid if self._triton else None
+        except ServeError:
+            return None
+
+    @property
+    def gate_pids(self) -> list[int]:
+        """The process ids of the gate."""
+        return self._gates.pids if self._gates else []
+
+    @property
+    def state(self) -> ServerState:
+        """What the gates are told."""
+        return self._state
+
+    @property
+    def state_file(self) -> Path:
+        """Where the gates read it."""
+        if self._folder is None:
+            raise ServeError(f"the server of {self.settings.repository} is not running")
+        return self._folder / "state.json"
+
+    def _url(self, endpoint: str) -> str:
+        if self._folder is None:
+            raise ServeError(f"the server of {self.settings.repository} is not running")
+        return f"{_LOOPBACK if self._address == '0.0.0.0' else self._address}:{self._ports[endpoint]}"
+
+    @property
+    def _tritons_metrics(self) -> str | None:
+        return self.settings.attached_metrics if self.settings.attached else f"{_LOOPBACK}:{self._private['metrics']}"
+
+    def _start_triton(self, metrics: Path) -> None:
+        given = self.settings
+        if given.attached is not None:
+            self._key = given.attached_key or ""
+            self._triton = AttachedTriton(
+                given.attached, given.attached_metrics, given.attached_key, given.startup_timeout
+            )
+            target = given.attached
+        else:
+            self._key = new_triton_key()
+            # Chosen once: the gates find a server that was started again at the same place.
+            self._private = settle_ports(_LOOPBACK, {"grpc": None, "metrics": None})
+            self._triton = TritonServer(
+                given.repository,
+                self._private["grpc"],
+                None,
+                self._private["metrics"],
+                _LOOPBACK,
+                given.startup_timeout,
+                given.log_file,
+                given.resources,
+                key=self._key,
+                metrics=metrics,
+            )
+            target = f"{_LOOPBACK}:{self._private['grpc']}"
+        self._triton.start()
+        self._started_at = time.monotonic()
+        self._control = TritonControl(target, self._key or None)
+        self._watch = self._new_watch()
+
+    def _new_watch(self) -> Watch:
+        assert self._control is not None
+        pid = self.triton_pid
+        table = None if pid is None else ProcessTable(pid)
+        return Watch(self._control, self.settings.repository, table, self._report, self._model_restarts)
+
+    def _start_gates(self, metrics: Path) -> None:
+        assert self._folder is not None
+        assert self._control is not None
+        given = self.settings
+        file = self._folder / "gate.json"
+        GateSettings(
+            address=self._address,
+            grpc_port=self._ports["grpc"],
+            http_port=self._ports["http"],
+            workers=given.gate_workers,
+            triton=given.attached or f"{_LOOPBACK}:{self._private['grpc']}",
+            triton_key=self._key,
+            repository=given.repository.absolute(),
+            state=self._folder / "state.json",
+            metrics=metrics,
+            keys=given.keys,
+            tls=given.tls,
+            access_log=given.access_log,
+            limits=given.limits,
+        ).write(file)
+        ports = {self._ports["grpc"], self._ports["http"]}
+        self._gates = GateProcesses(file, ports, metrics, given.gate_workers, self._report)
+        self._gates.start()
+
+    def _wait_until_ready(self) -> None:
+        deadline = time.monotonic() + self.settings.startup_timeout
+        while not self._state.ready:
+            if self._failed.is_set():
+                self.wait()
+            if time.monotonic() > deadline:
+                raise ServeError(
+                    f"the server was not ready after {self.settings.startup_timeout:g} seconds: {self._state.reason}"
+                )
+            time.sleep(_LOOK_SECONDS)
+
+    def _watch_all(self) -> None:
+        """The watch's thread. It lives until the processes that it has started are ended: they end with it."""
+        try:
+            while not self._is_stopping.wait(_LOOK_SECONDS):
+                self._look()
+        except BaseException as error:
+            if not self._is_stopping.is_set():
+                self._failure = error
+                self._failed.set()
+        self._is_over.wait()
+
+    def _look(self) -> None:
+        assert self._watch is not None
+        assert self._gates is not None
+        assert self._triton is not None
+        assert self._folder is not None
+        for pid in self._gates.look():
+            mark_process_dead(pid, str(self._folder / "metrics"))
+        reason = self._triton.exit_reason() or self._see_triton()
+        if reason is None:
+            self._watch.look()
+            if self.settings.attached is None:
+                reason = self._watch.beyond_repair
+        if reason is not None:
+            self._restart(reason)
+        self._update()
+
+    def _see_triton(self) -> str | None:
+        """Continues a tritonserver that somebody has stopped. Always None: one that is killed is seen as ended."""
+        pid = self.triton_pid
+        if pid is not None and (done := self._stopped.see(pid, is_stopped(pid), time.monotonic())):
+            self._report(f"tritonserver: process {pid} {done}")
+        return None
+
+    def _restart(self, reason: str) -> None:
+        """Starts tritonserver again, after a pause that grows. Raises ServeError once that has failed too often."""
+        assert isinstance(self._triton, TritonServer)
+        assert self._watch is not None
+        if time.monotonic() - self._started_at > _WELL_SECONDS:
+            self._restarts_in_row = 0
+        while True:
+            if self._restarts_in_row >= _RESTARTS:
+                raise ServeError(f"tritonserver was started again {_RESTARTS} times in vain: {reason}")
+            pause = _RESTART_PAUSES[self._restarts_in_row]
+            self._restarts_in_row += 1
+            self._server_restarts += 1
+            self._set(ready=False, reason="tritonserver is being started again")
+            self._report(f"tritonserver: {reason}: starting it again" + (f" in {pause:g} s" if pause else ""))
+            self._watch.close()
+            self._triton.kill()
+            self._triton.stop()
+            if self._is_stopping.wait(pause):
+                return
+            self._triton.tolerant = True  # one branch that cannot be loaded must not end all others
+            try:
+                self._triton.start()
+            except ServeError as error:
+                if self._is_stopping.is_set():
+                    return
+                reason = str(error)
+                continue
+            self._started_at = time.monotonic()
+            self._watch = self._new_watch()
+            self._report("tritonserver: is back")
+            return
+
+    def _update(self) -> None:
+        assert self._watch is not None
+        assert self._gates is not None
+        gate = ModelState(ready=self._gates.listen, restarts=self._gates.restarts)
+        if not gate.ready:
+            gate.reason = "no process listens"
+        reason = f"gate: {gate.reason}" if not gate.ready else self._watch.unready
+        self._set(
+            ready=reason is None,
+            reason=reason or "",
+            models=self._watch.models | {_GATE: gate},
+            tasks=self._watch.tasks,
+        )
+
+    def _set(self, **changes: object) -> None:
+        changes["server_restarts"] = self._server_restarts
+        before = self._state
+        self._state = before.model_copy(update=changes)
+        if self._state.ready != before.ready:
+            self._report("ready" if self._state.ready else f"not ready: {self._state.reason}")
+        if self._state != before:
+            self._write_state()
+
+    def _keep_writing(self) -> None:
+        while not self._is_over.wait(_WRITE_SECONDS):
+            self._write_state()
+
+    def _write_state(self) -> None:
+        with self._state_lock:
+            if self._folder is None:
+                return
+            state = self._state.model_copy(update={"written_at": time.time()})
+            if self._is_stopping.is_set():
+                state = state.model_copy(update={"ready": False, "stopping": True, "reason": "it is being stopped"})
+            try:
+                state.write(self._folder / "state.json")
+            except OSError as error:
+                self._report(f"the state cannot be written: {error}")
