@@ -18,6 +18,7 @@ from build_tools.precision.fastest_passing import Precisions
 from build_tools.precision.graph import ExportedBranch, Graph, Graphs
 from build_tools.precision.hardware import available_precisions
 from build_tools.repository.control_key import ensure_control_key
+from build_tools.repository.golden_examples import write_golden
 from build_tools.repository.identity import stamp
 from build_tools.repository.names import FIRST_VERSION, ROUTERS, TOKENIZER, TRUNK, branch_name, hidden_name
 from build_tools.repository.precision import Precision
@@ -182,6 +183,7 @@ def _stage(staged: Path, graphs: Graphs, precisions: Precisions, encoder: Encode
         branch.graph.settle(version.precision)
         model, ensemble = staged / version.model, staged / record.task
         (model / FIRST_VERSION / RECORD).write_text(record.model_dump_json(indent=2) + "\n", encoding="utf-8")
+        write_golden(model / FIRST_VERSION, branch.golden.for_serving())
         write_config(model, branch_config(runtime, version, trunk.hidden_size, [1]))
         _version_folder(ensemble)  # Triton requires a version folder, though an ensemble has no files
         write_config(ensemble, ensemble_config(record.task, 1, version, trunk.tokenizer_for(version)))

@@ -5,11 +5,10 @@ from pathlib import Path
 from build_tools.errors import BuildError
 from build_tools.export.hand_written_models import HAND_WRITTEN, HAND_WRITTEN_MODELS
 from build_tools.repository.manifest import write_manifest
-from build_tools.repository.names import FIRST_VERSION, TOKENIZER
+from build_tools.repository.names import FIRST_VERSION, TOKENIZER, TOKENIZER_FILE
 from build_tools.repository.registry import REGISTRY
 from build_tools.repository.serving_lock import SERVING_LOCK
 from training.atomic_write import rename_folder
-from training.checkpoint import TOKENIZER as TOKENIZER_FILE
 
 
 def is_home(repository: Path) -> bool:

@@ -3,8 +3,7 @@
 import shutil
 from pathlib import Path
 
-from build_tools.repository.names import ROUTERS, TOKENIZER
-from training.checkpoint import TOKENIZER as TOKENIZER_FILE
+from build_tools.repository.names import ROUTERS, TOKENIZER, TOKENIZER_FILE
 
 HAND_WRITTEN = Path(__file__).resolve().parents[2] / "model_repository"
 HAND_WRITTEN_MODELS = (TOKENIZER, *ROUTERS)

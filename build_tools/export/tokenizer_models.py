@@ -5,8 +5,7 @@ from pathlib import Path
 from tokenizers import Tokenizer
 
 from build_tools.export.hand_written_models import copy_hand_written
-from build_tools.repository.names import FIRST_VERSION, TOKENIZER, TRUNK
-from training.checkpoint import TOKENIZER as TOKENIZER_FILE
+from build_tools.repository.names import FIRST_VERSION, TOKENIZER, TOKENIZER_FILE, TRUNK
 from training.encoder import tokenizer_json
 
 

@@ -5,12 +5,10 @@ from collections.abc import Sequence
 import numpy as np
 
 from build_tools.errors import BuildError
-from build_tools.golden.golden_batch import GoldenBatch, Runnable
+from build_tools.golden.golden_batch import GoldenBatch
+from build_tools.golden.runnable import REGRESSION_TOLERANCE, Runnable
 from training.kinds import Kind
 from training.tokenization import NOT_SEEN
-
-# A regression value may differ by this share of the range of the golden values.
-REGRESSION_TOLERANCE = 0.02
 
 
 def check_answers(golden: GoldenBatch, trunk: Runnable, branch: Runnable) -> None:

@@ -1,26 +1,19 @@
 """A checkpoint's golden examples as one padded batch, and the logits that graphs compute for them."""
 
 import re
-from collections.abc import Iterable, Mapping
-from typing import Protocol
 
 import numpy as np
 
+from build_tools.golden.runnable import Runnable
+from build_tools.repository.golden_examples import GoldenExamples
 from build_tools.repository.names import hidden_name
 from training.batches import pad_tokens
 from training.checkpoint import Checkpoint
 from training.data import Example
 from training.kinds import Kind
-from training.tokenization import tokenize
+from training.tokenization import NOT_SEEN, tokenize
 
 _WORD = re.compile(r"\S+")  # in training data the words are joined by blanks
-
-
-class Runnable(Protocol):
-    """A graph: loaded in this process, or on a server."""
-
-    def run(self, inputs: Mapping[str, np.ndarray], asked: Iterable[str]) -> dict[str, np.ndarray]:
-        """Returns the outputs in `asked`, and maybe others, by name."""
 
 
 class GoldenBatch:
@@ -43,6 +36,19 @@ class GoldenBatch:
         self.tokens = tokenize(checkpoint.tokenizer, self.examples, self.record.max_length)
         self.expected = [np.array(row["logits"], dtype=np.float32) for row in checkpoint.golden]
         self.inputs = {name: tensor.numpy() for name, tensor in pad_tokens(self.tokens).items()}
+
+    def for_serving(self) -> GoldenExamples:
+        """Returns what a served version keeps of them."""
+        if not self._per_token:
+            logits = np.stack(self.expected)
+            return GoldenExamples(self.inputs, logits, None, float(np.ptp(logits)))
+        shape = self.inputs["input_ids"].shape
+        logits = np.zeros((*shape, self.record.outputs), np.float32)
+        words = np.zeros(shape, np.bool_)
+        for row, (expected, tokens) in enumerate(zip(self.expected, self.tokens, strict=True)):
+            logits[row, : len(expected)] = expected
+            words[row, [position for position in tokens.word_positions if position != NOT_SEEN]] = True
+        return GoldenExamples(self.inputs, logits, words, float(np.ptp(logits)))
 
     def hidden(self, trunk: Runnable, rows: int | None = None) -> np.ndarray:
         """Returns the hidden states that the branch reads, float32 [rows, T, H].

@@ -3,9 +3,8 @@
 import numpy as np
 
 from build_tools.errors import BuildError
-from build_tools.golden.golden_batch import GoldenBatch, Runnable
-
-TOLERANCE = 1e-3  # of a logit, float32
+from build_tools.golden.golden_batch import GoldenBatch
+from build_tools.golden.runnable import TOLERANCE, Runnable
 
 
 def check_logits(golden: GoldenBatch, trunk: Runnable, branch: Runnable) -> float:

@@ -1,8 +1,9 @@
 """The parity check of a trunk and a branch in any precision."""
 
 from build_tools.golden.answer_parity import check_answers
-from build_tools.golden.golden_batch import GoldenBatch, Runnable
+from build_tools.golden.golden_batch import GoldenBatch
 from build_tools.golden.logit_parity import check_logits
+from build_tools.golden.runnable import Runnable
 
 
 def check_golden(golden: GoldenBatch, trunk: Runnable, branch: Runnable, exact: bool) -> None:

@@ -4,7 +4,8 @@ from collections.abc import Callable
 
 from build_tools.errors import BuildError
 from build_tools.golden.answer_parity import check_answers
-from build_tools.golden.golden_batch import GoldenBatch, Runnable
+from build_tools.golden.golden_batch import GoldenBatch
+from build_tools.golden.runnable import Runnable
 from build_tools.precision.graph import Graph
 from build_tools.precision.graph_times import branch_ms, weighed
 from build_tools.precision.hardware import available_precisions

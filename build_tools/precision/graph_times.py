@@ -4,7 +4,8 @@ from collections.abc import Mapping
 from functools import partial
 
 from build_tools.backends.espalier_backend.chain import Chain
-from build_tools.golden.golden_batch import GoldenBatch, Runnable
+from build_tools.golden.golden_batch import GoldenBatch
+from build_tools.golden.runnable import Runnable
 from build_tools.precision.timing import median_ms
 from build_tools.repository.precision import Precision
 

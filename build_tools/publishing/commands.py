@@ -57,6 +57,9 @@ def publish(
         typer.Option(help="Encoder for a new tap, a deeper trunk or a new trunk; the trunk's own encoder if left out."),
     ] = None,
     keep: Annotated[int, typer.Option(help="Versions of the task to keep on disk.", min=3)] = KEPT,
+    redefine: Annotated[
+        bool, typer.Option("--redefine", help="Its kind, labels or data may be others than the live version's.")
+    ] = False,
 ) -> None:
     """Publish a task checkpoint as a new version of its task, on a running server or for the next one."""
     if canary is not None and shadow:
@@ -78,7 +81,7 @@ def publish(
         )
     with _server(url, repository) as server:
         task, version = publish_checkpoint(
-            checkpoint, repository, server, terms, shadow, precision, encoder, keep, report=typer.echo
+            checkpoint, repository, server, terms, shadow, precision, encoder, keep, redefine, report=typer.echo
         )
     state = f"answers {terms.share:.0%} of the texts" if terms else "is a shadow" if shadow else "is live"
     typer.echo(f"{task}: version {version} {state}")
@@ -178,9 +181,27 @@ def verify(
     typer.echo(f"{repository}: every file is as it was built or published")
 
 
+def upgrade(
+    repository: Annotated[Path, typer.Argument(help="The model repository.", metavar="DIR")] = REPOSITORY,
+    url: Url = None,
+    checkpoints: Annotated[
+        list[Path] | None,
+        typer.Option(
+            help="Task checkpoints, or folders of them: the versions made of them get golden examples.", metavar="DIR"
+        ),
+    ] = None,
+) -> None:
+    """Bring a repository of an earlier release to this one, also while it is served."""
+    from build_tools.publishing.upgrade import upgrade as upgrade_repository
+
+    with _server(url, repository, also_earlier=True) as server:
+        changed = upgrade_repository(repository, server, checkpoints or [], report=typer.echo)
+    typer.echo(f"{repository} is {'now' if changed else 'already'} as this release makes it")
+
+
 @contextmanager
-def _server(url: str | None, repository: Path) -> Iterator[Server]:
-    read_registry(repository)  # reports what is wrong with the folder, before anything is written there
+def _server(url: str | None, repository: Path, also_earlier: bool = False) -> Iterator[Server]:
+    read_registry(repository, also_earlier)  # reports what is wrong with the folder, before anything is written there
     if url is None:
         with not_served(repository, typer.echo):
             yield NoServer()

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from build_tools.errors import BuildError
 from build_tools.publishing.progress import Progress
+from build_tools.publishing.redefinition import check_redefinition
 from build_tools.publishing.registry_transitions import KEPT, check_no_candidate
 from build_tools.publishing.release import release
 from build_tools.publishing.running_server import Server
@@ -31,13 +32,15 @@ def publish(
     precision: Precision | None = None,
     encoder: str | None = None,
     keep: int = KEPT,
+    redefine: bool = False,
     report: Callable[[str], None] = lambda _: None,
 ) -> tuple[str, int]:
     """Publishes the task checkpoint in `folder`. Returns the task and its new version.
 
     canary, shadow: try the version first; without either it is live at once. precision: of the branch; None keeps that
     of the live version, or fp32 for a new task. encoder: for trunk weights that the repository does not have; None uses
-    the trunk's own encoder and allows no new trunk. keep: versions of the task that stay on disk.
+    the trunk's own encoder and allows no new trunk. keep: versions of the task that stay on disk. redefine: the kind,
+    labels or origin may break with those of the live version.
     Raises BuildError, which names the step, if anything fails. Before registry.json is replaced, a failure is undone
     and the live version stays live. After it the version stays published, and the message says so.
     """
@@ -49,6 +52,7 @@ def publish(
         task = checkpoint.record.task
         registry = read_registry(repository)
         check_no_candidate(registry, task)  # before the work; checked again when the version is released
+        check_redefinition(checkpoint.record, registry, redefine)
         with repository_lock(repository, report):
             staging = stack.enter_context(staging_folder(repository))
         for attempt in range(_ATTEMPTS):
@@ -68,7 +72,7 @@ def publish(
             with ServedRepository.locked(repository, server, report) as served:
                 settle(served)
                 if plan.still_holds(served.registry):
-                    return task, release(staged, served, canary, shadow, keep, progress)
+                    return task, release(staged, served, canary, shadow, keep, redefine, progress)
                 registry = served.registry
         raise BuildError(f"other commands have changed the trunk {_ATTEMPTS} times meanwhile: try again.")
 

@@ -5,6 +5,7 @@ from build_tools.publishing.branch_model import model_for
 from build_tools.publishing.ensembles import settle_ensemble
 from build_tools.publishing.move_in import move_in
 from build_tools.publishing.progress import Progress
+from build_tools.publishing.redefinition import check_redefinition, redefinitions
 from build_tools.publishing.registry_transitions import next_version, published
 from build_tools.publishing.served_graph import ServedGraph
 from build_tools.publishing.served_repository import ServedRepository
@@ -22,6 +23,7 @@ def release(
     canary: CanaryTerms | None,
     shadow: bool,
     keep: int,
+    redefine: bool,
     progress: Progress,
 ) -> int:
     """Makes a staged version live, or a canary or shadow. Returns its number.
@@ -30,6 +32,8 @@ def release(
     """
     task, entry, now = staged.golden.record.task, staged.plan.entry, served.server.now()
     number = next_version(served.registry, task)
+    check_redefinition(staged.golden.record, served.registry, redefine)  # another version may be live by now
+    redefined = sorted(redefinitions(staged.golden.record, served.registry))
     version = _version_entry(staged, served)
     after = published(served.registry, task, number, version, entry, canary, shadow, keep, now)
     try:
@@ -51,6 +55,8 @@ def release(
     progress.done(f"version {number} of {task} is published ({state}), but the command then failed")
     origin = version.origin
     details = {"checkpoint": origin.checkpoint, "data": origin.data, "data_sha256": origin.data_sha256}
+    if redefined:
+        details["redefines"] = ", ".join(redefined)
     log_action(served.folder, "publish", task, number, state=state, **details)
     (served.folder / examples_file(task)).unlink(missing_ok=True)  # those of an earlier candidate
     progress.at("ensemble")

@@ -24,6 +24,7 @@ from clients.proxy import described
 
 _SECONDS = 10.0  # for calls that run or load no model
 _LOAD_SECONDS = 120.0
+INFER_SECONDS = 120.0  # for all golden examples of a task on a busy server
 _IDLE_SECONDS = 5.0  # after which a connection may have been dropped without notice
 _PROBE_SECONDS = 5.0  # for the answer that shows that it was not
 
@@ -60,8 +61,15 @@ class Server(Protocol):
     def config(self, model: str) -> pb.ModelConfig:
         """Returns the config that a loaded model was loaded with."""
 
-    def infer(self, model: str, version: int, inputs: Mapping[str, np.ndarray], outputs: Iterable[str]) -> Tensors:
-        """Returns the outputs of one version by name. version: a number, or NEWEST."""
+    def infer(
+        self,
+        model: str,
+        version: int,
+        inputs: Mapping[str, np.ndarray],
+        outputs: Iterable[str],
+        seconds: float = INFER_SECONDS,
+    ) -> Tensors:
+        """Returns the outputs of one version by name. version: a number, or NEWEST. seconds: the longest to wait."""
 
 
 class RunningServer:
@@ -149,7 +157,14 @@ class RunningServer:
         except InferenceServerException as error:
             raise BuildError(f"Triton at {self._url} has no {model}: {error.message()}") from error
 
-    def infer(self, model: str, version: int, inputs: Mapping[str, np.ndarray], outputs: Iterable[str]) -> Tensors:
+    def infer(
+        self,
+        model: str,
+        version: int,
+        inputs: Mapping[str, np.ndarray],
+        outputs: Iterable[str],
+        seconds: float = INFER_SECONDS,
+    ) -> Tensors:
         """See Server."""
         tensors = []
         for name, array in inputs.items():
@@ -160,7 +175,7 @@ class RunningServer:
         try:
             result = self._ask(
                 lambda client: client.infer(
-                    model, tensors, number, outputs=wanted, client_timeout=_LOAD_SECONDS, headers=self._headers
+                    model, tensors, number, outputs=wanted, client_timeout=seconds, headers=self._headers
                 )
             )
         except InferenceServerException as error:
@@ -262,6 +277,15 @@ class NoServer:
         """Is never called."""
         raise AssertionError(f"no server runs that could have {model} loaded")
 
-    def infer(self, model: str, version: int, inputs: Mapping[str, np.ndarray], outputs: Iterable[str]) -> Tensors:
+    def infer(
+        self,
+        model: str,
+        version: int,
+        inputs: Mapping[str, np.ndarray],
+        outputs: Iterable[str],
+        seconds: float = INFER_SECONDS,
+    ) -> Tensors:
         """Is never called."""
-        raise AssertionError(f"no server runs that could answer for {model} {version}: {list(inputs)}, {list(outputs)}")
+        raise AssertionError(
+            f"no server runs that could answer for {model} {version} in {seconds} s: {list(inputs)}, {list(outputs)}"
+        )

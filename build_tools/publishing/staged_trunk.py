@@ -6,8 +6,8 @@ import numpy as np
 
 from build_tools.errors import BuildError
 from build_tools.export.onnx_export import export_trunk
-from build_tools.golden.golden_batch import GoldenBatch, Runnable
-from build_tools.golden.logit_parity import TOLERANCE
+from build_tools.golden.golden_batch import GoldenBatch
+from build_tools.golden.runnable import TOLERANCE, Runnable
 from build_tools.precision.graph import Graph, load_graph
 from build_tools.publishing.trunk_plan import TrunkPlan
 from build_tools.repository.names import hidden_name

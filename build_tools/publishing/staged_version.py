@@ -8,19 +8,20 @@ from tokenizers import Tokenizer
 from build_tools.errors import BuildError
 from build_tools.export.onnx_export import export_branch
 from build_tools.export.tokenizer_models import make_tokenizer
-from build_tools.golden.golden_batch import GoldenBatch, Runnable
+from build_tools.golden.golden_batch import GoldenBatch
 from build_tools.golden.logit_parity import check_logits
+from build_tools.golden.runnable import Runnable
 from build_tools.precision.choose_for_branch import choose_branch_precision
 from build_tools.precision.graph import Graph
 from build_tools.publishing.progress import Progress
 from build_tools.publishing.staged_trunk import check_same_states, export_trunk_version, load_served_trunk
 from build_tools.publishing.trunk_plan import TrunkPlan
-from build_tools.repository.names import FIRST_VERSION
+from build_tools.repository.golden_examples import write_golden
+from build_tools.repository.names import FIRST_VERSION, TOKENIZER_FILE
 from build_tools.repository.precision import Precision
 from build_tools.repository.runtime import Runtime
 from build_tools.repository.triton_config import GRAPH_FILE
 from training.checkpoint import RECORD, Checkpoint
-from training.checkpoint import TOKENIZER as TOKENIZER_FILE
 from training.encoder import tokenizer_json
 
 
@@ -84,6 +85,7 @@ def stage_version(
         check_logits(golden, trunk, branch.load())
     chosen = choose_branch_precision(precision, golden, branch, trunk, plan.entry.precision, progress.report)
     branch.settle(chosen)
+    write_golden(folder, golden.for_serving())
     tokenizers = {name: staging / name for name in plan.new_tokenizers}
     for name, most in plan.new_tokenizers.items():
         make_tokenizer(tokenizers[name], checkpoint.tokenizer, most)

@@ -4,9 +4,12 @@ from typing import Any
 
 from build_tools.errors import BuildError
 from build_tools.publishing.ensembles import settle_ensemble
+from build_tools.publishing.served_answers import check_answers
 from build_tools.publishing.served_repository import ServedRepository
 from build_tools.repository.audit import log_action
-from build_tools.repository.registry import Registry
+from build_tools.repository.registry import Registry, VersionEntry
+
+_GOLDEN_ROWS = 4  # somebody is waiting
 
 
 def switch_live(served: ServedRepository, after: Registry, task: str, action: str, **details: Any) -> int:
@@ -14,10 +17,13 @@ def switch_live(served: ServedRepository, after: Registry, task: str, action: st
 
     action, details: for the audit log, which is written as soon as that version answers. The ensemble, and the version
     that is now the previous one, follow after that.
-    Raises BuildError if the version is live but one of these steps fails.
+    Raises BuildError if the version does not answer as its golden examples say, before anything is changed; or if it is
+    live but a later step fails.
     """
     entry = after.tasks[task]
     _hold_also(served, task, [entry.live])
+    if served.server.is_running and entry.live != served.registry.tasks[task].live:
+        _check(served, entry.live_version, entry.live, task)
     served.replace_registry(after)
     try:
         log_action(served.folder, action, task, entry.live, **details)
@@ -26,6 +32,15 @@ def switch_live(served: ServedRepository, after: Registry, task: str, action: st
     except (BuildError, OSError) as error:
         raise BuildError(f"version {entry.live} of {task} is live, but a later step failed: {error}") from error
     return entry.live
+
+
+def _check(served: ServedRepository, version: VersionEntry, number: int, task: str) -> None:
+    try:
+        check_answers(served.server, served.folder, served.registry, version, number, _GOLDEN_ROWS)
+    except BuildError as error:
+        raise BuildError(
+            f"version {number} of {task} is not made live, because it does not answer as it should: {error}"
+        ) from error
 
 
 def _hold_also(served: ServedRepository, task: str, versions: list[int]) -> None:

@@ -20,6 +20,7 @@ def branch_name(task: str) -> str:
 
 TRUNK = "trunk"  # the first trunk; later ones are trunk.2, trunk.3, ...
 TOKENIZER = "tokenizer"
+TOKENIZER_FILE = "tokenizer.json"  # in its version folder, and in a task checkpoint
 ROUTERS = ("nlu", "nlu_stream")
 
 FIRST_VERSION = "1"  # the version folder of a new branch or trunk, and the only one of tokenizers, routers, ensembles

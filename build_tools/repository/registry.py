@@ -252,15 +252,23 @@ def this_user() -> str:
         return str(os.getuid())
 
 
-def read_registry(repository: Path) -> Registry:
-    """Returns the registry of a repository. Raises BuildError if it is missing or damaged."""
+def read_registry(repository: Path, also_earlier: bool = False) -> Registry:
+    """Returns the registry of a repository.
+
+    also_earlier: reads the earlier format too, for `espalier upgrade`. It lacks fields that have defaults: a version
+    runs in its own model, and the file is of generation 1.
+    Raises BuildError if the file is missing, damaged, or of another format.
+    """
     path = repository / REGISTRY
     if not path.is_file():
         raise BuildError(f"{repository} holds no {REGISTRY}: run espalier build first.")
     try:
         content = path.read_bytes()
         parsed = parse_json(content)  # it refuses what the rest of the program cannot write or hash
-        check_format(path, parsed)
+        if also_earlier and _format_of(parsed) == EARLIER_FORMAT:
+            content = json.dumps(parsed | {"format_version": FORMAT_VERSION}).encode()
+        else:
+            _check_format(path, _format_of(parsed))
         return Registry.model_validate_json(content)
     except NotJsonError as error:
         raise BuildError(f"{path} is damaged ({error}): build the repository again.") from error
@@ -268,9 +276,11 @@ def read_registry(repository: Path) -> Registry:
         raise BuildError(f"{path} is damaged ({first_problem(error)}): build the repository again.") from error
 
 
-def check_format(path: Path, content: Any) -> None:
-    """Raises BuildError if registry.json is of another release: only `espalier upgrade` reads an earlier one."""
-    version = content.get("format_version") if isinstance(content, dict) else None
+def _format_of(content: Any) -> Any:
+    return content.get("format_version") if isinstance(content, dict) else None
+
+
+def _check_format(path: Path, version: Any) -> None:
     if version == EARLIER_FORMAT:
         raise BuildError(
             f"{path.parent} was made by an earlier release (registry format {EARLIER_FORMAT}, this one has "

@@ -21,6 +21,7 @@ from build_tools.repository.control_key import ensure_control_key
 from build_tools.repository.registry import check_versions, read_registry
 from build_tools.repository.serving_lock import held_to_serve
 from build_tools.serving.exposure import check_files, choose_exposure
+from build_tools.serving.gate.line_file import check_target
 from build_tools.serving.leftovers import clear_leftovers
 from build_tools.serving.resources import choose_resources
 from build_tools.serving.supervisor import Settings, Supervisor
@@ -68,6 +69,9 @@ def serve(
     access_log: Annotated[
         str | None, typer.Option(help="Write a line of JSON for each request to this file; - is standard output.")
     ] = None,
+    access_log_texts: Annotated[
+        bool, typer.Option("--access-log-texts", help="Also write the texts, which may be personal, to it.")
+    ] = False,
     triton: Annotated[
         str | None,
         typer.Option(
@@ -83,6 +87,8 @@ def serve(
     read_registry(repository)  # reports what is wrong with the folder, before anything is written there
     exposure = choose_exposure(host, keys, tls_cert, tls_key, client_ca, insecure)
     check_files(exposure)
+    if access_log is not None:
+        check_target(access_log)
     settings = Settings(
         repository=repository,
         grpc_port=grpc_port or None,
@@ -96,6 +102,7 @@ def serve(
         keys=exposure.keys,
         tls=exposure.tls,
         access_log=access_log,
+        access_log_texts=access_log_texts,
         attached=triton,
         attached_key=os.environ.get(TRITON_KEY),
         attached_metrics=triton_metrics,

@@ -2,7 +2,7 @@
 
 import http.client
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
@@ -51,18 +51,19 @@ class MetricsEndpoint:
     """Serves /metrics until `close`, in threads of its own.
 
     triton: host:port of Triton's own metrics, None if they cannot be reached. folder: of prometheus_client's
-    multiprocess mode.
+    multiprocess mode. collectors: of this process.
     """
 
     def __init__(
-        self, address: str, port: int, triton: str | None, folder: Path, state: Callable[[], ServerState]
+        self, address: str, port: int, triton: str | None, folder: Path, collectors: Sequence[Collector]
     ) -> None:
         """Raises OSError if the port cannot be listened on."""
 
         def page() -> bytes:
             registry = CollectorRegistry()
             MultiProcessCollector(registry, str(folder))
-            registry.register(SupervisorCollector(state))
+            for collector in collectors:
+                registry.register(collector)
             return (_tritons(triton) if triton else b"") + generate_latest(registry)
 
         class Handler(BaseHTTPRequestHandler):

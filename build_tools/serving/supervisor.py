@@ -14,9 +14,10 @@ from build_tools.serving.attached_triton import AttachedTriton
 from build_tools.serving.errors import ServeError
 from build_tools.serving.gate.settings import GateSettings, Limits, Tls
 from build_tools.serving.gate_processes import GateProcesses
-from build_tools.serving.metrics_endpoint import MetricsEndpoint
+from build_tools.serving.metrics_endpoint import MetricsEndpoint, SupervisorCollector
 from build_tools.serving.model_processes import ProcessTable
 from build_tools.serving.ports import ipv4_address, settle_ports
+from build_tools.serving.process_metrics import ProcessCollector
 from build_tools.serving.resources import Resources
 from build_tools.serving.run_mark import RunMark
 from build_tools.serving.server import TritonServer
@@ -58,6 +59,7 @@ class Settings:
     keys: Path | None = None
     tls: Tls | None = None
     access_log: str | None = None
+    access_log_texts: bool = False
     limits: Limits = field(default_factory=Limits)
     attached: str | None = None
     attached_key: str | None = None
@@ -114,7 +116,14 @@ class Supervisor:
             self._start_triton(metrics)
             self._start_gates(metrics)
             self._metrics = MetricsEndpoint(
-                self._address, self._ports["metrics"], self._tritons_metrics, metrics, lambda: self._state
+                self._address,
+                self._ports["metrics"],
+                self._tritons_metrics,
+                metrics,
+                [
+                    SupervisorCollector(lambda: self._state),
+                    ProcessCollector(lambda: self.triton_pid, lambda: self.gate_pids),
+                ],
             )
             self._write_state()
             for name, work in (("watch", self._watch_all), ("state", self._keep_writing)):
@@ -269,6 +278,7 @@ class Supervisor:
             keys=given.keys,
             tls=given.tls,
             access_log=given.access_log,
+            access_log_texts=given.access_log_texts,
             limits=given.limits,
         ).write(file)
         ports = {self._ports["grpc"], self._ports["http"]}

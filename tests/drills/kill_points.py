@@ -36,7 +36,7 @@ def verb_of(name: str, given: str) -> Verb:
     if name == "publish":
         _trace(Path(given))
     verbs: dict[str, Verb] = {
-        "publish": lambda repository, server: publish(Path(given), repository, server, report=steps.append),
+        "publish": lambda folder, server: publish(Path(given), folder, server, redefine=True, report=steps.append),
         "rollback": lambda repository, server: rollback(given, repository, server),
         "retire": lambda repository, server: retire(given, repository, server),
     }

@@ -42,7 +42,7 @@ def test_a_publish_that_is_killed_anywhere_leaves_the_live_version_and_the_next_
     places = {death.partition(":")[0] for death in killed}
     assert len(places) == KILLS
     assert {"export of the branch", "moving in", "registry"} <= {place.split(",")[0] for place in places}
-    assert site.publish(checkpoint)[0] == "intent"
+    assert site.publish(checkpoint, redefine=True)[0] == "intent"
     assert site.client.predict(TEXTS[0], tasks=["intent"])["intent"].label in ("one", "two")
     check_tidy(site)
 
@@ -57,7 +57,7 @@ def test_a_publish_that_is_killed_once_it_is_live_stays_live_and_the_next_change
             assert site.client.predict(TEXTS[0], tasks=["intent"])["intent"].version == live > before, killed
             site.change(rollback, "intent")
             assert site.client.predict(TEXTS[0], tasks=["intent"])["intent"].version == before, killed
-    site.publish(checkpoint)
+    site.publish(checkpoint, redefine=True)
     check_tidy(site)
 
 

@@ -29,7 +29,7 @@ def test_publishes_rollbacks_a_new_task_and_a_retirement_under_load_harm_nobody(
     for number in range(1, PUBLISHES + 1):
         # Each version has labels of its own, so that an answer shows which version's labels and logits it is made of.
         labels = [f"{label}{number}" for label in "abc"] + (["d"] if number == PUBLISHES // 2 else [])
-        _, version = site.publish(site.checkpoint("intent", labels=labels, seed=number))
+        _, version = site.publish(site.checkpoint("intent", labels=labels, seed=number), redefine=True)
         assert site.client.predict(TEXTS[0], tasks=["intent"])["intent"].version == version
         if number % (PUBLISHES // ROLLBACKS) == 0:
             site.change(rollback, "intent")

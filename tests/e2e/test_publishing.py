@@ -30,7 +30,7 @@ def test_a_redefined_task_answers_with_the_labels_of_one_version_and_never_of_tw
     site: Site, load: Callable[[], dict]
 ) -> None:
     """The number of labels changes, and so the shape of the logits."""
-    site.publish(site.checkpoint("place", labels=("north", "south", "east", "west")))
+    site.publish(site.checkpoint("place", labels=("north", "south", "east", "west")), redefine=True)
     time.sleep(SEEN_SECONDS)
     site.change(rollback, "place")
     seen = load()

@@ -21,6 +21,11 @@ _CLOSE_SECONDS = 5.0
 _DROPPED = Counter("espalier_access_log_dropped", "Lines of the access log that could not be written in time")
 
 
+def check_target(target: str) -> None:
+    """Raises ServeError if lines cannot be appended to this target."""
+    os.close(_opened(target))
+
+
 class LineFile:
     """Appends lines, whole ones only: several processes may write to one file.
 
@@ -33,12 +38,7 @@ class LineFile:
         self._target = target
         self._lines: queue.SimpleQueue[Callable[[], str] | None] = queue.SimpleQueue()
         self._told = False
-        try:
-            self._file = self._opened()
-        except OSError as error:
-            raise ServeError(
-                f"{target} cannot be written ({error.strerror}): give another file as --access-log."
-            ) from error
+        self._file = _opened(target)
         self._thread = threading.Thread(target=self._write_on, name="access log", daemon=True)
         self._thread.start()
 
@@ -75,7 +75,7 @@ class LineFile:
             while left:
                 left = left[os.write(self._file, left) :]
             self._told = False
-        except OSError as error:
+        except (OSError, ServeError) as error:
             _DROPPED.inc(len(lines))
             if not self._told:  # once, and not for each line while the disk is full
                 logging.getLogger(__name__).error("the access log %s cannot be written: %s", self._target, error)
@@ -90,10 +90,16 @@ class LineFile:
         except FileNotFoundError:
             there = None
         if there is None or (there.st_dev, there.st_ino) != (own.st_dev, own.st_ino):
-            moved, self._file = self._file, self._opened()
+            moved, self._file = self._file, _opened(self._target)
             os.close(moved)
 
-    def _opened(self) -> int:
-        if self._target == STANDARD_OUTPUT:
-            return os.dup(_STDOUT)
-        return os.open(self._target, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o640)
+
+def _opened(target: str) -> int:
+    if target == STANDARD_OUTPUT:
+        return os.dup(_STDOUT)
+    try:
+        return os.open(target, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o640)
+    except OSError as error:
+        raise ServeError(
+            f"{target} cannot be written ({error.strerror}): give another file as --access-log."
+        ) from error

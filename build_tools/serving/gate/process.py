@@ -16,6 +16,7 @@ from build_tools.serving.gate.http_side import make_app
 from build_tools.serving.gate.keys import KeyAccess
 from build_tools.serving.gate.metrics import GateMetrics
 from build_tools.serving.gate.observers import Observer
+from build_tools.serving.gate.observing import observing
 from build_tools.serving.gate.readiness import Readiness
 from build_tools.serving.gate.settings import GateSettings
 from build_tools.serving.gate.upstream import Upstream
@@ -29,12 +30,16 @@ _LAST_SECONDS = 2.0
 async def serve(settings: GateSettings) -> None:
     """Serves until SIGTERM or SIGINT. Then refuses what is new as unavailable, answers what it has accepted, and ends.
 
-    Raises OSError if a port cannot be listened on.
+    Raises OSError if a port cannot be listened on, ServeError if the access log cannot be opened.
     """
     ends = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, ends.set)
-    observers: Sequence[Observer] = [GateMetrics()]
+    with observing(settings) as observers:
+        await _serve(settings, ends, [GateMetrics(), *observers])
+
+
+async def _serve(settings: GateSettings, ends: asyncio.Event, observers: Sequence[Observer]) -> None:
     exchanges = Exchanges(observers)
     upstream = Upstream(settings.triton, settings.triton_key)
     gate = Gate(

@@ -113,8 +113,15 @@ def metrics():
 
 
 @pytest.fixture
-def breakers(metrics):
-    return Breakers(metrics)
+def processes():
+    return SimpleNamespace(find=lambda *_: [], runs=lambda _: True, can_answer=lambda *_: True)
+
+
+@pytest.fixture
+def breakers(metrics, processes):
+    breakers = Breakers(metrics, processes)
+    yield breakers
+    breakers.keep([])
 
 
 @pytest.fixture
@@ -296,6 +303,29 @@ def test_a_dead_trunk_fails_the_run_as_unavailable_and_is_not_called_again(start
             _collected(start(_row("a", "shallow", "deep")))
 
     assert len(models.calls) == 1
+
+
+@pytest.mark.parametrize("dead", ["branch_shallow", "trunk"])
+def test_nobody_waits_for_a_process_that_dies_during_the_call(start, models, breakers, dead):
+    """Triton says so only after a second, or more if several calls wait."""
+    models.held["hidden_2" if dead == "trunk" else dead] = threading.Event()
+    answers = start(_row("a", "shallow", "deep")).answers()
+    with ThreadPoolExecutor(1) as reader:
+        found = reader.submit(list, answers)
+        models.wait_for(dead)
+
+        breakers._died((dead, -1 if dead == "trunk" else 3))
+
+        if dead == "trunk":
+            with pytest.raises(UnavailableError, match="ended or was stopped"):
+                found.result(PATIENCE)
+        else:
+            answered = dict(found.result(PATIENCE))
+            assert json.loads(answered["shallow"][0])["unavailable"]
+            assert "label" in json.loads(answered["deep"][0])
+    (held,) = models.held.values()
+    assert not held.is_set(), "the call is still under way"
+    held.set()
 
 
 @pytest.mark.parametrize(

@@ -68,6 +68,11 @@ def file(tmp_path):
     return file
 
 
+@pytest.fixture(autouse=True)
+def _no_folder_of_the_servers_own(monkeypatch):
+    monkeypatch.delenv("TMPDIR", raising=False)
+
+
 def _of(file, metrics=None, is_loaded=lambda *_: True):
     return RegistryFile(file.parent, metrics or Metrics(), is_loaded)
 
@@ -116,16 +121,16 @@ def test_an_unchanged_registry_is_not_parsed_again(file):
 
 
 def test_a_replace_while_the_file_is_first_read_is_seen(file, monkeypatch):
-    read_text = type(file).read_text
+    read_bytes = type(file).read_bytes
 
     def read_then_replace(path, *arguments, **options):
-        text = read_text(path, *arguments, **options)
+        content = read_bytes(path, *arguments, **options)
         if path == file:
             monkeypatch.undo()
             _replace(file, _content(live=2))
-        return text
+        return content
 
-    monkeypatch.setattr(type(file), "read_text", read_then_replace)
+    monkeypatch.setattr(type(file), "read_bytes", read_then_replace)
 
     assert _of(file).read().tasks["intent"].live.number == 2
 
@@ -138,7 +143,7 @@ def test_a_damaged_registry_leaves_the_last_state_until_it_is_mended(file, caplo
     new.replace(file)
     assert [registry.read() for _ in range(3)] == [before] * 3
     assert len(caplog.records) == 1, "said once, not for every request"
-    assert "cannot be read" in caplog.text
+    assert "JSONDecodeError" in caplog.text
 
     _replace(file, _content(live=2))
 
@@ -231,7 +236,7 @@ def test_what_cannot_be_served_whole_leaves_the_last_state_in_force_with_one_lin
         assert registry.read() is before
 
     assert [record.levelname for record in caplog.records] == ["ERROR"], "said once, not for every request"
-    assert "its last state stays in force" in caplog.text
+    assert "the last good one stays" in caplog.text
     assert (metrics.is_rejected, metrics.rejections) == (True, 1)
 
     _put(file, _content(live=2) | {"generation": 5})
@@ -259,6 +264,24 @@ def test_a_start_without_a_good_registry_answers_unavailable_and_adopts_the_firs
 
     assert registry.read().tasks["intent"].live.number == 1
     assert not metrics.is_rejected
+
+
+@pytest.mark.parametrize("is_asked_before", [True, False])
+def test_a_process_that_was_not_asked_in_time_or_is_new_takes_the_last_good_registry_of_another_one(
+    file, tmp_path_factory, monkeypatch, is_asked_before
+):
+    monkeypatch.setenv("TMPDIR", str(tmp_path_factory.mktemp("of the server")))
+    first, second = _of(file), _of(file)
+    _put(file, _content(live=2))
+    assert first.read().tasks["intent"].live.number == 2
+    _put(file, b"[")
+    assert first.read().tasks["intent"].live.number == 2
+
+    late = second if is_asked_before else _of(file)
+
+    assert late.read().tasks["intent"].live.number == 2
+    _put(file, _content(live=1))
+    assert late.read().tasks["intent"].live.number == 1
 
 
 def test_a_model_that_comes_late_mends_a_rejected_registry_without_a_new_file(file, clock):

@@ -2,7 +2,7 @@
 
 import json
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
@@ -24,7 +24,7 @@ from router.row import Row, TaskAnswers, error_answers
 from router.sequence_plan import SequencePlan
 from router.trunk import States, Trunk
 from router.unavailable import NotAskedError, NotLoadedError, StoppingError, UnavailableError
-from router.work_group import WorkGroup
+from router.work_group import AbandonedError, WorkGroup
 
 Places = Mapping[int, int]  # row -> its sequence's place in a length group
 
@@ -95,12 +95,18 @@ class Climb:
         if not any(self._is_waiting(row) for by_row in places.values() for row in by_row):
             return
         model = next(iter(places)).trunk  # a group belongs to one trunk
+        unreached = {version: rows for version, rows in places.items() if version.tap >= steps[0][0]}
         try:
-            states = self._breakers.call(model, NEWEST, lambda: self._trunk.run(model, group.arrays, below, steps[0]))
-        except StoppingError:
+            states = self._breakers.call(
+                model,
+                NEWEST,
+                lambda: self._trunk.run(model, group.arrays, below, steps[0]),
+                self._in_its_place(lambda error: self._give_up(error, unreached)),
+            )
+        except (StoppingError, AbandonedError):
             raise
         except Exception as error:
-            self._give_up(error, {version: rows for version, rows in places.items() if version.tap >= steps[0][0]})
+            self._give_up(error, unreached)
             return
         reached = [version for version in places if version.tap in steps[0]]
         if len(steps) > 1:
@@ -116,12 +122,16 @@ class Climb:
         if not places:
             return
         begun = time.perf_counter()
+
+        def fail(error: Exception) -> None:
+            self._fail(version, places, error, f"the branch of {version.task}", time.perf_counter() - begun)
+
         try:
-            answers = self._compute(version, places, group, hidden)
-        except StoppingError:  # says nothing about the branch
+            answers = self._compute(version, places, group, hidden, self._in_its_place(fail))
+        except (StoppingError, AbandonedError):  # neither says anything about the branch
             raise
         except Exception as error:  # an error in one branch must not cost the other tasks their answers
-            self._fail(version, places, error, f"the branch of {version.task}", time.perf_counter() - begun)
+            fail(error)
             return
         seconds = time.perf_counter() - begun
         self._durations.add(version, seconds)
@@ -155,12 +165,35 @@ class Climb:
             sentence = f"{part} cannot answer now, ask again: {error}" if is_unavailable else f"{part} failed: {error}"
             self._work.put((version.task, error_answers(dict.fromkeys(places, sentence), is_unavailable)))
 
-    def _compute(self, version: Version, places: Places, group: PaddedGroup, hidden: np.ndarray) -> dict[int, Answer]:
+    def _in_its_place(self, handle: Callable[[Exception], None]) -> Callable[[Exception], None]:
+        """Returns what ends the item that runs here if its process dies while Triton still waits for it."""
+        item = self._work.item()
+
+        def end(error: Exception) -> None:
+            try:
+                handle(error)
+            except Exception as fatal:
+                self._work.put(fatal)
+            item.end()
+
+        return end
+
+    def _compute(
+        self,
+        version: Version,
+        places: Places,
+        group: PaddedGroup,
+        hidden: np.ndarray,
+        abandon: Callable[[Exception], None],
+    ) -> dict[int, Answer]:
         """Returns the version's answers by row. Raises RuntimeError if the call fails or a logit is not finite."""
         chosen = sorted(set(places.values()))
         inputs = group.branch_inputs(hidden, chosen)
         logits = self._breakers.call(
-            version.model, version.number, lambda: infer(version.model, version.number, inputs, ["logits"])["logits"]
+            version.model,
+            version.number,
+            lambda: infer(version.model, version.number, inputs, ["logits"])["logits"],
+            abandon,
         )
         if not np.isfinite(logits).all():
             raise RuntimeError("its logits are not finite numbers")

@@ -1,11 +1,13 @@
 """registry.json of a repository: the router serves the last state of it that can be served whole."""
 
+import contextlib
 import json
 import logging
 import time
 from pathlib import Path
 from typing import Protocol
 
+from router.last_good import LastGood
 from router.registry import Registry, Version
 from router.registry_format import NotARegistryError, parse
 from router.served_models import IsLoaded, check_models
@@ -32,7 +34,8 @@ class RegistryFile:
     """Reads registry.json again whenever it has changed, at the cost of one stat call per batch.
 
     A file that cannot be served whole (damaged, without tasks, naming models that are not there) leaves the registry in
-    force as it is. Each such file is one line in the log. Use it from one thread.
+    force as it is, or brings back the one that another process of this server has adopted before. Each such file is one
+    line in the log. Use it from one thread.
     """
 
     def __init__(self, repository: Path, metrics: RegistryMetrics, is_loaded: IsLoaded) -> None:
@@ -40,6 +43,8 @@ class RegistryFile:
         self._file = repository / "registry.json"
         self._metrics = metrics
         self._is_loaded = is_loaded
+        self._last_good = LastGood(repository)
+        self._content: bytes | None = None  # of the registry in force
         self._seen: _State = ()
         self._logged: _State = ()
         self._again = 0.0  # when a rejected file is read again
@@ -71,33 +76,48 @@ class RegistryFile:
             return
         self._seen = seen
         try:
-            registry = self._parsed()
-        except NotARegistryError as error:
-            self._reject(str(error))
+            content = self._read_bytes()
+            registry = self._parsed(content)
         except Exception as error:  # a damaged file can raise almost any
-            self._reject(f"it cannot be read: {type(error).__name__}: {error!s:.200}")
+            self._reject(error)
+            self._take_last_good()
         else:
             if self._is_rejected:
                 logging.getLogger(__name__).warning("%s is adopted again", self._file)
             self._is_rejected = False
-            self._registry = registry.without_canaries(self._dropped)
-            self._metrics.set_registry(registry.generation, is_rejected=False)
+            self._adopt(registry, content)
+            self._last_good.keep(content)
 
-    def _parsed(self) -> Registry:
+    def _read_bytes(self) -> bytes:
         if self._file.stat().st_size > _MOST_BYTES:
             raise NotARegistryError(f"it has more than {_MOST_BYTES} bytes")
-        registry = parse(json.loads(self._file.read_text(encoding="utf-8")))
+        return self._file.read_bytes()
+
+    def _parsed(self, content: bytes) -> Registry:
+        registry = parse(json.loads(content))
         check_models(self._repository, registry, self._registry, self._is_loaded)
         return registry
 
-    def _reject(self, reason: str) -> None:
+    def _adopt(self, registry: Registry, content: bytes) -> None:
+        self._content = content
+        self._registry = registry.without_canaries(self._dropped)
+        self._metrics.set_registry(registry.generation, is_rejected=self._is_rejected)
+
+    def _take_last_good(self) -> None:
+        content = self._last_good.read()
+        if content is None or content == self._content:
+            return
+        with contextlib.suppress(Exception):  # it may be too old: what it names is gone
+            self._adopt(self._parsed(content), content)
+
+    def _reject(self, error: Exception) -> None:
         self._again = time.monotonic() + _AGAIN_SECONDS
         self._is_rejected = True
         if self._seen == self._logged:
             return
         self._logged = self._seen
-        stays = "its last state stays in force" if self._registry else "nothing is answered until it is mended"
-        logging.getLogger(__name__).error("%s is rejected, and %s: %s", self._file, stays, reason)
+        reason = str(error) if isinstance(error, NotARegistryError) else f"{type(error).__name__}: {error!s:.200}"
+        logging.getLogger(__name__).error("%s is rejected, and the last good one stays: %s", self._file, reason)
         self._metrics.count_rejection()
         self._metrics.set_registry(self._registry.generation if self._registry else None, is_rejected=True)
 

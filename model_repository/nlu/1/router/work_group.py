@@ -9,8 +9,29 @@ from typing import Generic, TypeVar
 Result = TypeVar("Result")
 
 
+class AbandonedError(Exception):
+    """Raised in an item that was ended from outside, so that it does nothing more."""
+
+
+class Item:
+    """A work item that runs. It ends when its function returns, or when somebody else ends it before."""
+
+    def __init__(self, finish: Callable[[], None]) -> None:
+        self._finish = finish
+        self._lock = threading.Lock()
+        self._has_ended = False
+
+    def end(self) -> None:
+        """Ends the item, for which its group then waits no longer. Does nothing if it has ended."""
+        with self._lock:
+            if self._has_ended:
+                return
+            self._has_ended = True
+        self._finish()
+
+
 class WorkGroup(Generic[Result]):
-    """Runs work items on a pool that several groups share. Each item may call `add` and `put`."""
+    """Runs work items on a pool that several groups share. Each item may call `add`, `put` and `item`."""
 
     def __init__(self, pool: Executor) -> None:
         self._pool = pool
@@ -18,12 +39,14 @@ class WorkGroup(Generic[Result]):
         self._lock = threading.Lock()
         self._unfinished = 0
         self._stopped = False
+        self._running = threading.local()
 
     def results(self, work: Callable[..., None], *arguments: object) -> Iterator[Result]:
         """Runs the first item and all that follow from it. Yields each result as soon as an item puts it.
 
         Raises the first exception that an item raises, as RuntimeError if it is not an Exception. Once this ends, in
-        whatever way, no item is running and none will start.
+        whatever way, no item is running and none will start; those that were ended from outside may still wait for a
+        dead process, and do nothing afterwards.
         """
         self.add(work, *arguments)
         result: Result | Exception | None = None
@@ -49,20 +72,28 @@ class WorkGroup(Generic[Result]):
             self._finish()
             raise
 
-    def put(self, result: Result) -> None:
-        """Hands a result to the reader."""
+    def put(self, result: Result | Exception) -> None:
+        """Hands a result to the reader, or an exception, which ends the group."""
         self._results.put(result)
 
+    def item(self) -> Item:
+        """Returns the item that runs in this thread."""
+        item: Item = self._running.item
+        return item
+
     def _do(self, work: Callable[..., None], *arguments: object) -> None:
+        item = self._running.item = Item(self._finish)
         try:
             if not self._stopped:
                 work(*arguments)
+        except AbandonedError:
+            pass
         except Exception as error:
             self._results.put(error)
         except BaseException as error:  # a panic in Rust code; if it were lost here, the reader would wait forever
             self._results.put(RuntimeError(f"{type(error).__name__}: {error}"))
         finally:
-            self._finish()
+            item.end()
 
     def _finish(self) -> None:
         with self._lock:

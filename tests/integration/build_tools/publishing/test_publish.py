@@ -98,7 +98,7 @@ def test_another_number_of_labels_gets_a_model_of_its_own_and_leaves_the_old_one
 ):
     redefined = checkpoints("intent", labels=OTHER_LABELS)
 
-    publish_to(redefined)
+    publish_to(redefined, redefine=True)
 
     entry = read_registry(repository).tasks["intent"]
     assert (entry.versions["1"].model, entry.versions["2"].model) == ("branch_intent", "branch_intent.2")
@@ -109,7 +109,7 @@ def test_another_number_of_labels_gets_a_model_of_its_own_and_leaves_the_old_one
 
 def test_the_model_of_labels_that_nobody_can_go_back_to_is_removed(repository, checkpoints, publish_to, is_whole):
     for seed in range(3):
-        publish_to(checkpoints("intent", labels=OTHER_LABELS, seed=seed))
+        publish_to(checkpoints("intent", labels=OTHER_LABELS, seed=seed), redefine=True)
 
     publish_to(checkpoints("same", kind=Kind.PAIR_CLASSIFICATION, seed=1))  # whoever changes something tidies up
 
@@ -287,7 +287,7 @@ def test_a_failure_just_before_the_registry_is_replaced_undoes_all_that_was_move
 
     monkeypatch.setattr(served_repository, "write_registry", fail)
     with pytest.raises(BuildError, match="failed at step 'registry': no space left"):
-        publish_to(folder, encoder=other.name if kind == "trunk" else None)
+        publish_to(folder, encoder=other.name if kind == "trunk" else None, redefine=kind == "labels")
 
     after = _bytes(repository)
     after.pop("repository.lock")

@@ -3,7 +3,7 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
-from build_tools.build import builder, suite
+from build_tools.build import builder, suite_checkpoints
 from build_tools.cli import app
 from build_tools.repository.precision import Precision
 from build_tools.repository.registry import Registry
@@ -20,7 +20,7 @@ def built(monkeypatch):
         return Registry(runtime=given[3], trunks={}, tasks={})
 
     monkeypatch.setattr(builder, "build", build)
-    monkeypatch.setattr(suite, "checkpoint_folders", list)
+    monkeypatch.setattr(suite_checkpoints, "checkpoint_folders", list)
     return built
 
 

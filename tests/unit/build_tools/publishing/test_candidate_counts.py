@@ -12,6 +12,8 @@ espalier_candidate_errors_total{model="nlu",task="intent",version="4"} 2.000000
 espalier_shadow_compared_total{model="nlu",task="intent",version="5"} 6.000000
 espalier_shadow_differing_total{model="nlu",task="intent",version="5"} 3.000000
 espalier_tokens_total{model="nlu"} 99.000000
+espalier_answers_total{task="intent",version="4",label="alarm"} 17.0
+espalier_task_ready{task="intent"} 1.0
 espalier_outputs_computed_total{model="trunk",version="1",output="hidden_2"} 11.000000
 nv_inference_count{model="branch_intent",version="4"} 1234.000000
 """

@@ -108,7 +108,7 @@ def test_a_publish_is_live_at_once_on_a_repository_that_no_server_has_open_unles
     ((folder, repository, server, *rest),) = work
     assert (folder, repository) == (Path("c"), PLACE)
     assert isinstance(server, NoServer)
-    assert rest == [None, False, None, None, 5]
+    assert rest == [None, False, None, None, 5, False]
 
 
 def test_publish_hands_on_all_that_is_asked_for(work, home):
@@ -116,13 +116,14 @@ def test_publish_hands_on_all_that_is_asked_for(work, home):
     (home / PLACE).symlink_to("r")  # for the server
     given = ["--repository", "r", "--url", "here:8001", "--canary", "10%", "--max-error-rate", "0.5%"]
     given += ["--max-latency", "20", "--judged-after", "7", "--precision", "int8", "--encoder", "e", "--keep", "3"]
+    given += ["--redefine"]
 
     assert _said("publish", "c", *given) == "intent: version 4 answers 10% of the texts"
 
     ((folder, repository, server, *rest),) = work
     assert (folder, repository, server.url, server.is_closed) == (Path("c"), Path("r"), "here:8001", True)
     terms = CanaryTerms(share=0.1, max_error_rate=0.005, max_milliseconds=20.0, minimum=7)
-    assert rest == [terms, False, Precision.INT8, "e", 3]
+    assert rest == [terms, False, Precision.INT8, "e", 3, True]
 
 
 def test_a_canary_has_the_usual_bounds_if_none_are_given(work):

@@ -1,6 +1,7 @@
 """With the golden examples left out: what is moved, loaded and undone."""
 
 import json
+import shutil
 from datetime import UTC, datetime
 from types import SimpleNamespace
 
@@ -15,10 +16,12 @@ from build_tools.publishing.served_repository import ServedRepository
 from build_tools.publishing.staged_version import StagedVersion
 from build_tools.publishing.trunk_plan import TrunkPlan
 from build_tools.publishing.verify import verify
+from build_tools.repository.audit import AUDIT_LOG, read_lines
 from build_tools.repository.names import examples_file
 from build_tools.repository.precision import Precision
 from build_tools.repository.registry import CanaryTerms, read_registry, write_registry
 from build_tools.repository.triton_config import NEWEST
+from training.kinds import Kind
 
 
 @pytest.fixture
@@ -34,7 +37,7 @@ def asked(monkeypatch):
 def publish(tmp_path, repository, make_record):
     """Publishes a branch from a folder beside the repository, as intent's version 4 if nothing else is given."""
 
-    def publish(server, canary=None, shadow=False, report=lambda _: None, **given):
+    def publish(server, canary=None, shadow=False, redefine=False, report=lambda _: None, **given):
         branch = tmp_path / "staged" / "branch" / "version"
         branch.mkdir(parents=True)
         (branch / "model.onnx").write_text("the new one")
@@ -43,7 +46,7 @@ def publish(tmp_path, repository, make_record):
         staged = StagedVersion(golden, TrunkPlan("trunk", trunk, trunk, None), branch, None, {}, Precision.FP32)
         progress = Progress("it is not published: it failed", report)
         with progress.failures_told():
-            return release.release(staged, ServedRepository(repository, server), canary, shadow, 5, progress)
+            return release.release(staged, ServedRepository(repository, server), canary, shadow, 5, redefine, progress)
 
     return publish
 
@@ -85,7 +88,7 @@ def test_the_audit_log_says_what_was_published_and_how(publish, repository, trit
 def test_another_number_of_labels_is_a_model_of_its_own(publish, repository, triton):
     server = triton(repository)
 
-    publish(server, labels=["a", "b", "c"])
+    publish(server, labels=["a", "b", "c"], redefine=True)
 
     assert server.anew == [("branch_intent.2", 4), ("intent", 1)]
     registry = read_registry(repository)
@@ -119,7 +122,7 @@ def test_a_task_that_was_just_retired_comes_back_under_the_feet_of_its_batches_i
 
 @pytest.mark.parametrize("failing", ["move_in", "_load", "check_golden", "replace_registry"])
 @pytest.mark.parametrize(
-    "given", [{}, {"labels": ["a", "b", "c"]}, {"task": "topic"}], ids=["version", "model", "task"]
+    "given", [{}, {"labels": ["a", "b", "c"], "redefine": True}, {"task": "topic"}], ids=["version", "model", "task"]
 )
 @pytest.mark.parametrize("failure", [BuildError("it does not work"), KeyboardInterrupt()], ids=["failed", "stopped"])
 def test_what_fails_before_the_registry_is_replaced_leaves_nothing(
@@ -204,3 +207,18 @@ def test_without_a_server_nothing_is_asked_and_the_next_one_loads_it(publish, re
 
     assert asked == []
     assert triton(repository).ready_versions()["branch_intent"] == [2, 3, 4]
+
+
+def test_a_version_that_redefines_its_task_is_refused_unless_it_is_meant_and_then_the_audit_line_says_so(
+    publish, repository
+):
+    before = _tree(repository)
+    with pytest.raises(BuildError, match="its kind is multi_label, not classification"):
+        publish(NoServer(), kind=Kind.MULTI_LABEL)
+    assert _tree(repository) == before
+    shutil.rmtree(repository.parent / "staged")
+
+    publish(NoServer(), kind=Kind.MULTI_LABEL, redefine=True)
+
+    (line,) = read_lines(repository / AUDIT_LOG)
+    assert line["redefines"] == "kind"
