@@ -18,17 +18,18 @@ from build_tools.serving.metrics_endpoint import MetricsEndpoint, SupervisorColl
 from build_tools.serving.model_processes import ProcessTable
 from build_tools.serving.ports import ipv4_address, settle_ports
 from build_tools.serving.process_metrics import ProcessCollector
+from build_tools.serving.process_stat import is_stopped
 from build_tools.serving.resources import Resources
 from build_tools.serving.run_mark import RunMark
 from build_tools.serving.server import TritonServer
 from build_tools.serving.serving_folder import new_temporary_folder, remove_folder
 from build_tools.serving.state import ModelState, ServerState
-from build_tools.serving.stopped_processes import StoppedProcesses, is_stopped
+from build_tools.serving.stopped_processes import StoppedProcesses
 from build_tools.serving.triton_control import TritonControl
 from build_tools.serving.triton_key import new_triton_key
 from build_tools.serving.watch import Watch
 
-_LOOK_SECONDS = 0.25
+_LOOK_SECONDS = 0.1
 _WRITE_SECONDS = 0.5
 _TOLD_SECONDS = 0.5  # for gates to read that the server stops
 _RESTARTS = 5  # in a row, before the supervisor gives up
@@ -343,7 +344,9 @@ class Supervisor:
             self._restarts_in_row += 1
             self._server_restarts += 1
             self._set(ready=False, reason="tritonserver is being started again")
-            self._report(f"tritonserver: {reason}: starting it again" + (f" in {pause:g} s" if pause else ""))
+            self._report(
+                f"tritonserver: {reason.partition(':')[0]}: starting it again" + (f" in {pause:g} s" if pause else "")
+            )
             self._watch.close()
             self._triton.kill()
             self._triton.stop()
