@@ -1,7 +1,9 @@
 """Triton behind the gate, over gRPC on loopback."""
 
 import asyncio
+import logging
 import re
+import time
 from collections.abc import AsyncGenerator, AsyncIterator
 
 from tritonclient.grpc import service_pb2
@@ -14,6 +16,8 @@ from clients.failure import is_servers
 SERVICE = "/inference.GRPCInferenceService/"
 _GRACE_SECONDS = 1.0  # after the deadline, in which Triton says itself that it has passed
 _DRAIN_SECONDS = 30.0
+_TOLD_SECONDS = 1.0
+_told = -_TOLD_SECONDS  # when the log was told last that Triton cannot be reached
 _OPTIONS = (
     ("grpc.max_receive_message_length", -1),
     ("grpc.max_send_message_length", -1),
@@ -107,6 +111,7 @@ def _refused(error: grpc.RpcError, seconds: float) -> RefusedError:
     if status is grpc.StatusCode.DEADLINE_EXCEEDED:
         return OutOfTimeError(f"the request's timeout of {seconds:g} s has passed.")
     if status is grpc.StatusCode.UNAVAILABLE and _LOST.search(sentence):
+        _lost(sentence)
         return RefusedError(Code.UNAVAILABLE, "the server is being started again: ask again.", 1.0)
     return _refused_by(_CODES.get(status, Code.INTERNAL), sentence)
 
@@ -117,6 +122,14 @@ def _refused_by(code: Code, sentence: str) -> RefusedError:
         return OutOfTimeError(_first_line(sentence))
     later = code is not Code.CANCELLED and (_DEAD.search(sentence) or is_servers(sentence))
     return RefusedError(Code.UNAVAILABLE if later else code, _first_line(sentence))
+
+
+def _lost(sentence: str) -> None:
+    """Tells the log gRPC's own words, once a second at most: every request meets the same."""
+    global _told
+    if time.monotonic() - _told > _TOLD_SECONDS:
+        _told = time.monotonic()
+        logging.getLogger(__name__).warning("Triton cannot be reached: %s", sentence)
 
 
 def _first_line(sentence: str) -> str:
