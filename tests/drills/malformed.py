@@ -35,7 +35,7 @@ _PARAMETERS = (
 
 @dataclass(frozen=True)
 class Sent:
-    """A request. allowed: the classes of the answers that are right; "OK" or 200 is among them if it may be harmless."""
+    """A request. allowed: the classes of right answers; "OK" or 200 is among them if it may be harmless."""
 
     what: str
     message: bytes
@@ -325,8 +325,21 @@ def _classified(_rng: random.Random, content: dict[str, Any]) -> Sent:
     return _sent("classification", content, "nlu/infer")
 
 
+_ELSEWHERE = (
+    "branch_intent/infer",
+    "trunk/infer",
+    "evil/generate",
+    "nlu/load",
+    "nlu/versions/7/infer",
+    "%2e%2e/x",
+    "nlu/generate/x",
+    "nlu%00/generate",
+    "nlu_stream/infer",
+)
+
+
 def _elsewhere(rng: random.Random, content: dict[str, Any]) -> Sent:
-    place = rng.choice(("branch_intent/infer", "trunk/infer", "evil/generate", "nlu/load", "nlu/versions/7/infer", "%2e%2e/x", "nlu/generate/x", "nlu%00/generate", "nlu_stream/infer"))  # fmt: skip
+    place = rng.choice(_ELSEWHERE)
     return _sent("elsewhere", content, place)
 
 
