@@ -128,4 +128,5 @@ def test_everything_killed_at_once_comes_back(site: Site) -> None:
     took = wait_for(lambda: server.state.server_restarts > count and server.state.ready, SERVER_SECONDS)
 
     print(f"\nSIGKILL of everything but the supervisor: back after {took:.1f} s")
+    time.sleep(QUIET_SECONDS)  # for the gate to read that it may answer
     assert site.client.predict("a", "b").keys() >= {"intent", "mood"}
