@@ -45,7 +45,8 @@ class Settings:
 
     A port of None picks a free one; resources of None are chosen for the machine. startup_timeout: seconds. log_file:
     of Triton; None removes the log with the server. attached: host:port of a Triton that runs already, with its key and
-    the host:port of its metrics; None starts one. The rest is as in GateSettings.
+    the host:port of its metrics; None starts one. attached_counts: the folder in which that Triton's routers count, if
+    it is shared with this process. The rest is as in GateSettings.
     """
 
     repository: Path
@@ -65,6 +66,7 @@ class Settings:
     attached: str | None = None
     attached_key: str | None = None
     attached_metrics: str | None = None
+    attached_counts: Path | None = None
 
 
 class Supervisor:
@@ -81,6 +83,7 @@ class Supervisor:
         self._private: dict[str, int] = {}
         self._key = ""
         self._folder: Path | None = None
+        self._counts: Path | None = None
         self._mark: RunMark | None = None
         self._triton: TritonServer | AttachedTriton | None = None
         self._control: TritonControl | None = None
@@ -112,8 +115,8 @@ class Supervisor:
         try:
             self._folder = new_temporary_folder()
             self._mark = RunMark(self._folder)
-            metrics = self._folder / "metrics"
-            metrics.mkdir()
+            self._counts = metrics = given.attached_counts or self._folder / "metrics"
+            metrics.mkdir(exist_ok=True)
             self._start_triton(metrics)
             self._start_gates(metrics)
             self._metrics = MetricsEndpoint(
@@ -312,9 +315,9 @@ class Supervisor:
         assert self._watch is not None
         assert self._gates is not None
         assert self._triton is not None
-        assert self._folder is not None
+        assert self._counts is not None
         for pid in self._gates.look():
-            mark_process_dead(pid, str(self._folder / "metrics"))
+            mark_process_dead(pid, str(self._counts))
         reason = self._triton.exit_reason() or self._see_triton()
         if reason is None:
             self._watch.look()
