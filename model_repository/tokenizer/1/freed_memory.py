@@ -1,15 +1,13 @@
 """Gives memory back to the system after batches of long texts.
 
 Tokenizing takes some hundred bytes for each character, in many small pieces. The C library keeps what is freed for
-later: a router would hold the memory of its largest batch until it ends, three times what it needs (docs/experiments.md).
+later: a process would hold what its largest batch took until it ends, three times as much as it needs.
 """
 
 import ctypes
 import threading
-from collections.abc import Sequence
+import time
 from contextlib import suppress
-
-from router.row import Row
 
 _LONG = 50_000  # characters of a batch, of which a normal one has some thousands
 _PAUSE_SECONDS = 2.0  # after such a batch; the next ones may need the memory again
@@ -22,9 +20,9 @@ class FreedMemory:
         self._is_due = threading.Event()
         self._thread: threading.Thread | None = None
 
-    def after(self, rows: Sequence[Row]) -> None:
-        """Takes note of a batch."""
-        if sum(len(row.text) + len(row.pair or "") for row in rows) < _LONG:
+    def after(self, characters: int) -> None:
+        """Takes note of a batch with this many characters."""
+        if characters < _LONG:
             return
         self._is_due.set()
         if self._thread is None:
@@ -33,7 +31,7 @@ class FreedMemory:
 
     def _run(self) -> None:
         while self._is_due.wait():
-            threading.Event().wait(_PAUSE_SECONDS)
+            time.sleep(_PAUSE_SECONDS)
             self._is_due.clear()
             give_back()
 
