@@ -33,6 +33,7 @@ class CutEncoding:
 
     ids: list[int]
     type_ids: list[int]
+    tokens: list[str]
     offsets: list[tuple[int, int]]
     overflowing: bool = True
 
@@ -78,7 +79,7 @@ def _portions(texts: Sequence[tuple[str, str | None]]) -> Iterator[Sequence[tupl
 def _without_rest(encoding: Encoding) -> Encoded:
     if not encoding.overflowing:
         return encoding
-    return CutEncoding(encoding.ids, encoding.type_ids, encoding.offsets)
+    return CutEncoding(encoding.ids, encoding.type_ids, encoding.tokens, encoding.offsets)
 
 
 def decode_texts(name: str, values: np.ndarray) -> list[str]:
