@@ -30,7 +30,7 @@ def test_what_is_written_is_read_back_and_always_the_same_bytes(tmp_path, words)
     assert (tmp_path / GOLDEN_EXAMPLES).read_bytes() == first
 
 
-def test_the_first_examples_are_as_long_as_the_longest_of_them_and_keep_the_range_of_all(tmp_path):
+def test_the_first_examples_are_as_long_as_the_longest_of_them_and_keep_the_range_of_all():
     first = _examples(words=True).first(2)
 
     assert {array.shape for array in first.inputs.values()} == {(2, 3)}
