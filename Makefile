@@ -14,7 +14,7 @@ UV = $(or $(shell command -v uv 2>/dev/null),$(BIN)/uv)
 FIND_LINKS = $(or $(UV_FIND_LINKS),$(PIP_FIND_LINKS),$(shell $(PYTHON) -m pip config get global.find-links 2>/dev/null))
 WHEELS = $(if $(FIND_LINKS),$(addprefix --find-links=,$(FIND_LINKS)),--torch-backend=cpu)
 
-.PHONY: install lock demo unit test drills bench lint diagram format clean
+.PHONY: install lock demo unit test test-container-runtimes drills bench lint diagram format clean
 
 install: $(INSTALLED)
 
@@ -57,6 +57,23 @@ unit: install
 drills: install
 	PATH="$(BIN):$$PATH" DRILLS=whole $(BIN)/pytest tests/drills
 
+# The graphs that `build` writes, and the hand-written models, with what NVIDIA's container 24.10 has: Python 3.10 and
+# these runtimes. They are installed apart, as they are older than those of .venv. REPOSITORIES="DIR DIR" adds your own.
+CONTAINER := .container_runtimes
+# The second: uv does not look among pyenv's.
+CONTAINER_PYTHON ?= $(lastword 3.10 $(wildcard $(HOME)/.pyenv/versions/3.10.*/bin/python3.10))
+
+test-container-runtimes: install
+	rm -rf $(CONTAINER)/repositories
+	mkdir -p $(CONTAINER)/repositories
+	test -x $(CONTAINER)/venv/bin/python || $(UV) venv --quiet --python $(CONTAINER_PYTHON) $(CONTAINER)/venv
+	$(UV) pip install --quiet --python $(CONTAINER)/venv/bin/python \
+		"numpy<2" onnxruntime==1.19.2 openvino==2024.4.0 tokenizers==0.23.3 prometheus-client==0.26.0 pytest
+	PYTHONPATH=tests $(BIN)/python tests/container_runtimes/write_repositories.py $(CONTAINER)/repositories
+	REPOSITORIES="$$(echo $(CONTAINER)/repositories/openvino $(CONTAINER)/repositories/onnxruntime $(REPOSITORIES) | tr ' ' :)" \
+		$(CONTAINER)/venv/bin/python -m pytest --quiet -c /dev/null --rootdir . --noconftest -p no:cacheprovider \
+		--import-mode=importlib tests/container_runtimes
+
 # All rivals of the paper's production shape, by turns; see docs/benchmarks.md. BENCH="--shape glue" measures another.
 bench: install
 	PATH="$(BIN):$$PATH" $(BIN)/python tests/performance/bench.py $(BENCH)
@@ -78,5 +95,5 @@ format: install
 
 # All that the targets above have made. What the verbs made elsewhere (teachers/, branches/) is yours.
 clean:
-	rm -rf $(VENV) demo bench bench_work load_test build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache
+	rm -rf $(VENV) $(CONTAINER) demo bench bench_work load_test build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

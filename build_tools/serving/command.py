@@ -106,6 +106,7 @@ def serve(
         attached=triton,
         attached_key=os.environ.get(TRITON_KEY),
         attached_metrics=triton_metrics,
+        attached_counts=_shared_counts() if triton else None,
     )
     for number in (signal.SIGINT, *stop_signals()):
         signal.signal(number, _interrupt_once)
@@ -122,6 +123,12 @@ def serve(
             server.wait()
     except KeyboardInterrupt:
         typer.echo("Stopped.")
+
+
+def _shared_counts() -> Path | None:
+    """The folder that an attached Triton has been given in the same variable."""
+    folder = os.environ.get("PROMETHEUS_MULTIPROC_DIR")
+    return Path(folder) if folder else None
 
 
 @contextmanager

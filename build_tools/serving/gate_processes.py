@@ -11,7 +11,8 @@ import psutil
 
 from build_tools.serving import launch_tied
 from build_tools.serving.errors import ServeError
-from build_tools.serving.stopped_processes import StoppedProcesses, is_stopped
+from build_tools.serving.process_stat import is_stopped
+from build_tools.serving.stopped_processes import StoppedProcesses
 
 _MODULE = "build_tools.serving.gate"
 _START_SECONDS = 60.0
@@ -22,11 +23,12 @@ _WELL_SECONDS = 10.0
 
 
 class _Gate:
-    """One process. started_at: monotonic seconds. failed: ends in a row, each soon after its start."""
+    """One process. started_at: monotonic seconds. listens: has done so. failed: ends in a row, soon after the start."""
 
     def __init__(self) -> None:
         self.process: subprocess.Popen[bytes] | None = None
         self.started_at = 0.0
+        self.listens = False
         self.next_at = 0.0
         self.failed = 0
 
@@ -124,12 +126,16 @@ class GateProcesses:
             start_new_session=True,  # Ctrl-C reaches only this process, which tells the gates
         )
         gate.started_at = time.monotonic()
+        gate.listens = False
 
     def _listens(self, gate: _Gate) -> bool:
-        if gate.process is None:
+        if gate.process is None or gate.process.poll() is not None:
             return False
+        if gate.listens:  # it does so until it ends
+            return True
         try:
             connections = psutil.Process(gate.process.pid).net_connections("tcp")
         except psutil.Error:
             return False
-        return self._ports <= {one.laddr.port for one in connections if one.status == psutil.CONN_LISTEN}
+        gate.listens = self._ports <= {one.laddr.port for one in connections if one.status == psutil.CONN_LISTEN}
+        return gate.listens

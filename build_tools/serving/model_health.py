@@ -24,11 +24,15 @@ class Progress:
 
 @dataclass
 class ModelHealth:
-    """One version. reason: why it must be brought back, or None. waits: why it cannot serve although it works."""
+    """One version. reason: why it must be brought back, or None. waits: why it cannot serve although it works.
+
+    living: how many processes it has, None if they cannot be seen.
+    """
 
     reason: str | None = None
     waits: str | None = None
     has_answered: bool = False
+    living: int | None = None
     _late: int = 0
     _late_since: float = 0.0
     _erring: int = 0
@@ -36,11 +40,18 @@ class ModelHealth:
 
     def count_processes(self, living: int, wanted: int, now: float) -> float | None:
         """Notes how many of its processes live. Returns since when there are too few, or None."""
+        self.living = living
         if living >= wanted:
             self._few_since = None
         elif self._few_since is None:
             self._few_since = now
         return self._few_since
+
+    def begin_again(self) -> None:
+        """Its processes were replaced: what was found of the old ones says nothing of them."""
+        self.has_answered = self.has_answered and self.living != 0  # if one of the old ones worked, nobody saw a gap
+        self.reason = self.waits = self._few_since = None
+        self._late = self._erring = 0
 
     def note(
         self, found: Verdict, sentence: str, asked_at: float, now: float, before: Progress, after: Progress
@@ -53,7 +64,7 @@ class ModelHealth:
         if found in (Verdict.WORKS, Verdict.WAITS):
             self.has_answered = True
             self.reason = None
-        elif found is Verdict.DEAD:
+        elif found is Verdict.DEAD and self.living is None:  # otherwise the process table tells, without guessing
             self.reason = "its process has ended"
         elif found is Verdict.ERRS and self._erring >= _ERRING_PROBES:
             self.reason = f"it fails: {sentence}"

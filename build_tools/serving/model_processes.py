@@ -1,14 +1,17 @@
 """The process table: which process of tritonserver serves which version of which model, and in what state it is."""
 
 import re
+import time
 from dataclasses import dataclass
 
 import psutil
 
+from build_tools.serving.process_stat import process_stat
 from build_tools.serving.triton_control import ModelVersion
 
 # A stub is started as: .../triton_python_backend_stub .../<model>/<version>/<file> <shared memory> ...
 _STUB = "triton_python_backend_stub"
+_LOOK_EVERY = 0.5  # seconds: the whole process table costs some milliseconds
 _MODEL = re.compile(r"/(?P<model>[^/]+)/(?P<version>\d+)/[^/]+$")
 
 
@@ -28,12 +31,16 @@ class ProcessTable:
     def __init__(self, server: int) -> None:
         """server: its process id."""
         self._server = server
-        self._known: dict[int, tuple[psutil.Process, ModelVersion]] = {}
+        self._known: dict[int, tuple[int, ModelVersion]] = {}  # pid: (started, version)
+        self._looked_at = -_LOOK_EVERY
 
     def read(self) -> list[ModelProcess]:
         """The processes that live. One that has ended, but whose end Triton has not noted yet, is none of them."""
-        self._find_new()
-        return [found for process, version in list(self._known.values()) if (found := self._seen(process, version))]
+        now = time.monotonic()
+        if now - self._looked_at >= _LOOK_EVERY:
+            self._looked_at = now
+            self._find_new()
+        return [found for pid in list(self._known) if (found := self._seen(pid))]
 
     def _find_new(self) -> None:
         try:
@@ -41,24 +48,16 @@ class ProcessTable:
         except psutil.Error:
             children = []
         for child in children:
-            known = self._known.get(child.pid)
-            if known is not None and known[0] == child:  # psutil compares start times too
-                continue
-            version = _served_by(child)
-            if version is not None:
-                self._known[child.pid] = child, version
+            if child.pid not in self._known and (version := _served_by(child)) and (stat := process_stat(child.pid)):
+                self._known[child.pid] = stat.started, version
 
-    def _seen(self, process: psutil.Process, version: ModelVersion) -> ModelProcess | None:
-        try:
-            with process.oneshot():
-                status, times = process.status(), process.cpu_times()
-            if status not in (psutil.STATUS_ZOMBIE, psutil.STATUS_DEAD):
-                stopped = status == psutil.STATUS_STOPPED
-                return ModelProcess(process.pid, version, stopped, times.user + times.system)
-        except psutil.Error:
-            pass
-        del self._known[process.pid]
-        return None
+    def _seen(self, pid: int) -> ModelProcess | None:
+        started, version = self._known[pid]
+        stat = process_stat(pid)
+        if stat is None or stat.ended or stat.started != started:
+            del self._known[pid]
+            return None
+        return ModelProcess(pid, version, stat.stopped, stat.cpu_seconds)
 
 
 def _served_by(process: psutil.Process) -> ModelVersion | None:

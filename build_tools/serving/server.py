@@ -30,6 +30,8 @@ from build_tools.serving.triton_key import restriction
 _POLL_SECONDS = 0.05
 # Triton waits this long for requests in flight; unloading its models takes some seconds more.
 _EXIT_TIMEOUT_SECONDS = 10
+# Behind a gate nothing is in flight any more. A model whose process has died keeps Triton waiting for all of it.
+_PRIVATE_EXIT_TIMEOUT_SECONDS = 4
 _STOP_SECONDS = _EXIT_TIMEOUT_SECONDS + 20
 # By default the C library keeps large freed buffers for reuse: a branch would hold those of its largest batch, a fifth
 # of its memory, until it ends (docs/experiments.md).
@@ -79,6 +81,7 @@ class TritonServer:
         self._process: subprocess.Popen[bytes] | None = None
         self._folder: ServingFolder | None = None
         self._mark: RunMark | None = None
+        self._log_begins = 0
 
     def start(self) -> Self:
         """Starts the server and returns once it and every model are ready.
@@ -106,7 +109,9 @@ class TritonServer:
             environment = server_environment(distribution, folder.temporary)
             _compile_models(self.repository)
             launcher = [sys.executable, "-I", "-S", launch_tied.__file__, str(os.getpid())]
-            with self._log.open("wb") as log:
+            # Started again, it goes on in the same file: what the earlier one said must not be lost.
+            self._log_begins = self._log.stat().st_size if self.tolerant and self._log.exists() else 0
+            with self._log.open("ab" if self._log_begins else "wb") as log:
                 # A file, because a pipe that nobody reads would block the server once it is full.
                 self._process = subprocess.Popen(
                     [*launcher, str(distribution.tritonserver), *self._arguments(folder, self._mark)],
@@ -214,7 +219,7 @@ class TritonServer:
             "--disable-auto-complete-config",
             f"--model-config-name={EMBEDDED_CONFIG}",
             *self._resources.arguments(),
-            f"--exit-timeout-secs={_EXIT_TIMEOUT_SECONDS}",
+            f"--exit-timeout-secs={_EXIT_TIMEOUT_SECONDS if self._key is None else _PRIVATE_EXIT_TIMEOUT_SECONDS}",
             *endpoints,
             *(["--allow-http=false", restriction(self._key)] if self._key is not None else []),
             *(["--exit-on-error=false", "--strict-readiness=false"] if self.tolerant else []),
@@ -251,7 +256,7 @@ class TritonServer:
                 time.sleep(_POLL_SECONDS)
 
     def _error_lines(self) -> str:
-        lines = error_lines(self._log.read_text(encoding="utf-8", errors="replace"))
+        lines = error_lines(self._log.read_bytes()[self._log_begins :].decode(errors="replace"))
         link = str(self._folder.repository) if self._folder else ""
         return lines.replace(link, str(self.repository)) if link else lines
 

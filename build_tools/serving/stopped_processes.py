@@ -3,7 +3,6 @@
 import os
 import signal
 from contextlib import suppress
-from pathlib import Path
 
 # A model process that is continued after 3 s makes tritonserver 2.51 abort, so it may not live that long.
 _SAFE_SECONDS = 1.5
@@ -42,12 +41,3 @@ class StoppedProcesses:
         """The process has ended."""
         self._running_at.pop(pid, None)
         self._continued.pop(pid, None)
-
-
-def is_stopped(pid: int) -> bool:
-    """Whether a process of this machine has been sent SIGSTOP; False if there is none."""
-    try:
-        status = Path(f"/proc/{pid}/stat").read_text(encoding="ascii", errors="replace")
-    except OSError:
-        return False
-    return status.rpartition(")")[2].split()[0] == "T"  # behind the name, which may hold anything; see proc(5)

@@ -18,17 +18,18 @@ from build_tools.serving.metrics_endpoint import MetricsEndpoint, SupervisorColl
 from build_tools.serving.model_processes import ProcessTable
 from build_tools.serving.ports import ipv4_address, settle_ports
 from build_tools.serving.process_metrics import ProcessCollector
+from build_tools.serving.process_stat import is_stopped
 from build_tools.serving.resources import Resources
 from build_tools.serving.run_mark import RunMark
 from build_tools.serving.server import TritonServer
 from build_tools.serving.serving_folder import new_temporary_folder, remove_folder
 from build_tools.serving.state import ModelState, ServerState
-from build_tools.serving.stopped_processes import StoppedProcesses, is_stopped
+from build_tools.serving.stopped_processes import StoppedProcesses
 from build_tools.serving.triton_control import TritonControl
 from build_tools.serving.triton_key import new_triton_key
 from build_tools.serving.watch import Watch
 
-_LOOK_SECONDS = 0.25
+_LOOK_SECONDS = 0.1
 _WRITE_SECONDS = 0.5
 _TOLD_SECONDS = 0.5  # for gates to read that the server stops
 _RESTARTS = 5  # in a row, before the supervisor gives up
@@ -44,7 +45,8 @@ class Settings:
 
     A port of None picks a free one; resources of None are chosen for the machine. startup_timeout: seconds. log_file:
     of Triton; None removes the log with the server. attached: host:port of a Triton that runs already, with its key and
-    the host:port of its metrics; None starts one. The rest is as in GateSettings.
+    the host:port of its metrics; None starts one. attached_counts: the folder in which that Triton's routers count, if
+    it is shared with this process. The rest is as in GateSettings.
     """
 
     repository: Path
@@ -64,6 +66,7 @@ class Settings:
     attached: str | None = None
     attached_key: str | None = None
     attached_metrics: str | None = None
+    attached_counts: Path | None = None
 
 
 class Supervisor:
@@ -80,6 +83,7 @@ class Supervisor:
         self._private: dict[str, int] = {}
         self._key = ""
         self._folder: Path | None = None
+        self._counts: Path | None = None
         self._mark: RunMark | None = None
         self._triton: TritonServer | AttachedTriton | None = None
         self._control: TritonControl | None = None
@@ -111,8 +115,8 @@ class Supervisor:
         try:
             self._folder = new_temporary_folder()
             self._mark = RunMark(self._folder)
-            metrics = self._folder / "metrics"
-            metrics.mkdir()
+            self._counts = metrics = given.attached_counts or self._folder / "metrics"
+            metrics.mkdir(exist_ok=True)
             self._start_triton(metrics)
             self._start_gates(metrics)
             self._metrics = MetricsEndpoint(
@@ -311,9 +315,9 @@ class Supervisor:
         assert self._watch is not None
         assert self._gates is not None
         assert self._triton is not None
-        assert self._folder is not None
+        assert self._counts is not None
         for pid in self._gates.look():
-            mark_process_dead(pid, str(self._folder / "metrics"))
+            mark_process_dead(pid, str(self._counts))
         reason = self._triton.exit_reason() or self._see_triton()
         if reason is None:
             self._watch.look()
@@ -343,7 +347,9 @@ class Supervisor:
             self._restarts_in_row += 1
             self._server_restarts += 1
             self._set(ready=False, reason="tritonserver is being started again")
-            self._report(f"tritonserver: {reason}: starting it again" + (f" in {pause:g} s" if pause else ""))
+            self._report(
+                f"tritonserver: {reason.partition(':')[0]}: starting it again" + (f" in {pause:g} s" if pause else "")
+            )
             self._watch.close()
             self._triton.kill()
             self._triton.stop()

@@ -1,9 +1,12 @@
 """Watches the models of one Triton, and has those brought back that are dead or hang."""
 
 import logging
+import os
+import signal
 import time
 from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -28,6 +31,7 @@ _SILENT_SECONDS = 20.0  # without an answer from Triton itself, before it counts
 _MISSING_SECONDS = 5.0  # for a model that the registry needs and Triton has not loaded: a command may be about to
 _PROBERS, _REVIVERS = 8, 4
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.5, 30.0  # between two attempts to bring a model back
+_DRAIN_SECONDS = 10.0  # for the replaced processes to finish what they have begun
 _WELL_SECONDS = 10.0  # a model that is lost again sooner was not really back
 _ATTEMPTS = 3  # for a model that all tasks need, before the whole server is started again
 
@@ -46,9 +50,13 @@ class _Look:
 
 @dataclass
 class _Attempts:
-    """To bring a model back. running: the one that goes on now. failed: in a row. back_at: since when it is back."""
+    """To bring a model back. running: the one that goes on now. old: the processes that it replaces.
+
+    failed: in a row. back_at: since when the model is back.
+    """
 
     running: Future[None] | None = None
+    old: frozenset[int] = frozenset()
     reason: str = ""
     failed: int = 0
     next_at: float = 0.0
@@ -86,11 +94,13 @@ class Watch:
         self._restarts = restarts
         self._revival = Revival(triton, repository, own_backends=processes is not None)
         self._stopped = StoppedProcesses()
+        self._replaced: dict[int, float] = {}  # processes of earlier loads that still live: since when
         self._lookers = ThreadPoolExecutor(1, "look")
         self._probers = ThreadPoolExecutor(_PROBERS, "probe")
         self._revivers = ThreadPoolExecutor(_REVIVERS, "revive")
         self._looking: Future[_Look] | None = None
         self._seen: _Look | None = None
+        self._changed: set[str] = set()  # models whose config may have changed since
         self._heard_at = time.monotonic()
         self._health: dict[ModelVersion, ModelHealth] = {}
         self._probes: dict[ModelVersion, _Probe] = {}
@@ -111,6 +121,8 @@ class Watch:
         """Takes note of what has happened, and begins what is to be done. Returns at once."""
         now = time.monotonic()
         processes = self._processes.read() if self._processes else []
+        self._end_replaced({one.pid for one in processes}, now)
+        processes = [one for one in processes if one.pid not in self._replaced]
         for one in processes:
             if done := self._stopped.see(one.pid, one.stopped, now):
                 self._say(one.version[0], f"process {one.pid} {done}")
@@ -122,7 +134,7 @@ class Watch:
         self._collect_probes(processes, now)
         self._begin_probes(self._seen, processes, now)
         for model, reason in self._lost(self._seen, processes, now).items():
-            self._revive(model, reason, now)
+            self._revive(model, reason, processes, now)
         self._describe()
 
     @property
@@ -157,28 +169,34 @@ class Watch:
             except ServeError as error:
                 _log.info("Triton does not answer: %s", error)
             self._looking = None
-        if self._looking is None and (self._seen is None or now - self._seen.at >= _INDEX_EVERY):
-            self._looking = self._lookers.submit(self._ask_triton, self._seen)
+        lacking = any(health.lacks_processes for health in self._health.values())
+        if self._looking is None and (self._seen is None or lacking or now - self._seen.at >= _INDEX_EVERY):
+            self._looking = self._lookers.submit(self._ask_triton, self._seen, frozenset(self._changed))
+            self._changed.clear()
 
-    def _ask_triton(self, last: _Look | None) -> _Look:
+    def _ask_triton(self, last: _Look | None, changed: frozenset[str]) -> _Look:
         at = time.monotonic()
         loaded = self._triton.loaded()
         configs = {}
         for model in {name for name, _ in loaded.ready}:
             # A config may change only when versions do, or when the model is brought back.
             is_same = last is not None and _versions(model, last.loaded) == _versions(model, loaded)
-            known = last.configs.get(model) if last is not None and is_same else None
+            known = last.configs.get(model) if last is not None and is_same and model not in changed else None
             configs[model] = known or self._triton.config(model)
         return _Look(at, loaded, self._triton.done(), configs)
 
     def _read_registry(self) -> None:
         try:
             changed = (self._repository / REGISTRY).stat().st_mtime_ns
-            if changed != self._registry_time:
-                self._registry_time = changed
-                self._registry = read_registry(self._repository)
-        except (OSError, BuildError) as error:
-            self._report(f"registry: {error}; the last good one stays in force")
+        except OSError:
+            changed = -1
+        if changed == self._registry_time:
+            return
+        self._registry_time = changed
+        try:
+            self._registry = read_registry(self._repository)
+        except BuildError as error:
+            self._report(f"registry: {error} The last good one stays in force.")
 
     def _collect_probes(self, processes: list[ModelProcess], now: float) -> None:
         for version, asked in list(self._probes.items()):
@@ -225,12 +243,12 @@ class Watch:
         for version, health in self._health.items():
             model = version[0]
             if self._processes is not None:
-                living = sum(one.version == version for one in processes)
+                living = self._living(version, processes)
                 since = health.count_processes(living, _instances(seen.configs[model]), now)
                 # A model that is just being unloaded or swapped has fewer processes too: Triton's index, asked after
                 # they were missed, tells the two apart.
                 if since is not None and seen.at > since and model not in seen.loaded.busy:
-                    lost[model] = f"{_instances(seen.configs[model]) - living} of its processes have ended"
+                    lost[model] = f"{living} of {_instances(seen.configs[model])} processes are left"
             if health.reason is not None:
                 lost.setdefault(model, health.reason)
         loaded = {name for name, _ in seen.loaded.ready}
@@ -241,13 +259,20 @@ class Watch:
                 lost[model] = "it is not loaded"
         return lost
 
-    def _revive(self, model: str, reason: str, now: float) -> None:
+    def _living(self, version: ModelVersion, processes: list[ModelProcess]) -> int:
+        """How many processes of a version serve: not those that are just being started to replace them."""
+        attempts = self._attempts.get(version[0])
+        old = attempts.old if attempts is not None and attempts.running is not None else None
+        return sum(one.version == version and (old is None or one.pid in old) for one in processes)
+
+    def _revive(self, model: str, reason: str, processes: list[ModelProcess], now: float) -> None:
         attempts = self._attempts.setdefault(model, _Attempts())
         if attempts.running is not None or now < attempts.next_at:
             return
         if attempts.back_at is not None:
             attempts.failed = 0 if now - attempts.back_at > _WELL_SECONDS else attempts.failed + 1
         attempts.reason = reason
+        attempts.old = frozenset(one.pid for one in processes if one.version[0] == model)
         self._restarts[model] = self._restarts.get(model, 0) + 1
         self._say(model, f"{reason}: bringing it back")
         attempts.running = self._revivers.submit(self._revival.revive, model, time.time_ns())
@@ -266,11 +291,22 @@ class Watch:
             else:
                 attempts.reason = str(error)
                 self._say(model, f"could not be brought back, next attempt in {pause:g} s: {error}")
-            self._seen = None  # what was seen before, and what was asked, says nothing of the new processes
+                continue
+            self._changed.add(model)
+            self._replaced |= dict.fromkeys(attempts.old, now)
             for version in [one for one in self._health if one[0] == model]:
-                del self._health[version]
+                self._health[version].begin_again()
                 self._probes.pop(version, None)
                 self._probed_at.pop(version, None)
+
+    def _end_replaced(self, living: set[int], now: float) -> None:
+        """Ends processes that Triton has replaced and forgotten: beside a dead one, it keeps the others for ever."""
+        for pid, since in list(self._replaced.items()):
+            if pid not in living:
+                del self._replaced[pid]
+            elif now - since > _DRAIN_SECONDS:
+                with suppress(ProcessLookupError):
+                    os.kill(pid, signal.SIGKILL)
 
     def _is_reviving(self, model: str) -> bool:
         attempts = self._attempts.get(model)
@@ -292,9 +328,7 @@ class Watch:
         models: dict[str, ModelState] = {}
         for (model, _), health in self._health.items():
             why = health.reason or health.waits or ("" if health.has_answered else "it has not answered yet")
-            if self._is_reviving(model):
-                why = f"{self._attempts[model].reason}: it is being brought back"
-            elif health.lacks_processes:
+            if health.living == 0:
                 why = "its process has ended"
             state = models.setdefault(model, ModelState(ready=True, restarts=self._restarts.get(model, 0)))
             if why:

@@ -22,6 +22,7 @@ from build_tools.publishing.publish import publish
 from build_tools.publishing.retire import retire
 from build_tools.publishing.rollback import rollback
 from build_tools.publishing.running_server import NoServer, RunningServer, Server
+from build_tools.repository.control_key import read_control_key
 from build_tools.repository.runtime import Runtime
 from training.checkpoint import load_checkpoint
 
@@ -98,7 +99,7 @@ def killed_at(step: str, number: int, after: bool, repository: Path, url: str, v
         replaced = replaced or replaces_registry(event, arguments)
 
     sys.addaudithook(hook)
-    with RunningServer(url) as server:
+    with RunningServer(url, read_control_key(repository)) as server:
         verb(repository, server)
 
 

@@ -21,8 +21,9 @@ from build_tools.publishing.running_server import RunningServer
 from build_tools.publishing.served_repository import ServedRepository
 from build_tools.publishing.settle import settle
 from build_tools.publishing.verify import verify
+from build_tools.repository.control_key import read_control_key
 from build_tools.repository.registry import DRAIN_SECONDS
-from build_tools.serving.server import TritonServer
+from build_tools.serving.supervisor import Settings, Supervisor
 from clients import Client
 from training.encoder import Encoder
 from training.kinds import Kind
@@ -49,7 +50,7 @@ class Site:
         self.repository = folder / "repository"
         self.log = folder / "triton.log"
         build([self.checkpoint(task, **given) for task, given in TASKS.items()], self.repository)
-        self.server = TritonServer(self.repository, log_file=self.log)
+        self.server = Supervisor(Settings(self.repository, log_file=self.log), print)
 
     @contextmanager
     def served(self) -> Iterator[None]:
@@ -62,12 +63,16 @@ class Site:
         folder = self._folder / f"checkpoint_{len(list(self._folder.glob('checkpoint_*')))}"
         return save_untrained(folder, encoder or self.encoder, task, **(TASKS.get(task, {}) | given))
 
+    def triton(self) -> RunningServer:
+        """The way in of who may change what is loaded."""
+        return RunningServer(self.server.grpc_url, read_control_key(self.repository))
+
     def publish(self, folder: Path, **options: object) -> tuple[str, int]:
-        with RunningServer(self.server.grpc_url) as triton:
+        with self.triton() as triton:
             return publish(folder, self.repository, triton, **options)  # type: ignore[arg-type]
 
     def change(self, verb: Callable[..., object], task: str, **options: object) -> object:
-        with RunningServer(self.server.grpc_url) as triton:
+        with self.triton() as triton:
             return verb(task, self.repository, triton, **options)
 
     def loads(self) -> list[str]:
@@ -78,11 +83,11 @@ class Site:
         """PSS of the server's process tree, in bytes, once it holds no more than live and previous versions."""
         time.sleep(DRAIN_SECONDS)
         with (
-            RunningServer(self.server.grpc_url) as triton,
+            self.triton() as triton,
             ServedRepository.locked(self.repository, triton, print) as served,
         ):
             settle(served)
-        server = psutil.Process(self.server.pid)
+        server = psutil.Process(self.server.triton_pid)
         processes: set[int] = set()
         while (now := {one.pid for one in server.children(recursive=True)}) != processes:  # some are still ending
             processes = now

@@ -13,7 +13,6 @@ from publishing_site import Site, check_tidy
 from sentences import TEXTS
 
 from build_tools.publishing.rollback import rollback
-from build_tools.publishing.running_server import RunningServer
 from build_tools.repository.registry import read_registry
 from clients.errors import RequestRejected
 from training.kinds import Kind
@@ -81,7 +80,7 @@ def test_a_retirement_that_is_killed_is_completed_by_the_next_change(site: Site)
     with pytest.raises(RequestRejected, match="the task 'topics' was retired"):
         site.client.predict(TEXTS[0], tasks=["topics"])
     site.publish(site.checkpoint("place", seed=41))
-    with RunningServer(site.server.grpc_url) as triton:
+    with site.triton() as triton:
         assert not {"topics", "branch_topics"} & triton.ready_versions().keys(), killed
     check_tidy(site)
 

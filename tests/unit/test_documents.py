@@ -7,7 +7,7 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
 DOCUMENTS = [*ROOT.glob("*.md"), *ROOT.glob("docs/*.md")]
-FOLDERS = ("training", "build_tools", "clients", "model_repository", "tests", "docs")
+FOLDERS = ("training", "build_tools", "clients", "model_repository", "deploy", "tests", "docs")
 FILES = [file.as_posix() for folder in FOLDERS for file in (ROOT / folder).rglob("*.*")]
 
 

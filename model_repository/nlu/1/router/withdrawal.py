@@ -2,7 +2,7 @@
 
 import fcntl
 import json
-from datetime import UTC, datetime
+from datetime import datetime, timezone
 from pathlib import Path
 
 from router.atomic_write import replace_file
@@ -26,7 +26,7 @@ def withdraw(repository: Path, canary: Canary, reason: str) -> None:
         if not entry.get("canary") or entry["canary"]["version"] != number:
             return
         entry["canary"] = None
-        now = datetime.now(UTC).isoformat(timespec="seconds")
+        now = datetime.now(timezone.utc).isoformat(timespec="seconds")
         entry.setdefault("leaving", {})[str(number)] = now  # batches in flight may still ask for it
         replace_file(repository / _REGISTRY, json.dumps(content, indent=2, ensure_ascii=False) + "\n")
         line = {

@@ -1,0 +1,129 @@
+"""Processes of a server under load are killed and stopped: the other tasks are unharmed, and all comes back by itself.
+
+Each drill prints what it saw (pytest -s).
+"""
+
+import os
+import signal
+import time
+from pathlib import Path
+
+import pytest
+from drill_size import drill_size
+from failing_site import (
+    BACK_SECONDS,
+    QUIET_SECONDS,
+    processes_of,
+    restarts,
+    send,
+    timed_load,
+    wait_for,
+    wait_until_back,
+)
+from publishing_site import Site
+
+KILLED = ["branch_intent", "trunk", "nlu", "nlu_stream", "tokenizer", "gate"]
+TOGETHER = [("trunk", "branch_mood"), ("branch_intent", "branch_place")]
+STOPPED = drill_size([("branch_intent", 1.0), ("trunk", 5.0)], [
+    (model, seconds) for model in ("branch_intent", "trunk", "nlu") for seconds in (1.0, 5.0, 30.0)
+])  # fmt: skip
+HEALED_SECONDS = 15.0
+SERVER_SECONDS = 60.0
+# On a machine with few cores, loading a model takes its share of them from everybody.
+NOISE_SECONDS = 0.1
+
+
+@pytest.mark.parametrize("models", [*((one,) for one in KILLED), *TOGETHER], ids=" and ".join)
+def test_a_killed_process_is_back_within_ten_seconds_and_harms_nobody_else(site: Site, tmp_path: Path, models) -> None:
+    server, pid = site.server, site.server.triton_pid
+    with timed_load(server.grpc_url, tmp_path) as end:
+        began = time.time()
+        time.sleep(2)
+        killed, before = time.time(), restarts(server, *models)
+        for model in models:
+            send(server, model, signal.SIGKILL)
+        took = wait_until_back(server, before)
+        time.sleep(2 * QUIET_SECONDS)
+        seen = end()
+
+    failures = seen.failures(killed, time.time())
+    print(f"\nSIGKILL of {' and '.join(models)}: back after {took:.1f} s, {len(failures)} requests failed")
+    assert server.triton_pid == pid, "tritonserver was started again, which was not needed"
+    assert all(after < BACK_SECONDS + QUIET_SECONDS for _, after, _ in failures)
+    victims = {model.removeprefix("branch_") for model in models}
+    if all(model.startswith("branch_") for model in models):
+        assert {task for _, _, errors in failures for task in errors} <= victims, failures
+        for other in {"place", "same", "slots"} - victims:
+            calm, now = seen.p99(other, began, killed), seen.p99(other, killed, killed + took)
+            print(f"  P99 of {other}: {1000 * calm:.0f} ms before, {1000 * now:.0f} ms meanwhile")
+            assert now < 2 * calm + NOISE_SECONDS
+    assert {name for _, _, errors in failures for name in errors} <= victims | {"ServerUnavailable"}, failures
+
+
+@pytest.mark.parametrize(("model", "seconds"), STOPPED)
+def test_a_stopped_process_is_healed_within_fifteen_seconds(site: Site, tmp_path: Path, model, seconds) -> None:
+    server, pid = site.server, site.server.triton_pid
+    with timed_load(server.grpc_url, tmp_path) as end:
+        time.sleep(1)
+        stopped, process = time.time(), send(server, model, signal.SIGSTOP)
+        time.sleep(seconds)
+        if process in processes_of(server, model):
+            os.kill(process, signal.SIGCONT)
+        time.sleep(max(0.0, 2 * QUIET_SECONDS - seconds))
+        took = wait_until_back(server, {}, HEALED_SECONDS)
+        seen = end()
+
+    failures = seen.failures(stopped, time.time())
+    last = max((after for _, after, _ in failures), default=0.0)
+    print(f"\nSIGSTOP of {model} for {seconds:g} s: {len(failures)} requests failed, the last after {last:.1f} s")
+    assert took < HEALED_SECONDS
+    assert last < HEALED_SECONDS
+    assert server.triton_pid == pid, "tritonserver was started again, which was not needed"
+
+
+def test_a_process_that_is_stopped_again_and_again_is_replaced(site: Site) -> None:
+    server, pid = site.server, site.server.triton_pid
+    before = restarts(server, "branch_place")
+    process = processes_of(server, "branch_place")[0]
+
+    def stop() -> bool:
+        try:
+            os.kill(process, signal.SIGSTOP)
+        except ProcessLookupError:
+            return True
+        return process not in processes_of(server, "branch_place")
+
+    took = wait_for(stop, HEALED_SECONDS) + wait_until_back(server, before, HEALED_SECONDS)
+
+    print(f"\nSIGSTOP of branch_place again and again: back after {took:.1f} s")
+    assert server.triton_pid == pid
+
+
+def test_a_killed_tritonserver_is_started_again_and_nothing_of_it_is_left(site: Site, tmp_path: Path) -> None:
+    server = site.server
+    assert server.triton_pid is not None
+    old = [server.triton_pid, *(pid for model in KILLED[:-1] for pid in processes_of(server, model))]
+    with timed_load(server.grpc_url, tmp_path) as end:
+        killed, count = time.time(), server.state.server_restarts
+        os.kill(server.triton_pid, signal.SIGKILL)
+        took = wait_for(lambda: server.state.server_restarts > count and server.state.ready, SERVER_SECONDS)
+        time.sleep(QUIET_SECONDS)
+        seen = end()
+
+    failures = seen.failures(killed, time.time())
+    print(f"\nSIGKILL of tritonserver: back after {took:.1f} s, {len(failures)} requests failed")
+    assert {name for _, _, errors in failures for name in errors} <= {"ServerUnavailable"}, failures
+    assert all(after < took + QUIET_SECONDS for _, after, _ in failures)
+    assert not [pid for pid in old if Path(f"/proc/{pid}").exists()]
+
+
+def test_everything_killed_at_once_comes_back(site: Site) -> None:
+    server = site.server
+    assert server.triton_pid is not None
+    count = server.state.server_restarts
+    for pid in [*(pid for model in KILLED for pid in processes_of(server, model)), server.triton_pid]:
+        os.kill(pid, signal.SIGKILL)
+    took = wait_for(lambda: server.state.server_restarts > count and server.state.ready, SERVER_SECONDS)
+
+    print(f"\nSIGKILL of everything but the supervisor: back after {took:.1f} s")
+    assert site.client.predict("a", "b").keys() >= {"intent", "mood"}
