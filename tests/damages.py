@@ -55,6 +55,13 @@ def _encoder(**changes: Any) -> Damage:
     return damage
 
 
+def _training(**changes: Any) -> Damage:
+    def damage(folder: Path) -> None:
+        sign(folder, training=json.loads((folder / RECORD).read_text())["training"] | changes)
+
+    return damage
+
+
 def _weights(change: Callable[[dict[str, torch.Tensor]], None]) -> Damage:
     def damage(folder: Path) -> None:
         tensors = load_file(folder / WEIGHTS)
@@ -103,6 +110,14 @@ def _one_logit_less(rows: list[dict[str, Any]]) -> None:
     rows[0]["logits"].pop()
 
 
+def _endless_text(rows: list[dict[str, Any]]) -> None:
+    rows[0]["text"] = "a " * (5 * 2**19)
+
+
+def _endless_file(rows: list[dict[str, Any]]) -> None:
+    rows[0]["more"] = "a" * 65 * 2**20
+
+
 def _no_text(rows: list[dict[str, Any]]) -> None:
     del rows[0]["text"]
 
@@ -144,6 +159,16 @@ DAMAGES: dict[str, Damage] = {
     "golden logits of too few labels": _golden(_one_logit_less),
     "golden examples without a text": _golden(_no_text),
     "an unknown field": _field(run_this="rm -rf /"),
+    "a label with a control character": _field(labels=["a", "b\x1b[2J", "c"]),
+    "a label of a megabyte": _field(labels=["a", "b", "c" * 2**20]),
+    "a hundred thousand labels": _field(labels=[str(number) for number in range(10**5)]),
+    "data with a name of nine megabytes": _training(data="x" * 9 * 2**20),
+    "data whose name is two lines": _training(data="a\nb"),
+    "hyper-parameters without end": _training(hyper_parameters={str(number): 1 for number in range(10**4)}),
+    "a metric of a megabyte": _field(metric="x" * 2**20),
+    "a branch.json of 17 megabytes": _field(scores={"x": 1.0}, metric="x" * 17 * 2**20),
+    "golden texts of five megabytes": _golden(_endless_text),
+    "a golden.jsonl of 65 megabytes": _golden(_endless_file),
 }
 # What a test tries that has no time for all of them.
 ONE_OF_EACH_KIND = (

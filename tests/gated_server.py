@@ -14,7 +14,7 @@ import psutil
 
 from build_tools.repository.control_key import ensure_control_key
 from build_tools.repository.registry import read_registry
-from build_tools.serving.gate.settings import GateSettings, Limits
+from build_tools.serving.gate.settings import GateSettings, Limits, Tls
 from build_tools.serving.ports import settle_ports
 from build_tools.serving.server import TritonServer
 from build_tools.serving.state import ServerState
@@ -26,11 +26,19 @@ _FOR_EVER = 1e9  # seconds: nobody writes the state again
 class GatedServer:
     """grpc_url and http_url are the gate's. triton: the server behind it. folder: for its files, a new one."""
 
-    def __init__(self, repository: Path, folder: Path, limits: Limits | None = None, keys: Path | None = None) -> None:
+    def __init__(
+        self,
+        repository: Path,
+        folder: Path,
+        limits: Limits | None = None,
+        keys: Path | None = None,
+        tls: Tls | None = None,
+    ) -> None:
         self.repository = repository
         self._folder = folder
         self._limits = limits or Limits()
         self._keys = keys
+        self._tls = tls
         self.log = folder / "gate.log"
         self.state_file = folder / "state.json"
         self.triton = TritonServer(repository, log_file=folder / "triton.log")
@@ -73,6 +81,7 @@ class GatedServer:
             state=self.state_file,
             metrics=self._folder / "metrics",
             keys=self._keys,
+            tls=self._tls,
             limits=self._limits,
         )
         settings.write(self._folder / "gate.json")

@@ -21,12 +21,17 @@ from training.encoder import tokenizer_json
 from training.encoder_checks import MOST_LAYERS
 from training.errors import TrainingError, one_line
 from training.kinds import Kind
+from training.label_form import check_labels_form, check_plain
 from training.model import Branch
 from training.validation import first_problem
 
 FORMAT_VERSION: Final = 1
 WEIGHTS, RECORD, TOKENIZER, GOLDEN = "branch.safetensors", "branch.json", "tokenizer.json", "golden.jsonl"
 GOLDEN_ROWS = 32  # at most
+GOLDEN_CHARACTERS = 100_000  # of a golden text, as of a text in a request
+# The largest file that is read. A tokenizer of 250,000 pieces has 17 MB; a branch's weights are as large as its record
+# says, which is checked before they are read.
+_MOST_BYTES = {RECORD: 2**24, TOKENIZER: 2**26, GOLDEN: 2**26}
 # Names of the model repository's own models. `fused` is kept free for compaction: the trunk and stable branches merged
 # into one graph.
 RESERVED_NAMES = ("trunk", "tokenizer", "nlu", "nlu_stream", "fused")
@@ -41,13 +46,24 @@ def check_task_name(name: str) -> str:
     return name
 
 
+def _plain(text: str) -> str:
+    return check_plain("the text", text)
+
+
+# The files come from other teams, and some of their fields go on into registry.json, the audit log and terminals.
+_Short = Annotated[str, Field(max_length=200), AfterValidator(_plain)]
+_Place = Annotated[str, Field(max_length=4096), AfterValidator(_plain)]  # a path, or a hub id
+_Count = Annotated[int, Field(ge=0, le=10**12)]
+_MOST_ENTRIES = 1000
+
+
 class EncoderRecord(BaseModel):
     """The encoder that a branch was cut from."""
 
     model_config = ConfigDict(extra="forbid")
-    name: str
+    name: _Place
     layers: int = Field(ge=1, le=MOST_LAYERS)
-    config: dict[str, Any]
+    config: dict[_Short, Any] = Field(max_length=_MOST_ENTRIES)
 
 
 class TrainingRecord(BaseModel):
@@ -55,13 +71,13 @@ class TrainingRecord(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
     role: Literal["teacher", "student"]
-    data: str
-    data_sha256: str
-    train_rows: int
-    dev_rows: int
-    seed: int
-    best_epoch: int
-    hyper_parameters: dict[str, float | int | str]
+    data: _Place
+    data_sha256: _Short
+    train_rows: _Count
+    dev_rows: _Count
+    seed: int = Field(ge=-(2**63), lt=2**64)
+    best_epoch: _Count
+    hyper_parameters: dict[_Short, float | int | _Place] = Field(max_length=_MOST_ENTRIES)
     teacher: dict[str, Any] | None = None
 
 
@@ -73,16 +89,18 @@ class BranchRecord(BaseModel):
     task: Annotated[str, AfterValidator(check_task_name)]
     kind: Kind
     labels: list[str]
-    metric: str
+    metric: _Short
     encoder: EncoderRecord
-    tap: int = Field(ge=1)
+    tap: int = Field(ge=1, le=MOST_LAYERS)
     layers: int = Field(ge=1, le=MOST_LAYERS)
     max_length: int = Field(ge=4)
-    trunk_fingerprint: str
-    scores: dict[str, float]
+    trunk_fingerprint: _Short
+    scores: dict[_Short, float] = Field(max_length=_MOST_ENTRIES)
     training: TrainingRecord
-    files: dict[str, str] = Field(default_factory=dict, description="SHA-256 of each other file")
-    sha256: str = Field(default="", description="SHA-256 of this record, this field left out")
+    files: dict[_Short, _Short] = Field(
+        default_factory=dict, max_length=_MOST_ENTRIES, description="SHA-256 of each other file"
+    )
+    sha256: _Short = Field(default="", description="SHA-256 of this record, this field left out")
 
     @model_validator(mode="after")
     def _fits_its_encoder(self) -> Self:
@@ -91,6 +109,7 @@ class BranchRecord(BaseModel):
             raise ValueError(f"max_position_embeddings of the encoder must be an integer, not {positions!r}")
         if self.max_length > positions:
             raise ValueError(f"max_length {self.max_length} is more than the encoder's {positions} positions")
+        check_labels_form(self.labels)
         if len(set(self.labels)) < len(self.labels):
             raise ValueError("a label occurs twice")
         return self
@@ -155,6 +174,9 @@ def load_record(folder: Path) -> BranchRecord:
     path = folder / RECORD
     if not path.is_file():
         raise TrainingError(f"{folder} is not a task checkpoint: {RECORD} is missing.")
+    for name, most in _MOST_BYTES.items():
+        if (folder / name).is_file() and (folder / name).stat().st_size > most:
+            raise TrainingError(f"{folder}: {name} has more than {most // 2**20} MB: train the branch again.")
     try:
         content = parse_json(path.read_bytes())
         version = content.get("format_version")
@@ -214,6 +236,9 @@ def _golden_row(line: str) -> dict[str, Any]:
     texts = [row.get("text"), row.get("text_pair", "")] if isinstance(row, dict) else [None]
     if not all(isinstance(text, str) for text in texts) or not isinstance(row.get("logits"), list):
         raise ValueError("a golden example has a text and a list of logits")
+    longest = max(map(len, texts))
+    if longest > GOLDEN_CHARACTERS:
+        raise ValueError(f"a golden text has {longest} characters: at most {GOLDEN_CHARACTERS} are allowed")
     return dict(row)
 
 

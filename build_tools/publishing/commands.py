@@ -46,6 +46,13 @@ def publish(
     judged_after: Annotated[
         int, typer.Option(help="Answers after which each router process judges the canary.", min=1)
     ] = _TERMS.minimum,
+    max_label_shift: Annotated[
+        str,
+        typer.Option(
+            help="Withdraw the canary if its labels are spread otherwise than the live version's by more than this.",
+            metavar="SHARE",
+        ),
+    ] = f"{_TERMS.max_label_shift:.0%}",
     shadow: Annotated[
         bool, typer.Option("--shadow", help="Compute it beside the live version, for comparison only.")
     ] = False,
@@ -78,6 +85,7 @@ def publish(
             max_error_rate=_share("--max-error-rate", max_error_rate),
             max_milliseconds=max_latency,
             minimum=judged_after,
+            max_label_shift=_share("--max-label-shift", max_label_shift),
         )
     with _server(url, repository) as server:
         task, version = publish_checkpoint(

@@ -1,21 +1,18 @@
 """Whether a checkpoint is another task under the name of a live one: its kind, its labels or its origin break."""
 
-import re
-
 from build_tools.errors import BuildError
-from build_tools.repository.registry import Registry, VersionEntry
+from build_tools.repository.registry import Registry, TaskEntry, VersionEntry
 from training.checkpoint import BranchRecord
 
 _NAMED = 3
-_SEPARATORS = re.compile(r"[/\\:]")
 
 
 def redefinitions(record: BranchRecord, registry: Registry) -> dict[str, str]:
     """Returns what a checkpoint would change about its task: {"kind", "labels" or "origin": in words}.
 
-    Labels are a set: their order belongs to each version. The origin is the name of the training data, which is the
-    last part of the folder or of the hub's id. New rows in a folder of that name, another seed and another teacher are
-    what a new version is made for. Another encoder needs --encoder, so nobody publishes it by mistake.
+    Labels are a set: their order belongs to each version. The origin breaks if the training data is that of another
+    task here (the same folder or hub id, or the same SHA-256) and the live version's was not. Data that no task here
+    has is what a new version is made for. Another encoder needs --encoder, so nobody publishes it by mistake.
     """
     if record.task not in registry.tasks:
         return {}
@@ -25,11 +22,9 @@ def redefinitions(record: BranchRecord, registry: Registry) -> dict[str, str]:
         found["kind"] = f"its kind is {record.kind}, not {live.kind}"
     elif set(record.labels) != set(live.labels):
         found["labels"] = _other_labels(record, live)
-    if data_name(record.training.data) != data_name(live.origin.data):
-        found["origin"] = (
-            f"it was trained on {data_name(record.training.data)!r:.80}, the live version on "
-            f"{data_name(live.origin.data)!r:.80}"
-        )
+    other = _other_task(record, registry)
+    if other is not None:
+        found["origin"] = f"it was trained on the data of {other} ({record.training.data!r:.80})"
     return found
 
 
@@ -43,9 +38,16 @@ def check_redefinition(record: BranchRecord, registry: Registry, redefine: bool)
         )
 
 
-def data_name(data: str) -> str:
-    """Returns the last part of a folder or a hub id."""
-    return next((part for part in reversed(_SEPARATORS.split(data)) if part), "")
+def _other_task(record: BranchRecord, registry: Registry) -> str | None:
+    """The task whose live version has this checkpoint's data, unless the live version of its own task has it too."""
+
+    def has_it(entry: TaskEntry) -> bool:
+        origin = entry.live_version.origin
+        return origin.data == record.training.data or origin.data_sha256 == record.training.data_sha256
+
+    if has_it(registry.tasks[record.task]):
+        return None
+    return next((task for task, entry in registry.tasks.items() if has_it(entry)), None)
 
 
 def _other_labels(record: BranchRecord, live: VersionEntry) -> str:

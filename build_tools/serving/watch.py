@@ -188,11 +188,15 @@ class Watch:
     def _read_registry(self) -> None:
         try:
             changed = (self._repository / REGISTRY).stat().st_mtime_ns
-            if changed != self._registry_time:
-                self._registry_time = changed
-                self._registry = read_registry(self._repository)
-        except (OSError, BuildError) as error:
-            self._report(f"registry: {error}; the last good one stays in force")
+        except OSError:
+            changed = -1
+        if changed == self._registry_time:
+            return
+        self._registry_time = changed
+        try:
+            self._registry = read_registry(self._repository)
+        except BuildError as error:
+            self._report(f"registry: {error} The last good one stays in force.")
 
     def _collect_probes(self, processes: list[ModelProcess], now: float) -> None:
         for version, asked in list(self._probes.items()):

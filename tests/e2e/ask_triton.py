@@ -7,25 +7,33 @@ import numpy as np
 from text_tensors import text_tensors
 from tritonclient import grpc, http
 
-from build_tools.serving.server import TritonServer
+from build_tools.repository.control_key import CONTROL_HEADER, read_control_key
+from build_tools.serving.supervisor import Supervisor
 
 
-def executions(server: TritonServer) -> dict[str, int]:
+def control(server: Supervisor) -> dict[str, str]:
+    """The headers with which the gate lets publishing through."""
+    key = read_control_key(server.settings.repository)
+    assert key is not None
+    return {CONTROL_HEADER: key}
+
+
+def executions(server: Supervisor) -> dict[str, int]:
     """How often each model has been executed, over all its versions."""
     with grpc.InferenceServerClient(server.grpc_url) as client:
-        statistics = client.get_inference_statistics(as_json=True)
+        statistics = client.get_inference_statistics(headers=control(server), as_json=True)
     counts: dict[str, int] = {}
     for model in statistics["model_stats"]:
         counts[model["name"]] = counts.get(model["name"], 0) + int(model.get("execution_count", 0))
     return counts
 
 
-def branch_executions(server: TritonServer) -> int:
+def branch_executions(server: Supervisor) -> int:
     """How often branches have been executed."""
     return sum(count for model, count in executions(server).items() if model.startswith("branch_"))
 
 
-def outputs_computed(server: TritonServer) -> dict[tuple[str, str], int]:
+def outputs_computed(server: Supervisor) -> dict[tuple[str, str], int]:
     """(model, output) -> for how many requests it was computed, from Triton's metrics endpoint."""
     with urllib.request.urlopen(f"http://{server.metrics_url}/metrics") as answer:
         text = answer.read().decode()
@@ -33,7 +41,7 @@ def outputs_computed(server: TritonServer) -> dict[tuple[str, str], int]:
     return {(model, output): int(count) for model, output, count in re.findall(pattern, text)}
 
 
-def counter(server: TritonServer, name: str) -> float:
+def counter(server: Supervisor, name: str) -> float:
     """The sum of a counter over all its labels."""
     with urllib.request.urlopen(f"http://{server.metrics_url}/metrics") as answer:
         text = answer.read().decode()
@@ -41,7 +49,7 @@ def counter(server: TritonServer, name: str) -> float:
 
 
 def ensemble_over_grpc(
-    server: TritonServer, task: str, texts: list[str], pairs: list[str] | None = None
+    server: Supervisor, task: str, texts: list[str], pairs: list[str] | None = None
 ) -> dict[str, np.ndarray]:
     """All outputs of the ensemble <task>."""
     inputs = text_tensors({"text": texts, "pair": pairs})
@@ -50,7 +58,7 @@ def ensemble_over_grpc(
         return {output.name: result.as_numpy(output.name) for output in result.get_response().outputs}
 
 
-def ensemble_over_http(server: TritonServer, task: str, texts: list[str]) -> dict[str, np.ndarray]:
+def ensemble_over_http(server: Supervisor, task: str, texts: list[str]) -> dict[str, np.ndarray]:
     """All outputs of the ensemble <task> of a single-text task."""
     inputs = text_tensors({"text": texts}, protocol=http)
     with http.InferenceServerClient(server.http_url) as client:

@@ -6,7 +6,7 @@ import pytest
 from publishing_site import load, site  # noqa: F401, fixtures
 from served_suite import Suite, train_and_build
 
-from build_tools.serving.server import TritonServer
+from build_tools.serving.supervisor import Settings, Supervisor
 from clients import Client
 
 
@@ -24,13 +24,13 @@ def suite(tmp_path_factory: pytest.TempPathFactory) -> Suite:
 
 
 @pytest.fixture(scope="session")
-def server(suite: Suite) -> Iterator[TritonServer]:
-    with TritonServer(suite.repository) as running:
+def server(suite: Suite) -> Iterator[Supervisor]:
+    with Supervisor(Settings(suite.repository), print) as running:
         yield running
 
 
 @pytest.fixture(scope="session", params=["grpc", "http"])
-def client(request: pytest.FixtureRequest, server: TritonServer) -> Iterator[Client]:
+def client(request: pytest.FixtureRequest, server: Supervisor) -> Iterator[Client]:
     """A client over each transport in turn."""
     url = f"grpc://{server.grpc_url}" if request.param == "grpc" else f"http://{server.http_url}"
     with Client(url) as opened:
@@ -38,6 +38,6 @@ def client(request: pytest.FixtureRequest, server: TritonServer) -> Iterator[Cli
 
 
 @pytest.fixture(scope="session")
-def grpc_client(server: TritonServer) -> Iterator[Client]:
+def grpc_client(server: Supervisor) -> Iterator[Client]:
     with Client(server.grpc_url) as opened:
         yield opened

@@ -12,11 +12,11 @@ from tritonclient import grpc
 from tritonclient.utils import InferenceServerException
 from ways_in import WAYS_IN, Inputs, refused_over_grpc, refused_over_http
 
-from build_tools.serving.server import TritonServer
+from build_tools.serving.supervisor import Supervisor
 from clients import Client, RequestRejected
 
 
-def ask_plainly(server: TritonServer, model: str = "nlu", **columns: list[bytes]) -> list[dict]:
+def ask_plainly(server: Supervisor, model: str = "nlu", **columns: list[bytes]) -> list[dict]:
     """The router over plain KServe v2, past the checks of our own client."""
     inputs = text_tensors(columns, shape=(-1, 1))
     with grpc.InferenceServerClient(server.grpc_url) as client:
@@ -43,7 +43,7 @@ def test_an_unknown_task_is_refused_naming_the_known_ones(suite: Suite, client: 
     ],
 )
 def test_what_cannot_be_read_is_refused_in_one_sentence(
-    columns: dict[str, list[bytes]], sentence: str, server: TritonServer
+    columns: dict[str, list[bytes]], sentence: str, server: Supervisor
 ) -> None:
     with pytest.raises(InferenceServerException, match=sentence) as refusal:
         ask_plainly(server, **columns)
@@ -74,7 +74,7 @@ NO_TEXT = "the request has no text: give the input `text`."
     ],
 )
 def test_a_fault_is_refused_with_the_same_class_and_sentence_on_every_way_in(
-    way: str, inputs: Inputs, sentence: str, server: TritonServer
+    way: str, inputs: Inputs, sentence: str, server: Supervisor
 ) -> None:
     refused, where, expected = WAYS_IN[way]
     error, said = refused(where, inputs, {}, server)
@@ -102,7 +102,7 @@ def test_a_fault_is_refused_with_the_same_class_and_sentence_on_every_way_in(
     ],
 )
 def test_a_tensor_of_another_shape_or_type_is_refused_by_triton_with_the_same_class(
-    way: str, inputs: Inputs, shapes: dict[str, list[int]], sentence: str, server: TritonServer
+    way: str, inputs: Inputs, shapes: dict[str, list[int]], sentence: str, server: Supervisor
 ) -> None:
     refused, where, expected = WAYS_IN[way]
     error, said = refused(where, inputs, shapes, server)
@@ -112,12 +112,12 @@ def test_a_tensor_of_another_shape_or_type_is_refused_by_triton_with_the_same_cl
 
 @pytest.mark.parametrize("path", ["nlu/generate", "nlu/generate_stream", "nlu_stream/generate_stream"])
 @pytest.mark.parametrize("inputs", [{}, {"text": []}, {"text": ["wake me"], "tasks": []}, {"text": ["a"] * 65}])
-def test_generate_refuses_what_holds_nothing_or_too_much(path: str, inputs: Inputs, server: TritonServer) -> None:
+def test_generate_refuses_what_holds_nothing_or_too_much(path: str, inputs: Inputs, server: Supervisor) -> None:
     assert refused_over_http(path, inputs, {}, server)[0] == "400"
 
 
 @pytest.mark.parametrize("pair", ["", "  ", "\u200b"])
-def test_an_empty_pair_is_none(pair: str, server: TritonServer) -> None:
+def test_an_empty_pair_is_none(pair: str, server: Supervisor) -> None:
     (answers,) = ask_plainly(server, text=[b"wake me"], pair=[pair.encode()], tasks=[b"coherence"])
     assert answers["coherence"] == {"error": "the task coherence compares two texts: give a pair."}
 
@@ -134,7 +134,7 @@ def test_an_empty_pair_is_none(pair: str, server: TritonServer) -> None:
     ],
 )
 def test_an_ensemble_refuses_what_lacks_a_text_or_pair(
-    task: str, inputs: Inputs, sentence: str, server: TritonServer
+    task: str, inputs: Inputs, sentence: str, server: Supervisor
 ) -> None:
     shapes = {name: [len(values)] for name, values in inputs.items()}
     over_grpc, over_http = (
@@ -147,7 +147,7 @@ def test_an_ensemble_refuses_what_lacks_a_text_or_pair(
 
 
 @pytest.mark.parametrize(("text", "sentence"), [(b"caf\xe9", "not valid UTF-8 at byte 3"), (b" ", "text 0 is empty")])
-def test_an_ensemble_refuses_what_the_router_refuses(text: bytes, sentence: str, server: TritonServer) -> None:
+def test_an_ensemble_refuses_what_the_router_refuses(text: bytes, sentence: str, server: Supervisor) -> None:
     with (
         grpc.InferenceServerClient(server.grpc_url) as client,
         pytest.raises(InferenceServerException, match=sentence),
@@ -155,7 +155,7 @@ def test_an_ensemble_refuses_what_the_router_refuses(text: bytes, sentence: str,
         client.infer("intent", text_tensors({"text": [text]}))
 
 
-def test_http_says_400_with_the_same_sentence(server: TritonServer) -> None:
+def test_http_says_400_with_the_same_sentence(server: Supervisor) -> None:
     body = json.dumps({"text": "wake me", "tasks": "nope"}).encode()
     request = urllib.request.Request(f"http://{server.http_url}/v2/models/nlu/generate", body)
     with pytest.raises(urllib.error.HTTPError) as refusal:
@@ -182,7 +182,7 @@ def test_in_a_batch_only_the_rows_without_a_pair_miss_the_pair_task(client: Clie
     assert second["intent"].label
 
 
-def test_rows_of_one_request_may_ask_for_different_tasks(server: TritonServer) -> None:
+def test_rows_of_one_request_may_ask_for_different_tasks(server: Supervisor) -> None:
     rows = ask_plainly(server, text=[b"wake me at seven", b"play some jazz"], tasks=[b"intent", b"emotion, domain"])
     assert [set(row) for row in rows] == [{"intent"}, {"emotion", "domain"}]
 
@@ -197,7 +197,7 @@ def test_a_text_beyond_the_maximum_length_is_cut_and_says_so(client: Client) -> 
         assert long_text[span.start : span.end] == span.text
 
 
-def test_one_caller_s_bad_request_does_not_touch_the_others(server: TritonServer) -> None:
+def test_one_caller_s_bad_request_does_not_touch_the_others(server: Supervisor) -> None:
     """Triton's dynamic batcher joins requests of many callers into one batch of the router."""
     failures: list[str] = []
 

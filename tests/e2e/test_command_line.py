@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from served_suite import Suite
 
-from build_tools.serving.server import TritonServer
+from build_tools.serving.supervisor import Supervisor
 from clients import Client
 
 PROGRAM = [sys.executable, "-c", "import espalier; espalier.main()"]
@@ -20,14 +20,14 @@ def espalier(*arguments: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run([*PROGRAM, *arguments], cwd=ROOT, capture_output=True, text=True, timeout=120, check=False)
 
 
-def test_predict_prints_every_task_s_answer(suite: Suite, server: TritonServer) -> None:
+def test_predict_prints_every_task_s_answer(suite: Suite, server: Supervisor) -> None:
     done = espalier("predict", "--url", server.grpc_url, "--pair", "make it eight", "wake me at seven")
     assert done.returncode == 0, done.stderr
     for task in suite.checkpoints:
         assert task in done.stdout
 
 
-def test_predict_as_json_is_what_the_client_says(server: TritonServer, grpc_client: Client) -> None:
+def test_predict_as_json_is_what_the_client_says(server: Supervisor, grpc_client: Client) -> None:
     done = espalier("predict", "--url", server.grpc_url, "--json", "--tasks", "intent,domain", "wake me at seven")
     printed = json.loads(done.stdout)
     expected = grpc_client.predict("wake me at seven", tasks=["intent", "domain"])
@@ -36,14 +36,14 @@ def test_predict_as_json_is_what_the_client_says(server: TritonServer, grpc_clie
     }
 
 
-def test_an_unknown_task_is_one_sentence_and_no_traceback(server: TritonServer) -> None:
+def test_an_unknown_task_is_one_sentence_and_no_traceback(server: Supervisor) -> None:
     done = espalier("predict", "--url", server.grpc_url, "--tasks", "intnt", "wake me at seven")
     assert done.returncode == 1
     assert done.stderr.startswith("espalier: there is no task 'intnt'; known tasks:")
     assert "Traceback" not in done.stderr
 
 
-def test_serve_names_a_port_that_is_in_use(suite: Suite, server: TritonServer, tmp_path: Path) -> None:
+def test_serve_names_a_port_that_is_in_use(suite: Suite, server: Supervisor, tmp_path: Path) -> None:
     port = server.grpc_url.rpartition(":")[2]
     copy = shutil.copytree(suite.repository, tmp_path / "repository")
     done = espalier("serve", "--repository", str(copy), "--grpc-port", port)

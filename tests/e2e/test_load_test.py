@@ -13,7 +13,7 @@ import psutil
 import pytest
 from served_suite import Suite
 
-from build_tools.serving.server import TritonServer
+from build_tools.serving.supervisor import Supervisor
 from clients.load_test.inputs import prepare_inputs
 from clients.load_test.load import Concurrency, Rate
 from clients.load_test.measure import measure
@@ -32,7 +32,7 @@ def texts(suite: Suite) -> list[str]:
 
 
 def test_the_verb_measures_every_protocol_with_callers_and_rates(
-    suite: Suite, server: TritonServer, tmp_path: Path
+    suite: Suite, server: Supervisor, tmp_path: Path
 ) -> None:
     done = subprocess.run(
         [
@@ -61,7 +61,7 @@ def test_the_verb_measures_every_protocol_with_callers_and_rates(
 
 @pytest.mark.parametrize("protocol", list(MODELS))
 def test_requests_that_the_server_refuses_are_counted(
-    server: TritonServer, texts: list[str], protocol: Protocol, tmp_path: Path
+    server: Supervisor, texts: list[str], protocol: Protocol, tmp_path: Path
 ) -> None:
     prepare_inputs(texts, None, ["intnt"], tmp_path / "inputs.json")
     url = f"http://{server.http_url}" if protocol == "http" else server.grpc_url
@@ -72,7 +72,7 @@ def test_requests_that_the_server_refuses_are_counted(
 
 
 def test_a_task_that_cannot_answer_is_counted_although_its_request_is_answered(
-    server: TritonServer, texts: list[str], tmp_path: Path
+    server: Supervisor, texts: list[str], tmp_path: Path
 ) -> None:
     prepare_inputs(texts, None, ["intent", "coherence"], tmp_path / "inputs.json")
     found = measure(server.grpc_url, "nlu_stream", tmp_path / "inputs.json", Concurrency(2), "stream", 1.0, 0.2)
@@ -82,7 +82,7 @@ def test_a_task_that_cannot_answer_is_counted_although_its_request_is_answered(
 
 
 def test_a_single_task_s_model_is_measured_with_the_same_texts(
-    server: TritonServer, texts: list[str], tmp_path: Path
+    server: Supervisor, texts: list[str], tmp_path: Path
 ) -> None:
     prepare_inputs(texts, None, None, tmp_path / "inputs.json")
     found = measure(server.grpc_url, "slots", tmp_path / "inputs.json", Rate(10.0), "grpc", 1.0, 0.2)
@@ -90,7 +90,7 @@ def test_a_single_task_s_model_is_measured_with_the_same_texts(
     assert found.requests > 5
 
 
-def test_ctrl_c_ends_perf_analyzer_too(server: TritonServer, suite: Suite, tmp_path: Path) -> None:
+def test_ctrl_c_ends_perf_analyzer_too(server: Supervisor, suite: Suite, tmp_path: Path) -> None:
     texts = str(suite.folders["intent"] / "dev.jsonl")
     running = subprocess.Popen(
         [*PROGRAM, texts, "--url", server.grpc_url, "--seconds", "60", "--output", str(tmp_path)],

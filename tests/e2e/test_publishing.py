@@ -17,8 +17,9 @@ from build_tools.publishing.retire import retire
 from build_tools.publishing.rollback import rollback
 from build_tools.publishing.running_server import RunningServer
 from build_tools.publishing.status import TaskStatus, read_status
+from build_tools.repository.control_key import read_control_key
 from build_tools.repository.registry import CanaryTerms, read_registry
-from build_tools.serving.server import TritonServer
+from build_tools.serving.supervisor import Settings, Supervisor
 from clients import Client
 from clients.errors import RequestRejected
 from training.kinds import Kind
@@ -69,7 +70,7 @@ def test_a_branch_of_another_encoder_is_served_beside_the_others_on_a_trunk_of_i
 
 def test_a_canary_answers_its_share_of_the_texts_and_each_text_always_with_the_same_version(site: Site) -> None:
     live = read_registry(site.repository).tasks["slots"].live
-    _, version = site.publish(site.checkpoint("slots", seed=3), canary=CanaryTerms(share=0.3))
+    _, version = site.publish(site.checkpoint("slots", seed=3), canary=CanaryTerms(share=0.3, max_label_shift=1))
     texts = [f"{text} {number}" for number in range(40) for text in TEXTS]
 
     first, again = (
@@ -127,7 +128,7 @@ def test_a_retired_task_is_out_of_router_ensembles_and_memory_and_who_asks_for_i
     with pytest.raises(RequestRejected, match="the task 'topics' was retired; known tasks: intent"):
         site.client.predict(TEXTS[0], tasks=["topics"])
     assert "topics" not in site.client.predict(TEXTS[0])
-    with RunningServer(site.server.grpc_url) as triton:
+    with RunningServer(site.server.grpc_url, read_control_key(site.repository)) as triton:
         assert not {"topics", "branch_topics"} & triton.ready_versions().keys()
 
 
@@ -151,7 +152,7 @@ def test_teams_that_publish_at_once_all_come_to_their_turn(site: Site, load: Cal
 
 def test_a_server_that_starts_on_what_was_published_serves_the_live_versions(site: Site) -> None:
     live = {task: entry.live for task, entry in read_registry(site.repository).tasks.items()}
-    with TritonServer(site.repository) as server, Client(server.grpc_url) as client:
+    with Supervisor(Settings(site.repository), print) as server, Client(server.grpc_url) as client:
         answers = client.predict(TEXTS[0], TEXTS[1])
 
     assert {task: answer.version for task, answer in answers.items()} == live

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from build_tools.serving.server import TritonServer
+from build_tools.serving.supervisor import Settings, Supervisor
 
 ROOT = Path(__file__).resolve().parents[2]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -41,7 +41,7 @@ def newcomer(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def at(server: TritonServer, text: str) -> str:
+def at(server: Supervisor, text: str) -> str:
     """The text with the server's own addresses in place of the README's."""
     return text.replace("localhost:8001", server.grpc_url).replace("localhost:8000", server.http_url)
 
@@ -70,7 +70,7 @@ def test_publish_commands_change_the_repository_that_was_built(newcomer: Path) -
     verbs = ["publish", "status", "promote", "rollback", "retire", "verify"]
     shown = {command.split()[1]: command for command in commands("espalier ") if command.split()[1] in verbs}
     assert list(shown) == verbs
-    with TritonServer(newcomer / "my_repository") as own:
+    with Supervisor(Settings(newcomer / "my_repository"), print) as own:
         for verb in ("publish", "status", "promote", "rollback"):
             port = f" --metrics-port {own.metrics_url.rpartition(':')[2]}" if verb == "status" else ""
             output = run(at(own, shown[verb]) + port, newcomer)
@@ -81,25 +81,25 @@ def test_publish_commands_change_the_repository_that_was_built(newcomer: Path) -
 
 
 @pytest.mark.parametrize("command", commands("espalier predict"))
-def test_predict_commands_answer(command: str, newcomer: Path, server: TritonServer) -> None:
+def test_predict_commands_answer(command: str, newcomer: Path, server: Supervisor) -> None:
     if "--url" not in command:
         command += " --url localhost:8001"
     assert "intent" in run(at(server, command), newcomer)
 
 
 @pytest.mark.parametrize("command", commands("espalier load-test"))
-def test_load_test_commands_measure(command: str, newcomer: Path, server: TritonServer) -> None:
+def test_load_test_commands_measure(command: str, newcomer: Path, server: Supervisor) -> None:
     run(f"{command} --seconds 1 --warm-up 0.5 --url {server.grpc_url}", newcomer)
     assert (newcomer / "load_test" / "load_test.csv").read_text(encoding="utf-8").count("\n") == 1 + 2 * 3
 
 
 @pytest.mark.parametrize("command", commands("curl"))
-def test_curl_commands_answer(command: str, newcomer: Path, server: TritonServer) -> None:
+def test_curl_commands_answer(command: str, newcomer: Path, server: Supervisor) -> None:
     assert '\\"intent\\": {\\"label\\"' in run(at(server, command), newcomer)
 
 
 @pytest.mark.parametrize("example", blocks("python"), ids=("first", "second"))
-def test_the_python_examples_run(example: str, newcomer: Path, server: TritonServer) -> None:
+def test_the_python_examples_run(example: str, newcomer: Path, server: Supervisor) -> None:
     (newcomer / "example.py").write_text(at(server, example), encoding="utf-8")
     assert "intent" in run(f"{shlex.quote(sys.executable)} example.py", newcomer)
 

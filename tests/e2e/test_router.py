@@ -8,19 +8,19 @@ from concurrent.futures import Future
 from contextlib import contextmanager
 
 import pytest
-from ask_triton import branch_executions, counter, executions
+from ask_triton import branch_executions, control, counter, executions
 from askers import PATIENCE, Asker
 from router_inputs import BATCH, different_texts
 from served_suite import Suite
 from tritonclient import grpc
 
 from build_tools.serving.resources import choose_resources
-from build_tools.serving.server import TritonServer
+from build_tools.serving.supervisor import Settings, Supervisor
 from clients import Client
 
 
 @pytest.fixture
-def asker(server: TritonServer) -> Iterator[Asker]:
+def asker(server: Supervisor) -> Iterator[Asker]:
     with grpc.InferenceServerClient(server.grpc_url) as client:
         yield Asker(client)
 
@@ -52,7 +52,7 @@ def test_a_timeout_counts_the_time_in_the_queue(asker: Asker) -> None:
     assert set(_outcomes(busy)) == {""}
 
 
-def test_requests_of_many_callers_that_wait_together_are_one_batch(server: TritonServer, asker: Asker) -> None:
+def test_requests_of_many_callers_that_wait_together_are_one_batch(server: Supervisor, asker: Asker) -> None:
     busy = asker.occupy()
     before = executions(server)["nlu"]
 
@@ -62,7 +62,7 @@ def test_requests_of_many_callers_that_wait_together_are_one_batch(server: Trito
     assert executions(server)["nlu"] - before < 4 + 8
 
 
-def test_a_cancelled_request_is_not_computed_to_its_end(server: TritonServer, asker: Asker) -> None:
+def test_a_cancelled_request_is_not_computed_to_its_end(server: Supervisor, asker: Asker) -> None:
     texts = different_texts(BATCH)
     before, started = branch_executions(server), time.monotonic()
     assert asker.send(texts)[1].result(PATIENCE) == BATCH
@@ -78,7 +78,7 @@ def test_a_cancelled_request_is_not_computed_to_its_end(server: TritonServer, as
     assert branch_executions(server) - before < whole / 2
 
 
-def test_a_full_queue_refuses_at_once_and_the_server_works_afterwards(server: TritonServer, asker: Asker) -> None:
+def test_a_full_queue_refuses_at_once_and_the_server_works_afterwards(server: Supervisor, asker: Asker) -> None:
     busy = asker.occupy(6)
     flood = [asker.send(["wake me"], tasks="intent", name="flood")[1] for _ in range(900)]
     status = _status_over_http(server)
@@ -92,7 +92,7 @@ def test_a_full_queue_refuses_at_once_and_the_server_works_afterwards(server: Tr
     assert asker.send(["wake me"], tasks="intent")[1].result(PATIENCE) == 1
 
 
-def _status_over_http(server: TritonServer) -> int:
+def _status_over_http(server: Supervisor) -> int:
     url = f"http://{server.http_url}/v2/models/nlu/generate"
     try:
         with urllib.request.urlopen(url, b'{"text": "wake me", "tasks": "intent"}') as answer:
@@ -112,7 +112,7 @@ def test_an_interactive_request_overtakes_bulk_requests_in_the_queue(asker: Aske
 
 
 def test_mixed_lengths_in_one_batch_give_the_answers_of_each_text_alone_with_little_padding(
-    server: TritonServer, grpc_client: Client
+    server: Supervisor, grpc_client: Client
 ) -> None:
     texts = different_texts(BATCH)
     names = ("espalier_padding_tokens_total", "espalier_tokens_total")
@@ -131,15 +131,15 @@ def test_mixed_lengths_in_one_batch_give_the_answers_of_each_text_alone_with_lit
 
 
 @contextmanager
-def _without(server: TritonServer, model: str) -> Iterator[None]:
+def _without(server: Supervisor, model: str) -> Iterator[None]:
     with grpc.InferenceServerClient(server.grpc_url) as client:
-        client.unload_model(model)
-        _wait(lambda: not client.is_model_ready(model))
+        client.unload_model(model, headers=control(server))
+        _wait(lambda: not client.is_model_ready(model, headers=control(server)))
         try:
             yield
         finally:
-            client.load_model(model)
-            _wait(lambda: client.is_model_ready(model))
+            client.load_model(model, headers=control(server))
+            _wait(lambda: client.is_model_ready(model, headers=control(server)))
 
 
 def _wait(is_so: Callable[[], bool]) -> None:
@@ -149,7 +149,7 @@ def _wait(is_so: Callable[[], bool]) -> None:
         time.sleep(0.05)
 
 
-def test_a_missing_branch_is_an_error_of_its_task_alone(suite: Suite, server: TritonServer, client: Client) -> None:
+def test_a_missing_branch_is_an_error_of_its_task_alone(suite: Suite, server: Supervisor, client: Client) -> None:
     text, pair = "wake me at seven", "make it half past seven"
     with _without(server, "branch_intent"):
         whole = client.predict(text, pair=pair)
@@ -164,7 +164,10 @@ def test_a_missing_branch_is_an_error_of_its_task_alone(suite: Suite, server: Tr
 
 def test_the_result_cache_answers_what_was_asked_before_alike(suite: Suite) -> None:
     resources = choose_resources(result_cache=1)
-    with TritonServer(suite.repository, resources=resources) as server, Client(server.grpc_url) as client:
+    with (
+        Supervisor(Settings(suite.repository, resources=resources), print) as server,
+        Client(server.grpc_url) as client,
+    ):
         tasks = ["intent", "slots"]
         first = client.predict("wake me at seven", tasks=tasks)
         # Both router processes have a cache of their own: the third asks one of them again.

@@ -8,7 +8,7 @@ import pytest
 from ask_triton import ensemble_over_grpc, ensemble_over_http
 from served_suite import Suite
 
-from build_tools.serving.server import TritonServer
+from build_tools.serving.supervisor import Supervisor
 from clients import Client
 from training.kinds import Kind
 
@@ -26,7 +26,7 @@ THIRTY_TWO = (TEXTS * 6)[:32]
 
 
 def test_golden_examples_come_out_of_the_ensembles_as_they_came_out_of_pytorch(
-    suite: Suite, server: TritonServer
+    suite: Suite, server: Supervisor
 ) -> None:
     for task in suite.checkpoints:
         checkpoint = suite.checkpoint(task)
@@ -40,7 +40,7 @@ def test_golden_examples_come_out_of_the_ensembles_as_they_came_out_of_pytorch(
 
 
 @pytest.mark.parametrize("task", ["intent", "slots", "emotion"])
-def test_short_texts_beside_long_ones_keep_their_logits(task: str, server: TritonServer) -> None:
+def test_short_texts_beside_long_ones_keep_their_logits(task: str, server: Supervisor) -> None:
     together = ensemble_over_grpc(server, task, THIRTY_TWO)["logits"]
     for text, logits in zip(TEXTS, together, strict=False):
         alone = ensemble_over_grpc(server, task, [text])["logits"][0]
@@ -52,7 +52,7 @@ def test_short_texts_beside_long_ones_keep_their_logits(task: str, server: Trito
         assert np.abs(own[tokens] - alone[tokens]).max() < TOLERANCE, text
 
 
-def test_ensembles_answer_the_same_over_both_transports(server: TritonServer) -> None:
+def test_ensembles_answer_the_same_over_both_transports(server: Supervisor) -> None:
     over_grpc = ensemble_over_grpc(server, "slots", TEXTS)
     over_http = ensemble_over_http(server, "slots", TEXTS)
     assert over_grpc.keys() == over_http.keys() == {"logits", "truncated", "offsets"}
@@ -75,7 +75,7 @@ def test_the_router_answers_one_text_as_it_answers_it_among_32(client: Client) -
 
 @pytest.mark.parametrize("task", ["domain", "intent", "emotion"])
 def test_router_and_ensemble_give_the_same_label_and_scores(
-    task: str, suite: Suite, server: TritonServer, client: Client
+    task: str, suite: Suite, server: Supervisor, client: Client
 ) -> None:
     labels = suite.checkpoint(task).record.labels
     logits = ensemble_over_grpc(server, task, TEXTS)["logits"]
@@ -86,7 +86,7 @@ def test_router_and_ensemble_give_the_same_label_and_scores(
 
 
 def test_pair_tasks_get_the_same_answer_from_router_and_ensemble(
-    suite: Suite, server: TritonServer, client: Client
+    suite: Suite, server: Supervisor, client: Client
 ) -> None:
     labels = suite.checkpoint("coherence").record.labels
     pairs = ["make it half past seven"] * len(TEXTS)
@@ -99,7 +99,7 @@ def test_pair_tasks_get_the_same_answer_from_router_and_ensemble(
 
 
 def test_curl_over_triton_s_generate_extension_gets_the_client_s_answer(
-    server: TritonServer, grpc_client: Client
+    server: Supervisor, grpc_client: Client
 ) -> None:
     body = json.dumps({"text": "wake me at seven", "tasks": "intent,slots"}).encode()
     request = urllib.request.Request(f"http://{server.http_url}/v2/models/nlu/generate", body)

@@ -11,7 +11,7 @@ from askers import StreamAsker
 from router_inputs import BATCH, different_texts
 from served_suite import Suite
 
-from build_tools.serving.server import TritonServer
+from build_tools.serving.supervisor import Supervisor
 from clients import AsyncClient, Client, RequestRejected
 
 
@@ -41,7 +41,7 @@ def test_a_refused_stream_says_why(client: Client) -> None:
 
 
 @pytest.mark.parametrize("transport", ["grpc", "http"])
-def test_asyncio_gets_the_same_answers_many_at_once(transport: str, server: TritonServer, grpc_client: Client) -> None:
+def test_asyncio_gets_the_same_answers_many_at_once(transport: str, server: Supervisor, grpc_client: Client) -> None:
     url = server.grpc_url if transport == "grpc" else f"http://{server.http_url}"
 
     async def ask() -> tuple[list, list]:
@@ -55,7 +55,7 @@ def test_asyncio_gets_the_same_answers_many_at_once(transport: str, server: Trit
     assert {task: answer.label for task, answer in streamed} == {task: a.label for task, a in expected.items()}
 
 
-def test_server_sent_events_come_one_per_task(server: TritonServer) -> None:
+def test_server_sent_events_come_one_per_task(server: Supervisor) -> None:
     body = json.dumps({"text": "wake me at seven", "tasks": "intent,slots"}).encode()
     request = urllib.request.Request(f"http://{server.http_url}/v2/models/nlu_stream/generate_stream", body)
     with urllib.request.urlopen(request) as answer:
@@ -64,7 +64,7 @@ def test_server_sent_events_come_one_per_task(server: TritonServer) -> None:
 
 
 def test_a_streamed_request_ends_with_its_own_answers_though_others_of_its_batch_wait(
-    suite: Suite, server: TritonServer
+    suite: Suite, server: Supervisor
 ) -> None:
     before = executions(server)["nlu_stream"]
     with StreamAsker(server.grpc_url) as asker:
@@ -81,7 +81,7 @@ def test_a_streamed_request_ends_with_its_own_answers_though_others_of_its_batch
 
 
 def test_a_streamed_request_whose_timeout_has_passed_is_refused_and_the_others_are_answered(
-    server: TritonServer,
+    server: Supervisor,
 ) -> None:
     with StreamAsker(server.grpc_url) as asker:
         for number in range(8):
@@ -92,7 +92,7 @@ def test_a_streamed_request_whose_timeout_has_passed_is_refused_and_the_others_a
     assert ["timeout" in error for error in asker.errors] == [True] * 4
 
 
-def test_a_cancelled_stream_is_not_computed_to_its_end(server: TritonServer) -> None:
+def test_a_cancelled_stream_is_not_computed_to_its_end(server: Supervisor) -> None:
     texts = different_texts(BATCH)
     before, started = branch_executions(server), time.monotonic()
     with StreamAsker(server.grpc_url) as asker:
@@ -109,7 +109,7 @@ def test_a_cancelled_stream_is_not_computed_to_its_end(server: TritonServer) -> 
     assert branch_executions(server) - before < whole / 2
 
 
-def test_a_full_queue_refuses_streamed_requests_at_once(server: TritonServer) -> None:
+def test_a_full_queue_refuses_streamed_requests_at_once(server: Supervisor) -> None:
     with StreamAsker(server.grpc_url) as busy, StreamAsker(server.grpc_url) as flood:
         busy.occupy(6)
         for number in range(900):
@@ -124,7 +124,7 @@ def test_a_full_queue_refuses_streamed_requests_at_once(server: TritonServer) ->
     assert {error.rpartition("] ")[2] for error in flood.errors} == {"Exceeds maximum queue size"}
 
 
-def test_an_interactive_streamed_request_overtakes_bulk_requests(server: TritonServer) -> None:
+def test_an_interactive_streamed_request_overtakes_bulk_requests(server: Supervisor) -> None:
     with StreamAsker(server.grpc_url) as asker:
         for seed in range(14):
             asker.send(different_texts(BATCH, 20, seed), name="bulk", priority=2)

@@ -4,12 +4,12 @@ from ask_triton import ensemble_over_grpc, executions, outputs_computed
 from served_suite import Suite
 
 from build_tools.repository.registry import read_registry
-from build_tools.serving.server import TritonServer
+from build_tools.serving.supervisor import Supervisor
 from clients import Client
 
 
 def test_one_request_for_all_tasks_computes_each_of_the_trunk_s_layers_once_and_each_branch_once(
-    suite: Suite, server: TritonServer, client: Client
+    suite: Suite, server: Supervisor, client: Client
 ) -> None:
     registry = read_registry(suite.repository)
     live = {task: entry.versions[str(entry.live)] for task, entry in registry.tasks.items()}
@@ -27,7 +27,7 @@ def test_one_request_for_all_tasks_computes_each_of_the_trunk_s_layers_once_and_
         assert after[f"branch_{task}"] - before[f"branch_{task}"] == 1, task
 
 
-def test_a_request_for_one_task_runs_its_branch_only(server: TritonServer, client: Client) -> None:
+def test_a_request_for_one_task_runs_its_branch_only(server: Supervisor, client: Client) -> None:
     before = executions(server)
     client.predict("wake me at seven", tasks=["intent"])
     after = executions(server)
@@ -36,7 +36,7 @@ def test_a_request_for_one_task_runs_its_branch_only(server: TritonServer, clien
     assert ran == {"trunk", "branch_intent"}
 
 
-def test_the_trunk_stops_at_the_deepest_tap_asked_for(suite: Suite, server: TritonServer, client: Client) -> None:
+def test_the_trunk_stops_at_the_deepest_tap_asked_for(suite: Suite, server: Supervisor, client: Client) -> None:
     registry = read_registry(suite.repository)
     shallow = registry.tasks["emotion"].versions["1"].tap
     deeper = [tap for tap in registry.trunks["trunk"].taps if tap > shallow]
@@ -50,7 +50,7 @@ def test_the_trunk_stops_at_the_deepest_tap_asked_for(suite: Suite, server: Trit
         assert after.get(("trunk", f"hidden_{tap}"), 0) == before.get(("trunk", f"hidden_{tap}"), 0), tap
 
 
-def test_an_ensemble_runs_the_trunk_no_deeper_than_its_task(suite: Suite, server: TritonServer) -> None:
+def test_an_ensemble_runs_the_trunk_no_deeper_than_its_task(suite: Suite, server: Supervisor) -> None:
     deepest = max(read_registry(suite.repository).trunks["trunk"].taps)
     before, executed = outputs_computed(server), executions(server)
     ensemble_over_grpc(server, "emotion", ["what a lovely morning"])

@@ -11,7 +11,7 @@ import numpy as np
 from tritonclient import grpc
 from tritonclient.utils import InferenceServerException
 
-from build_tools.serving.server import TritonServer
+from build_tools.serving.supervisor import Supervisor
 
 Inputs = Mapping[str, Sequence[str | bool | int]]  # by name: a value for each text
 Refusal = tuple[str | None, str]  # the error's class, None where Triton sends none, and its sentence
@@ -20,7 +20,7 @@ PATIENCE = 60  # seconds
 _TYPES = {str: ("BYTES", np.object_), bool: ("BOOL", np.bool_), int: ("INT32", np.int32)}
 
 
-def refused_over_http(path: str, inputs: Inputs, shapes: Mapping[str, list[int]], server: TritonServer) -> Refusal:
+def refused_over_http(path: str, inputs: Inputs, shapes: Mapping[str, list[int]], server: Supervisor) -> Refusal:
     """The status and sentence with which HTTP refuses. Raises AssertionError if it answers."""
     if path.endswith("/infer"):
         body: dict[str, Any] = {"inputs": [_json_tensor(name, inputs[name], shapes.get(name)) for name in inputs]}
@@ -34,7 +34,7 @@ def refused_over_http(path: str, inputs: Inputs, shapes: Mapping[str, list[int]]
         return str(error.code), json.loads(error.read().decode().removeprefix("data: "))["error"]
 
 
-def refused_over_grpc(model: str, inputs: Inputs, shapes: Mapping[str, list[int]], server: TritonServer) -> Refusal:
+def refused_over_grpc(model: str, inputs: Inputs, shapes: Mapping[str, list[int]], server: Supervisor) -> Refusal:
     """The status and sentence with which gRPC refuses. Raises AssertionError if it answers."""
     with grpc.InferenceServerClient(server.grpc_url) as client:
         try:
@@ -44,7 +44,7 @@ def refused_over_grpc(model: str, inputs: Inputs, shapes: Mapping[str, list[int]
     raise AssertionError(f"answered with {answer.get_response()}")
 
 
-def refused_in_stream(model: str, inputs: Inputs, shapes: Mapping[str, list[int]], server: TritonServer) -> Refusal:
+def refused_in_stream(model: str, inputs: Inputs, shapes: Mapping[str, list[int]], server: Supervisor) -> Refusal:
     """The sentence with which a gRPC stream refuses. Raises AssertionError if it answers, queue.Empty if silent."""
     arrived: queue.Queue[tuple[Any, InferenceServerException | None]] = queue.Queue()
     with grpc.InferenceServerClient(server.grpc_url) as client:
@@ -57,7 +57,7 @@ def refused_in_stream(model: str, inputs: Inputs, shapes: Mapping[str, list[int]
 
 
 # {way in: (function, path or model, the class of the error)}. A gRPC stream carries sentences without a class.
-_Way = Callable[[str, Inputs, Mapping[str, list[int]], TritonServer], Refusal]
+_Way = Callable[[str, Inputs, Mapping[str, list[int]], Supervisor], Refusal]
 WAYS_IN: dict[str, tuple[_Way, str, str | None]] = {
     "HTTP generate": (refused_over_http, "nlu/generate", "400"),
     "HTTP generate_stream": (refused_over_http, "nlu/generate_stream", "400"),

@@ -23,6 +23,7 @@ from training.data.split import Split, find_split_file, read_split
 from training.data.task_file import TaskFile, read_task_file
 from training.errors import TrainingError
 from training.kinds import Kind
+from training.label_form import check_labels_form, check_plain
 
 HUB_PREFIX = "hub:"
 
@@ -78,6 +79,7 @@ def load_task(
     train, dev = _sample(examples["train"], train_rows, seed), _sample(examples["dev"], dev_rows, seed)
     if not source.startswith(HUB_PREFIX):
         source = str(Path(source).resolve())  # it is read again from other folders, for instance by `espalier report`
+    _check_form(labels, source)
     return TaskData(source, kind, labels, train, dev, sha256, task_file.metric)
 
 
@@ -172,6 +174,15 @@ def _labels(
             "add it there, or map it to another name or to null in `label_map`",
         )
     return labels_of(declared, kind)
+
+
+def _check_form(labels: Sequence[str], source: str) -> None:
+    """Raises TrainingError now, and not after hours of training, if no checkpoint may have such labels or such data."""
+    try:
+        check_plain("the name of the data", source)
+        check_labels_form(labels)
+    except ValueError as error:
+        raise TrainingError(f"{source}: {error}: rename it, labels also with `label_map` in a task.json.") from error
 
 
 def _sample(examples: list[Example], rows: int | None, seed: int) -> list[Example]:

@@ -1,11 +1,8 @@
 """Who asks, what they may ask, and when they are let in: what the gate needs to know of keys and of admission."""
 
-from collections.abc import AsyncIterator
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from typing import Protocol
-
-from build_tools.serving.gate.refusal import Code, RefusedError
 
 
 @dataclass(frozen=True)
@@ -31,6 +28,9 @@ class Access(Protocol):
         Raises RefusedError (UNAUTHENTICATED) for a key that is missing or unknown. Called for every request: fast.
         """
 
+    def look(self) -> None:
+        """Reads again what has changed on disk. Called some times a second."""
+
 
 class Admission(Protocol):
     """Lets requests in."""
@@ -52,21 +52,5 @@ class OpenAccess:
         """See Access."""
         return self._anybody
 
-
-class BoundedAdmission:
-    """Lets in a fixed number of requests at once."""
-
-    def __init__(self, in_flight: int) -> None:
-        self._most = in_flight
-        self._inside = 0
-
-    @asynccontextmanager
-    async def admit(self, caller: Caller, texts: int, size: int, seconds: float) -> AsyncIterator[None]:  # noqa: ARG002
-        """See Admission."""
-        if self._inside >= self._most:
-            raise RefusedError(Code.UNAVAILABLE, f"the server has {self._most} requests in flight: ask again later.", 1)
-        self._inside += 1
-        try:
-            yield
-        finally:
-            self._inside -= 1
+    def look(self) -> None:
+        """Does nothing."""

@@ -8,7 +8,7 @@ from types import TracebackType
 from prometheus_client import Counter, Gauge
 
 from build_tools.serving.gate.access import Caller
-from build_tools.serving.gate.refusal import Code, RefusedError
+from build_tools.serving.gate.refusal import Code, OutOfTimeError, RefusedError
 from build_tools.serving.gate.service_time import ServiceTime
 from build_tools.serving.gate.shared_load import SharedLoad
 
@@ -99,8 +99,8 @@ class MeasuredAdmission:
         if kind is None:
             self._load.answer(stay.cost)
             self._service.learn(now - stay.came, stay.work)
-        elif isinstance(error, RefusedError) and error.code is Code.TOO_SLOW:
-            # It ran out of time. How much was answered meanwhile shows how slow the server has become.
+        elif isinstance(error, OutOfTimeError):
+            # How much was answered meanwhile shows how slow the server has become.
             done = self._load.totals().answered - stay.answered
             self._service.learn(now - stay.came, min(max(done, stay.cost), stay.work))
         if kind is None or isinstance(error, RefusedError):

@@ -57,6 +57,7 @@ class Gate:
         self.readiness.look()
         self.catalogue.look()
         self._control_key.look()
+        self._access.look()
 
     def identify(self, authorization: str | None, control_key: str | None) -> Caller:
         """Returns who asks. A wrong control key counts as none."""

@@ -1,8 +1,6 @@
 """Who asks, known by a key: the Access of a gate that has a file of keys."""
 
 import hmac
-import time
-from collections.abc import Callable
 from pathlib import Path
 
 from build_tools.serving.gate.access import Caller
@@ -11,7 +9,6 @@ from build_tools.serving.gate.key_file import read_key_file, sha256_of
 from build_tools.serving.gate.refusal import Code, RefusedError
 from build_tools.serving.gate.watched_file import WatchedFile
 
-_SECONDS = 0.5  # between two looks at the file: a stat for each request would cost more than the rest
 _SCHEME = "bearer "
 _LONGEST = 512  # characters of a header that are looked at
 
@@ -25,16 +22,11 @@ class KeyAccess:
     in force; so does a file that disappears. Raises BuildError if the file cannot be used at the start.
     """
 
-    def __init__(self, file: Path, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(self, file: Path) -> None:
         self._file = WatchedFile(file, _callers, _callers(file), alarm("keys", file))
-        self._clock = clock
-        self._looked = clock()
 
     def identify(self, authorization: str | None) -> Caller:
         """See Access."""
-        if self._clock() - self._looked >= _SECONDS:
-            self._looked = self._clock()
-            self._file.look()
         if not authorization:
             raise RefusedError(Code.UNAUTHENTICATED, "a key is missing: send the header `authorization: Bearer KEY`.")
         scheme, _, key = authorization[:_LONGEST].strip().partition(" ")
@@ -46,6 +38,10 @@ class KeyAccess:
         if caller is None:
             raise RefusedError(Code.UNAUTHENTICATED, "the key is not known: it is mistyped, or has been removed.")
         return caller
+
+    def look(self) -> None:
+        """See Access."""
+        self._file.look()
 
     def _known(self, digest: str) -> Caller | None:
         """Compares in a time that does not depend on where two digests begin to differ, and never stops early."""

@@ -5,6 +5,7 @@ from functools import cache
 from prometheus_client import Counter, Gauge, Histogram
 
 from build_tools.serving.gate.observers import Exchange
+from build_tools.serving.gate.refusal import Code
 
 _REQUESTS = Counter("espalier_gate_requests", "Requests by their outcome.", ["protocol", "method", "code"])
 _REFUSED = Counter("espalier_gate_refused", "Requests that were not answered, by class.", ["reason"])
@@ -24,6 +25,10 @@ _seconds = cache(_SECONDS.labels)
 
 class GateMetrics:
     """An Observer that counts."""
+
+    def __init__(self) -> None:
+        for code in Code:  # a series from the start: Prometheus sees an increase only of one that it knows
+            _refused(code.label)
 
     def began(self, exchange: Exchange) -> None:  # noqa: ARG002
         """See Observer."""

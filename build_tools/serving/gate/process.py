@@ -7,7 +7,8 @@ from collections.abc import Sequence
 
 from tritonclient.grpc.aio import grpc
 
-from build_tools.serving.gate.access import BoundedAdmission, OpenAccess
+from build_tools.serving.gate.access import OpenAccess
+from build_tools.serving.gate.admission import MeasuredAdmission
 from build_tools.serving.gate.exchanges import Exchanges
 from build_tools.serving.gate.gate import Gate
 from build_tools.serving.gate.grpc_side import GrpcSide, server_options
@@ -19,6 +20,8 @@ from build_tools.serving.gate.observers import Observer
 from build_tools.serving.gate.observing import observing
 from build_tools.serving.gate.readiness import Readiness
 from build_tools.serving.gate.settings import GateSettings
+from build_tools.serving.gate.shared_load import SharedLoad
+from build_tools.serving.gate.tls import ServerTls
 from build_tools.serving.gate.upstream import Upstream
 
 _LOOK_SECONDS = 0.1
@@ -47,13 +50,15 @@ async def _serve(settings: GateSettings, ends: asyncio.Event, observers: Sequenc
         settings.repository,
         Readiness(settings.state),
         OpenAccess() if settings.keys is None else KeyAccess(settings.keys),
-        BoundedAdmission(max(1, settings.limits.in_flight // settings.workers)),
+        MeasuredAdmission(_shared_load(settings), settings.limits.in_flight),
         upstream,
     )
     gate.look()
     looking = asyncio.create_task(_look(gate))
-    server = await _grpc_server(settings, GrpcSide(gate, exchanges))
-    http = HttpServer(make_app(gate, exchanges), settings.address, settings.http_port, settings.limits)
+    tls = None if settings.tls is None else ServerTls(settings.tls)
+    server = await _grpc_server(settings, GrpcSide(gate, exchanges), tls)
+    context = None if tls is None else tls.http_context()
+    http = HttpServer(make_app(gate, exchanges), settings.address, settings.http_port, settings.limits, context)
     await http.start()
     try:
         await ends.wait()
@@ -65,10 +70,19 @@ async def _serve(settings: GateSettings, ends: asyncio.Event, observers: Sequenc
         await upstream.close()
 
 
-async def _grpc_server(settings: GateSettings, side: GrpcSide) -> grpc.aio.Server:
+def _shared_load(settings: GateSettings) -> SharedLoad:
+    # Twice as many rows as processes: one that ends may still answer while its successor starts.
+    return SharedLoad(settings.state.with_name("load"), 2 * settings.workers)
+
+
+async def _grpc_server(settings: GateSettings, side: GrpcSide, tls: ServerTls | None) -> grpc.aio.Server:
     server = grpc.aio.server(options=server_options(settings.limits))
     server.add_generic_rpc_handlers((side,))
-    server.add_insecure_port(f"{settings.address}:{settings.grpc_port}")
+    address = f"{settings.address}:{settings.grpc_port}"
+    if tls is None:
+        server.add_insecure_port(address)
+    else:
+        server.add_secure_port(address, tls.grpc_credentials())
     await server.start()
     return server
 

@@ -53,6 +53,13 @@ class RefusedError(Exception):
         return f"{sentence} (request {request_id})" if request_id else sentence
 
 
+class OutOfTimeError(RefusedError):
+    """The deadline of a request passed before its answer came: UNAVAILABLE, as Triton says it."""
+
+    def __init__(self, sentence: str) -> None:
+        super().__init__(Code.UNAVAILABLE, sentence)
+
+
 def shown(name: str) -> str:
     """Returns what a caller sent, short and quoted, to be repeated in a sentence."""
     return repr(name if len(name) <= 100 else f"{name[:100]}...")

@@ -7,7 +7,7 @@ from collections.abc import AsyncGenerator, AsyncIterator
 from tritonclient.grpc import service_pb2
 from tritonclient.grpc.aio import grpc
 
-from build_tools.serving.gate.refusal import Code, RefusedError
+from build_tools.serving.gate.refusal import Code, OutOfTimeError, RefusedError
 
 SERVICE = "/inference.GRPCInferenceService/"
 # `tritonserver --grpc-restricted-protocol=GROUPS:espalier=KEY` takes the key from metadata of this name.
@@ -36,7 +36,8 @@ _CODES = {
 }
 # A stream's errors carry no status. These words begin what a model's exception becomes; the others are refusals.
 _BROKE = re.compile(r"^Failed to process the request\(s\) for model|^in ensemble .*Failed to process")
-_LATER = re.compile(r"Exceeds maximum queue size|Server is stopping|imeout|is not ready|unavailable|unknown model")
+_LATER = re.compile(r"Exceeds maximum queue size|Server is stopping|is not ready|unavailable|unknown model")
+_LATE = re.compile(r"Request timeout expired|the request's timeout of \S+ s has passed")
 # gRPC's own words for a connection that is lost, which name addresses and keys.
 _LOST = re.compile(r"ipv[46]:|ocket|onnect|GOAWAY|recvmsg|RST_STREAM|triton-grpc-protocol")
 
@@ -100,6 +101,8 @@ def refused_in_stream(sentence: str) -> RefusedError:
     """Returns the error for an error message of a stream, whose class only its words tell."""
     if _BROKE.search(sentence):
         return RefusedError(Code.INTERNAL, _first_line(sentence))
+    if _LATE.search(sentence):
+        return OutOfTimeError(sentence)
     if _LATER.search(sentence):
         return RefusedError(Code.UNAVAILABLE, sentence)
     return RefusedError(Code.CANCELLED if "was cancelled" in sentence else Code.INVALID, sentence)
@@ -108,7 +111,9 @@ def refused_in_stream(sentence: str) -> RefusedError:
 def _refused(error: grpc.RpcError, seconds: float) -> RefusedError:
     status, sentence = error.code(), error.details() or ""
     if status is grpc.StatusCode.DEADLINE_EXCEEDED:
-        return RefusedError(Code.UNAVAILABLE, f"the request's timeout of {seconds:g} s has passed.")
+        return OutOfTimeError(f"the request's timeout of {seconds:g} s has passed.")
+    if status is grpc.StatusCode.UNAVAILABLE and _LATE.search(sentence):
+        return OutOfTimeError(sentence)
     if status is grpc.StatusCode.UNAVAILABLE and _LOST.search(sentence):
         return RefusedError(Code.UNAVAILABLE, "the server is being started again: ask again.", 1.0)
     return RefusedError(_CODES.get(status, Code.INTERNAL), _first_line(sentence))

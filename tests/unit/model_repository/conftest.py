@@ -52,7 +52,7 @@ class _TritonError(SimpleNamespace):
 
 
 # The router's modules that import Triton's. They have to be imported again for each stand-in.
-_BOUND_TO_TRITON = ("request_rows", "response", "bls", "trunk", "climb", "router")
+_BOUND_TO_TRITON = ("request_rows", "response", "bls", "trunk", "equipment", "climb", "router")
 
 
 @pytest.fixture

@@ -12,10 +12,17 @@ class Request:
     def __init__(self, microseconds=0):
         self.cancelled = False
         self.asked = 0
+        self.given = ""
         self._microseconds = microseconds
 
     def timeout(self):
         return self._microseconds
+
+    def request_id(self):
+        return "mine-1"
+
+    def parameters(self):
+        return self.given
 
     def is_cancelled(self):
         self.asked += 1
@@ -141,3 +148,26 @@ def test_a_request_is_not_settled_while_triton_is_asked_about_it():
 
     settling.join(10)
     assert not settling.is_alive()
+
+
+@pytest.mark.parametrize(
+    ("given", "is_traced"),
+    [
+        ("", False),
+        ("{}", False),
+        ('{"traceparent": "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"}', True),
+        ('{"traceparent": "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-00", "priority": 1}', False),
+        ('{"traceparent": "x"}', False),
+        ('{"traceparent": "zz"}', False),
+        ('{"traceparent": 1}', False),
+    ],
+)
+def test_a_caller_is_traced_if_it_sends_a_sampled_context(given, is_traced):
+    request = Request()
+    request.given = given
+
+    assert Caller(request).is_traced == is_traced
+
+
+def test_a_caller_has_the_id_of_its_request():
+    assert Caller(Request()).id == "mine-1"

@@ -4,6 +4,7 @@ import pytest
 from router.canary_guard import CanaryGuard
 from router.candidates import Outcome
 from router.registry import Canary, Version
+from router.row import Row
 
 VERSION = Version("intent", 2, "classification", ("a", "b"), 2, 16, "branch_intent", "trunk")
 CANARY = Canary(VERSION, share=0.1, max_error_rate=0.1, max_milliseconds=50, minimum=20)
@@ -12,6 +13,22 @@ CANARY = Canary(VERSION, share=0.1, max_error_rate=0.1, max_milliseconds=50, min
 @pytest.fixture
 def guard():
     return CanaryGuard()
+
+
+def _rows(count, begin=0):
+    return [Row(f"text {number}", None, ("intent",), False, object()) for number in range(begin, begin + count)]
+
+
+def _labelled(rows, labels, live_labels):
+    """An outcome in which the canary answered the first half of the rows, and the live version the others."""
+    half = len(rows) // 2
+    return Outcome(
+        half,
+        calls=1,
+        seconds=0.01,
+        labels={row: [labels(row)] for row in range(half)},
+        live_labels={row: [live_labels(row)] for row in range(half, len(rows))},
+    )
 
 
 def _batch(answers=0, errors=0, milliseconds=10.0):
@@ -81,3 +98,47 @@ def test_calls_of_many_texts_do_not_look_slower_than_they_are(guard):
     canary = replace(CANARY, minimum=1)
 
     assert [guard.judge(canary, _batch(answers=64, milliseconds=40)) for _ in range(10)] == [None] * 10
+
+
+SHIFT = replace(CANARY, minimum=100, max_label_shift=0.2)
+
+
+def _tenth(row):
+    return "b" if row % 10 == 0 else "a"
+
+
+def test_a_canary_that_says_alarm_to_everything_is_noticed_although_it_makes_no_error(guard):
+    rows = _rows(2000)
+
+    reason = guard.judge(SHIFT, _labelled(rows, lambda _: "b", _tenth), rows)
+
+    assert "labels" in reason
+    assert "20%" in reason
+
+
+def test_a_canary_that_answers_as_the_live_version_does_stays_however_long(guard):
+    reasons = []
+    for batch in range(40):
+        rows = _rows(100, 100 * batch)
+        reasons.append(guard.judge(SHIFT, _labelled(rows, _tenth, _tenth), rows))
+
+    assert reasons == [None] * 40
+
+
+def test_the_distribution_is_not_judged_before_both_have_answered_the_minimum(guard):
+    rows = _rows(198)
+
+    assert guard.judge(SHIFT, _labelled(rows, lambda _: "b", lambda _: "a"), rows) is None
+
+
+def test_the_same_text_asked_again_and_again_does_not_count_again(guard):
+    """All askings of a text go to the same version, so a popular text alone would look like a shift."""
+    popular = _rows(1) * 2000
+
+    assert guard.judge(SHIFT, _labelled(popular, lambda _: "b", lambda _: "a"), popular) is None
+
+
+def test_a_bound_of_one_never_withdraws(guard):
+    rows = _rows(4000)
+
+    assert guard.judge(replace(SHIFT, max_label_shift=1.0), _labelled(rows, lambda _: "b", lambda _: "a"), rows) is None

@@ -12,7 +12,7 @@ from router.registry_file import RegistryFile
 from router.row import Row
 
 PATIENCE = 10.0  # seconds that no test ever waits, unless something hangs
-CALLER = SimpleNamespace(is_gone=False)
+CALLER = SimpleNamespace(is_gone=False, id="")
 CANARY = {"version": 2, "share": 0.5, "max_error_rate": 0.1, "max_milliseconds": 1000, "minimum": 4}
 
 
@@ -115,7 +115,7 @@ def test_a_batch_without_candidates_counts_nothing_and_writes_nothing(watched, r
 def test_a_canary_within_bounds_is_counted_and_stays(watched, repository, wait_for_withdrawals):
     watch = watched(canary=CANARY)
 
-    watch.take((("intent", 2), dict.fromkeys(range(20), "a"), 1))
+    watch.take((("intent", 2), dict.fromkeys(range(20), "a"), 1), rows=[_row(f"text {row}") for row in range(21)])
     wait_for_withdrawals()
 
     ((version, outcome),) = watch.counted
@@ -129,7 +129,7 @@ def test_a_canary_out_of_bounds_gets_no_more_texts_at_once_and_is_taken_out_of_t
 ):
     watch = watched(canary=CANARY)
 
-    watch.take((("intent", 2), {0: "a"}, 3))
+    watch.take((("intent", 2), {0: "a"}, 3), rows=[_row(f"text {row}") for row in range(4)])
 
     assert watch.canary is None
     wait_for_withdrawals()

@@ -15,10 +15,11 @@ from router.registry import Canary, Registry, Task, Version
 from router.result_cache import ResultCache
 from router.row import Row
 from router.sequence_plan import SequencePlanner
+from router.tracing import BatchTrace
 from router.unavailable import DeadError, NotLoadedError, StoppingError, UnavailableError
 
-HERE = SimpleNamespace(is_gone=False)
-GONE = SimpleNamespace(is_gone=True)
+HERE = SimpleNamespace(is_gone=False, id="7")
+GONE = SimpleNamespace(is_gone=True, id="8")
 PATIENCE = 10.0  # seconds that no test ever waits, unless something hangs
 TRUNKS = ["trunk", "trunk.2"]
 
@@ -132,8 +133,8 @@ def start(climb_module, trunk_module, repository, pool, cache, durations, breake
     def start(*rows, resumes=True, registry=REGISTRY, candidates=None):
         plan = planner.plan(rows, registry)
         candidates = candidates or Candidates(registry)
-        trunk = trunk_module.Trunk(resumes)
-        return climb_module.Climb(rows, plan, trunk, pool, cache, durations, candidates, breakers, metrics)
+        equipment = climb_module.Equipment(trunk_module.Trunk(resumes), pool, cache, breakers, metrics, durations)
+        return climb_module.Climb(rows, plan, equipment, candidates, BatchTrace(False))
 
     return start
 
@@ -283,6 +284,16 @@ def test_that_the_server_stops_is_an_error_of_no_task_and_of_no_candidate(start,
     assert all(outcome.errors == 0 for outcome in candidates.outcomes.values())
 
 
+def test_an_error_names_the_request_so_that_the_log_can_be_searched(start, models, caplog):
+    models.failing.add("branch_shallow")
+
+    found = _collected(start(_row("a", "shallow"), _row("b", "shallow")))
+
+    assert found["shallow"][0]["error"].endswith("branch_shallow is broken (request 7)")
+    (record,) = [record for record in caplog.records if record.name == "router.failure_log"]
+    assert "2 texts not answered, requests 7" in record.getMessage()
+
+
 def test_a_dead_branch_is_called_once_and_then_refused_at_once_while_others_answer(start, models):
     models.errors["branch_shallow"] = DeadError("branch_shallow: Stub process is not healthy.")
 
@@ -356,7 +367,7 @@ def test_where_all_callers_are_gone_nothing_is_computed_at_all(start, models):
 
 
 def test_a_caller_who_goes_on_the_way_stops_the_trunk(start, models):
-    caller = SimpleNamespace(is_gone=False)
+    caller = SimpleNamespace(is_gone=False, id="7")
     models.held["hidden_2"] = threading.Event()
     run = start(_row("a", "shallow", "deep", caller=caller))
     answers = run.answers()

@@ -5,7 +5,7 @@ import sys
 from pathlib import Path
 
 _REPOSITORY = Path(__file__).resolve().parents[3] / "model_repository"
-_PACKAGES = {"numpy", "prometheus_client", "tokenizers", "triton_python_backend_utils"}
+_PACKAGES = {"numpy", "opentelemetry", "prometheus_client", "tokenizers", "triton_python_backend_utils"}
 _OWN = {"router", "text_tokenizer"}
 
 

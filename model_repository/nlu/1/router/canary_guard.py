@@ -1,9 +1,12 @@
 """Judges whether canaries keep within their bounds."""
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from router.candidates import Outcome
+from router.label_shift import LabelSample, shift_beyond_chance
 from router.registry import Canary, Version
+from router.row import Row
 
 _KEPT = 10  # times the canary's minimum: with more answers, all counts are halved, so that a late failure shows too
 
@@ -23,9 +26,10 @@ class CanaryGuard:
 
     def __init__(self) -> None:
         self._seen: dict[Version, _Seen] = {}
+        self._labels: dict[Version, tuple[LabelSample, LabelSample]] = {}  # of the canary, and of the live version
 
-    def judge(self, canary: Canary, outcome: Outcome) -> str | None:
-        """Adds a batch's outcome. Returns a sentence that names the exceeded bound, or None."""
+    def judge(self, canary: Canary, outcome: Outcome, rows: Sequence[Row] = ()) -> str | None:
+        """Adds a batch's outcome. Returns a sentence that names the exceeded bound, or None. rows: the batch's."""
         seen = self._seen.setdefault(canary.version, _Seen())
         seen.texts += outcome.answers + outcome.errors
         seen.errors += outcome.errors
@@ -42,4 +46,26 @@ class CanaryGuard:
             return f"{errors:.1%} of its last {texts:.0f} answers were errors; the limit is {canary.max_error_rate:.1%}"
         if milliseconds > canary.max_milliseconds:
             return f"its calls took {milliseconds:.1f} ms on average; the limit is {canary.max_milliseconds:g} ms"
-        return None
+        return self._judge_labels(canary, outcome, rows)
+
+    def _judge_labels(self, canary: Canary, outcome: Outcome, rows: Sequence[Row]) -> str | None:
+        if canary.version not in self._labels:
+            most = _KEPT * canary.minimum
+            self._labels[canary.version] = LabelSample(most), LabelSample(most)
+        own, live = self._labels[canary.version]
+        _add(own, outcome.labels, rows, canary.version)
+        _add(live, outcome.live_labels, rows, canary.version)
+        if min(own.texts, live.texts) < canary.minimum or canary.max_label_shift >= 1:
+            return None
+        shift, chance = shift_beyond_chance(own, live)
+        if shift - chance <= canary.max_label_shift:
+            return None
+        return (
+            f"the labels of {own.texts:.0f} texts are {shift:.0%} away from those of the live version, {chance:.0%} of "
+            f"which chance may explain; the limit beyond that is {canary.max_label_shift:.0%}"
+        )
+
+
+def _add(sample: LabelSample, labels: Mapping[int, list[str]], rows: Sequence[Row], version: Version) -> None:
+    for row, answered in labels.items():
+        sample.add(hash((rows[row].text, rows[row].pair if version.is_pair else None)), answered)

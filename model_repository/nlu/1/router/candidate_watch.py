@@ -32,7 +32,7 @@ class CandidateWatch:
             self._examples.keep(version, [(rows[row], *answers) for row, answers in outcome.differing.items()])
             canary = registry.tasks[version.task].canary
             if canary is not None and canary.version == version:
-                reason = self._guard.judge(canary, outcome)
+                reason = self._guard.judge(canary, outcome, rows)
                 if reason is not None and self._registry.drop_canary(version):
                     # In a thread, because another process may be changing the repository for seconds, and callers must
                     # not wait for that.

@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from router.answer_from_logits import Answer
+from router.answered_labels import labels_of
 from router.registry import Registry, Version
 
 # A shadow's value may differ from the live one by this share of it, or by this much if the live value is below 1.
@@ -21,7 +22,7 @@ class Outcome:
 
     answers, errors: numbers of texts. calls, seconds: of the calls of its branch. compared: number of texts that the
     live version has answered too. differing: {row: (live answer, shadow's answer)} for those texts where the two do not
-    say the same.
+    say the same. labels, live_labels: {row: what a canary, and its live version, answered}.
     """
 
     answers: int = 0
@@ -30,6 +31,8 @@ class Outcome:
     seconds: float = 0.0
     compared: int = 0
     differing: dict[int, tuple[Answer, Answer]] = field(default_factory=dict)
+    labels: dict[int, list[str]] = field(default_factory=dict)
+    live_labels: dict[int, list[str]] = field(default_factory=dict)
 
 
 class Candidates:
@@ -39,6 +42,12 @@ class Candidates:
         tasks = registry.tasks.values()
         self.outcomes: dict[Version, Outcome] = {}
         self._canaries = {task.canary.version for task in tasks if task.canary}
+        # Of versions with other labels the distributions say nothing.
+        self._canary_of = {
+            task.live: task.canary.version
+            for task in tasks
+            if task.canary and set(task.canary.version.labels) == set(task.live.labels)
+        }
         self._shadow_of = {task.live: task.shadow for task in tasks if task.shadow}
         self._live_of = {shadow: live for live, shadow in self._shadow_of.items()}
         # By version and row: answers whose counterpart, from the live version or its shadow, is still to come.
@@ -59,7 +68,7 @@ class Candidates:
         seconds: how long the call took; None if there was no call.
         """
         is_candidate = self.is_candidate(version)
-        if not is_candidate and version not in self._shadow_of:
+        if not is_candidate and version not in self._shadow_of and version not in self._canary_of:
             return
         with self._lock:
             if is_candidate:
@@ -69,7 +78,12 @@ class Candidates:
                 if seconds is not None:
                     outcome.calls += 1
                     outcome.seconds += seconds
-            if version not in self._canaries:
+            if version in self._canary_of:
+                outcome = self.outcomes.setdefault(self._canary_of[version], Outcome())
+                outcome.live_labels |= {row: labels_of(answer) for row, answer in answers.items()}
+            elif version in self._canaries:
+                outcome.labels |= {row: labels_of(answer) for row, answer in answers.items()}
+            else:
                 for row, answer in answers.items():
                     self._compare(version, row, answer)
 

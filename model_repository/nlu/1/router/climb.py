@@ -3,28 +3,27 @@
 import json
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 
 from router.answer_from_logits import Answer, read_answer
 from router.answered_labels import answered_labels
 from router.bls import NEWEST, infer
-from router.breakers import Breakers
 from router.candidates import Candidates
-from router.durations import Durations
+from router.equipment import Equipment
 from router.hidden_name import hidden_name
 from router.length_groups import length_groups
-from router.metrics import RouterMetrics
 from router.padded_group import PaddedGroup
 from router.padded_length import padded_length
 from router.registry import Version
-from router.result_cache import ResultCache
 from router.row import Row, TaskAnswers, error_answers
 from router.sequence_plan import SequencePlan
-from router.trunk import States, Trunk
+from router.tracing import BatchTrace
+from router.trunk import States
 from router.unavailable import NotAskedError, NotLoadedError, StoppingError, UnavailableError
 from router.work_group import AbandonedError, WorkGroup
+
+_ID_SHOWN = 100  # characters
 
 Places = Mapping[int, int]  # row -> its sequence's place in a length group
 
@@ -39,23 +38,16 @@ class Climb:
         self,
         rows: Sequence[Row],
         plan: SequencePlan,
-        trunk: Trunk,
-        calls: ThreadPoolExecutor,
-        cache: ResultCache,
-        durations: Durations,
+        equipment: Equipment,
         candidates: Candidates,
-        breakers: Breakers,
-        metrics: RouterMetrics,
+        trace: BatchTrace,
     ) -> None:
         self._rows = rows
         self._plan = plan
-        self._trunk = trunk
-        self._cache = cache
-        self._durations = durations
+        self._with = equipment
         self._candidates = candidates
-        self._breakers = breakers
-        self._metrics = metrics
-        self._work: WorkGroup[tuple[str, TaskAnswers]] = WorkGroup(calls)
+        self._trace = trace
+        self._work: WorkGroup[tuple[str, TaskAnswers]] = WorkGroup(equipment.calls)
         lengths = [len(encoding.ids) for encoding in plan.encodings]
         self._lengths = _padded_lengths(plan, lengths)
         self._groups = [group for trunk_name in sorted(set(plan.trunks)) for group in self._cut(trunk_name)]
@@ -86,7 +78,7 @@ class Climb:
         group = PaddedGroup.of([self._plan.encodings[sequence] for sequence in sequences], self._padded_to(sequences))
         places = self._plan.places_in(sequences)
         taps = {version.tap for version in places}
-        self._step(group, places, {}, self._trunk.steps(list(taps)))
+        self._step(group, places, {}, self._with.trunk.steps(list(taps)))
 
     def _step(
         self, group: PaddedGroup, places: Mapping[Version, Places], below: States, steps: Sequence[Sequence[int]]
@@ -96,13 +88,15 @@ class Climb:
             return
         model = next(iter(places)).trunk  # a group belongs to one trunk
         unreached = {version: rows for version, rows in places.items() if version.tap >= steps[0][0]}
+        rows = {row for by_row in places.values() for row in by_row}
         try:
-            states = self._breakers.call(
-                model,
-                NEWEST,
-                lambda: self._trunk.run(model, group.arrays, below, steps[0]),
-                self._in_its_place(lambda error: self._give_up(error, unreached)),
-            )
+            with self._trace.step(f"{model} to {steps[0][-1]}", rows, tap=steps[0][-1], tokens=group.tokens):
+                states = self._with.breakers.call(
+                    model,
+                    NEWEST,
+                    lambda: self._with.trunk.run(model, group.arrays, below, steps[0]),
+                    self._in_its_place(lambda error: self._give_up(error, unreached)),
+                )
         except (StoppingError, AbandonedError):
             raise
         except Exception as error:
@@ -112,9 +106,9 @@ class Climb:
         if len(steps) > 1:
             self._work.add(self._step, group, places, states, steps[1:])
         else:
-            self._metrics.count_depth(len(group.encodings), steps[0][-1])
+            self._with.metrics.count_depth(len(group.encodings), steps[0][-1])
         # Shadows come last: nobody waits for them.
-        for version in sorted(self._durations.longest_first(reached), key=self._candidates.is_shadow):
+        for version in sorted(self._with.durations.longest_first(reached), key=self._candidates.is_shadow):
             self._work.add(self._answer, version, places[version], group, states[hidden_name(version.tap)])
 
     def _answer(self, version: Version, places: Places, group: PaddedGroup, hidden: np.ndarray) -> None:
@@ -127,20 +121,21 @@ class Climb:
             self._fail(version, places, error, f"the branch of {version.task}", time.perf_counter() - begun)
 
         try:
-            answers = self._compute(version, places, group, hidden, self._in_its_place(fail))
+            with self._trace.step(f"branch {version.task}", places, version=version.number, tokens=group.tokens):
+                answers = self._compute(version, places, group, hidden, self._in_its_place(fail))
         except (StoppingError, AbandonedError):  # neither says anything about the branch
             raise
         except Exception as error:  # an error in one branch must not cost the other tasks their answers
             fail(error)
             return
         seconds = time.perf_counter() - begun
-        self._durations.add(version, seconds)
+        self._with.durations.add(version, seconds)
         labels = answered_labels(version, answers.values())
-        self._metrics.count_answers(version, len(answers), labels, seconds)
+        self._with.metrics.count_answers(version, len(answers), labels, seconds)
         self._candidates.add(version, answers, errors=0, seconds=seconds)
         texts = {row: json.dumps(answer, ensure_ascii=False) for row, answer in answers.items()}
         for row, text in texts.items():
-            self._cache.keep(self._rows[row], version, text)
+            self._with.cache.keep(self._rows[row], version, text)
         if not self._candidates.is_shadow(version):
             self._work.put((version.task, texts))
 
@@ -158,12 +153,19 @@ class Climb:
     def _fail(self, version: Version, places: Places, error: Exception, part: str, seconds: float | None) -> None:
         """Says that `part` could not be computed. seconds: how long the branch's call took, if it was called."""
         is_unavailable = isinstance(error, UnavailableError)
-        self._metrics.count_errors(version, len(places), "unavailable" if is_unavailable else "failed")
+        self._with.metrics.count_errors(version, len(places), "unavailable" if is_unavailable else "failed")
         if not isinstance(error, NotAskedError | NotLoadedError):  # they say nothing about this version
             self._candidates.add(version, {}, errors=len(places), seconds=seconds)
+        sentence = f"{part} cannot answer now, ask again: {error}" if is_unavailable else f"{part} failed: {error}"
+        self._with.failures.add(version, len(places), sentence, (self._rows[row].caller.id for row in places))
         if not self._candidates.is_shadow(version):
-            sentence = f"{part} cannot answer now, ask again: {error}" if is_unavailable else f"{part} failed: {error}"
-            self._work.put((version.task, error_answers(dict.fromkeys(places, sentence), is_unavailable)))
+            sentences = {row: self._for_caller(sentence, row) for row in places}
+            self._work.put((version.task, error_answers(sentences, is_unavailable)))
+
+    def _for_caller(self, sentence: str, row: int) -> str:
+        """Returns the sentence with the request's id, by which the log can be searched."""
+        request = self._rows[row].caller.id
+        return f"{sentence} (request {request[:_ID_SHOWN]})" if request else sentence
 
     def _in_its_place(self, handle: Callable[[Exception], None]) -> Callable[[Exception], None]:
         """Returns what ends the item that runs here if its process dies while Triton still waits for it."""
@@ -189,7 +191,7 @@ class Climb:
         """Returns the version's answers by row. Raises RuntimeError if the call fails or a logit is not finite."""
         chosen = sorted(set(places.values()))
         inputs = group.branch_inputs(hidden, chosen)
-        logits = self._breakers.call(
+        logits = self._with.breakers.call(
             version.model,
             version.number,
             lambda: infer(version.model, version.number, inputs, ["logits"])["logits"],

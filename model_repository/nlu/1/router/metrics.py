@@ -175,4 +175,5 @@ class RouterMetrics:
             errors = {kind: self._errors.labels(self._model, task, number, kind) for kind in _ERROR_CLASSES}
             own = _OfVersion(self._texts.labels(self._model, task, number), self._seconds.labels(task, number), errors)
             self._of_version[version] = own
+            self._open.labels(version.model, number)  # a series from the start, so that its absence means something
         return own

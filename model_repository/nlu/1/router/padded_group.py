@@ -20,6 +20,11 @@ class PaddedGroup:
         """Pads the encodings to T = length."""
         return cls(encodings, pad(encodings, length))
 
+    @property
+    def tokens(self) -> int:
+        """S * T, padding included."""
+        return int(self.arrays["attention_mask"].size)
+
     def branch_inputs(self, hidden: np.ndarray, places: Sequence[int]) -> dict[str, np.ndarray]:
         """Returns what a branch reads for the sequences at `places`. hidden: float32 [S, T, H], of all sequences."""
         mask = self.arrays["attention_mask"]

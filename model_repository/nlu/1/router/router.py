@@ -10,7 +10,7 @@ from router.breakers import Breakers
 from router.candidate_watch import CandidateWatch
 from router.candidates import Candidates
 from router.climb import Climb
-from router.durations import Durations
+from router.equipment import Equipment
 from router.metrics import RouterMetrics
 from router.registry import Registry
 from router.registry_file import RegistryFile
@@ -18,6 +18,7 @@ from router.result_cache import ResultCache
 from router.row import Row, TaskAnswers, error_answers
 from router.sequence_plan import SequencePlanner
 from router.serving_lock import hold_serving_lock
+from router.tracing import Tracing
 from router.trunk import Trunk
 
 # Used where `espalier serve` does not set the variable: its choice for two cores.
@@ -31,18 +32,21 @@ class Router:
         """model: the Triton model that this router answers for, `nlu` or `nlu_stream`."""
         self._serving_lock = hold_serving_lock(repository)
         self._planner = SequencePlanner(repository)
-        self._trunk = Trunk.from_environment()
-        self._cache = ResultCache(int(os.environ.get("ESPALIER_RESULT_CACHE_BYTES", "0")))
-        self._durations = Durations()
         self._metrics = RouterMetrics(model)
         self._registry = RegistryFile(repository, self._metrics, is_loaded)
         self._latest: Registry | None = None
-        self._breakers = Breakers(self._metrics)
         self._watch = CandidateWatch(repository, self._registry, self._metrics)
         # Triton's rate limiter decides which calls compute. One call more than compute at once waits there, ready to
         # start when another one ends.
         at_once = int(os.environ.get("ESPALIER_AT_ONCE", _AT_ONCE)) + 1
-        self._calls = ThreadPoolExecutor(at_once, thread_name_prefix="call")
+        self._equipment = Equipment(
+            trunk=Trunk.from_environment(),
+            calls=ThreadPoolExecutor(at_once, thread_name_prefix="call"),
+            cache=ResultCache(int(os.environ.get("ESPALIER_RESULT_CACHE_BYTES", "0"))),
+            breakers=Breakers(self._metrics),
+            metrics=self._metrics,
+        )
+        self._tracing = Tracing(model)
 
     def registry(self) -> Registry:
         """Returns the present registry. Use the same one for a batch from beginning to end.
@@ -53,12 +57,13 @@ class Router:
         if registry is not self._latest:
             self._latest = registry
             branches = {(version.model, version.number) for version in registry.versions}
-            self._breakers.keep(branches | {(trunk, NEWEST) for trunk in registry.tokenizers})
+            self._equipment.breakers.keep(branches | {(trunk, NEWEST) for trunk in registry.tokenizers})
         return registry
 
     def close(self) -> None:
-        """Shows what was counted last. Call it once, when nothing is asked any more."""
+        """Shows what was counted last, and sends the last spans. Call it once, when nothing is asked any more."""
         self._metrics.close()
+        self._tracing.close()
 
     def answer(self, rows: Sequence[Row], registry: Registry) -> Iterator[tuple[str, TaskAnswers]]:
         """Yields (task, its answers for some of the rows) as each branch is done; each row and task comes once.
@@ -67,9 +72,12 @@ class Router:
         RuntimeError if the trunk fails.
         """
         self._metrics.count_batch(len(rows))
-        asked, known = self._cache.look_up(rows, registry)
+        cache = self._equipment.cache
+        asked, known = cache.look_up(rows, registry)
         yield from known.items()
-        plan = self._planner.plan(asked, registry)
+        trace = self._tracing.batch(asked)
+        with trace.step("tokenize", range(len(asked))):
+            plan = self._planner.plan(asked, registry)
         candidates = Candidates(registry)
         for version, errors in plan.errors.items():
             if not registry.tasks[version.task].live.is_pair:  # else the live version could not have answered either
@@ -77,18 +85,11 @@ class Router:
             self._metrics.count_errors(version, len(errors), "invalid")
             yield version.task, error_answers(errors)
         if plan.encodings:
-            climb = Climb(
-                asked,
-                plan,
-                self._trunk,
-                self._calls,
-                self._cache,
-                self._durations,
-                candidates,
-                self._breakers,
-                self._metrics,
-            )
-            yield from climb.answers()
+            climb = Climb(asked, plan, self._equipment, candidates, trace)
+            try:
+                yield from climb.answers()
+            finally:
+                self._tracing.take(trace, asked)
             self._metrics.count_tokens(climb.tokens, climb.padding)
         self._watch.take(candidates, asked, registry)
-        self._metrics.set_cache_totals(self._cache.hits, self._cache.misses)
+        self._metrics.set_cache_totals(cache.hits, cache.misses)

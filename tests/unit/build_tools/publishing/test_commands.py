@@ -116,13 +116,13 @@ def test_publish_hands_on_all_that_is_asked_for(work, home):
     (home / PLACE).symlink_to("r")  # for the server
     given = ["--repository", "r", "--url", "here:8001", "--canary", "10%", "--max-error-rate", "0.5%"]
     given += ["--max-latency", "20", "--judged-after", "7", "--precision", "int8", "--encoder", "e", "--keep", "3"]
-    given += ["--redefine"]
+    given += ["--max-label-shift", "35%", "--redefine"]
 
     assert _said("publish", "c", *given) == "intent: version 4 answers 10% of the texts"
 
     ((folder, repository, server, *rest),) = work
     assert (folder, repository, server.url, server.is_closed) == (Path("c"), Path("r"), "here:8001", True)
-    terms = CanaryTerms(share=0.1, max_error_rate=0.005, max_milliseconds=20.0, minimum=7)
+    terms = CanaryTerms(share=0.1, max_error_rate=0.005, max_milliseconds=20.0, minimum=7, max_label_shift=0.35)
     assert rest == [terms, False, Precision.INT8, "e", 3, True]
 
 
@@ -148,7 +148,7 @@ def test_a_share_is_a_percentage_or_a_number(work, given, share):
 
 
 @pytest.mark.parametrize("given", ["10", "101%", "-1%", "-0.1", "many", "%", "", "nan", "inf", "10%%"])
-@pytest.mark.parametrize("option", ["--canary", "--max-error-rate"])
+@pytest.mark.parametrize("option", ["--canary", "--max-error-rate", "--max-label-shift"])
 def test_what_is_no_share_is_refused_by_its_option(work, option, given):
     options = {"--canary": "10%"} | {option: given}
 

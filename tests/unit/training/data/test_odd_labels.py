@@ -14,6 +14,7 @@ from training.data.rows import to_example
 from training.data.task import load_task
 from training.errors import TrainingError, TrainingWarning
 from training.kinds import Kind
+from training.label_form import MOST_CHARACTERS
 
 WriteRows = Callable[[Path, list[dict[str, Any]]], Path]
 
@@ -126,7 +127,19 @@ def test_table_with_long_integers_is_read_or_refused(digits: int, kind: Kind | N
     for split in ("train", "dev"):
         (tmp_path / f"{split}.tsv").write_text(f"text\tlabel\na\t{'1' * digits}\nc\t2\n")
     if kind in (None, Kind.CLASSIFICATION):
-        assert load_task(str(tmp_path), kind).labels == ("1" * digits, "2")
+        if digits <= MOST_CHARACTERS:
+            assert load_task(str(tmp_path), kind).labels == ("1" * digits, "2")
+        else:
+            with pytest.raises(TrainingError, match=f"has {digits} characters: give it 1 to {MOST_CHARACTERS}"):
+                load_task(str(tmp_path), kind)
+
+
+@pytest.mark.filterwarnings("ignore::training.errors.TrainingWarning")
+@pytest.mark.parametrize("label", ["a\x1b[31m", "a\u202eb", "a\nb"])
+def test_label_that_no_checkpoint_may_have_is_refused_before_the_training(label: str, tmp_path: Path) -> None:
+    source = folder_of(tmp_path, [{"text": "a", "label": label}, {"text": "b", "label": "x"}])
+    with pytest.raises(TrainingError, match="holds the control character"):
+        load_task(source)
 
 
 @pytest.mark.parametrize("declared", [None, ["city"]])

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from build_tools.serving.gate.access import Caller
 from build_tools.serving.gate.admission import MeasuredAdmission
-from build_tools.serving.gate.refusal import Code, RefusedError
+from build_tools.serving.gate.refusal import OutOfTimeError, RefusedError
 from build_tools.serving.gate.shared_load import SharedLoad
 
 
@@ -121,7 +121,7 @@ class OverloadedServer:
     def _end(self, group: Callers, stay: object, came: float) -> None:
         seconds = self.clock.now - came
         late = seconds > group.deadline
-        error = RefusedError(Code.TOO_SLOW, "too slow") if late else None
+        error = OutOfTimeError("too slow") if late else None
         _run(stay.__aexit__(None if error is None else RefusedError, error, None))
         if self._counts:
             if late:

@@ -1,0 +1,83 @@
+"""What a server does at 0.9 and 2 times saturation: `python tests/performance/overload.py REPOSITORY`.
+
+Prints, for each load, how many texts a second were answered in time (goodput), how many were refused and how soon, and
+the server's memory. The goal: at twice saturation goodput within 10 % of the maximum, refusals at once, no failures,
+and memory that does not grow after the first minute. Use a machine on which nothing else runs.
+"""
+
+import json
+from pathlib import Path
+from typing import Annotated
+
+import psutil
+import typer
+from open_load import Seen, closed_loop, open_loop, percentile
+from rich.console import Console
+from rich.table import Table
+from texts import lengths_of, make_texts
+from tokenizers import Tokenizer
+
+from build_tools.serving.supervisor import Settings, Supervisor
+
+_SATURATING_CALLERS = 64
+_TOO_MANY_CALLERS = 420  # as many as once were served 2.6 texts a second in place of 9.8
+
+
+def main(
+    repository: Annotated[Path, typer.Argument(help="A built repository, whose tasks read so many tokens.")],
+    tokens: Annotated[str, typer.Option(help="Tokens of each text.")] = "512",
+    seconds: Annotated[float, typer.Option(help="Seconds of each load.")] = 120.0,
+    warm_up: Annotated[float, typer.Option(help="Seconds before each is measured.")] = 30.0,
+    timeout: Annotated[float, typer.Option(help="Seconds that callers wait.")] = 30.0,
+    output: Annotated[Path | None, typer.Option(help="Write the figures to this file, as JSON.")] = None,
+) -> None:
+    """Measures one server at several loads."""
+    tokenizer = Tokenizer.from_file(str(repository / "tokenizer" / "1" / "tokenizer.json"))
+    texts = make_texts(lengths_of(tokens), tokenizer)
+    rows = []
+    with Supervisor(Settings(repository), typer.echo) as server:
+        most = closed_loop(server.grpc_url, texts, _SATURATING_CALLERS, seconds, warm_up, timeout)
+        rows.append(_row(f"{_SATURATING_CALLERS} callers", None, most, most))
+        for share in (0.9, 2.0):
+            rate = share * most.goodput
+            seen = open_loop(server.grpc_url, texts, rate, seconds, warm_up, timeout)
+            rows.append(_row(f"{share:g} x saturation", rate, seen, most))
+        seen = closed_loop(server.grpc_url, texts, _TOO_MANY_CALLERS, seconds, warm_up, timeout)
+        rows.append(_row(f"{_TOO_MANY_CALLERS} callers", None, seen, most))
+    table = Table(*rows[0])
+    for row in rows:
+        table.add_row(*(f"{value:.4g}" if isinstance(value, float) else str(value) for value in row.values()))
+    Console(width=200).print(table)
+    if output is not None:
+        output.write_text(json.dumps(rows, indent=2))
+
+
+def _row(load: str, rate: float | None, seen: Seen, most: Seen) -> dict[str, object]:
+    return {
+        "load": load,
+        "offered/s": rate or "",
+        "answered/s": seen.goodput,
+        "of the most": seen.goodput / most.goodput,
+        "P50 s": percentile(seen.answered, 0.5),
+        "P99 s": percentile(seen.answered, 0.99),
+        "refused": len(seen.refused),
+        "refusal P99 ms": 1000 * percentile(seen.refused, 0.99),
+        "too late": seen.too_late,
+        "failures": dict(seen.failures) or 0,
+        "memory MB": memory() / 1e6,
+    }
+
+
+def memory() -> int:
+    """PSS of this process's children, in bytes: all that serves."""
+    total = 0
+    for process in psutil.Process().children(recursive=True):
+        try:
+            total += process.memory_full_info().pss
+        except psutil.Error:  # it has ended
+            continue
+    return total
+
+
+if __name__ == "__main__":
+    typer.run(main)
