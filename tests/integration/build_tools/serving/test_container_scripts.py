@@ -5,7 +5,7 @@ import re
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from http.client import HTTPConnection
 from pathlib import Path
@@ -123,21 +123,26 @@ def test_the_gate_s_metrics_hold_what_triton_and_its_routers_count(served: Besid
     with Client(served.grpc) as client:
         client.predict("play some jazz")
 
-    page = urlopen(served.metrics).read().decode()
+    def page() -> str:
+        return urlopen(served.metrics).read().decode()
 
-    assert "nv_inference_count{" in page
-    assert re.search(r"^espalier_tokens_total\{[^}]*\} [1-9]", page, re.MULTILINE), "the routers' counts"
-    assert "espalier_gate_requests_total{" in page
+    _wait_until(lambda: re.search(r"^espalier_tokens_total\{[^}]*\} [1-9]", page(), re.MULTILINE) is not None)
+    assert "nv_inference_count{" in page()
+    assert "espalier_gate_requests_total{" in page()
 
 
 def test_while_triton_is_gone_the_gate_is_not_ready(served: Beside) -> None:
     served.triton_program.kill()
 
+    _wait_until(lambda: _status(f"{served.http}/v2/health/ready") == 503)
+    assert _status(f"{served.http}/v2/health/live") == 200
+
+
+def _wait_until(happened: Callable[[], bool]) -> None:
     deadline = time.monotonic() + PATIENCE
-    while _status(f"{served.http}/v2/health/ready") != 503:
+    while not happened():
         assert time.monotonic() < deadline
         time.sleep(0.1)
-    assert _status(f"{served.http}/v2/health/live") == 200
 
 
 def _status(url: str) -> int:
