@@ -56,6 +56,10 @@ async def answer_stream(
         gate.readiness.check()
 
 
+class _CallerLeftError(RefusedError):
+    """Nobody reads what is written."""
+
+
 class _Stream:
     def __init__(
         self,
@@ -102,6 +106,8 @@ class _Stream:
                     async for response in responses:
                         await self._write(response)
                         exchange.sent += len(response)
+        except _CallerLeftError:
+            return
         except RefusedError as error:
             await _done(before)
             await self._refuse(error, exchange)
@@ -136,6 +142,8 @@ class _Stream:
             except TimeoutError:
                 self._wants_status = True  # another answer would not be read either
                 raise RefusedError(Code.TOO_SLOW, "the answers of the stream are not read.") from None
+            except grpc.aio.InternalError:  # what gRPC raises then; it cancels this task a moment later
+                raise _CallerLeftError(Code.CANCELLED, "the caller has left the stream.") from None
 
 
 async def _done(task: "asyncio.Task[None] | None") -> None:
