@@ -27,7 +27,9 @@ from build_tools.serving.triton_control import Loaded, ModelVersion, TritonContr
 from build_tools.serving.verdict import verdict
 
 _INDEX_EVERY = 0.5
-_SILENT_SECONDS = 20.0  # without an answer from Triton itself, before it counts as hung
+# Without an answer from Triton itself, before it counts as hung: so long, and so many questions in a row, because this
+# process may have been suspended itself.
+_SILENT_SECONDS, _SILENT_QUESTIONS = 20.0, 5
 _MISSING_SECONDS = 5.0  # for a model that the registry needs and Triton has not loaded: a command may be about to
 _PROBERS, _REVIVERS = 8, 4
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.5, 30.0  # between two attempts to bring a model back
@@ -101,7 +103,8 @@ class Watch:
         self._looking: Future[_Look] | None = None
         self._seen: _Look | None = None
         self._changed: set[str] = set()  # models whose config may have changed since
-        self._heard_at = time.monotonic()
+        self._unanswered = 0
+        self._unanswered_since = 0.0
         self._health: dict[ModelVersion, ModelHealth] = {}
         self._probes: dict[ModelVersion, _Probe] = {}
         self._probed_at: dict[ModelVersion, float] = {}
@@ -153,7 +156,8 @@ class Watch:
     @property
     def beyond_repair(self) -> str | None:
         """Why the server must be started again as a whole, or None."""
-        if time.monotonic() - self._heard_at > _SILENT_SECONDS:
+        silent = time.monotonic() - self._unanswered_since
+        if self._unanswered >= _SILENT_QUESTIONS and silent > _SILENT_SECONDS:
             return f"Triton has not answered for {_SILENT_SECONDS:.0f} seconds"
         for model in self._needed_by_all():
             attempts = self._attempts.get(model)
@@ -165,8 +169,10 @@ class Watch:
         if self._looking is not None and self._looking.done():
             try:
                 self._seen = self._looking.result()
-                self._heard_at = now
+                self._unanswered = 0
             except ServeError as error:
+                self._unanswered_since = self._unanswered_since if self._unanswered else now
+                self._unanswered += 1
                 _log.info("Triton does not answer: %s", error)
             self._looking = None
         lacking = any(health.lacks_processes for health in self._health.values())
