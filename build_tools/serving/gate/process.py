@@ -58,13 +58,15 @@ async def _serve(settings: GateSettings, ends: asyncio.Event, observers: Sequenc
     gate.look()
     looking = asyncio.create_task(_look(gate, GateBeat(settings.state, os.getpid())))
     tls = None if settings.tls is None else ServerTls(settings.tls)
-    server = await _grpc_server(settings, GrpcSide(gate, exchanges), tls)
+    side = GrpcSide(gate, exchanges)
+    server = await _grpc_server(settings, side, tls)
     context = None if tls is None else tls.http_context()
     http = HttpServer(make_app(gate, exchanges), settings.address, settings.http_port, settings.limits, context)
     await http.start()
     try:
         await ends.wait()
         gate.readiness.end()
+        side.end_streams()
         await _wait_until_idle(exchanges)
     finally:
         await asyncio.gather(server.stop(_LAST_SECONDS), http.stop(_LAST_SECONDS))
