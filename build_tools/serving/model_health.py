@@ -80,6 +80,11 @@ class ModelHealth:
             self.reason = f"it has not answered for {now - self._late_since:.0f} seconds"
 
     @property
+    def works(self) -> bool:
+        """Whether at least one of its processes answers, as far as is known."""
+        return self.has_answered and self.reason is None and self.living != 0
+
+    @property
     def lacks_processes(self) -> bool:
         """Whether fewer of its processes live than it should have."""
         return self._few_since is not None

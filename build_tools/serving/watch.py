@@ -19,6 +19,7 @@ from build_tools.repository.registry import REGISTRY, Registry, read_registry
 from build_tools.serving.errors import ServeError
 from build_tools.serving.model_health import PROBE_EVERY, PROBE_PATIENCE, ModelHealth, Progress
 from build_tools.serving.model_processes import ModelProcess, ProcessTable
+from build_tools.serving.needed_models import needed_by_all, needed_models
 from build_tools.serving.probes import probe
 from build_tools.serving.revival import Revival
 from build_tools.serving.state import ModelState
@@ -57,7 +58,7 @@ class _Attempts:
     failed: in a row. back_at: since when the model is back.
     """
 
-    running: Future[None] | None = None
+    running: Future[bool] | None = None
     old: frozenset[int] = frozenset()
     reason: str = ""
     failed: int = 0
@@ -147,7 +148,7 @@ class Watch:
             return "Triton has not been asked yet"
         if self._registry is None:
             return f"there is no {REGISTRY} that can be read"
-        for model in self._needed_by_all():
+        for model in sorted(needed_by_all(self._registry)):
             state = self.models.get(model)
             if state is None or not state.ready:
                 return f"{model}: {state.reason if state else 'it is not loaded'}"
@@ -159,7 +160,7 @@ class Watch:
         silent = time.monotonic() - self._unanswered_since
         if self._unanswered >= _SILENT_QUESTIONS and silent > _SILENT_SECONDS:
             return f"Triton has not answered for {_SILENT_SECONDS:.0f} seconds"
-        for model in self._needed_by_all():
+        for model in sorted(needed_by_all(self._registry)):
             attempts = self._attempts.get(model)
             if attempts is not None and attempts.failed >= _ATTEMPTS:
                 return f"{model} cannot be brought back ({attempts.reason})"
@@ -258,7 +259,7 @@ class Watch:
             if health.reason is not None:
                 lost.setdefault(model, health.reason)
         loaded = {name for name, _ in seen.loaded.ready}
-        missing = {model for model in self._needed() if model not in loaded | seen.loaded.busy}
+        missing = {model for model in needed_models(self._registry) if model not in loaded | seen.loaded.busy}
         self._missing_since = {model: self._missing_since.get(model, now) for model in missing}
         for model, since in self._missing_since.items():
             if now - since > _MISSING_SECONDS:
@@ -281,19 +282,21 @@ class Watch:
         attempts.old = frozenset(one.pid for one in processes if one.version[0] == model)
         self._restarts[model] = self._restarts.get(model, 0) + 1
         self._say(model, f"{reason}: bringing it back")
-        attempts.running = self._revivers.submit(self._revival.revive, model, time.time_ns())
+        works = any(one[0] == model and health.works for one, health in self._health.items())
+        attempts.running = self._revivers.submit(self._revival.revive, model, time.time_ns(), not works)
 
     def _settle_attempts(self, now: float) -> None:
         for model, attempts in self._attempts.items():
             if attempts.running is None or not attempts.running.done():
                 continue
-            error = attempts.running.exception()
-            attempts.running, attempts.back_at = None, now if error is None else None
+            done, attempts.running = attempts.running, None
+            error = done.exception()
+            attempts.back_at = now if error is None else None
             attempts.failed += error is not None
             pause = min(_FIRST_PAUSE * 2**attempts.failed, _LONGEST_PAUSE)
             attempts.next_at = now + pause
             if error is None:
-                self._say(model, "is back")
+                self._say(model, "is back" if done.result() else "is not needed any more")
             else:
                 attempts.reason = str(error)
                 self._say(model, f"could not be brought back, next attempt in {pause:g} s: {error}")
@@ -318,18 +321,6 @@ class Watch:
         attempts = self._attempts.get(model)
         return attempts is not None and attempts.running is not None
 
-    def _needed(self) -> set[str]:
-        """The models without which some task has no answer."""
-        if self._registry is None:
-            return set(ROUTERS)
-        live = [task.live_version for task in self._registry.tasks.values()]
-        return {*ROUTERS, *(one.model for one in live), *(one.trunk for one in live)}
-
-    def _needed_by_all(self) -> list[str]:
-        """Routers and trunks."""
-        trunks = {task.live_version.trunk for task in self._registry.tasks.values()} if self._registry else set()
-        return [*ROUTERS, *sorted(trunks)]
-
     def _describe(self) -> None:
         models: dict[str, ModelState] = {}
         for (model, _), health in self._health.items():
@@ -339,13 +330,18 @@ class Watch:
             state = models.setdefault(model, ModelState(ready=True, restarts=self._restarts.get(model, 0)))
             if why:
                 state.ready, state.reason = False, why
-        for model in self._needed() - models.keys():
+        for model in needed_models(self._registry) - models.keys():
             models[model] = ModelState(ready=False, reason="it is not loaded", restarts=self._restarts.get(model, 0))
         self.models = models
         self.tasks = {
-            name: all(models[one].ready for one in (*ROUTERS, task.live_version.model, task.live_version.trunk))
+            name: self._works(task.live_version.model, task.live)
+            and all(models[one].ready for one in (*ROUTERS, task.live_version.trunk))
             for name, task in (self._registry.tasks.items() if self._registry else ())
         }
+
+    def _works(self, model: str, version: int) -> bool:
+        health = self._health.get((model, version))
+        return health is not None and health.works and health.waits is None
 
     def _say(self, model: str, what: str) -> None:
         self._report(f"{model}: {what}")

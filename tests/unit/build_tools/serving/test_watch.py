@@ -7,6 +7,7 @@ import grpc
 import pytest
 from tritonclient.grpc import model_config_pb2 as pb
 
+from build_tools.serving import revival
 from build_tools.serving import watch as watch_module
 from build_tools.serving.errors import ServeError
 from build_tools.serving.model_processes import ModelProcess
@@ -80,7 +81,7 @@ def events():
 @pytest.fixture
 def watch(triton, events, tmp_path, monkeypatch):
     tasks = {
-        name: SimpleNamespace(live_version=SimpleNamespace(model=f"branch_{name}", trunk="trunk"))
+        name: SimpleNamespace(live=1, live_version=SimpleNamespace(model=f"branch_{name}", trunk="trunk"))
         for name in ("intent", "mood")
     }
     (tmp_path / "registry.json").touch()
@@ -88,6 +89,7 @@ def watch(triton, events, tmp_path, monkeypatch):
         (tmp_path / model).mkdir()
         (tmp_path / model / "config.pbtxt").touch()
     monkeypatch.setattr(watch_module, "read_registry", lambda _: SimpleNamespace(tasks=tasks))
+    monkeypatch.setattr(revival, "read_registry", lambda _: SimpleNamespace(tasks=tasks))
     monkeypatch.setattr(watch_module, "_INDEX_EVERY", 0.0)
     monkeypatch.setattr(watch_module, "_FIRST_PAUSE", 0.01)
     monkeypatch.setattr(watch_module, "_MISSING_SECONDS", 0.1)
