@@ -124,7 +124,7 @@ class Watch:
     def look(self) -> None:
         """Takes note of what has happened, and begins what is to be done. Returns at once."""
         now = time.monotonic()
-        processes = self._processes.read() if self._processes else []
+        processes = self._processes.read(complete=self._lacks_processes) if self._processes else []
         self._end_replaced({one.pid for one in processes}, now)
         processes = [one for one in processes if one.pid not in self._replaced]
         for one in processes:
@@ -166,6 +166,10 @@ class Watch:
                 return f"{model} cannot be brought back ({attempts.reason})"
         return None
 
+    @property
+    def _lacks_processes(self) -> bool:
+        return any(health.lacks_processes for health in self._health.values())
+
     def _look_at_triton(self, now: float) -> None:
         if self._looking is not None and self._looking.done():
             try:
@@ -176,8 +180,9 @@ class Watch:
                 self._unanswered += 1
                 _log.info("Triton does not answer: %s", error)
             self._looking = None
-        lacking = any(health.lacks_processes for health in self._health.values())
-        if self._looking is None and (self._seen is None or lacking or now - self._seen.at >= _INDEX_EVERY):
+        if self._looking is None and (
+            self._seen is None or self._lacks_processes or now - self._seen.at >= _INDEX_EVERY
+        ):
             self._looking = self._lookers.submit(self._ask_triton, self._seen, frozenset(self._changed))
             self._changed.clear()
 
@@ -252,9 +257,10 @@ class Watch:
             if self._processes is not None:
                 living = self._living(version, processes)
                 since = health.count_processes(living, _instances(seen.configs[model]), now)
-                # A model that is just being unloaded or swapped has fewer processes too: Triton's index, asked after
-                # they were missed, tells the two apart.
-                if since is not None and seen.at > since and model not in seen.loaded.busy:
+                # A model that is just being unloaded or swapped has fewer processes too, and those of one that was just
+                # loaded may not have been found yet: so both are asked again after they were missed.
+                asked_at = min(seen.at, self._processes.complete_at)
+                if since is not None and asked_at > since and model not in seen.loaded.busy:
                     lost[model] = f"{living} of {_instances(seen.configs[model])} processes are left"
             if health.reason is not None:
                 lost.setdefault(model, health.reason)
@@ -282,6 +288,10 @@ class Watch:
         attempts.old = frozenset(one.pid for one in processes if one.version[0] == model)
         self._restarts[model] = self._restarts.get(model, 0) + 1
         self._say(model, f"{reason}: bringing it back")
+        if any(one[0] == model and health.hangs for one, health in self._health.items()):
+            for pid in attempts.old:  # it would keep its requests, and its right to compute, for ever
+                with suppress(ProcessLookupError):
+                    os.kill(pid, signal.SIGKILL)
         works = any(one[0] == model and health.works for one, health in self._health.items())
         attempts.running = self._revivers.submit(self._revival.revive, model, time.time_ns(), not works)
 
