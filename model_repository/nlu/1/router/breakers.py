@@ -32,6 +32,8 @@ class BreakerMetrics(Protocol):
 class _Call:
     """A call under way. infer: makes it. abandon: answers in its place if the process dies meanwhile."""
 
+    __slots__ = ("abandon", "infer", "is_abandoned")
+
     def __init__(self, infer: Callable[[], object], abandon: Callable[[DeadError], None] | None) -> None:
         self.infer = infer
         self.abandon = abandon

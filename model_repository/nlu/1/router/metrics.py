@@ -1,6 +1,6 @@
 """The router's own metrics (docs/serving.md has their meaning)."""
 
-from collections import Counter as Counts
+from collections.abc import Mapping
 from typing import Any
 
 from router.candidates import Outcome
@@ -104,7 +104,7 @@ class RouterMetrics:
         self._tally.add(child, sequences)
         self._tally.add(self._layers, sequences * tap)
 
-    def count_answers(self, version: Version, texts: int, labels: "Counts[str]", seconds: float) -> None:
+    def count_answers(self, version: Version, texts: int, labels: Mapping[str, int], seconds: float) -> None:
         """Adds one call of a version's branch. texts: how many it answered. labels: what it answered, how often."""
         own = self._version(version)
         self._tally.add(own.texts, texts)
