@@ -71,7 +71,8 @@ def counted(metrics_folder: Path) -> Callable[..., float]:
 
 def _processes(server: TritonServer, model: str) -> list[psutil.Process]:
     children = psutil.Process(server.pid).children(recursive=True)
-    return [process for process in children if any(f"/{model}/" in part for part in process.cmdline()[1:2])]
+    alive = [process for process in children if process.status() != psutil.STATUS_ZOMBIE]
+    return [process for process in alive if any(f"/{model}/" in part for part in process.cmdline()[1:2])]
 
 
 def _load_afresh(server: TritonServer, model: str) -> None:
