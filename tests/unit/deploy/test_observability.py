@@ -1,9 +1,11 @@
 """deploy/observability: the rules, their tests, the dashboard and the page that explains them fit together."""
 
+import ast
 import json
 import re
 import shutil
 import subprocess
+from collections.abc import Iterator
 from itertools import combinations
 from pathlib import Path
 from typing import Any
@@ -67,6 +69,29 @@ def test_each_metric_that_is_looked_at_is_explained() -> None:
     unexplained = {name for name in looked_at if re.sub(r"_(bucket|sum|count)$", "", name) not in table}
 
     assert unexplained == set()
+
+
+def test_the_table_of_metrics_is_what_the_code_counts() -> None:
+    files = [file for folder in ("build_tools", "model_repository") for file in (ROOT / folder).rglob("*.py")]
+    counted = {name for file in files for name in _counted(ast.parse(file.read_text(encoding="utf-8")))}
+    rows = re.findall(r"^\| (`espalier_.*?) \|", PAGE, re.MULTILINE)
+
+    table = {name.removesuffix("_total") for row in rows for name in re.findall(r"`(espalier_\w+)`", row)}
+
+    assert table == {name.removesuffix("_total") for name in counted}
+
+
+def _counted(module: ast.Module) -> Iterator[str]:
+    """The names of the metrics that a file makes: arguments of what makes one, or keys of a table of several."""
+    for node in ast.walk(module):
+        found: list[ast.expr | None] = []
+        if isinstance(node, ast.Call) and re.search("counter|gauge|histogram|family", ast.unparse(node.func), re.I):
+            found = [*node.args[:1], *(one.value for one in node.keywords if one.arg == "name")]
+        elif isinstance(node, ast.Dict):
+            found = [*node.keys]
+        for one in found:
+            if isinstance(one, ast.Constant) and str(one.value).startswith("espalier_"):
+                yield str(one.value)
 
 
 def test_each_panel_says_what_it_shows_and_asks_the_provisioned_data_source() -> None:

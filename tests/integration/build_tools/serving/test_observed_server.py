@@ -63,7 +63,7 @@ def repository(tmp_path_factory: pytest.TempPathFactory) -> Path:
     slots = save_untrained(folder / "slots", encoder, "slots", kind=Kind.TAGGING, labels=("O", "B-x", "I-x"), tap=1)
     build([save_untrained(folder / "intent", encoder, "intent"), slots], folder / "repository", router_instances=1)
     other = save_untrained(folder / "other", encoder, "intent", seed=5)
-    publish(other, folder / "repository", NoServer(), None, shadow=True, report=lambda _: None)
+    publish(other, folder / "repository", NoServer(), shadow=True, redefine=True)
     return folder / "repository"
 
 
@@ -220,16 +220,18 @@ def test_one_request_is_one_trace_from_the_client_through_gate_and_router_to_the
     def its(spans: list[ReceivedSpan]) -> dict[str, ReceivedSpan]:
         return {span.id: span for span in spans if span.trace == trace}
 
-    # A span is sent when it has ended: the router's own comes after those of its calls.
-    watched.receiver.wait_for(lambda spans: {"nightly", "router"} <= {span.name for span in its(spans).values()})
+    model = "nlu" if way == "predict" else "nlu_stream"
+    # Spans are sent when they have ended, those of a router together.
+    whole = {"nightly", "tokenize", f"router {model}"}
+    watched.receiver.wait_for(lambda spans: whole <= {one.name for one in its(spans).values()})
     spans = its(watched.receiver.spans)
     names = {span.name: span for span in spans.values()}
-    chain = ["nightly", way, *(name for name in names if name.startswith("gate ")), "router"]
+    chain = ["nightly", way, *(name for name in names if name.startswith("gate ")), f"router {model}"]
     assert len(chain) == 4
     assert [names[name].parent for name in chain] == ["", *(names[name].id for name in chain[:-1])]
     assert [names[name].service for name in chain] == ["application"] * 2 + ["espalier-gate", "espalier-router"]
-    below = {span.name for span in spans.values() if span.parent == names["router"].id}
-    assert below >= {"tokenize", "trunk to layer 1", "trunk to layer 2", "branch intent 1", "branch slots 1"}
+    below = {span.name for span in spans.values() if span.parent == names[f"router {model}"].id}
+    assert below == {"tokenize", "trunk to 1", "trunk to 2", "branch intent", "branch slots"}
     assert all(spans[span.parent].begun <= span.begun <= span.ended for span in spans.values() if span.parent)
     assert not any(span.error for span in spans.values())
 

@@ -48,7 +48,8 @@ def test_every_option_reaches_the_server(started, monkeypatch):
     monkeypatch.setenv("ESPALIER_TRITON_KEY", "secret")
     given = ["--repository", "r", "--grpc-port", 1, "--http-port", 2, "--metrics-port", 3, "--host", "0.0.0.0"]
     given += ["--startup-timeout", 600, "--log-file", "triton.log", "--insecure", "--gate-workers", 2]
-    given += ["--threads", 4, "--trunk-threads", 5, "--at-once", 6, "--result-cache", 7, "--access-log", "-"]
+    given += ["--threads", 4, "--trunk-threads", 5, "--at-once", 6, "--result-cache", 7]
+    given += ["--access-log", "-", "--access-log-texts"]
     given += ["--triton", "127.0.0.1:9", "--triton-metrics", "127.0.0.1:10"]
 
     shown = _serve(*given)
@@ -65,6 +66,7 @@ def test_every_option_reaches_the_server(started, monkeypatch):
             resources=Resources(4, 5, 6, 7),
             gate_workers=2,
             access_log="-",
+            access_log_texts=True,
             attached="127.0.0.1:9",
             attached_key="secret",
             attached_metrics="127.0.0.1:10",
@@ -75,6 +77,13 @@ def test_every_option_reaches_the_server(started, monkeypatch):
     assert "metrics  http://here:3/metrics\n" in shown
     assert "INSECURE: other machines can ask" in shown
     assert shown.endswith("Ctrl-C stops.\nStopped.\n")
+
+
+def test_an_access_log_that_cannot_be_written_is_told_before_anything_is_started(started, tmp_path):
+    result = CliRunner().invoke(app, ["serve", "--access-log", str(tmp_path / "missing" / "log")])
+
+    assert "give another file as --access-log" in str(result.exception)
+    assert started == []
 
 
 def test_other_machines_are_let_in_only_if_that_is_meant(started):
