@@ -23,6 +23,7 @@ _TOO_LATE = re.compile(r"Request timeout expired|the request's timeout of \S+ s 
 # The gate's sentences for a server that cannot answer now, and for a key that asks too much at once.
 _GATE_SAYS = re.compile(r"^the server (?=is |has |cannot )")
 _TOO_MANY = "requests in flight"
+_TOO_LARGE = re.compile(r"larger than")
 
 
 def is_servers(sentence: str) -> bool:
@@ -84,6 +85,13 @@ def forbidden(sentence: str | None) -> RequestRejected:
     return RequestRejected(sentence or "the server knows this client, but does not let it ask this")
 
 
+def too_much(url: str, sentence: str) -> EspalierError:
+    """Returns the error for gRPC's RESOURCE_EXHAUSTED, which means a message too large or too many requests."""
+    if _TOO_LARGE.search(sentence):  # of gRPC, on either side
+        return RequestRejected(f"{sentence.splitlines()[0]}: send fewer or shorter texts at once")
+    return ServerUnavailable(f"the server at {url} refuses: {sentence.splitlines()[0] if sentence else 'too much'}")
+
+
 def not_now(url: str, status: int) -> ServerUnavailable:
     """Returns the error for an HTTP status that a proxy before the server sent."""
     return ServerUnavailable(f"the server at {url} cannot answer now (HTTP status {status}): ask again later")
@@ -102,8 +110,6 @@ def refusal(url: str, sentence: str, bad_request: bool) -> EspalierError:
             f"the server at {url} runs but its model '{unknown[1]}' is not loaded: wait until it is ready, "
             "or serve a repository made by `espalier build`"
         )
-    if _TOO_MANY in sentence:
-        return ServerUnavailable(f"the server at {url} refuses: {sentence.splitlines()[0]}")
     if _QUEUE_FULL in sentence:
         return ServerUnavailable(
             f"the server at {url} is too busy (its queue is full): ask again later, with fewer requests at once"
@@ -120,6 +126,8 @@ def refusal(url: str, sentence: str, bad_request: bool) -> EspalierError:
         )
     if says := _GATE_SAYS.match(sentence):
         return ServerUnavailable(f"the server at {url} {sentence[says.end() :].splitlines()[0]}")
+    if _TOO_MANY in sentence:
+        return ServerUnavailable(f"the server at {url} refuses: {sentence.splitlines()[0]}")
     broke = _MODEL_BROKE.match(sentence)
     if bad_request and not broke:
         return RequestRejected(sentence)

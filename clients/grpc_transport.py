@@ -22,13 +22,7 @@ from clients.request import Column, Request
 from clients.terms import Terms
 from espalier_errors import EspalierError
 
-# RESOURCE_EXHAUSTED: a message that is too large. A caller with too many requests in flight is known by the sentence.
-_BAD_REQUEST = (
-    grpc.StatusCode.INVALID_ARGUMENT,
-    grpc.StatusCode.NOT_FOUND,
-    grpc.StatusCode.RESOURCE_EXHAUSTED,
-    grpc.StatusCode.UNIMPLEMENTED,
-)
+_BAD_REQUEST = (grpc.StatusCode.INVALID_ARGUMENT, grpc.StatusCode.NOT_FOUND, grpc.StatusCode.UNIMPLEMENTED)
 
 # No "triton_grpc_error" header on streams, although it would bring status codes: under it Triton 2.51 was
 # seen to crash (signal 11) after error responses of a decoupled model.
@@ -152,6 +146,8 @@ class _Calls:
             return failure.unauthenticated(self._url, sentence)
         if code == grpc.StatusCode.PERMISSION_DENIED:
             return failure.forbidden(sentence)
+        if code == grpc.StatusCode.RESOURCE_EXHAUSTED:
+            return failure.too_much(self._url, sentence)
         lost = code in (grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.CANCELLED)
         if lost and (reason := untrusted_reason(sentence)):
             return failure.untrusted(self._url, reason)

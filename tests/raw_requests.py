@@ -1,6 +1,7 @@
 """Requests that no client library sends."""
 
 import json
+import re
 import socket
 from collections.abc import Iterable
 from typing import Any
@@ -12,7 +13,7 @@ INFER = "/inference.GRPCInferenceService/ModelInfer"
 
 
 def over_tcp(url: str, data: bytes, more: Iterable[bytes] = (), timeout: float = 30) -> tuple[int, str]:
-    """Sends bytes to host:port, and returns the status and the sentence of the answer; (0, "") if there is none."""
+    """Sends bytes to host:port, and returns status and error of the answer, which is JSON; (0, "") if there is none."""
     host, _, port = url.partition(":")
     with socket.create_connection((host, int(port)), timeout=timeout) as connection:
         try:
@@ -22,12 +23,18 @@ def over_tcp(url: str, data: bytes, more: Iterable[bytes] = (), timeout: float =
             pass  # refused before all was sent
         answer = b""
         try:
-            while b"}" not in answer and (part := connection.recv(65536)):
+            while not _is_whole(answer) and (part := connection.recv(65536)):
                 answer += part
         except OSError:
             pass
     head, _, body = answer.partition(b"\r\n\r\n")
-    return (int(head.split()[1]), json.loads(body)["error"]) if body else (0, "")
+    return (int(head.split()[1]), json.loads(body).get("error", "")) if body else (0, "")
+
+
+def _is_whole(answer: bytes) -> bool:
+    head, end, body = answer.partition(b"\r\n\r\n")
+    length = re.search(rb"content-length: (\d+)", head)
+    return bool(end) and length is not None and len(body) >= int(length[1])
 
 
 def post(path: str, body: bytes | dict[str, Any], *headers: str) -> bytes:

@@ -236,7 +236,7 @@ def _golden_row(line: str) -> dict[str, Any]:
     texts = [row.get("text"), row.get("text_pair", "")] if isinstance(row, dict) else [None]
     if not all(isinstance(text, str) for text in texts) or not isinstance(row.get("logits"), list):
         raise ValueError("a golden example has a text and a list of logits")
-    longest = max(map(len, texts))
+    longest = max(len(str(text)) for text in texts)
     if longest > GOLDEN_CHARACTERS:
         raise ValueError(f"a golden text has {longest} characters: at most {GOLDEN_CHARACTERS} are allowed")
     return dict(row)

@@ -177,16 +177,25 @@ def status(
 
 def verify(
     repository: Annotated[Path, typer.Argument(help="The model repository.", metavar="DIR")] = REPOSITORY,
+    url: Annotated[
+        str | None, typer.Option(help="gRPC host:port of the server, to ask each loaded version its golden examples.")
+    ] = None,
 ) -> None:
-    """Check every file of a repository against its manifest."""
+    """Check every file of a repository against its manifest, and with --url what its server answers."""
     from build_tools.publishing.verify import verify as find_problems
+    from build_tools.publishing.verify import wrong_answers
 
     problems = find_problems(repository)
+    if url is not None:
+        with RunningServer(url, read_control_key(repository)) as server:
+            problems += wrong_answers(repository, server)
     for problem in problems:
         typer.echo(problem, err=True)
     if problems:
         raise typer.Exit(1)
     typer.echo(f"{repository}: every file is as it was built or published")
+    if url is not None:
+        typer.echo(f"{url}: every loaded version answers as its golden examples say")
 
 
 def upgrade(

@@ -1,5 +1,6 @@
 """The versions of each task, their origin, and how they perform."""
 
+from collections.abc import Container
 from datetime import datetime
 from pathlib import Path
 from typing import Any, Literal
@@ -10,12 +11,14 @@ from build_tools.publishing.candidate_counts import candidate_counts
 from build_tools.publishing.metrics_page import MetricsPage
 from build_tools.publishing.pace import footprints, paces
 from build_tools.publishing.running_server import Calls, RunningServer
+from build_tools.publishing.served_answers import silent_versions
 from build_tools.repository.audit import last_withdrawal, read_lines
 from build_tools.repository.control_key import read_control_key
 from build_tools.repository.names import examples_file
 from build_tools.repository.registry import Registry, TaskEntry
 
 _MOST_EXAMPLES = 10
+_SECONDS = 2.0  # for the answer to one golden example
 
 
 class CandidateStatus(BaseModel):
@@ -38,6 +41,9 @@ class CandidateStatus(BaseModel):
 class TaskStatus(BaseModel):
     """A task. requests, errors: calls to the live version. They and `loaded` are None if no server was asked.
 
+    loaded: the versions that the server holds and that answer. silent: {version that it holds: why its golden example
+    is not answered}, empty if they were not asked.
+
     texts_per_second, errors_per_second, p50, p99 (milliseconds of a branch call), processes and memory (bytes): of the
     live version, as pace.py has them. layers: of the trunk, below the branch.
     """
@@ -48,6 +54,7 @@ class TaskStatus(BaseModel):
     candidate: CandidateStatus | None
     versions: list[int]
     loaded: list[int] | None
+    silent: dict[int, str] = {}
     published_at: datetime
     published_by: str
     data: str
@@ -70,17 +77,21 @@ def read_status(
     url: str | None,
     page: MetricsPage | None,
     before: MetricsPage | None = None,
+    ask: bool = True,
 ) -> list[TaskStatus]:
     """Returns the state of every task, with counts from a server.
 
-    url: host:port of its gRPC endpoint; None asks no server. page, before: its metrics now and a while ago. Raises
-    BuildError if it does not answer.
+    url: host:port of its gRPC endpoint; None asks no server. page, before: its metrics now and a while ago. ask:
+    whether each loaded version is asked for a golden example. Raises BuildError if the server does not answer.
     """
     calls: dict[tuple[str, int], Calls] | None = None
     loaded: dict[str, list[int]] | None = None
+    silent: dict[str, dict[int, str]] = {}
     if url:
         with RunningServer(url, read_control_key(repository)) as server:
             calls, loaded = server.calls(), server.ready_versions()
+            if ask:
+                silent = silent_versions(server, repository, registry, loaded, rows=1, seconds=_SECONDS)
     candidates = None if page is None else candidate_counts(page)
     paced = {} if page is None else paces(page, before)
     held = {} if page is None else footprints(page)
@@ -96,7 +107,8 @@ def read_status(
                 previous=entry.previous,
                 candidate=_candidate(repository, task, entry, candidates),
                 versions=sorted(map(int, entry.versions)),
-                loaded=None if loaded is None else _loaded(entry, loaded),
+                loaded=None if loaded is None else _loaded(entry, loaded, silent.get(task, {})),
+                silent=silent.get(task, {}),
                 published_at=live.origin.published_at,
                 published_by=live.origin.published_by,
                 data=live.origin.data,
@@ -144,8 +156,9 @@ def _examples(repository: Path, task: str, version: int) -> list[dict[str, Any]]
     return [entry for entry in entries if entry["version"] == version][:_MOST_EXAMPLES]
 
 
-def _loaded(entry: TaskEntry, loaded: dict[str, list[int]]) -> list[int]:
-    return sorted(int(number) for number, one in entry.versions.items() if int(number) in loaded.get(one.model, []))
+def _loaded(entry: TaskEntry, loaded: dict[str, list[int]], silent: Container[int]) -> list[int]:
+    held = (int(number) for number, one in entry.versions.items() if int(number) in loaded.get(one.model, []))
+    return sorted(number for number in held if number not in silent)
 
 
 def _withdrawn(repository: Path, task: str) -> str | None:

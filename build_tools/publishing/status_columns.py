@@ -34,7 +34,9 @@ def _candidate(task: TaskStatus) -> str:
 
 
 def _loaded(task: TaskStatus) -> str:
-    return "-" if task.loaded is None else ", ".join(map(str, task.loaded))
+    if task.loaded is None:
+        return "-"
+    return ", ".join([*map(str, task.loaded), *(f"{number} (no answer)" for number in sorted(task.silent))])
 
 
 COLUMNS = (

@@ -32,8 +32,9 @@ def status_table(tasks: Sequence[TaskStatus], columns: Sequence[Column]) -> Tabl
 
 
 def notes(task: TaskStatus) -> list[str]:
-    """Returns the lines below the table: a withdrawn canary, and what a candidate has answered."""
+    """Returns the lines below the table: a withdrawn canary, silent versions, and what a candidate has answered."""
     lines = [f"{task.task}: {task.withdrawn}"] if task.withdrawn else []
+    lines += [f"{task.task}: version {number} does not answer: {why}" for number, why in sorted(task.silent.items())]
     if task.candidate is not None and task.candidate.answers is not None:
         lines += _candidate_notes(task.task, task.candidate)
     return lines

@@ -46,7 +46,7 @@ def watch_status(
 
 
 def _screen(repository: Path, url: str, page: MetricsPage, before: MetricsPage | None) -> RenderableType:
-    tasks = read_status(repository, read_registry(repository), url, page, before)
+    tasks = read_status(repository, read_registry(repository), url, page, before, ask=False)
     below = [Text(note) for task in tasks for note in notes(task)]
     table = status_table(tasks, [column for column in COLUMNS if not column.origin])
     return Group(Text(f"{time.strftime('%H:%M:%S')}  {summary(page, before)}"), table, *below)

@@ -4,6 +4,8 @@ import time
 from contextlib import suppress
 from pathlib import Path
 
+from build_tools.publishing.running_server import INFER_SECONDS, Server
+from build_tools.publishing.served_answers import ALL_ROWS, silent_versions
 from build_tools.repository.manifest import MANIFEST, hashes_of, read_manifest, served_files
 from build_tools.repository.registry import missing_versions, read_registry
 
@@ -22,6 +24,20 @@ def verify(repository: Path) -> list[str]:
         lasting = set(_problems(repository))
         problems = [problem for problem in problems if problem in lasting]
     return problems
+
+
+def wrong_answers(repository: Path, server: Server) -> list[str]:
+    """Returns a sentence for each loaded version that does not answer all of its golden examples, on a running server.
+
+    Raises BuildError if the server does not answer at all.
+    """
+    registry = read_registry(repository)
+    silent = silent_versions(server, repository, registry, server.ready_versions(), ALL_ROWS, INFER_SECONDS)
+    return [
+        f"version {number} of {task} does not answer: {why}"
+        for task, versions in silent.items()
+        for number, why in sorted(versions.items())
+    ]
 
 
 def _problems(repository: Path) -> list[str]:

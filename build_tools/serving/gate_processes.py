@@ -11,12 +11,13 @@ import psutil
 
 from build_tools.serving import launch_tied
 from build_tools.serving.errors import ServeError
+from build_tools.serving.gate_beat import GateBeat
 from build_tools.serving.process_stat import is_stopped
 from build_tools.serving.stopped_processes import StoppedProcesses
 
 _MODULE = "build_tools.serving.gate"
 _START_SECONDS = 60.0
-_END_SECONDS = 35.0  # a little more than a request without a deadline may take
+_END_SECONDS = 40.0  # a little more than the gate gives its last requests
 _POLL_SECONDS = 0.05
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.2, 10.0
 _WELL_SECONDS = 10.0
@@ -27,6 +28,7 @@ class _Gate:
 
     def __init__(self) -> None:
         self.process: subprocess.Popen[bytes] | None = None
+        self.beat: GateBeat | None = None
         self.started_at = 0.0
         self.listens = False
         self.next_at = 0.0
@@ -36,14 +38,15 @@ class _Gate:
 class GateProcesses:
     """`count` processes that listen on the same ports. Their output goes to this process's standard error.
 
-    settings: the file of GateSettings. ports: on which each of them listens. metrics: the folder of prometheus_client's
-    multiprocess mode. restarts: how often one was started again.
+    settings: the file of GateSettings. state: that of ServerState. ports: on which each of them listens. metrics: the
+    folder of prometheus_client's multiprocess mode. restarts: how often one was started again.
     """
 
     def __init__(
-        self, settings: Path, ports: set[int], metrics: Path, count: int, report: Callable[[str], None]
+        self, settings: Path, state: Path, ports: set[int], metrics: Path, count: int, report: Callable[[str], None]
     ) -> None:
         self._settings = settings
+        self._state = state
         self._ports = ports
         self._metrics = metrics
         self._report = report
@@ -76,10 +79,15 @@ class GateProcesses:
             if process is not None and process.poll() is None:
                 if done := self._stopped.see(process.pid, is_stopped(process.pid), now):
                     self._report(f"gate: process {process.pid} {done}")
+                if gate.beat is not None and gate.beat.is_silent(now):
+                    self._report(f"gate: process {process.pid} hangs: killed")
+                    process.kill()
                 continue
             if process is not None:
                 ended.append(process.pid)
                 self._stopped.forget(process.pid)
+                if gate.beat is not None:
+                    gate.beat.remove()
                 gate.process = None
                 gate.failed = gate.failed + 1 if now - gate.started_at < _WELL_SECONDS else 0
                 gate.next_at = now + (min(_FIRST_PAUSE * 2**gate.failed, _LONGEST_PAUSE) if gate.failed else 0.0)
@@ -125,6 +133,7 @@ class GateProcesses:
             stdin=subprocess.DEVNULL,
             start_new_session=True,  # Ctrl-C reaches only this process, which tells the gates
         )
+        gate.beat = GateBeat(self._state, gate.process.pid)
         gate.started_at = time.monotonic()
         gate.listens = False
 

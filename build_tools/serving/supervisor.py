@@ -277,7 +277,7 @@ class Supervisor:
             triton=given.attached or f"{_LOOPBACK}:{self._private['grpc']}",
             triton_key=self._key,
             repository=given.repository.absolute(),
-            state=self._folder / "state.json",
+            state=self.state_file,
             metrics=metrics,
             keys=given.keys,
             tls=given.tls,
@@ -286,7 +286,7 @@ class Supervisor:
             limits=given.limits,
         ).write(file)
         ports = {self._ports["grpc"], self._ports["http"]}
-        self._gates = GateProcesses(file, ports, metrics, given.gate_workers, self._report)
+        self._gates = GateProcesses(file, self.state_file, ports, metrics, given.gate_workers, self._report)
         self._gates.start()
 
     def _wait_until_ready(self) -> None:
@@ -403,6 +403,6 @@ class Supervisor:
             if self._is_stopping.is_set():
                 state = state.model_copy(update={"ready": False, "stopping": True, "reason": "it is being stopped"})
             try:
-                state.write(self._folder / "state.json")
+                state.write(self.state_file)
             except OSError as error:
                 self._report(f"the state cannot be written: {error}")

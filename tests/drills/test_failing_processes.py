@@ -29,8 +29,10 @@ STOPPED = drill_size([("branch_intent", 1.0), ("trunk", 5.0)], [
 ])  # fmt: skip
 HEALED_SECONDS = 15.0
 SERVER_SECONDS = 60.0
-# On a machine with few cores, loading a model takes its share of them from everybody.
-NOISE_SECONDS = 0.1
+WATCHED_SECONDS = drill_size(4.0, 10.0)  # from the kill on
+# Triton notices a dead process with its first call, after a second: the batch that makes it waits. And with few cores,
+# loading a model takes its share of them from everybody.
+NOISE_SECONDS = drill_size(1.0, 0.1)
 
 
 @pytest.mark.parametrize("models", [*((one,) for one in KILLED), *TOGETHER], ids=" and ".join)
@@ -43,7 +45,7 @@ def test_a_killed_process_is_back_within_ten_seconds_and_harms_nobody_else(site:
         for model in models:
             send(server, model, signal.SIGKILL)
         took = wait_until_back(server, before)
-        time.sleep(2 * QUIET_SECONDS)
+        time.sleep(max(QUIET_SECONDS, WATCHED_SECONDS - took))
         seen = end()
 
     failures = seen.failures(killed, time.time())
@@ -54,7 +56,7 @@ def test_a_killed_process_is_back_within_ten_seconds_and_harms_nobody_else(site:
     if all(model.startswith("branch_") for model in models):
         assert {task for _, _, errors in failures for task in errors} <= victims, failures
         for other in {"place", "same", "slots"} - victims:
-            calm, now = seen.p99(other, began, killed), seen.p99(other, killed, killed + took)
+            calm, now = seen.p99(other, began, killed), seen.p99(other, killed, killed + WATCHED_SECONDS)
             print(f"  P99 of {other}: {1000 * calm:.0f} ms before, {1000 * now:.0f} ms meanwhile")
             assert now < 2 * calm + NOISE_SECONDS
     assert {name for _, _, errors in failures for name in errors} <= victims | {"ServerUnavailable"}, failures
@@ -126,4 +128,5 @@ def test_everything_killed_at_once_comes_back(site: Site) -> None:
     took = wait_for(lambda: server.state.server_restarts > count and server.state.ready, SERVER_SECONDS)
 
     print(f"\nSIGKILL of everything but the supervisor: back after {took:.1f} s")
+    time.sleep(QUIET_SECONDS)  # for the gate to read that it may answer
     assert site.client.predict("a", "b").keys() >= {"intent", "mood"}

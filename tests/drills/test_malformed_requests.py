@@ -84,6 +84,9 @@ def test_each_is_refused_and_nothing_else_happens(gated: GatedServer) -> None:
         try:
             for seed in SEEDS:
                 seen += _send(gated, channel, random.Random(seed), REQUESTS // len(SEEDS))
+        except AssertionError as error:
+            error.add_note(gated.log.read_text()[-2000:])
+            raise
         finally:
             for bystander in bystanders:
                 bystander.end()

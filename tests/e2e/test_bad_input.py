@@ -86,22 +86,22 @@ def test_a_fault_is_refused_with_the_same_class_and_sentence_on_every_way_in(
 @pytest.mark.parametrize(
     ("inputs", "shapes", "sentence"),
     [
-        ({}, {}, "missing required input(s) ['text']"),
-        ({"text": []}, {"text": [0, 1]}, "expected 1 string elements for inference input 'text'"),
-        ({"text": []}, {"text": [1, 0]}, "unexpected shape for input 'text'"),
-        ({"text": ["wake me"]}, {"text": [1]}, "unexpected shape for input 'text'"),
-        ({"text": ["wake", "me"]}, {"text": [1, 2]}, "unexpected shape for input 'text'"),
-        ({"text": ["wake me"] * 65}, {}, "batch-size must be <= 64"),
-        ({"text": [7]}, {}, "data-type is 'INT32'"),
-        ({"text": ["wake me"], "tasks": [7]}, {}, "data-type is 'INT32'"),
-        ({"text": ["wake me"], "all_scores": ["yes"]}, {}, "data-type is 'BYTES'"),
-        ({"text": ["wake me", "play"], "tasks": ["intent"]}, {}, "batch size does not match"),
-        ({"text": ["wake me", "play"], "pair": ["play"]}, {}, "batch size does not match"),
-        ({"text": ["wake me"], "tasks": []}, {"tasks": [1, 0]}, "unexpected shape for input 'tasks'"),
-        ({"text": ["wake me"], "task": ["intent"]}, {}, "unexpected inference input 'task'"),
+        ({}, {}, NO_TEXT),
+        ({"text": []}, {"text": [0, 1]}, "the input text has 0 values: give 1 to 64 texts"),
+        ({"text": []}, {"text": [1, 0]}, "the input text has the shape [1, 0]: give [B, 1]"),
+        ({"text": ["wake me"]}, {"text": [1]}, "the input text has the shape [1]: give [B, 1]"),
+        ({"text": ["wake", "me"]}, {"text": [1, 2]}, "the input text has the shape [1, 2]: give [B, 1]"),
+        ({"text": ["wake me"] * 65}, {}, "the input text has 65 values: give 1 to 64 texts"),
+        ({"text": [7]}, {}, "of the datatype 'INT32': give BYTES"),
+        ({"text": ["wake me"], "tasks": [7]}, {}, "of the datatype 'INT32': give BYTES"),
+        ({"text": ["wake me"], "all_scores": ["yes"]}, {}, "of the datatype 'BYTES': give BOOL"),
+        ({"text": ["wake me", "play"], "tasks": ["intent"]}, {}, "there are 2 texts and 1 values of tasks"),
+        ({"text": ["wake me", "play"], "pair": ["play"]}, {}, "there are 2 texts and 1 values of pair"),
+        ({"text": ["wake me"], "tasks": []}, {"tasks": [1, 0]}, "the input tasks has the shape [1, 0]: give [B, 1]"),
+        ({"text": ["wake me"], "task": ["intent"]}, {}, "there is no input 'task': give all_scores, pair, tasks, text"),
     ],
 )
-def test_a_tensor_of_another_shape_or_type_is_refused_by_triton_with_the_same_class(
+def test_a_tensor_of_another_shape_or_type_is_refused_with_the_same_class(
     way: str, inputs: Inputs, shapes: dict[str, list[int]], sentence: str, server: Supervisor
 ) -> None:
     refused, where, expected = WAYS_IN[way]
@@ -128,9 +128,9 @@ def test_an_empty_pair_is_none(pair: str, server: Supervisor) -> None:
         ("intent", {"text": ["\u200b"]}, "text 0 is empty"),
         ("coherence", {"text": ["wake me"], "pair": [" "]}, "pair 0 is empty"),
         ("coherence", {"text": [" "], "pair": ["wake me"]}, "text 0 is empty"),
-        ("coherence", {"text": ["wake me", "play"], "pair": ["wake me"]}, "there are 2 texts and 1 pairs"),
-        ("coherence", {"text": ["wake me"]}, "missing required input(s) ['pair']"),
-        ("coherence", {"pair": ["wake me"]}, "missing required input(s) ['text']"),
+        ("coherence", {"text": ["wake me", "play"], "pair": ["wake me"]}, "there are 2 texts and 1 values of pair"),
+        ("coherence", {"text": ["wake me"]}, "the request has no pair: give the input `pair`."),
+        ("coherence", {"pair": ["wake me"]}, NO_TEXT),
     ],
 )
 def test_an_ensemble_refuses_what_lacks_a_text_or_pair(

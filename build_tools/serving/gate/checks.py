@@ -77,9 +77,14 @@ def check_inner(call: InferCall) -> InferCall:
     return call
 
 
+def is_id(request_id: str) -> bool:
+    """Whether a request may have this id."""
+    return _ID.fullmatch(request_id) is not None
+
+
 def check_id(request_id: str) -> None:
     """Raises RefusedError (INVALID) if a request's id cannot be sent on and logged."""
-    if request_id and not _ID.fullmatch(request_id):
+    if request_id and not is_id(request_id):
         raise _invalid("the request's id is not 1 to 200 printable ASCII characters.")
 
 

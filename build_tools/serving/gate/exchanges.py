@@ -2,17 +2,18 @@
 
 import asyncio
 import logging
+import re
 import secrets
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 
-from build_tools.serving.gate.checks import check_id
+from build_tools.serving.gate.checks import check_id, is_id
 from build_tools.serving.gate.observers import Exchange, Observer
 from build_tools.serving.gate.refusal import Code, RefusedError
 
 REQUEST_ID = "x-request-id"
 TRACEPARENT = "traceparent"
-_LONGEST_TRACEPARENT = 100
+_TRACE = re.compile(r"[0-9a-f]{2}-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}")
 
 
 class Exchanges:
@@ -28,18 +29,14 @@ class Exchanges:
 
         What is raised in it is raised on as RefusedError: a failure of the gate itself as INTERNAL, told in the log.
         """
-        trace = headers.get(TRACEPARENT, "")
-        exchange = Exchange(
-            protocol,
-            method,
-            headers.get(REQUEST_ID, "") or secrets.token_hex(8),
-            trace if len(trace) < _LONGEST_TRACEPARENT and trace.isascii() else "",
-        )
+        given, trace = headers.get(REQUEST_ID, ""), headers.get(TRACEPARENT, "")
+        usable = given if is_id(given) else secrets.token_hex(8)
+        exchange = Exchange(protocol, method, usable, trace if _TRACE.fullmatch(trace) else "")
         self.inside += 1
         for observer in self._observers:
             observer.began(exchange)
         try:
-            check_id(exchange.id)
+            check_id(given)
             yield exchange
         except RefusedError as error:
             exchange.code, exchange.sentence = error.code.label, error.sentence

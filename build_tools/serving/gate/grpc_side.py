@@ -14,6 +14,7 @@ from build_tools.serving.gate.gate import Gate
 from build_tools.serving.gate.grpc_messages import parsed, read_call
 from build_tools.serving.gate.grpc_stream import answer_stream
 from build_tools.serving.gate.observers import Exchange
+from build_tools.serving.gate.open_streams import OpenStreams
 from build_tools.serving.gate.readings import Readings
 from build_tools.serving.gate.refusal import Code, RefusedError
 from build_tools.serving.gate.settings import Limits
@@ -52,6 +53,7 @@ class GrpcSide(grpc.GenericRpcHandler):
     def __init__(self, gate: Gate, exchanges: Exchanges) -> None:
         self._gate = gate
         self._exchanges = exchanges
+        self._open_streams = OpenStreams()
         readings = Readings(gate)
         self._answers: dict[str, Answer] = {
             "ModelInfer": self._infer,
@@ -76,6 +78,10 @@ class GrpcSide(grpc.GenericRpcHandler):
     def service(self, handler_call_details: grpc.HandlerCallDetails) -> grpc.RpcMethodHandler:
         """Returns what answers a call of this method."""
         return self._handlers.get(handler_call_details.method, self._closed)
+
+    def end_streams(self) -> None:
+        """Ends the streams, each after what it has asked is answered."""
+        self._open_streams.end()
 
     def _handler(self, method: str) -> Callable[[Any, grpc.aio.ServicerContext], Awaitable[bytes]]:
         answer = self._answers.get(method, _not_offered)
@@ -106,7 +112,7 @@ class GrpcSide(grpc.GenericRpcHandler):
         try:
             caller = self._gate.identify(metadata.get("authorization"), metadata.get(CONTROL_HEADER))
             async with asyncio.timeout(self._gate.limits.stream_seconds):
-                await answer_stream(self._gate, self._exchanges, caller, metadata, context)
+                await answer_stream(self._gate, self._exchanges, self._open_streams, caller, metadata, context)
         except RefusedError as error:
             await _refuse(context, error.code, error.sentence)
         except TimeoutError:

@@ -13,20 +13,28 @@ from build_tools.serving.gate.exchanges import Exchanges
 from build_tools.serving.gate.gate import Gate
 from build_tools.serving.gate.grpc_messages import read_call
 from build_tools.serving.gate.observers import Exchange
-from build_tools.serving.gate.refusal import RefusedError
+from build_tools.serving.gate.open_streams import OpenStreams
+from build_tools.serving.gate.refusal import Code, RefusedError
 
 ERROR_CODE = "espalier_code"  # parameter of an error's response: its gRPC status, by name
+_WRITE_SECONDS = 30.0
 _FINAL = "triton_final_response"
 # A caller that sends this metadata wants the first error as the status of the stream, which ends it, as with Triton.
 _STATUS_WANTED = "triton_grpc_error"
 
 
 async def answer_stream(
-    gate: Gate, exchanges: Exchanges, caller: Caller, metadata: Mapping[str, str], context: grpc.aio.ServicerContext
+    gate: Gate,
+    exchanges: Exchanges,
+    open_streams: OpenStreams,
+    caller: Caller,
+    metadata: Mapping[str, str],
+    context: grpc.aio.ServicerContext,
 ) -> None:
     """Returns when the caller has sent its last request and each is answered. A refused one leaves the others alone.
 
-    Raises RefusedError for the first refusal if the caller wants it as the status of the stream.
+    Raises RefusedError for the first refusal if the caller wants it as the status of the stream, if the caller does not
+    read its answers, and if the gate ends: then what has been read is answered first.
     """
     stream = _Stream(gate, exchanges, caller, metadata, context)
     try:
@@ -34,7 +42,7 @@ async def answer_stream(
             ordered: asyncio.Task[None] | None = None
             # A caller that reads no answers cannot send for ever: refusals are written before the next read, and
             # requests that are let in are bounded by admission.
-            while (message := await context.read()) is not grpc.aio.EOF:
+            while (message := await open_streams.read(context)) not in (grpc.aio.EOF, None):
                 call = await stream.read(message)
                 if call is None:
                     continue
@@ -44,6 +52,8 @@ async def answer_stream(
                 await asyncio.sleep(0)  # a refused call has its answer before the next message is read
     except ExceptionGroup as group:
         raise group.exceptions[0] from None
+    if message is None:  # the caller may have sent more, which nobody has read
+        gate.readiness.check()
 
 
 class _Stream:
@@ -120,7 +130,12 @@ class _Stream:
 
     async def _write(self, response: bytes) -> None:
         async with self._writing:
-            await self._context.write(response)
+            try:
+                async with asyncio.timeout(_WRITE_SECONDS):
+                    await self._context.write(response)
+            except TimeoutError:
+                self._wants_status = True  # another answer would not be read either
+                raise RefusedError(Code.TOO_SLOW, "the answers of the stream are not read.") from None
 
 
 async def _done(task: "asyncio.Task[None] | None") -> None:

@@ -15,6 +15,7 @@ from build_tools.serving.gate.settings import Limits
 _BACKLOG = 2048
 _IDLE_SECONDS = 75  # an idle connection is kept this long: clients use theirs again
 _HEADER_SECONDS = 10.0  # in which a request's headers must have come, once the first byte or connection has
+_WRITE_SECONDS = 30.0  # in which a caller must have read what was written for it
 _MOST_CHUNKS = 20_000  # of a body in chunks; 64 kB in a chunk each is what clients send
 _CONTENT_TYPE = b"content-type: application/json\r\nconnection: close\r\n"
 
@@ -34,7 +35,6 @@ class HttpServer:
             access_log=False,
             server_header=False,
             proxy_headers=False,  # whoever is beyond a proxy does not say who it is
-            limit_concurrency=limits.connections,
             timeout_keep_alive=_IDLE_SECONDS,
         )
         config.load()
@@ -83,14 +83,26 @@ def _protocol(limits: Limits) -> type[HttpToolsProtocol]:
         _chunks = 0
         _is_in_headers = True
         _timer: asyncio.TimerHandle | None = None
+        _write_timer: asyncio.TimerHandle | None = None
 
         def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
             super().connection_made(transport)
             self._expect_headers()
+            if len(self.connections) > limits.connections:
+                self._refuse(503, "there are too many connections: ask again later.")
 
         def connection_lost(self, exc: Exception | None) -> None:
             self._stop_timer()
+            self._stop_write_timer()
             super().connection_lost(exc)
+
+        def pause_writing(self) -> None:
+            super().pause_writing()
+            self._write_timer = self.loop.call_later(_WRITE_SECONDS, self.transport.abort)
+
+        def resume_writing(self) -> None:
+            self._stop_write_timer()
+            super().resume_writing()
 
         def data_received(self, data: bytes) -> None:
             if self.transport.is_closing():
@@ -144,6 +156,11 @@ def _protocol(limits: Limits) -> type[HttpToolsProtocol]:
             if self._timer is not None:
                 self._timer.cancel()
                 self._timer = None
+
+        def _stop_write_timer(self) -> None:
+            if self._write_timer is not None:
+                self._write_timer.cancel()
+                self._write_timer = None
 
         def _refuse(self, status: int, sentence: str) -> None:
             body = b'{"error":"' + sentence.encode() + b'"}'

@@ -61,7 +61,7 @@ def new_key() -> str:
 
 def sha256_of(key: str) -> str:
     """Returns what the file holds of a key."""
-    return hashlib.sha256(key.encode()).hexdigest()
+    return hashlib.sha256(key.encode(errors="replace")).hexdigest()
 
 
 def check_name(name: str) -> None:

@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import os
 import signal
 from collections.abc import Sequence
 
@@ -23,6 +24,7 @@ from build_tools.serving.gate.settings import GateSettings
 from build_tools.serving.gate.shared_load import SharedLoad
 from build_tools.serving.gate.tls import ServerTls
 from build_tools.serving.gate.upstream import Upstream
+from build_tools.serving.gate_beat import GateBeat
 
 _LOOK_SECONDS = 0.1
 # Refused requests are answered meanwhile; longer than a request's default deadline.
@@ -54,15 +56,17 @@ async def _serve(settings: GateSettings, ends: asyncio.Event, observers: Sequenc
         upstream,
     )
     gate.look()
-    looking = asyncio.create_task(_look(gate))
+    looking = asyncio.create_task(_look(gate, GateBeat(settings.state, os.getpid())))
     tls = None if settings.tls is None else ServerTls(settings.tls)
-    server = await _grpc_server(settings, GrpcSide(gate, exchanges), tls)
+    side = GrpcSide(gate, exchanges)
+    server = await _grpc_server(settings, side, tls)
     context = None if tls is None else tls.http_context()
     http = HttpServer(make_app(gate, exchanges), settings.address, settings.http_port, settings.limits, context)
     await http.start()
     try:
         await ends.wait()
         gate.readiness.end()
+        side.end_streams()
         await _wait_until_idle(exchanges)
     finally:
         await asyncio.gather(server.stop(_LAST_SECONDS), http.stop(_LAST_SECONDS))
@@ -87,9 +91,10 @@ async def _grpc_server(settings: GateSettings, side: GrpcSide, tls: ServerTls | 
     return server
 
 
-async def _look(gate: Gate) -> None:
+async def _look(gate: Gate, life: GateBeat) -> None:
     while True:
         try:
+            life.beat()
             gate.look()
         except Exception:  # never: but a gate that has stopped looking would go on with what it knows for ever
             logging.getLogger(__name__).exception("the gate cannot look at its files")

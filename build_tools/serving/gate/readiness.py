@@ -67,7 +67,9 @@ class Readiness:
         if state is None:
             return "the server is not ready yet: ask again."
         if not state.is_current:
-            return "the server's supervisor does not answer: ask again, or ask another server."
+            return (
+                "the server cannot say whether it is well (its supervisor is silent): ask again, or ask another server."
+            )
         if not state.ready:
             return f"the server is not ready ({state.reason or 'it is starting'}): ask again."
         return None

@@ -6,6 +6,7 @@ import mmap
 import os
 import struct
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 
 _PLACES = 4096  # of a process's table of callers; more callers than that are not counted apart
@@ -125,5 +126,6 @@ class SharedLoad:
         _HEADER.pack_into(self._memory, self._own, own.inside, own.cost, own.answered, own.seconds, own.work)
 
 
+@lru_cache(maxsize=_PLACES)
 def _mark(caller: str) -> int:
     return int.from_bytes(hashlib.blake2b(caller.encode(), digest_size=8).digest(), "little") or 1

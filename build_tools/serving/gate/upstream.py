@@ -1,21 +1,23 @@
 """Triton behind the gate, over gRPC on loopback."""
 
 import asyncio
+import logging
 import re
+import time
 from collections.abc import AsyncGenerator, AsyncIterator
 
 from tritonclient.grpc import service_pb2
 from tritonclient.grpc.aio import grpc
 
 from build_tools.serving.gate.refusal import Code, OutOfTimeError, RefusedError
+from build_tools.serving.triton_key import KEY_METADATA
+from clients.failure import is_servers
 
 SERVICE = "/inference.GRPCInferenceService/"
-# `tritonserver --grpc-restricted-protocol=GROUPS:espalier=KEY` takes the key from metadata of this name.
-KEY_NAME = "espalier"
-_KEY_METADATA = f"triton-grpc-protocol-{KEY_NAME}"
-
 _GRACE_SECONDS = 1.0  # after the deadline, in which Triton says itself that it has passed
 _DRAIN_SECONDS = 30.0
+_TOLD_SECONDS = 1.0
+_told = -_TOLD_SECONDS  # when the log was told last that Triton cannot be reached
 _OPTIONS = (
     ("grpc.max_receive_message_length", -1),
     ("grpc.max_send_message_length", -1),
@@ -35,9 +37,9 @@ _CODES = {
     grpc.StatusCode.UNIMPLEMENTED: Code.NOT_OFFERED,
 }
 # A stream's errors carry no status. These words begin what a model's exception becomes; the others are refusals.
-_BROKE = re.compile(r"^Failed to process the request\(s\) for model|^in ensemble .*Failed to process")
-_LATER = re.compile(r"Exceeds maximum queue size|Server is stopping|is not ready|unavailable|unknown model")
+_BROKE = re.compile(r"^Failed to process the request\(s\)|^in ensemble .*Failed to process")
 _LATE = re.compile(r"Request timeout expired|the request's timeout of \S+ s has passed")
+_DEAD = re.compile(r"[Ss]tub process .*(not healthy|unhealthy)")  # the supervisor brings it back
 # gRPC's own words for a connection that is lost, which name addresses and keys.
 _LOST = re.compile(r"ipv[46]:|ocket|onnect|GOAWAY|recvmsg|RST_STREAM|triton-grpc-protocol")
 
@@ -47,7 +49,7 @@ class Upstream:
 
     def __init__(self, target: str, key: str) -> None:
         """target: host:port. key: which opens Triton's gRPC endpoint."""
-        self._metadata = ((_KEY_METADATA, key),)
+        self._metadata = ((KEY_METADATA, key),)
         self._channel = grpc.aio.insecure_channel(target, options=_OPTIONS)
         self._infer = self._channel.unary_unary(f"{SERVICE}ModelInfer")
         self._stream = self._channel.stream_stream(f"{SERVICE}ModelStreamInfer")
@@ -100,23 +102,34 @@ class Upstream:
 def refused_in_stream(sentence: str) -> RefusedError:
     """Returns the error for an error message of a stream, whose class only its words tell."""
     if _BROKE.search(sentence):
-        return RefusedError(Code.INTERNAL, _first_line(sentence))
-    if _LATE.search(sentence):
-        return OutOfTimeError(sentence)
-    if _LATER.search(sentence):
-        return RefusedError(Code.UNAVAILABLE, sentence)
-    return RefusedError(Code.CANCELLED if "was cancelled" in sentence else Code.INVALID, sentence)
+        return _refused_by(Code.INTERNAL, sentence)
+    return _refused_by(Code.CANCELLED if "was cancelled" in sentence else Code.INVALID, sentence)
 
 
 def _refused(error: grpc.RpcError, seconds: float) -> RefusedError:
     status, sentence = error.code(), error.details() or ""
     if status is grpc.StatusCode.DEADLINE_EXCEEDED:
         return OutOfTimeError(f"the request's timeout of {seconds:g} s has passed.")
-    if status is grpc.StatusCode.UNAVAILABLE and _LATE.search(sentence):
-        return OutOfTimeError(sentence)
     if status is grpc.StatusCode.UNAVAILABLE and _LOST.search(sentence):
+        _lost(sentence)
         return RefusedError(Code.UNAVAILABLE, "the server is being started again: ask again.", 1.0)
-    return RefusedError(_CODES.get(status, Code.INTERNAL), _first_line(sentence))
+    return _refused_by(_CODES.get(status, Code.INTERNAL), sentence)
+
+
+def _refused_by(code: Code, sentence: str) -> RefusedError:
+    """Returns the error of this class, unless its words say that the server cannot answer now."""
+    if _LATE.search(sentence):
+        return OutOfTimeError(_first_line(sentence))
+    later = code is not Code.CANCELLED and (_DEAD.search(sentence) or is_servers(sentence))
+    return RefusedError(Code.UNAVAILABLE if later else code, _first_line(sentence))
+
+
+def _lost(sentence: str) -> None:
+    """Tells the log gRPC's own words, once a second at most: every request meets the same."""
+    global _told
+    if time.monotonic() - _told > _TOLD_SECONDS:
+        _told = time.monotonic()
+        logging.getLogger(__name__).warning("Triton cannot be reached: %s", sentence)
 
 
 def _first_line(sentence: str) -> str:

@@ -5,7 +5,17 @@ from typing import Any
 
 import numpy as np
 import triton_python_backend_utils as pb_utils
-from text_tokenizer import RefusedRequestError, TextTokenizer, bucket, check_not_empty, decode_texts, is_truncated, pad
+from freed_memory import FreedMemory
+from text_tokenizer import (
+    RefusedRequestError,
+    TextTokenizer,
+    bucket,
+    check_not_empty,
+    check_size,
+    decode_texts,
+    is_truncated,
+    pad,
+)
 
 
 class TritonPythonModel:
@@ -15,6 +25,7 @@ class TritonPythonModel:
         """Loads the tokenizer.json beside this file."""
         folder = Path(args["model_repository"], args["model_version"])
         self._tokenizer = TextTokenizer(folder / "tokenizer.json")
+        self._freed_memory = FreedMemory()
 
     def execute(self, requests: list[Any]) -> list[Any]:
         """Returns one response per request: an error for each request that cannot be read, and for no other."""
@@ -35,8 +46,10 @@ class TritonPythonModel:
             check_not_empty("pair", pairs)
             if len(pairs) != len(texts):
                 raise RefusedRequestError(f"there are {len(texts)} texts and {len(pairs)} pairs: give one per text.")
+        check_size(texts, pairs)
         encodings = self._tokenizer.encode(list(zip(texts, pairs or [None] * len(texts), strict=True)))
         length = bucket(max(len(encoding.ids) for encoding in encodings), self._tokenizer.max_length)
+        self._freed_memory.after(sum(len(text) for text in [*texts, *(pairs or [])]))
         arrays = pad(encodings, length)
         offsets = np.zeros((len(encodings), length, 2), dtype=np.int64)
         for row, encoding in enumerate(encodings):

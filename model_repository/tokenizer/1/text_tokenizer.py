@@ -1,7 +1,8 @@
 """Texts -> token ids. The tokenizer model uses this, and the router, which tokenizes in its own process."""
 
 import unicodedata
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -16,8 +17,28 @@ class RefusedRequestError(ValueError):
 # could take all memory of a router that serves other callers too.
 MOST_CHARACTERS = 100_000
 
+# Of all texts and pairs of one request. Requests share batches: without it, few callers could fill the memory.
+MOST_CHARACTERS_TOGETHER = 200_000
+
+# The most that is tokenized at once, so that what is cut off is given back before the rest is tokenized.
+_CHARACTERS_AT_ONCE = 500_000
+
 # A runtime prepares kernels for each shape, so lengths are rounded up to a few buckets.
 LENGTH_BUCKETS = (8, 16, 24, 32, 48, 64, 96, 128, 192, 256, 384, 512)
+
+
+@dataclass(frozen=True)
+class CutEncoding:
+    """What is kept of an encoding that was longer than the maximum. The library's own keeps all that was cut off."""
+
+    ids: list[int]
+    type_ids: list[int]
+    tokens: list[str]
+    offsets: list[tuple[int, int]]
+    overflowing: bool = True
+
+
+Encoded = Encoding | CutEncoding
 
 
 class TextTokenizer:
@@ -35,9 +56,30 @@ class TextTokenizer:
             raise ValueError("the tokenizer does not truncate")
         return int(self._tokenizer.truncation["max_length"])
 
-    def encode(self, texts: Sequence[tuple[str, str | None]]) -> list[Encoding]:
+    def encode(self, texts: Sequence[tuple[str, str | None]]) -> list[Encoded]:
         """Returns one encoding per (text, pair). The pair is None for a single text."""
-        return self._tokenizer.encode_batch([text if pair is None else (text, pair) for text, pair in texts])
+        encodings: list[Encoded] = []
+        for some in _portions(texts):
+            whole = self._tokenizer.encode_batch([text if pair is None else (text, pair) for text, pair in some])
+            encodings += [_without_rest(encoding) for encoding in whole]
+        return encodings
+
+
+def _portions(texts: Sequence[tuple[str, str | None]]) -> Iterator[Sequence[tuple[str, str | None]]]:
+    begin = characters = 0
+    for number, (text, pair) in enumerate(texts):
+        size = len(text) + len(pair or "")
+        if characters + size > _CHARACTERS_AT_ONCE and number > begin:
+            yield texts[begin:number]
+            begin, characters = number, 0
+        characters += size
+    yield texts[begin:]
+
+
+def _without_rest(encoding: Encoding) -> Encoded:
+    if not encoding.overflowing:
+        return encoding
+    return CutEncoding(encoding.ids, encoding.type_ids, encoding.tokens, encoding.offsets)
 
 
 def decode_texts(name: str, values: np.ndarray) -> list[str]:
@@ -54,6 +96,15 @@ def decode_texts(name: str, values: np.ndarray) -> list[str]:
         if len(texts[-1]) > MOST_CHARACTERS:
             raise RefusedRequestError(f"{name} {row} has {len(texts[-1])} characters: give at most {MOST_CHARACTERS}.")
     return texts
+
+
+def check_size(*inputs: Sequence[str] | None) -> None:
+    """Raises RefusedRequestError if the inputs of one request have more than MOST_CHARACTERS_TOGETHER."""
+    characters = sum(len(text) for texts in inputs for text in texts or ())
+    if characters > MOST_CHARACTERS_TOGETHER:
+        raise RefusedRequestError(
+            f"the request has {characters} characters: give at most {MOST_CHARACTERS_TOGETHER} in all its texts."
+        )
 
 
 def check_not_empty(name: str, texts: Sequence[str]) -> None:
@@ -75,7 +126,7 @@ def bucket(length: int, max_length: int) -> int:
     return min(next((size for size in LENGTH_BUCKETS if size >= length), max_length), max_length)
 
 
-def pad(encodings: Sequence[Encoding], length: int) -> dict[str, np.ndarray]:
+def pad(encodings: Sequence[Encoded], length: int) -> dict[str, np.ndarray]:
     """Returns input_ids, attention_mask and token_type_ids of B encodings, each int64 [B, length]."""
     arrays = {
         name: np.zeros((len(encodings), length), dtype=np.int64)
@@ -89,6 +140,6 @@ def pad(encodings: Sequence[Encoding], length: int) -> dict[str, np.ndarray]:
     return arrays
 
 
-def is_truncated(encoding: Encoding) -> bool:
+def is_truncated(encoding: Encoded) -> bool:
     """True if part of the text did not fit."""
     return bool(encoding.overflowing)

@@ -96,3 +96,10 @@ def test_a_client_that_is_not_known_is_told_how_to_give_its_key() -> None:
 
     assert isinstance(error, RequestRejected)
     assert "(a key is missing): give its key as Client(key=...), or in ESPALIER_KEY" in str(error)
+
+
+def test_too_large_is_the_caller_s_to_change_and_too_many_passes() -> None:
+    large = "Received message larger than max (20000000 vs. 16777216)"
+    assert isinstance(failure.too_much("host:1", large), RequestRejected)
+    for sentence in ("the key web has 4 requests in flight, as many as it may: wait.", "local_rate_limited", ""):
+        assert isinstance(failure.too_much("host:1", sentence), ServerUnavailable)

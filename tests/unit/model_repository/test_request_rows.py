@@ -123,3 +123,13 @@ def test_an_unknown_task_is_refused_with_the_known_ones(refused):
 
     assert "'wether'" in sentence
     assert "emotion, intent, slots" in sentence
+
+
+def test_a_request_whose_texts_are_too_long_all_together_is_refused(refused, read):
+    texts = ["a" * 50_000] * 4
+    read(text=_texts(*texts))
+
+    assert refused(text=_texts(*texts, "b")) == (
+        "the request has 200001 characters: give at most 200000 in all its texts."
+    )
+    assert "200004 characters" in refused(text=_texts(*texts), pair=_texts("a", "a", "a", "a"))

@@ -1,6 +1,7 @@
 import numpy as np
 import pytest
-from text_tokenizer import LENGTH_BUCKETS, TextTokenizer, bucket, is_truncated, pad
+import text_tokenizer
+from text_tokenizer import LENGTH_BUCKETS, CutEncoding, TextTokenizer, bucket, is_truncated, pad
 from tokenizers import Tokenizer
 
 
@@ -71,3 +72,31 @@ def test_the_longer_text_of_a_pair_is_cut_and_it_counts_as_truncated(tokenizer_f
     assert " ".join(encoding.tokens).startswith(f"[CLS] {short} [SEP]")
     assert len(encoding.ids) == 9
     assert is_truncated(encoding)
+
+
+def test_of_a_text_that_is_cut_nothing_beyond_the_cut_is_kept_and_the_rest_is_as_it_was(tokenizer_file):
+    texts = [("ab " * 10_000, None), ("ab", None), ("ab", "cd " * 500)]
+
+    long, short, pair = TextTokenizer(tokenizer_file, 16).encode(texts)
+
+    whole = Tokenizer.from_file(str(tokenizer_file))
+    whole.enable_truncation(16, strategy="longest_first")
+    for (text, other), encoding in zip(texts, (long, short, pair), strict=True):
+        expected = whole.encode(text, other)
+        assert (encoding.ids, encoding.type_ids) == (expected.ids, expected.type_ids)
+        assert encoding.offsets == expected.offsets
+        assert is_truncated(encoding) == bool(expected.overflowing)
+    assert isinstance(long, CutEncoding)
+    assert isinstance(pair, CutEncoding)
+    assert not isinstance(short, CutEncoding)
+
+
+def test_texts_that_are_tokenized_in_portions_keep_their_order(tokenizer_file, monkeypatch):
+    monkeypatch.setattr(text_tokenizer, "_CHARACTERS_AT_ONCE", 10)
+    texts = [("a" * length, "b" if length % 2 else None) for length in (1, 4, 20, 3, 3, 3, 30, 1)]
+
+    found = TextTokenizer(tokenizer_file).encode(texts)
+
+    monkeypatch.undo()
+    assert [encoding.ids for encoding in found] == [one.ids for one in TextTokenizer(tokenizer_file).encode(texts)]
+    assert TextTokenizer(tokenizer_file).encode([]) == []

@@ -4,8 +4,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
-from text_tokenizer import is_truncated
-from tokenizers import Encoding
+from text_tokenizer import Encoded, is_truncated
 
 from router.registry import Version
 from router.row import Row
@@ -17,7 +16,7 @@ MULTI_LABEL_THRESHOLD = 0.5
 DECIMALS = 6  # of a score; float32 holds no more near 1
 
 
-def read_answer(version: Version, row: Row, encoding: Encoding, logits: np.ndarray) -> Answer:
+def read_answer(version: Version, row: Row, encoding: Encoded, logits: np.ndarray) -> Answer:
     """Returns the answer of a task's version. logits: float32 [C], or [T, C] for tagging."""
     return {
         **_READ[version.kind](version.labels, row, encoding, logits),
@@ -26,17 +25,17 @@ def read_answer(version: Version, row: Row, encoding: Encoding, logits: np.ndarr
     }
 
 
-def _classification(labels: Sequence[str], row: Row, encoding: Encoding, logits: np.ndarray) -> Answer:  # noqa: ARG001
+def _classification(labels: Sequence[str], row: Row, encoding: Encoded, logits: np.ndarray) -> Answer:  # noqa: ARG001
     scores = _softmax(logits)
     best = int(scores.argmax())
     return {"label": labels[best], "score": _number(scores[best]), **_all_scores(labels, scores, row)}
 
 
-def _regression(labels: Sequence[str], row: Row, encoding: Encoding, logits: np.ndarray) -> Answer:  # noqa: ARG001
+def _regression(labels: Sequence[str], row: Row, encoding: Encoded, logits: np.ndarray) -> Answer:  # noqa: ARG001
     return {"score": _number(logits[0])}
 
 
-def _multi_label(labels: Sequence[str], row: Row, encoding: Encoding, logits: np.ndarray) -> Answer:  # noqa: ARG001
+def _multi_label(labels: Sequence[str], row: Row, encoding: Encoded, logits: np.ndarray) -> Answer:  # noqa: ARG001
     scores = 1 / (1 + np.exp(-logits))
     chosen = [
         {"label": label, "score": _number(score)}
@@ -46,7 +45,7 @@ def _multi_label(labels: Sequence[str], row: Row, encoding: Encoding, logits: np
     return {"labels": chosen, **_all_scores(labels, scores, row)}
 
 
-def _tagging(labels: Sequence[str], row: Row, encoding: Encoding, logits: np.ndarray) -> Answer:
+def _tagging(labels: Sequence[str], row: Row, encoding: Encoded, logits: np.ndarray) -> Answer:
     scores = _softmax(logits)
     words = word_offsets(row.text, encoding)
     tags, tag_scores = [], []
@@ -66,7 +65,7 @@ def _tagging(labels: Sequence[str], row: Row, encoding: Encoding, logits: np.nda
     return {"spans": spans, "words": per_word}
 
 
-_READ: dict[str, Callable[[Sequence[str], Row, Encoding, np.ndarray], Answer]] = {
+_READ: dict[str, Callable[[Sequence[str], Row, Encoded, np.ndarray], Answer]] = {
     "classification": _classification,
     "pair_classification": _classification,
     "pair_regression": _regression,

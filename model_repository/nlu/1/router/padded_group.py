@@ -4,19 +4,18 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from text_tokenizer import pad
-from tokenizers import Encoding
+from text_tokenizer import Encoded, pad
 
 
 @dataclass(frozen=True)
 class PaddedGroup:
     """S sequences of T tokens. arrays: input_ids, attention_mask, token_type_ids, int64 [S, T]."""
 
-    encodings: Sequence[Encoding]
+    encodings: Sequence[Encoded]
     arrays: dict[str, np.ndarray]
 
     @classmethod
-    def of(cls, encodings: Sequence[Encoding], length: int) -> "PaddedGroup":
+    def of(cls, encodings: Sequence[Encoded], length: int) -> "PaddedGroup":
         """Pads the encodings to T = length."""
         return cls(encodings, pad(encodings, length))
 

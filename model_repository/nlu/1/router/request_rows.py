@@ -3,7 +3,7 @@
 from typing import Any
 
 import triton_python_backend_utils as pb_utils
-from text_tokenizer import RefusedRequestError, check_not_empty, decode_texts, is_empty
+from text_tokenizer import RefusedRequestError, check_not_empty, check_size, decode_texts, is_empty
 
 from router.caller import Caller
 from router.registry import Registry
@@ -15,12 +15,14 @@ _SHOWN = 100  # characters of an unknown task's name that a refusal repeats
 def read_rows(request: Any, registry: Registry, caller: Caller) -> list[Row]:
     """Returns the rows of a request that `caller` sent.
 
-    Raises RefusedRequestError if there is no text, a text is empty, too long or invalid UTF-8, a list of tasks is
-    empty, or a task is not known. An empty pair counts as none: in a batch, only some texts may have one.
+    Raises RefusedRequestError if there is no text, a text is empty, too long or invalid UTF-8, all texts together are
+    too long, a list of tasks is empty, or a task is not known. An empty pair counts as none: in a batch, only some
+    texts may have one.
     """
     texts = _texts(request, "text") or []
     check_not_empty("text", texts)
     pairs = _texts(request, "pair") or [""] * len(texts)
+    check_size(texts, pairs)
     tasks = _texts(request, "tasks")
     flags = pb_utils.get_input_tensor_by_name(request, "all_scores")
     all_scores = [False] * len(texts) if flags is None else flags.as_numpy().reshape(-1).tolist()

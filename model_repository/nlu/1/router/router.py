@@ -5,6 +5,8 @@ from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+from freed_memory import FreedMemory
+
 from router.bls import NEWEST, is_loaded
 from router.breakers import Breakers
 from router.candidate_watch import CandidateWatch
@@ -47,6 +49,7 @@ class Router:
             metrics=self._metrics,
         )
         self._tracing = Tracing(model)
+        self._freed_memory = FreedMemory()
 
     def registry(self) -> Registry:
         """Returns the present registry. Use the same one for a batch from beginning to end.
@@ -92,4 +95,5 @@ class Router:
                 self._tracing.take(trace, asked)
             self._metrics.count_tokens(climb.tokens, climb.padding)
         self._watch.take(candidates, asked, registry)
+        self._freed_memory.after(sum(len(row.text) + len(row.pair or "") for row in rows))
         self._metrics.set_cache_totals(cache.hits, cache.misses)

@@ -10,8 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import NamedTuple
 
-from text_tokenizer import TextTokenizer
-from tokenizers import Encoding
+from text_tokenizer import Encoded, TextTokenizer
 
 from router.registry import Registry, Version
 from router.row import Row
@@ -26,7 +25,7 @@ class SequencePlan:
     errors: for each version that cannot answer some rows, {row: sentence}.
     """
 
-    encodings: list[Encoding] = field(default_factory=list)
+    encodings: list[Encoded] = field(default_factory=list)
     trunks: list[str] = field(default_factory=list)
     sequences: dict[Version, dict[int, int]] = field(default_factory=dict)
     errors: dict[Version, dict[int, str]] = field(default_factory=dict)

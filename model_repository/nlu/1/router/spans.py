@@ -4,7 +4,7 @@ import re
 from collections.abc import Sequence
 from typing import Any
 
-from tokenizers import Encoding
+from text_tokenizer import Encoded
 
 from router.span_edges import trimmed
 from router.word_core import core_start, reaches_core
@@ -14,7 +14,7 @@ Word = tuple[int, int, int]  # start, end (exclusive) in characters, position of
 WORD = re.compile(r"\S+")
 
 
-def word_offsets(text: str, encoding: Encoding) -> list[Word]:
+def word_offsets(text: str, encoding: Encoded) -> list[Word]:
     """Returns (start, end, token position) for each word between blanks, with offsets in characters.
 
     The position is that of the first sub-word of the word's core, which carries the word's tag, as in training. Words

@@ -19,10 +19,14 @@ import pytest
 pytest.importorskip("pytriton", reason="needs nvidia-pytriton: install the extra 'serving'")
 
 import tritonclient.grpc as triton
+from tritonclient.grpc import service_pb2
 from tritonclient.utils import InferenceServerException
 
 from build_tools.serving.errors import ServeError
+from build_tools.serving.model_processes import ProcessTable
+from build_tools.serving.revival import Revival
 from build_tools.serving.server import TritonServer
+from build_tools.serving.triton_control import TritonControl, TritonError
 
 BACKENDS = ("openvino", "onnxruntime")
 
@@ -198,51 +202,51 @@ def test_a_server_ends_with_a_parent_that_is_killed(repository, tmp_path):
     _wait_for(lambda: traces.left() == [traces.folder])
 
 
-SERVE = "import typer; from build_tools.serving.command import serve; typer.run(serve)"
+def test_a_private_server_has_no_http_and_answers_only_who_has_the_key(repository):
+    with TritonServer(repository, key="secret") as server:
+        with TritonControl(server.grpc_url, "secret") as control:
+            assert control.is_ready()
+            assert {model for model, _ in control.loaded().ready} == {f"trunk_{backend}" for backend in BACKENDS}
+        with TritonControl(server.grpc_url, "guess") as guesser, pytest.raises(TritonError, match="protocol"):
+            guesser.loaded()
+        with (
+            triton.InferenceServerClient(server.grpc_url) as stranger,
+            pytest.raises(InferenceServerException, match="protocol"),
+        ):
+            stranger.is_server_live()
+        with pytest.raises(ServeError, match="is private: it has no http endpoint"):
+            _ = server.http_url
+        listening = [
+            connection.laddr.port
+            for connection in psutil.Process(server.pid).net_connections("inet")
+            if connection.status == psutil.CONN_LISTEN
+        ]
+        assert sorted(listening) == sorted(int(url.rpartition(":")[2]) for url in (server.grpc_url, server.metrics_url))
 
 
-@pytest.fixture
-def serve(repository: Path, tmp_path: Path) -> Iterator[subprocess.Popen[str]]:
-    """`espalier serve` on free ports, its log in tmp_path / triton.log."""
-    ports = ["--grpc-port", "0", "--http-port", "0", "--metrics-port", "0"]
-    options = ["--repository", str(repository), *ports, "--log-file", str(tmp_path / "triton.log")]
-    with subprocess.Popen([sys.executable, "-c", SERVE, *options], stdout=subprocess.PIPE, text=True) as process:
-        yield process
-        process.kill()
+def test_a_tolerant_server_starts_with_the_models_that_can_be_loaded(repository):
+    (repository / "trunk_openvino" / "1" / "model.onnx").write_bytes(b"no model")
+
+    server = TritonServer(repository, key="secret", tolerant=True)
+    with server, TritonControl(server.grpc_url, "secret") as control:
+        assert {model for model, _ in control.loaded().ready} == {"trunk_onnxruntime"}
 
 
-def _server_of(process: subprocess.Popen[str]) -> psutil.Process | None:
-    children = psutil.Process(process.pid).children()
-    return next((child for child in children if child.name() == "tritonserver"), None)
+@pytest.mark.parametrize("dead", [True, False])
+def test_a_model_is_loaded_afresh_into_new_processes_whether_the_old_ones_live_or_not(repository, x, dead):
+    with TritonServer(repository, key="secret") as server, TritonControl(server.grpc_url, "secret") as control:
+        old = [one.pid for one in ProcessTable(server.pid).read() if one.version == ("trunk_openvino", 1)]
+        if dead:
+            os.kill(old[0], signal.SIGKILL)
 
+        for number in (1, 2):
+            Revival(control, repository, own_backends=True).revive("trunk_openvino", number)
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_the_command_says_where_it_serves_and_stops_cleanly(serve, tmp_path, number):
-    assert serve.stdout is not None
-    shown = ""
-    while not shown.endswith("Ctrl-C stops.\n"):
-        line = serve.stdout.readline()
-        assert line, f"it ended after saying {shown!r}"
-        shown += line
-    http = re.search(r"HTTP +(http://127\.0\.0\.1:\d+)\n", shown)
-    assert http is not None
-    with urlopen(f"{http[1]}/v2/health/ready") as response:
-        assert response.status == 200
-    traces = Traces(_server_of(serve).pid)
-
-    serve.send_signal(number)
-
-    assert serve.wait(30) == 0
-    assert serve.stdout.read() == "Stopped.\n"
-    assert traces.left() == []
-    assert "Started HTTPService" in (tmp_path / "triton.log").read_text()
-
-
-def test_the_command_stopped_while_models_load_leaves_nothing_behind(serve):
-    _wait_for(lambda: (child := _server_of(serve)) and len(child.children()) == 2)
-    traces = Traces(_server_of(serve).pid)
-
-    serve.send_signal(signal.SIGINT)
-
-    assert serve.wait(30) == 0
-    assert traces.left() == []
+        _wait_for(lambda: not [pid for pid in old if psutil.pid_exists(pid)] or dead)
+        new = [one.pid for one in ProcessTable(server.pid).read() if one.version == ("trunk_openvino", 1)]
+        assert new
+        assert not set(new) & set(old)
+        request = service_pb2.ModelInferRequest(model_name="trunk_openvino")
+        tensor = request.inputs.add(name="x", datatype="FP32", shape=x.shape)
+        tensor.contents.fp32_contents.extend(x.ravel().tolist())
+        control.ask(request, streamed=False, seconds=10.0)

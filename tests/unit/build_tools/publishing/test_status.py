@@ -38,6 +38,7 @@ def counted(monkeypatch):
     """What the server has counted, to be filled in."""
     calls, candidates = {}, {}
     monkeypatch.setattr(status, "candidate_counts", lambda _: candidates)
+    monkeypatch.setattr(status, "silent_versions", lambda *_, **__: {"intent": {1: "it is dead"}})
     monkeypatch.setattr(status, "RunningServer", type("_Counting", (_Server,), {"counted": calls}))
     return calls, candidates
 
@@ -79,14 +80,15 @@ def test_versions_are_in_the_order_of_their_numbers(tmp_path, registry):
     assert read_status(tmp_path, registry, None, None)[0].versions == [2, 3, 10]
 
 
-def test_requests_and_errors_are_those_of_the_live_version_and_loaded_is_what_the_server_holds(
+def test_requests_and_errors_are_those_of_the_live_version_and_loaded_is_what_the_server_holds_and_what_answers(
     tmp_path, with_candidate, counted
 ):
     counted[0].update({("branch_intent", 2): Calls(70, 4), ("branch_intent", 1): Calls(5, 5)})
 
     intent, mood = _asked(tmp_path, with_candidate())
 
-    assert (intent.requests, intent.errors, intent.loaded) == (70, 4, [1, 2, 3])
+    assert (intent.requests, intent.errors, intent.loaded) == (70, 4, [2, 3])
+    assert (intent.silent, mood.silent) == ({1: "it is dead"}, {})
     assert (mood.requests, mood.errors, mood.loaded) == (0, 0, [])
 
 

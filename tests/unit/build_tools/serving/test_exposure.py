@@ -2,8 +2,9 @@ from pathlib import Path
 
 import pytest
 
+from build_tools.errors import BuildError
 from build_tools.serving.errors import ServeError
-from build_tools.serving.exposure import choose_exposure
+from build_tools.serving.exposure import check_files, choose_exposure
 from build_tools.serving.gate.settings import Tls
 
 _CERT, _KEY, _CA, _KEYS = Path("cert.pem"), Path("key.pem"), Path("ca.pem"), Path("keys.json")
@@ -58,3 +59,13 @@ def test_half_of_what_tls_needs_is_named(options: dict[str, Path], named: str) -
 def test_a_host_that_does_not_exist_is_named() -> None:
     with pytest.raises(ServeError, match=r"cannot listen on no-such-host\.invalid"):
         choose_exposure("no-such-host.invalid")
+
+
+def test_files_that_cannot_be_used_are_named_before_anything_is_loaded(tmp_path: Path) -> None:
+    missing = tmp_path / "missing"
+
+    check_files(choose_exposure("127.0.0.1"))
+    with pytest.raises(BuildError, match=f"there is no file of keys {missing}: make it with `espalier keys add"):
+        check_files(choose_exposure("127.0.0.1", keys=missing))
+    with pytest.raises(BuildError, match=f"{missing} cannot be read: No such file"):
+        check_files(choose_exposure("127.0.0.1", tls_cert=missing, tls_key=missing))

@@ -1,6 +1,7 @@
 """A server that is not ready, or is being stopped, says so in every place, and loses nothing that it has accepted."""
 
 import json
+import queue
 import signal
 import threading
 import time
@@ -10,8 +11,12 @@ from collections.abc import Iterator
 
 import pytest
 from gated_server import GatedServer
+from raw_requests import text_request
 from text_tensors import text_tensors
 from tritonclient import grpc
+from tritonclient.grpc import service_pb2 as pb
+from tritonclient.grpc import service_pb2_grpc
+from tritonclient.grpc.aio import grpc as grpcio
 from tritonclient.utils import InferenceServerException
 
 from build_tools.serving.ports import settle_ports
@@ -104,6 +109,28 @@ def test_a_gate_that_is_stopped_answers_what_it_has_accepted(gated: GatedServer)
             caller.join(30)
     assert set(outcomes) == {"answered", "unavailable"}
     assert outcomes.count("unavailable") == len(callers)
+
+
+def test_a_stream_that_is_open_when_the_gate_ends_is_told_to_ask_again(gated: GatedServer) -> None:
+    ports = settle_ports("127.0.0.1", {"grpc": None, "http": None})
+    process = gated.start_gate(ports)
+    requests: queue.Queue[pb.ModelInferRequest | None] = queue.Queue()
+    try:
+        _until(lambda: _answers(f"127.0.0.1:{ports['grpc']}"))
+        with grpcio.insecure_channel(f"127.0.0.1:{ports['grpc']}") as channel:
+            stub = service_pb2_grpc.GRPCInferenceServiceStub(channel)
+            answers = stub.ModelStreamInfer(iter(requests.get, None), timeout=30)
+            requests.put(text_request(id="first"))
+            assert next(answers).infer_response.id == "first"
+            process.send_signal(signal.SIGTERM)
+            with pytest.raises(grpcio.RpcError) as refusal:
+                next(answers)
+            assert refusal.value.code() is grpcio.StatusCode.UNAVAILABLE
+            assert "Server is stopping" in refusal.value.details()
+            requests.put(None)
+        assert process.wait(20) == 0
+    finally:
+        process.kill()
 
 
 def _answers(url: str) -> bool:

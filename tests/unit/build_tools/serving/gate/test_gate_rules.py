@@ -230,6 +230,20 @@ def test_observers_are_told_of_each_request_and_how_it_ended() -> None:
         fail(AssertionError(), {"x-request-id": "a\nforged line"})
     assert [code for _, _, code in notes.noted[1::2]] == ["ok", "too_many", "internal", "cancelled", "invalid"]
     assert exchanges.inside == 0
+    assert "a\nforged line" not in {request_id for _, request_id, _ in notes.noted}
+
+
+@pytest.mark.parametrize(
+    ("sent", "passed_on"),
+    [
+        (f"00-{'a' * 32}-{'b' * 16}-01", f"00-{'a' * 32}-{'b' * 16}-01"),
+        (f"00-{'a' * 32}-{'b' * 16}-01\n", ""),
+        ("anything", ""),
+    ],
+)
+def test_only_a_w3c_trace_context_goes_on(sent: str, passed_on: str) -> None:
+    with Exchanges([]).exchange("grpc", "ModelInfer", {"traceparent": sent}) as exchange:
+        assert exchange.traceparent == passed_on
 
 
 def test_a_sentence_is_not_longer_than_grpc_can_send() -> None:
