@@ -1,6 +1,7 @@
 """The verb `espalier playground`."""
 
 import os
+from importlib.util import find_spec
 from typing import Annotated
 
 import typer
@@ -9,7 +10,6 @@ from clients.address import parse_address
 from clients.client import Client
 from clients.credentials import Credentials
 from clients.errors import RequestRejected
-from clients.served_tasks import served_tasks
 
 
 def playground(
@@ -23,21 +23,22 @@ def playground(
     A client key is read from ESPALIER_KEY or the file ESPALIER_KEY_FILE, an authority from ESPALIER_CA, a client
     certificate from ESPALIER_CERT and ESPALIER_CERT_KEY. Whoever reaches the page asks with this key.
     """
+    from clients.served_tasks import served_tasks  # here, because who asks over gRPC loads no HTTP
+
     credentials = Credentials.of_command_line(parse_address(url))
     served_tasks(url, credentials)  # says what is wrong with address or key before a page is there
     os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"
-    try:
-        import gradio  # noqa: F401, only to see whether it is there
-    except ModuleNotFoundError:
+    if find_spec("gradio") is None:
         raise RequestRejected(
             "the playground needs Gradio: install Espalier with its extra `playground` (pip install '.[playground]' in "
             "its folder)"
-        ) from None
-    from clients.playground.asking import Asking
-    from clients.playground.page import looks, make_page
+        )
     from clients.playground.web_server import listen, serve
 
     with listen(port) as listener, Client(url, **credentials.arguments) as client:
+        from clients.playground.asking import Asking
+        from clients.playground.page import looks, make_page
+
         page = make_page(Asking(url, credentials, client), url)
         typer.echo(f"The playground is at http://127.0.0.1:{listener.getsockname()[1]}")
         typer.echo("Ctrl-C stops.")

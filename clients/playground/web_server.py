@@ -2,14 +2,12 @@
 
 import socket
 from collections.abc import Awaitable, Callable, MutableMapping
-from typing import Any
-
-import gradio as gr
-import uvicorn
-from fastapi import FastAPI
-from starlette.middleware.trustedhost import TrustedHostMiddleware
+from typing import TYPE_CHECKING, Any
 
 from clients.errors import RequestRejected
+
+if TYPE_CHECKING:
+    import gradio as gr
 
 _ADDRESS = "127.0.0.1"
 # Another site can give its own name this machine's address, and would then be answered with the client's key.
@@ -31,8 +29,13 @@ def listen(port: int) -> socket.socket:
         raise RequestRejected(f"port {port} cannot be used ({error.strerror}): give another one as --port") from None
 
 
-def serve(page: gr.Blocks, listener: socket.socket, **looks: Any) -> None:
+def serve(page: "gr.Blocks", listener: socket.socket, **looks: Any) -> None:
     """Serves the page until Ctrl-C or SIGTERM. looks: arguments of gradio.mount_gradio_app."""
+    import gradio as gr  # here, because it takes seconds: whether there is a port is said before
+    import uvicorn
+    from fastapi import FastAPI
+    from starlette.middleware.trustedhost import TrustedHostMiddleware
+
     app = FastAPI(docs_url=None, redoc_url=None, openapi_url=None)
     app = gr.mount_gradio_app(app, page, path="/", footer_links=[], ssr_mode=False, **looks)
     app.add_middleware(TrustedHostMiddleware, allowed_hosts=_HOSTS)

@@ -15,6 +15,8 @@ exec tritonserver \
   --load-model='*' \
   --disable-auto-complete-config \
   --exit-timeout-secs=10 \
+  --exit-on-error=false \
+  --strict-readiness=false \
   --allow-http=false \
   --allow-sagemaker=false \
   --allow-vertex-ai=false \
