@@ -18,6 +18,7 @@ _TEXT_COST = 32
 _MOST_OF_A_TEXT = 2560
 
 _MARGIN = 0.8  # of a deadline may be expected to pass: the rest is for what was not expected
+_MOST_SLOWER = 4.0  # times as slow as a queue that moves, that one request which ran out of time can show
 _ACTIVE_SECONDS = 10.0  # a caller that has asked within them has a share
 _PROBE_SECONDS = 1.0  # if none was let in for so long, one is, whatever is expected: only an answer shows what is so
 _RETRY_SECONDS = (1.0, 30.0)  # least and most of what a refused caller is told to wait
@@ -102,7 +103,8 @@ class MeasuredAdmission:
         elif isinstance(error, OutOfTimeError):
             # How much was answered meanwhile shows how slow the server has become.
             done = self._load.totals().answered - stay.answered
-            self._service.learn(now - stay.came, min(max(done, stay.cost), stay.work))
+            # But one observation makes it no more than so many times slower, or a stall would be remembered for long.
+            self._service.learn(now - stay.came, min(max(done, stay.work / _MOST_SLOWER), stay.work))
         if kind is None or isinstance(error, RefusedError):
             self._moved = now
 

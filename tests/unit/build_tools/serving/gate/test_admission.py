@@ -53,6 +53,14 @@ def test_a_server_that_becomes_slower_is_noticed_before_its_callers_have_all_lef
     assert outcome.answered.total() >= 0.9 * _RATE / 4 * 200
 
 
+def test_a_slow_start_under_overload_is_soon_forgotten(tmp_path: Path) -> None:
+    server = OverloadedServer(tmp_path, lambda time, _: (4 if time < 6 else 1) / _RATE, batch=8)
+
+    outcome = server.run([Callers(420, deadline=3.0)], seconds=20, warm_up=15)
+
+    assert outcome.answered.total() >= 0.9 * _RATE * 20
+
+
 def test_short_texts_after_long_ones_are_not_judged_by_them(tmp_path: Path) -> None:
     seconds = {2200: 1 / _RATE, 40: 0.005}
     server = OverloadedServer(tmp_path, lambda _, size: seconds[size])
