@@ -7,7 +7,7 @@ from build_tools.serving.verdict import Verdict
 # A probe in seconds: how long after the last one, and how long it may take.
 PROBE_EVERY = 5.0
 PROBE_PATIENCE = 4.0
-# Something that computes for so long and finishes nothing is in an endless loop.
+# Something that finishes nothing for so long is in an endless loop, however busy the server is.
 _LONGEST_COMPUTATION = 60.0
 _BUSY_SHARE = 0.1  # of a core: less than that is waiting, not computing
 _LATE_PROBES = 2  # in a row, before a model counts as hung
@@ -16,7 +16,9 @@ _ERRING_PROBES = 2
 
 @dataclass(frozen=True)
 class Progress:
-    """Of a version so far. done: requests answered or failed. cpu_seconds: computed by its processes, 0 if not seen."""
+    """Of a version so far. done: requests answered or failed. cpu_seconds: computed by all models' processes, 0 if not
+    seen: a router waits for what it has asked, and a branch or trunk for its turn to compute.
+    """
 
     done: int
     cpu_seconds: float

@@ -247,7 +247,7 @@ class Watch:
 
     def _progress(self, version: ModelVersion, processes: Iterable[ModelProcess]) -> Progress:
         done = self._seen.done.get(version, 0) if self._seen else 0
-        return Progress(done, sum(one.cpu_seconds for one in processes if one.version == version))
+        return Progress(done, sum(one.cpu_seconds for one in processes))
 
     def _lost(self, seen: _Look, processes: list[ModelProcess], now: float) -> dict[str, str]:
         """{model: why it must be brought back}."""
