@@ -31,7 +31,8 @@ from build_tools.serving.watch import Watch
 
 _LOOK_SECONDS = 0.1
 _WRITE_SECONDS = 0.5
-_TOLD_SECONDS = 0.5  # for gates to read that the server stops
+_TOLD_SECONDS = 0.5  # for gates to read that the server is ready, or stops
+_TASKS_SECONDS = 5.0  # for all tasks to be ready as well, at the start
 _RESTARTS = 5  # in a row, before the supervisor gives up
 _RESTART_PAUSES = (0.0, 1.0, 2.0, 4.0, 8.0)
 _WELL_SECONDS = 300.0  # after which earlier restarts are forgotten
@@ -290,13 +291,20 @@ class Supervisor:
         self._gates.start()
 
     def _wait_until_ready(self) -> None:
+        """Waits for what all tasks need; for the rest not longer than a moment: one bad branch must not hold up all."""
         deadline = time.monotonic() + self.settings.startup_timeout
-        while not self._state.ready:
+        ready_at = None
+        while True:
+            state, now = self._state, time.monotonic()
             if self._failed.is_set():
                 self.wait()
-            if time.monotonic() > deadline:
+            ready_at = (ready_at or now) if state.ready else None
+            if ready_at is not None and (all(state.tasks.values()) or now - ready_at > _TASKS_SECONDS):
+                time.sleep(_TOLD_SECONDS)
+                return
+            if now > deadline:
                 raise ServeError(
-                    f"the server was not ready after {self.settings.startup_timeout:g} seconds: {self._state.reason}"
+                    f"the server was not ready after {self.settings.startup_timeout:g} seconds: {state.reason}"
                 )
             time.sleep(_LOOK_SECONDS)
 

@@ -42,8 +42,10 @@ def _serving(repository: Path, temporary: Path) -> Iterator[subprocess.Popen[str
     environment = os.environ | {"PYTHONPATH": str(ROOT), "TMPDIR": str(temporary)}
     command = [sys.executable, "-c", SERVE, "--repository", str(repository), *PORTS]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=environment) as process:
-        yield process
-        process.kill()
+        try:
+            yield process
+        finally:
+            process.kill()
 
 
 @contextmanager
