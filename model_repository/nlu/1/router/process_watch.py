@@ -71,9 +71,15 @@ class ProcessWatch:
         for descriptor, _ in self._poll.poll(_LOOK_SECONDS * 1000):
             self._ended(descriptor)
         for called in self._waiting():
-            pids = [pid for pid, one in self._watched.values() if one == called]
-            if pids and not any(self._processes.runs(pid) for pid in pids):
-                self._report(called)
+            if not self._runs(called):
+                self._find(called)  # as in _ended: the last one may have ended since the poll
+                if not self._runs(called):
+                    self._report(called)
+
+    def _runs(self, called: Called) -> bool:
+        """Whether a process of this version runs, of those that are watched; True if none was ever found."""
+        pids = [pid for pid, one in self._watched.values() if one == called]
+        return not pids or any(self._processes.runs(pid) for pid in pids)
 
     def _find(self, called: Called) -> None:
         known = {pid for pid, _ in self._watched.values()}
