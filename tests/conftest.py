@@ -9,6 +9,7 @@ import faulthandler
 import os
 import sys
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from threading import Timer
@@ -35,11 +36,18 @@ def _end(config: pytest.Config) -> None:
     os._exit(1)
 
 
-def _kill_children() -> list[psutil.Process]:
-    children = psutil.Process().children(recursive=True)
-    for child in children:
-        child.kill()
-    return children
+def _kill_children() -> list[str]:
+    """Returns what was still running."""
+    left = []
+    for child in psutil.Process().children(recursive=True):
+        with suppress(psutil.NoSuchProcess):
+            # Python's own tracker ends with its parent.
+            if child.status() != psutil.STATUS_ZOMBIE and "multiprocessing.resource_tracker" not in str(
+                child.cmdline()
+            ):
+                left.append(f"{child.pid} {' '.join(child.cmdline())}")
+                child.kill()
+    return left
 
 
 def _ends_if_it_takes_too_long(item: pytest.Item) -> Iterator[None]:
