@@ -34,6 +34,6 @@ def make_earlier(repository: Path) -> None:
     for file in (*repository.rglob(GOLDEN_EXAMPLES), *repository.glob(CONTROL_KEY)):
         file.unlink()
     (repository / GONE).write_text('"""No release has it any more."""\n')
-    with (repository / "nlu/1/router/router.py").open("a", encoding="utf-8") as file:
-        file.write("# as it was\n")
+    router = repository / "nlu/1/router/router.py"
+    router.write_text(router.read_text(encoding="utf-8") + "# as it was\n", encoding="utf-8")
     write_manifest(repository)

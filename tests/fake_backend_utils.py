@@ -37,6 +37,7 @@ class MetricFamily:
 
 class TritonError(str):
     INVALID_ARG = 3
+    code: int
 
     def __new__(cls, message: str, code: int = 1) -> "TritonError":
         error = super().__new__(cls, message)
