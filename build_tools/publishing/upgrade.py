@@ -97,16 +97,16 @@ def _keep_settings(present: Path, new: Path) -> None:
 
 
 def _replace_hand_written(repository: Path, models: Mapping[str, Path]) -> bool:
-    changed = False
-    for name, folder in models.items():
-        new = {f"{name}/{path}": digest for path, digest in _hashes(folder).items()}
-        present = {f"{name}/{path}": digest for path, digest in _hashes(repository / name).items()}
-        if new != present:
-            exchange(folder, repository / name)
-            changed = True
-        if new.items() - read_manifest(repository).items():
-            add_to_manifest(repository, new)
-            changed = True
+    """Replaces all of them if one differs: the routers import each other's code, and the tokenizer's."""
+    hashes = {name: _hashes(folder) for name, folder in models.items()}
+    changed = any(hashes[name] != _hashes(repository / name) for name in models)
+    for name, folder in models.items() if changed else ():
+        (folder / FIRST_VERSION / "model.py").touch()  # Triton loads a model anew only if a file's time has changed
+        exchange(folder, repository / name)
+    new = {f"{name}/{path}": digest for name, files in hashes.items() for path, digest in files.items()}
+    if new.items() - read_manifest(repository).items():
+        add_to_manifest(repository, new)
+        changed = True
     return changed
 
 

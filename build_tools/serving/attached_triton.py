@@ -17,6 +17,7 @@ class AttachedTriton:
     """
 
     pid: int | None = None
+    tolerant = True  # it is taken with the models that it has
 
     def __init__(self, grpc_url: str, metrics_url: str | None, key: str | None, startup_timeout: float) -> None:
         self.grpc_url = grpc_url

@@ -50,8 +50,8 @@ def choose_exposure(
                 f"--host {host} lets other machines ask, and {' and '.join(what for what, _ in open_to_others)}: give "
                 f"{' and '.join(option for _, option in open_to_others)}, or --insecure if the network is trusted"
             )
+        lines.append(f"Other machines can ask (--host {host}), and read the metrics without a key.")
         lines += [f"INSECURE: other machines can ask, and {what}." for what, _ in open_to_others]
-        lines.append("The metrics are open to every machine that reaches their port.")
     if keys is not None:
         lines.append(f"Clients need a key of {keys} (`espalier keys add` makes one).")
     if client_ca is not None:

@@ -26,10 +26,11 @@ class Progress:
 class ModelHealth:
     """One version. reason: why it must be brought back, or None. waits: why it cannot serve although it works.
 
-    living: how many processes it has, None if they cannot be seen.
+    hangs: whether that is because it answers nothing. living: how many processes it has, None if they cannot be seen.
     """
 
     reason: str | None = None
+    hangs: bool = False
     waits: str | None = None
     has_answered: bool = False
     living: int | None = None
@@ -51,6 +52,7 @@ class ModelHealth:
         """Its processes were replaced: what was found of the old ones says nothing of them."""
         self.has_answered = self.has_answered and self.living != 0  # if one of the old ones worked, nobody saw a gap
         self.reason = self.waits = self._few_since = None
+        self.hangs = False
         self._late = self._erring = 0
 
     def note(
@@ -63,7 +65,7 @@ class ModelHealth:
         self.waits = sentence if found is Verdict.WAITS else None
         if found in (Verdict.WORKS, Verdict.WAITS):
             self.has_answered = True
-            self.reason = None
+            self.reason, self.hangs = None, False
         elif found is Verdict.DEAD and self.living is None:  # otherwise the process table tells, without guessing
             self.reason = "its process has ended"
         elif found is Verdict.ERRS and self._erring >= _ERRING_PROBES:
@@ -77,7 +79,12 @@ class ModelHealth:
         computed = after.cpu_seconds - before.cpu_seconds
         is_computing = computed > _BUSY_SHARE * (now - asked_at)
         if self._late >= _LATE_PROBES and not (is_computing and now - self._late_since < _LONGEST_COMPUTATION):
-            self.reason = f"it has not answered for {now - self._late_since:.0f} seconds"
+            self.reason, self.hangs = f"it has not answered for {now - self._late_since:.0f} seconds", True
+
+    @property
+    def works(self) -> bool:
+        """Whether at least one of its processes answers, as far as is known."""
+        return self.has_answered and self.reason is None and self.living != 0
 
     @property
     def lacks_processes(self) -> bool:

@@ -32,13 +32,17 @@ class ProcessTable:
         """server: its process id."""
         self._server = server
         self._known: dict[int, tuple[int, ModelVersion]] = {}  # pid: (started, version)
-        self._looked_at = -_LOOK_EVERY
+        self.complete_at = -_LOOK_EVERY
 
-    def read(self) -> list[ModelProcess]:
-        """The processes that live. One that has ended, but whose end Triton has not noted yet, is none of them."""
+    def read(self, complete: bool = True) -> list[ModelProcess]:
+        """The processes that live. One that has ended, but whose end Triton has not noted yet, is none of them.
+
+        complete: look for new ones as well, which is done at least twice a second anyway. `complete_at` is when
+        (monotonic seconds) it was done last.
+        """
         now = time.monotonic()
-        if now - self._looked_at >= _LOOK_EVERY:
-            self._looked_at = now
+        if complete or now - self.complete_at >= _LOOK_EVERY:
+            self.complete_at = now
             self._find_new()
         return [found for pid in list(self._known) if (found := self._seen(pid))]
 

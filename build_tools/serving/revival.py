@@ -11,7 +11,9 @@ from tritonclient.grpc import model_config_pb2 as pb
 
 from build_tools.repository.locking import LOCK
 from build_tools.repository.names import embedded_config
+from build_tools.repository.registry import read_registry
 from build_tools.serving.errors import ServeError
+from build_tools.serving.needed_models import needed_models
 from build_tools.serving.triton_control import TritonControl, TritonError
 
 # A publish that has the lock waits for the very model, perhaps: then the model goes first.
@@ -28,19 +30,31 @@ class Revival:
         self._own_backends = own_backends
         self._lock = _SharedLock(repository / LOCK)
 
-    def revive(self, model: str, number: int) -> None:
-        """Has Triton run the model in new processes, then end the old ones. number: another one at each call.
+    def revive(self, model: str, number: int, interrupting: bool) -> bool:
+        """Has Triton run the model in new processes, then end the old ones. Returns False if nobody needs it any more.
 
-        While a command changes the repository, waits for it for some seconds: it may be changing this very model.
-        Afterwards the folder's config decides, as it does for the command's own load.
-        Raises ServeError if Triton cannot load it.
+        number: another one at each call. interrupting: if there is no room for both, end the old ones first; not while
+        one of them still answers.
+        While a command changes the repository, waits for it for some seconds: it may be changing this very model, or
+        retiring it. Afterwards the folder's config decides, as it does for the command's own load.
+        Raises BuildError if Triton cannot load it.
         """
         with self._lock.held():
+            if not self._is_needed(model):
+                return False
             try:
                 self._triton.load_afresh(model, self._config(model), number)
-            except TritonError:  # the other way, with a gap
+            except TritonError:
+                if not interrupting:
+                    raise
                 self._triton.unload(model)
                 self._triton.load(model)
+        return True
+
+    def _is_needed(self, model: str) -> bool:
+        if any(name == model for name, _ in self._triton.loaded().ready):
+            return True
+        return model in needed_models(read_registry(self._repository))
 
     def _config(self, model: str) -> pb.ModelConfig:
         if not self._own_backends:

@@ -144,8 +144,9 @@ class TritonServer:
         return None if code is None else f"tritonserver ended by itself ({_described(code)}):\n{self._error_lines()}"
 
     def kill(self) -> None:
-        """Ends tritonserver at once. `stop` then clears up."""
-        self._running().kill()
+        """Ends tritonserver at once, if it runs. `stop` then clears up."""
+        if self._process is not None:
+            self._process.kill()
 
     def stop(self) -> None:
         """Ends the server and its model processes, and removes its shared memory and temporary files.

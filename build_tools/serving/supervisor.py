@@ -336,7 +336,7 @@ class Supervisor:
 
     def _restart(self, reason: str) -> None:
         """Starts tritonserver again, after a pause that grows. Raises ServeError once that has failed too often."""
-        assert isinstance(self._triton, TritonServer)
+        assert self._triton is not None
         assert self._watch is not None
         if time.monotonic() - self._started_at > _WELL_SECONDS:
             self._restarts_in_row = 0

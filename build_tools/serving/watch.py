@@ -19,6 +19,7 @@ from build_tools.repository.registry import REGISTRY, Registry, read_registry
 from build_tools.serving.errors import ServeError
 from build_tools.serving.model_health import PROBE_EVERY, PROBE_PATIENCE, ModelHealth, Progress
 from build_tools.serving.model_processes import ModelProcess, ProcessTable
+from build_tools.serving.needed_models import needed_by_all, needed_models
 from build_tools.serving.probes import probe
 from build_tools.serving.revival import Revival
 from build_tools.serving.state import ModelState
@@ -27,7 +28,9 @@ from build_tools.serving.triton_control import Loaded, ModelVersion, TritonContr
 from build_tools.serving.verdict import verdict
 
 _INDEX_EVERY = 0.5
-_SILENT_SECONDS = 20.0  # without an answer from Triton itself, before it counts as hung
+# Without an answer from Triton itself, before it counts as hung: so long, and so many questions in a row, because this
+# process may have been suspended itself.
+_SILENT_SECONDS, _SILENT_QUESTIONS = 20.0, 5
 _MISSING_SECONDS = 5.0  # for a model that the registry needs and Triton has not loaded: a command may be about to
 _PROBERS, _REVIVERS = 8, 4
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.5, 30.0  # between two attempts to bring a model back
@@ -55,7 +58,7 @@ class _Attempts:
     failed: in a row. back_at: since when the model is back.
     """
 
-    running: Future[None] | None = None
+    running: Future[bool] | None = None
     old: frozenset[int] = frozenset()
     reason: str = ""
     failed: int = 0
@@ -101,7 +104,8 @@ class Watch:
         self._looking: Future[_Look] | None = None
         self._seen: _Look | None = None
         self._changed: set[str] = set()  # models whose config may have changed since
-        self._heard_at = time.monotonic()
+        self._unanswered = 0
+        self._unanswered_since = 0.0
         self._health: dict[ModelVersion, ModelHealth] = {}
         self._probes: dict[ModelVersion, _Probe] = {}
         self._probed_at: dict[ModelVersion, float] = {}
@@ -120,7 +124,7 @@ class Watch:
     def look(self) -> None:
         """Takes note of what has happened, and begins what is to be done. Returns at once."""
         now = time.monotonic()
-        processes = self._processes.read() if self._processes else []
+        processes = self._processes.read(complete=self._lacks_processes) if self._processes else []
         self._end_replaced({one.pid for one in processes}, now)
         processes = [one for one in processes if one.pid not in self._replaced]
         for one in processes:
@@ -144,7 +148,7 @@ class Watch:
             return "Triton has not been asked yet"
         if self._registry is None:
             return f"there is no {REGISTRY} that can be read"
-        for model in self._needed_by_all():
+        for model in sorted(needed_by_all(self._registry)):
             state = self.models.get(model)
             if state is None or not state.ready:
                 return f"{model}: {state.reason if state else 'it is not loaded'}"
@@ -153,24 +157,32 @@ class Watch:
     @property
     def beyond_repair(self) -> str | None:
         """Why the server must be started again as a whole, or None."""
-        if time.monotonic() - self._heard_at > _SILENT_SECONDS:
+        silent = time.monotonic() - self._unanswered_since
+        if self._unanswered >= _SILENT_QUESTIONS and silent > _SILENT_SECONDS:
             return f"Triton has not answered for {_SILENT_SECONDS:.0f} seconds"
-        for model in self._needed_by_all():
+        for model in sorted(needed_by_all(self._registry)):
             attempts = self._attempts.get(model)
             if attempts is not None and attempts.failed >= _ATTEMPTS:
                 return f"{model} cannot be brought back ({attempts.reason})"
         return None
 
+    @property
+    def _lacks_processes(self) -> bool:
+        return any(health.lacks_processes for health in self._health.values())
+
     def _look_at_triton(self, now: float) -> None:
         if self._looking is not None and self._looking.done():
             try:
                 self._seen = self._looking.result()
-                self._heard_at = now
+                self._unanswered = 0
             except ServeError as error:
+                self._unanswered_since = self._unanswered_since if self._unanswered else now
+                self._unanswered += 1
                 _log.info("Triton does not answer: %s", error)
             self._looking = None
-        lacking = any(health.lacks_processes for health in self._health.values())
-        if self._looking is None and (self._seen is None or lacking or now - self._seen.at >= _INDEX_EVERY):
+        if self._looking is None and (
+            self._seen is None or self._lacks_processes or now - self._seen.at >= _INDEX_EVERY
+        ):
             self._looking = self._lookers.submit(self._ask_triton, self._seen, frozenset(self._changed))
             self._changed.clear()
 
@@ -245,14 +257,15 @@ class Watch:
             if self._processes is not None:
                 living = self._living(version, processes)
                 since = health.count_processes(living, _instances(seen.configs[model]), now)
-                # A model that is just being unloaded or swapped has fewer processes too: Triton's index, asked after
-                # they were missed, tells the two apart.
-                if since is not None and seen.at > since and model not in seen.loaded.busy:
+                # A model that is just being unloaded or swapped has fewer processes too, and those of one that was just
+                # loaded may not have been found yet: so both are asked again after they were missed.
+                asked_at = min(seen.at, self._processes.complete_at)
+                if since is not None and asked_at > since and model not in seen.loaded.busy:
                     lost[model] = f"{living} of {_instances(seen.configs[model])} processes are left"
             if health.reason is not None:
                 lost.setdefault(model, health.reason)
         loaded = {name for name, _ in seen.loaded.ready}
-        missing = {model for model in self._needed() if model not in loaded | seen.loaded.busy}
+        missing = {model for model in needed_models(self._registry) if model not in loaded | seen.loaded.busy}
         self._missing_since = {model: self._missing_since.get(model, now) for model in missing}
         for model, since in self._missing_since.items():
             if now - since > _MISSING_SECONDS:
@@ -275,19 +288,25 @@ class Watch:
         attempts.old = frozenset(one.pid for one in processes if one.version[0] == model)
         self._restarts[model] = self._restarts.get(model, 0) + 1
         self._say(model, f"{reason}: bringing it back")
-        attempts.running = self._revivers.submit(self._revival.revive, model, time.time_ns())
+        if any(one[0] == model and health.hangs for one, health in self._health.items()):
+            for pid in attempts.old:  # it would keep its requests, and its right to compute, for ever
+                with suppress(ProcessLookupError):
+                    os.kill(pid, signal.SIGKILL)
+        works = any(one[0] == model and health.works for one, health in self._health.items())
+        attempts.running = self._revivers.submit(self._revival.revive, model, time.time_ns(), not works)
 
     def _settle_attempts(self, now: float) -> None:
         for model, attempts in self._attempts.items():
             if attempts.running is None or not attempts.running.done():
                 continue
-            error = attempts.running.exception()
-            attempts.running, attempts.back_at = None, now if error is None else None
+            done, attempts.running = attempts.running, None
+            error = done.exception()
+            attempts.back_at = now if error is None else None
             attempts.failed += error is not None
             pause = min(_FIRST_PAUSE * 2**attempts.failed, _LONGEST_PAUSE)
             attempts.next_at = now + pause
             if error is None:
-                self._say(model, "is back")
+                self._say(model, "is back" if done.result() else "is not needed any more")
             else:
                 attempts.reason = str(error)
                 self._say(model, f"could not be brought back, next attempt in {pause:g} s: {error}")
@@ -312,18 +331,6 @@ class Watch:
         attempts = self._attempts.get(model)
         return attempts is not None and attempts.running is not None
 
-    def _needed(self) -> set[str]:
-        """The models without which some task has no answer."""
-        if self._registry is None:
-            return set(ROUTERS)
-        live = [task.live_version for task in self._registry.tasks.values()]
-        return {*ROUTERS, *(one.model for one in live), *(one.trunk for one in live)}
-
-    def _needed_by_all(self) -> list[str]:
-        """Routers and trunks."""
-        trunks = {task.live_version.trunk for task in self._registry.tasks.values()} if self._registry else set()
-        return [*ROUTERS, *sorted(trunks)]
-
     def _describe(self) -> None:
         models: dict[str, ModelState] = {}
         for (model, _), health in self._health.items():
@@ -333,13 +340,18 @@ class Watch:
             state = models.setdefault(model, ModelState(ready=True, restarts=self._restarts.get(model, 0)))
             if why:
                 state.ready, state.reason = False, why
-        for model in self._needed() - models.keys():
+        for model in needed_models(self._registry) - models.keys():
             models[model] = ModelState(ready=False, reason="it is not loaded", restarts=self._restarts.get(model, 0))
         self.models = models
         self.tasks = {
-            name: all(models[one].ready for one in (*ROUTERS, task.live_version.model, task.live_version.trunk))
+            name: self._works(task.live_version.model, task.live)
+            and all(models[one].ready for one in (*ROUTERS, task.live_version.trunk))
             for name, task in (self._registry.tasks.items() if self._registry else ())
         }
+
+    def _works(self, model: str, version: int) -> bool:
+        health = self._health.get((model, version))
+        return health is not None and health.works and health.waits is None
 
     def _say(self, model: str, what: str) -> None:
         self._report(f"{model}: {what}")

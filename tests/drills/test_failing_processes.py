@@ -6,6 +6,7 @@ Each drill prints what it saw (pytest -s).
 import os
 import signal
 import time
+from concurrent.futures import ThreadPoolExecutor, wait
 from pathlib import Path
 
 import pytest
@@ -22,12 +23,15 @@ from failing_site import (
 )
 from publishing_site import Site
 
+from build_tools.errors import BuildError
+
 KILLED = ["branch_intent", "trunk", "nlu", "nlu_stream", "tokenizer", "gate"]
 TOGETHER = [("trunk", "branch_mood"), ("branch_intent", "branch_place")]
 STOPPED = drill_size([("branch_intent", 1.0), ("trunk", 5.0)], [
     (model, seconds) for model in ("branch_intent", "trunk", "nlu") for seconds in (1.0, 5.0, 30.0)
 ])  # fmt: skip
 HEALED_SECONDS = 15.0
+KILL_EVERY_SECONDS = 2.0
 SERVER_SECONDS = 60.0
 WATCHED_SECONDS = drill_size(4.0, 10.0)  # from the kill on
 # Triton notices a dead process with its first call, after a second: the batch that makes it waits. And with few cores,
@@ -99,6 +103,27 @@ def test_a_process_that_is_stopped_again_and_again_is_replaced(site: Site) -> No
 
     print(f"\nSIGSTOP of branch_place again and again: back after {took:.1f} s")
     assert server.triton_pid == pid
+
+
+def test_a_process_that_is_killed_while_its_task_is_published_neither_stops_the_publish_nor_is_lost(site: Site) -> None:
+    server = site.server
+    checkpoint = site.checkpoint("intent", seed=59)
+    with ThreadPoolExecutor(1) as pool:
+        publishing = pool.submit(site.publish, checkpoint)
+        killed = 0
+        while not publishing.done():
+            for pid in processes_of(server, "branch_intent")[:1]:
+                os.kill(pid, signal.SIGKILL)
+                killed += 1
+            wait([publishing], timeout=KILL_EVERY_SECONDS)
+    error = publishing.exception()
+    print(f"\nSIGKILL of branch_intent {killed} times during its publish: {error or 'published'}")
+    assert error is None or isinstance(error, BuildError), "a publish ends with its own sentence or not at all"
+    wait_for(lambda: server.state.ready and server.state.tasks["intent"], HEALED_SECONDS)
+
+    _, version = site.publish(checkpoint)
+    wait_until_back(server, {}, HEALED_SECONDS)
+    assert site.client.predict("a", tasks=["intent"])["intent"].version == version
 
 
 def test_a_killed_tritonserver_is_started_again_and_nothing_of_it_is_left(site: Site, tmp_path: Path) -> None:

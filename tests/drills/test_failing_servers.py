@@ -17,6 +17,7 @@ from publishing_site import Site
 
 from clients import Client
 
+ROOT = Path(__file__).resolve().parents[2]
 SERVE = "import sys; from espalier import main; sys.argv[0] = 'espalier'; main()"
 TERMINATIONS = drill_size(2, 20)
 START_SECONDS, END_SECONDS = 90.0, 60.0
@@ -57,7 +58,7 @@ def served(repository: Path) -> Iterator[Served]:
     """Returns once it says that it serves. Kills it if it still runs."""
     ports = ["--grpc-port", "0", "--http-port", "0", "--metrics-port", "0"]
     command = [sys.executable, "-c", SERVE, "serve", "--repository", str(repository), *ports]
-    environment = os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)}
+    environment = os.environ | {"PYTHONPATH": str(ROOT)}
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=environment) as process:
         assert process.stdout is not None
         shown = ""
@@ -96,7 +97,7 @@ def test_after_a_kill_one_start_command_serves_again_and_nothing_is_left(reposit
 
 def test_a_second_server_is_refused_and_names_the_first(repository: Path) -> None:
     command = [sys.executable, "-c", SERVE, "serve", "--repository", str(repository)]
-    environment = os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)}
+    environment = os.environ | {"PYTHONPATH": str(ROOT)}
     with served(repository) as first:
         refused = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=60, check=False)
 

@@ -1,17 +1,19 @@
 """Malformed requests through the gate: each is refused in the right class, and harms neither the server nor others."""
 
 import random
+import socket
 import threading
 import time
 from collections import Counter
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import malformed
 import pytest
 from drill_size import drill_size
 from gated_server import GatedServer
-from raw_requests import over_grpc, over_tcp, post
+from raw_requests import over_grpc, over_tcp, post, text_request
 from sentences import TEXTS
 from tritonclient.grpc import service_pb2 as pb
 from tritonclient.grpc.aio import grpc
@@ -101,9 +103,8 @@ def test_each_is_refused_and_nothing_else_happens(gated: GatedServer) -> None:
 def _send(gated: GatedServer, channel: grpc.Channel, rng: random.Random, count: int) -> Counter[str]:
     """Sends so many, and returns how often each answer came. Raises AssertionError for a wrong class."""
     seen: Counter[str] = Counter()
-    ways = (_unary, _http, _bytes, _in_stream)
     for number in range(count):
-        way = ways[number % len(ways)] if number % STREAM == 3 or ways[number % len(ways)] is not _in_stream else _unary
+        way = _SELDOM.get(number % STREAM) or _OFTEN[number % len(_OFTEN)]
         seen += way(gated, channel, rng)
     return seen
 
@@ -151,3 +152,30 @@ def _in_stream(_gated: GatedServer, channel: grpc.Channel, rng: random.Random) -
         assert status in malformed.WRONG
         seen[status] += 1
     return seen
+
+
+def _leave_stream(_gated: GatedServer, channel: grpc.Channel, rng: random.Random) -> Counter[str]:
+    """A caller who leaves a gRPC stream at some moment, after good requests and one that is refused."""
+    requests = [text_request("nlu_stream", id=str(number)).SerializeToString() for number in range(5)]
+    call = channel.stream_stream(f"/{_SERVICE}/ModelStreamInfer")(iter([*requests, b"\xff", *requests]), timeout=60)
+    for _ in range(rng.randrange(4)):
+        next(call)
+    call.cancel()
+    return Counter(["left"])
+
+
+def _hang_up(gated: GatedServer, _channel: grpc.Channel, rng: random.Random) -> Counter[str]:
+    """A caller who hangs up in the midst of an HTTP request or of its answer."""
+    whole = post("nlu_stream/generate_stream", {"text": "wake me at seven " * 20})
+    host, _, port = gated.http_url.partition(":")
+    with socket.create_connection((host, int(port))) as connection:
+        connection.sendall(whole[: rng.randint(1, len(whole) * 2)])
+        if rng.random() < 0.5:
+            connection.settimeout(0.05)
+            with suppress(TimeoutError):
+                connection.recv(100)
+    return Counter(["hung up"])
+
+
+_OFTEN = (_unary, _http, _bytes)
+_SELDOM = {3: _in_stream, 7: _leave_stream, 13: _hang_up}

@@ -1,6 +1,7 @@
 """Asking Triton itself: statistics, metrics, and plain KServe v2 inference."""
 
 import re
+import time
 import urllib.request
 
 import numpy as np
@@ -43,6 +44,7 @@ def outputs_computed(server: Supervisor) -> dict[tuple[str, str], int]:
 
 def counter(server: Supervisor, name: str) -> float:
     """The sum of a counter over all its labels."""
+    time.sleep(0.5)  # routers hand over what they count a few times a second
     with urllib.request.urlopen(f"http://{server.metrics_url}/metrics") as answer:
         text = answer.read().decode()
     return sum(float(count) for count in re.findall(rf"^{name}\{{[^}}]*\}} (\S+)$", text, re.MULTILINE))

@@ -8,8 +8,11 @@ import sys
 from pathlib import Path
 
 import pytest
+import trustme
+from child_process import child_process
 
 from build_tools.serving.supervisor import Settings, Supervisor
+from clients import Client, RequestRejected
 
 ROOT = Path(__file__).resolve().parents[2]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -67,7 +70,7 @@ def test_train_and_build_commands_run_one_after_the_other(newcomer: Path) -> Non
 
 
 def test_publish_commands_change_the_repository_that_was_built(newcomer: Path) -> None:
-    verbs = ["publish", "status", "promote", "rollback", "retire", "verify"]
+    verbs = ["publish", "status", "promote", "rollback", "retire", "verify", "upgrade"]
     shown = {command.split()[1]: command for command in commands("espalier ") if command.split()[1] in verbs}
     assert list(shown) == verbs
     with Supervisor(Settings(newcomer / "my_repository"), print) as own:
@@ -78,6 +81,7 @@ def test_publish_commands_change_the_repository_that_was_built(newcomer: Path) -
         assert output == "intent: version 2 is rolled back, version 1 is live\n"
         assert run(at(own, shown["retire"]), newcomer).endswith("domain is retired\n")
     run(shown["verify"], newcomer)
+    assert "as this release makes it" in run(shown["upgrade"], newcomer)
 
 
 @pytest.mark.parametrize("command", commands("espalier predict"))
@@ -104,9 +108,41 @@ def test_the_python_examples_run(example: str, newcomer: Path, server: Superviso
     assert "intent" in run(f"{shlex.quote(sys.executable)} example.py", newcomer)
 
 
+def test_a_server_with_tls_and_keys_lets_in_who_has_a_key(newcomer: Path) -> None:
+    authority = trustme.CA()
+    certificate = authority.issue_cert("127.0.0.1")
+    authority.cert_pem.write_to_path(newcomer / "ca.crt")
+    certificate.private_key_pem.write_to_path(newcomer / "tls.key")
+    for number, blob in enumerate(certificate.cert_chain_pems):
+        blob.write_to_path(newcomer / "tls.crt", append=number > 0)
+    key = re.search(r"espalier-\S+|\S{40,}", run(commands("espalier keys add")[0], newcomer))
+    assert key
+    shown = commands("espalier serve")[1]
+    command = shown.replace("0.0.0.0", "127.0.0.1") + " --grpc-port 0 --http-port 0 --metrics-port 0"
+    program = [Path(sys.executable).with_name("espalier"), *command.split()[1:]]
+    with child_process(program, cwd=newcomer, stdout=subprocess.PIPE, text=True) as server:
+        assert server.stdout is not None
+        address = ""
+        for line in server.stdout:
+            address = line.split()[-1] if "gRPC" in line else address
+            if "Ctrl-C stops" in line:
+                break
+        with Client(f"grpcs://{address}", key=key[0], ca=newcomer / "ca.crt") as client:
+            assert client.predict("wake me at seven", tasks=["intent"])["intent"].label
+            with pytest.raises(RequestRejected, match="there is no task 'emotion'"):
+                client.predict("wake me at seven", tasks=["emotion"])
+        with (
+            Client(f"grpcs://{address}", ca=newcomer / "ca.crt") as stranger,
+            pytest.raises(RequestRejected, match="does not know this client"),
+        ):
+            stranger.predict("wake me at seven")
+        server.terminate()
+        server.wait(60)
+
+
 def test_serve_and_make_are_shown_as_they_are() -> None:
     """Other tests run `espalier serve`; `make` runs these tests."""
-    assert commands("espalier serve") == ["espalier serve --repository my_repository"]
+    assert commands("espalier serve")[0] == "espalier serve --repository my_repository"
     makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
     for command in commands("make"):
         assert f"\n{command.split()[1]}: " in makefile

@@ -1,5 +1,6 @@
 """Batches, queue, timeouts, cancellation and priorities of the router, and what happens when a branch is missing."""
 
+import re
 import time
 import urllib.error
 import urllib.request
@@ -48,7 +49,8 @@ def test_a_timeout_counts_the_time_in_the_queue(asker: Asker) -> None:
     _, late = asker.send(["wake me at seven"], tasks="intent", timeout=int(5 * needed * 1e6))
 
     assert _outcomes([late]) == ["StatusCode.UNAVAILABLE"]
-    assert "Request timeout expired" in str(late.exception()), "Triton's words, not the router's"
+    # Triton's words or those of the gate's admission, not the router's.
+    assert re.search("Request timeout expired|too busy to answer within", str(late.exception()))
     assert set(_outcomes(busy)) == {""}
 
 
@@ -158,8 +160,9 @@ def test_a_missing_branch_is_an_error_of_its_task_alone(suite: Suite, server: Su
     for answers in (whole, streamed):
         assert set(answers) == set(suite.checkpoints)
         assert {task for task, answer in answers.items() if answer.error} == {"intent"}
-        assert "branch of intent failed" in answers["intent"].error
-    assert client.predict(text, tasks=["intent"])["intent"].label
+        assert "branch of intent cannot answer now" in answers["intent"].error
+        assert answers["intent"].unavailable
+    _wait(lambda: client.predict(text, tasks=["intent"])["intent"].label is not None)
 
 
 def test_the_result_cache_answers_what_was_asked_before_alike(suite: Suite) -> None:

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import re
 import time
 import urllib.request
 
@@ -89,7 +90,9 @@ def test_a_streamed_request_whose_timeout_has_passed_is_refused_and_the_others_a
         asker.wait()
 
     assert sorted(asker.ended) == ["0", "2", "4", "6"]
-    assert ["timeout" in error for error in asker.errors] == [True] * 4
+    assert len(asker.errors) == 4
+    # Triton's words, the router's, or those of the gate's admission.
+    assert all(re.search("timeout|too busy to answer within", error) for error in asker.errors), asker.errors
 
 
 def test_a_cancelled_stream_is_not_computed_to_its_end(server: Supervisor) -> None:
@@ -121,7 +124,9 @@ def test_a_full_queue_refuses_streamed_requests_at_once(server: Supervisor) -> N
 
     assert busy.errors == []
     assert 0 < len(flood.ended) < 900
-    assert {error.rpartition("] ")[2] for error in flood.errors} == {"Exceeds maximum queue size"}
+    # Triton's queue, or the gate's admission before it.
+    full = "Exceeds maximum queue size|requests in flight|too busy to answer within"
+    assert all(re.search(full, error) for error in flood.errors), set(flood.errors)
 
 
 def test_an_interactive_streamed_request_overtakes_bulk_requests(server: Supervisor) -> None:

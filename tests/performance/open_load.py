@@ -34,7 +34,15 @@ def percentile(values: Sequence[float], share: float) -> float:
     return sorted(values)[min(int(share * len(values)), len(values) - 1)] if values else 0.0
 
 
-def closed_loop(url: str, texts: Sequence[str], callers: int, seconds: float, warm_up: float, timeout: float) -> Seen:
+def closed_loop(
+    url: str,
+    texts: Sequence[str],
+    callers: int,
+    seconds: float,
+    warm_up: float,
+    timeout: float,
+    tasks: Sequence[str] | None = None,
+) -> Seen:
     """Each caller asks again as soon as it is answered; a refused one after a second."""
 
     async def load(ask: "_Ask") -> None:
@@ -45,10 +53,18 @@ def closed_loop(url: str, texts: Sequence[str], callers: int, seconds: float, wa
 
         await asyncio.gather(*(caller() for _ in range(callers)))
 
-    return asyncio.run(_run(url, load, seconds, warm_up, timeout))
+    return asyncio.run(_run(url, tasks, load, seconds, warm_up, timeout))
 
 
-def open_loop(url: str, texts: Sequence[str], rate: float, seconds: float, warm_up: float, timeout: float) -> Seen:
+def open_loop(
+    url: str,
+    texts: Sequence[str],
+    rate: float,
+    seconds: float,
+    warm_up: float,
+    timeout: float,
+    tasks: Sequence[str] | None = None,
+) -> Seen:
     """Texts come at `rate` a second, as independent callers send them. A refused one is not sent again."""
 
     async def load(ask: "_Ask") -> None:
@@ -62,16 +78,19 @@ def open_loop(url: str, texts: Sequence[str], rate: float, seconds: float, warm_
             due += ask.chance.expovariate(rate)
         await asyncio.gather(*tasks)
 
-    return asyncio.run(_run(url, load, seconds, warm_up, timeout))
+    return asyncio.run(_run(url, tasks, load, seconds, warm_up, timeout))
 
 
 class _Ask:
     """Asks one text, and notes what came of it if it was sent within the measured time."""
 
-    def __init__(self, clients: Sequence[AsyncClient], seconds: float, warm_up: float) -> None:
+    def __init__(
+        self, clients: Sequence[AsyncClient], tasks: Sequence[str] | None, seconds: float, warm_up: float
+    ) -> None:
         self.chance = random.Random(0)
         self.seen = Seen(seconds)
         self._clients = clients
+        self._tasks = tasks
         self._begin = time.monotonic() + warm_up
         self.end = self._begin + seconds
 
@@ -92,7 +111,7 @@ class _Ask:
 
     async def _outcome(self, text: str) -> str:
         try:
-            answers = await self.chance.choice(self._clients).predict(text)
+            answers = await self.chance.choice(self._clients).predict(text, tasks=self._tasks)
         except DeadlinePassed:
             return "too late"
         except ServerUnavailable as error:
@@ -104,11 +123,16 @@ class _Ask:
 
 
 async def _run(
-    url: str, load: Callable[[_Ask], Awaitable[None]], seconds: float, warm_up: float, timeout: float
+    url: str,
+    tasks: Sequence[str] | None,
+    load: Callable[[_Ask], Awaitable[None]],
+    seconds: float,
+    warm_up: float,
+    timeout: float,
 ) -> Seen:
     clients = [AsyncClient(url, timeout) for _ in range(_CLIENTS)]
     try:
-        ask = _Ask(clients, seconds, warm_up)
+        ask = _Ask(clients, tasks, seconds, warm_up)
         await load(ask)
         return ask.seen
     finally:

@@ -11,12 +11,14 @@ from typing import Annotated
 
 import psutil
 import typer
+from errors import BenchError
 from open_load import Seen, closed_loop, open_loop, percentile
 from rich.console import Console
 from rich.table import Table
 from texts import lengths_of, make_texts
 from tokenizers import Tokenizer
 
+from build_tools.repository.registry import read_registry
 from build_tools.serving.supervisor import Settings, Supervisor
 
 _SATURATING_CALLERS = 64
@@ -34,15 +36,18 @@ def main(
     """Measures one server at several loads."""
     tokenizer = Tokenizer.from_file(str(repository / "tokenizer" / "1" / "tokenizer.json"))
     texts = make_texts(lengths_of(tokens), tokenizer)
+    tasks = [task for task, entry in read_registry(repository).tasks.items() if not entry.live_version.kind.is_pair]
     rows = []
     with Supervisor(Settings(repository), typer.echo) as server:
-        most = closed_loop(server.grpc_url, texts, _SATURATING_CALLERS, seconds, warm_up, timeout)
+        most = closed_loop(server.grpc_url, texts, _SATURATING_CALLERS, seconds, warm_up, timeout, tasks)
+        if not most.answered:
+            raise BenchError(f"no text was answered: {dict(most.failures)}")
         rows.append(_row(f"{_SATURATING_CALLERS} callers", None, most, most))
         for share in (0.9, 2.0):
             rate = share * most.goodput
-            seen = open_loop(server.grpc_url, texts, rate, seconds, warm_up, timeout)
+            seen = open_loop(server.grpc_url, texts, rate, seconds, warm_up, timeout, tasks)
             rows.append(_row(f"{share:g} x saturation", rate, seen, most))
-        seen = closed_loop(server.grpc_url, texts, _TOO_MANY_CALLERS, seconds, warm_up, timeout)
+        seen = closed_loop(server.grpc_url, texts, _TOO_MANY_CALLERS, seconds, warm_up, timeout, tasks)
         rows.append(_row(f"{_TOO_MANY_CALLERS} callers", None, seen, most))
     table = Table(*rows[0])
     for row in rows:

@@ -1,14 +1,15 @@
 """Rivals behind Triton: loads on a running server."""
 
-import re
 import tempfile
-import urllib.request
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from statistics import fmean
 
 from errors import BenchError
+from prometheus_client import CollectorRegistry
+from prometheus_client.multiprocess import MultiProcessCollector
 from texts import SPECIAL
 
 from build_tools.serving.server import TritonServer
@@ -109,15 +110,17 @@ class Press:
         return found
 
 
-def token_counts(server: TritonServer, model: str) -> tuple[int, int]:
-    """Tokens that the router has sent through the trunk, and how many were padding."""
-    with urllib.request.urlopen(f"http://{server.metrics_url}/metrics") as answer:
-        text = answer.read().decode()
-    counts = {
-        name: int(float(value))
-        for name, value in re.findall(rf'espalier_(\w*tokens)_total{{model="{model}"}} (\S+)', text)
-    }
-    return counts.get("tokens", 0), counts.get("padding_tokens", 0)
+def token_counts(metrics: Path, model: str) -> tuple[int, int]:
+    """Tokens that the router has sent through the trunk, and how many were padding. metrics: the server's folder."""
+    time.sleep(1)  # routers hand over what they count a few times a second
+    registry = CollectorRegistry()
+    MultiProcessCollector(registry, str(metrics))
+    samples = [sample for family in registry.collect() for sample in family.samples]
+    tokens, padding = (
+        sum(int(one.value) for one in samples if one.name == f"espalier_{name}_total" and one.labels["model"] == model)
+        for name in ("tokens", "padding_tokens")
+    )
+    return tokens, padding
 
 
 def _latency(found: Measurement) -> Latency:

@@ -3,8 +3,10 @@
 All at once would not fit into memory, and what is restarted in each round has no luck of a single start.
 """
 
+import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 from memory import GIB, available, guarded, model_pss, tree_pss
 from repositories import NAIVE
@@ -38,13 +40,16 @@ def measure_suite(suite: Suite, presses: Mapping[str, Press], rivals: Sequence[s
     repository = suite.served()
     for rival in rivals:
         model, others = (NAIVE, ("nlu", "nlu_stream")) if rival == "naive" else ("nlu", (NAIVE,))
-        with TritonServer(repository, startup_timeout=START_SECONDS) as server:
+        with (
+            tempfile.TemporaryDirectory(prefix="espalier-bench-") as counts,
+            TritonServer(repository, startup_timeout=START_SECONDS, metrics=Path(counts)) as server,
+        ):
             found[rival] = {}
             for tokens, press in presses.items():
                 bar.set_description(f"{rival}, {tokens} tokens")
-                before = token_counts(server, model)
+                before = token_counts(Path(counts), model)
                 figures = press.saturate(server, model)
-                after = token_counts(server, model)
+                after = token_counts(Path(counts), model)
                 if after[0] > before[0]:
                     figures["padding"] = (after[1] - before[1]) / (after[0] - before[0])
                 figures["pss"] = tree_pss(server.pid, others)

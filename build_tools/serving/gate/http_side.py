@@ -10,6 +10,7 @@ import orjson
 from fastapi import FastAPI, Request, Response
 from fastapi.responses import StreamingResponse
 from starlette.exceptions import HTTPException
+from starlette.types import ASGIApp
 from tritonclient.grpc import service_pb2 as pb
 
 from build_tools.serving.gate.exchanges import REQUEST_ID, Exchanges
@@ -22,6 +23,7 @@ from build_tools.serving.gate.http_messages import as_json
 from build_tools.serving.gate.observers import Exchange
 from build_tools.serving.gate.readings import Readings
 from build_tools.serving.gate.refusal import Code, RefusedError
+from build_tools.serving.gate.short_cut import ShortCut
 
 TIMEOUT = "x-request-timeout-ms"
 _MODEL = "/v2/models/{model}"
@@ -33,11 +35,12 @@ Answer = Callable[[Exchange, Request], Awaitable[Response]]
 Endpoint = Callable[[Request], Awaitable[Response]]
 
 
-def make_app(gate: Gate, exchanges: Exchanges) -> FastAPI:
+def make_app(gate: Gate, exchanges: Exchanges) -> ASGIApp:
     """Returns the ASGI app."""
     app = FastAPI(title="Espalier", description=DESCRIPTION, redoc_url=None)
     side = _HttpSide(gate, exchanges)
-    for verb, path, name, endpoint in side.routes():
+    routes = side.routes()
+    for verb, path, name, endpoint in routes:
         app.add_api_route(
             path,
             endpoint,
@@ -47,7 +50,7 @@ def make_app(gate: Gate, exchanges: Exchanges) -> FastAPI:
             openapi_extra=described(name, path),
         )
     app.add_exception_handler(HTTPException, side.nothing_there)
-    return app
+    return ShortCut(app, {name: endpoint for verb, _, name, endpoint in routes if verb == "POST"})
 
 
 class _HttpSide:

@@ -1,6 +1,7 @@
 """One gate process: both protocols on the public ports, in one event loop."""
 
 import asyncio
+import gc
 import logging
 import os
 import signal
@@ -63,6 +64,9 @@ async def _serve(settings: GateSettings, ends: asyncio.Event, observers: Sequenc
     context = None if tls is None else tls.http_context()
     http = HttpServer(make_app(gate, exchanges), settings.address, settings.http_port, settings.limits, context)
     await http.start()
+    # What has been made by now stays: the collector need not look at it again and again while requests wait.
+    gc.collect()
+    gc.freeze()
     try:
         await ends.wait()
         gate.readiness.end()

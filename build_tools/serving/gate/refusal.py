@@ -50,7 +50,7 @@ class RefusedError(Exception):
     def for_request(self, request_id: str) -> str:
         """Returns the sentence, not too long, with the request's id, by which logs can be searched."""
         sentence = self.sentence if len(self.sentence) <= _LONGEST else f"{self.sentence[:_LONGEST]}..."
-        return f"{sentence} (request {request_id})" if request_id else sentence
+        return sentence if request_id in sentence else f"{sentence} (request {request_id})"
 
 
 class OutOfTimeError(RefusedError):

@@ -23,8 +23,9 @@ _OPTIONS = (
     ("grpc.max_send_message_length", -1),
     ("grpc.use_local_subchannel_pool", 1),
     ("grpc.enable_http_proxy", 0),
-    # Triton may be started again at any time: by default gRPC would wait up to two minutes between attempts.
-    ("grpc.min_reconnect_backoff_ms", 1000),
+    # Triton may be started again at any time: by default gRPC would wait up to two minutes between attempts. The first
+    # number is how long one attempt may take, on a busy machine too.
+    ("grpc.min_reconnect_backoff_ms", 10_000),
     ("grpc.initial_reconnect_backoff_ms", 100),
     ("grpc.max_reconnect_backoff_ms", 500),
 )
@@ -51,6 +52,7 @@ class Upstream:
         """target: host:port. key: which opens Triton's gRPC endpoint."""
         self._metadata = ((KEY_METADATA, key),)
         self._channel = grpc.aio.insecure_channel(target, options=_OPTIONS)
+        self._channel.get_state(try_to_connect=True)  # not only at the first request
         self._infer = self._channel.unary_unary(f"{SERVICE}ModelInfer")
         self._stream = self._channel.stream_stream(f"{SERVICE}ModelStreamInfer")
         self._others: dict[str, grpc.aio.UnaryUnaryMultiCallable] = {}

@@ -10,11 +10,11 @@ from pathlib import Path
 import nlu_model
 from router.answer_from_logits import read_answer
 from router.bls import NEWEST, infer
+from router.hidden_name import hidden_name
 from router.padded_group import PaddedGroup
 from router.registry import Registry
 from router.router import Router
 from router.row import Row, TaskAnswers
-from router.trunk import hidden_name
 
 
 class NaiveRouter(Router):

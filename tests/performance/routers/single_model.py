@@ -5,14 +5,17 @@ Everything else (reading requests, tokenizing, length groups, calls at once, ans
 """
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import nlu_model
 import numpy as np
 import router.climb
+import router.registry_file
+from router.hidden_name import hidden_name
 from router.padded_group import PaddedGroup
 from router.router import Router
-from router.trunk import States, Trunk, hidden_name
+from router.trunk import States, Trunk
 
 
 class NoTrunk(Trunk):
@@ -36,6 +39,7 @@ class TokenGroup(PaddedGroup):
 
 
 router.climb.PaddedGroup = TokenGroup
+router.registry_file.check_models = lambda *_: None  # there is no trunk that could be looked at
 
 
 class TritonPythonModel(nlu_model.TritonPythonModel):
@@ -44,4 +48,4 @@ class TritonPythonModel(nlu_model.TritonPythonModel):
     def initialize(self, args: dict[str, str]) -> None:
         """Opens the repository that holds this model."""
         self._router = Router(Path(args["model_repository"]).parent, "nlu")
-        self._router._trunk = NoTrunk(resumes=False)
+        self._router._equipment = replace(self._router._equipment, trunk=NoTrunk(resumes=False))

@@ -208,13 +208,16 @@ def test_a_gate_shares_network_and_processes_with_its_triton() -> None:
         assert f"metrics:{folder}" in SERVICES[triton]["volumes"]
 
 
+_TRACING = ("opentelemetry-sdk", "opentelemetry-exporter-otlp-proto-http")
+
+
 def test_the_images_hold_what_the_tests_ran_with() -> None:
     locked = dict(re.findall(r"^(\S+)==(\S+)$", (ROOT / "requirements.lock").read_text(), re.MULTILINE))
     triton, alone = ((FOLDER / name).read_text() for name in ("triton.Dockerfile", "Dockerfile"))
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
 
     pinned = re.findall(r'"([a-z-]+)==([^"]+)"', triton)
-    assert {name for name, _ in pinned} == {"tokenizers", "prometheus-client"}
+    assert {name for name, _ in pinned} == {"tokenizers", "prometheus-client", *_TRACING}
     assert [(name, version) for name, version in pinned if locked[name] != version] == []
     extra = re.search(r"\.\[(\w+)\]", alone)
     assert extra is not None
@@ -223,6 +226,12 @@ def test_the_images_hold_what_the_tests_ran_with() -> None:
     assert python is not None
     assert 11 <= int(python[1]) < 13, "Triton's Python stubs end at 3.12"
     assert f"tritonserver:{_release(triton)}-py3-sdk" in SERVICES["perf-analyzer"]["image"]
+
+
+def test_every_part_that_traces_is_told_of_the_collector() -> None:
+    for name in ("espalier", "triton", "gate", "triton-gpu", "gate-gpu"):
+        told = SERVICES[name]["environment"]["OTEL_EXPORTER_OTLP_ENDPOINT"]
+        assert told == "${OTEL_EXPORTER_OTLP_ENDPOINT:-}"  # empty: nothing is traced
 
 
 def _release(dockerfile: str) -> str:

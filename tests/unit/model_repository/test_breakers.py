@@ -272,3 +272,15 @@ def test_a_process_that_ends_because_its_model_was_loaded_anew_is_no_death(proce
 
     assert under_way.in_its_place == []
     assert metrics.open == {}
+
+
+def test_an_old_version_that_is_unloaded_is_no_death(breakers, processes, process, metrics, model):
+    breakers.call(*INTENT, model)
+    _wait_until(lambda: breakers._watch.has_seen(INTENT))
+    breakers.keep([("branch_intent", 4)])
+
+    processes.pids.clear()
+    process.kill()
+    time.sleep(0.5)
+
+    assert metrics.open == {}

@@ -1,7 +1,7 @@
 import random
 
 import pytest
-from router.length_groups import GROUP_COST, length_groups
+from router.length_groups import GROUP_COST, bounded, length_groups
 from router.padded_length import padded_length
 
 MOST = 128
@@ -74,3 +74,16 @@ def test_no_other_grouping_computes_fewer_tokens():
         lengths = [rng.randint(3, 60) for _ in range(rng.randint(1, 7))]
         cheapest = min(_cost(groups, lengths) for groups in _partitions(list(range(len(lengths)))))
         assert _cost(length_groups(lengths), lengths) == cheapest, lengths
+
+
+@pytest.mark.parametrize(
+    ("sequences", "length"), [(64, 128), (64, 512), (5, 512), (1, 4096), (3, 1000), (64, 8), (63, 72)]
+)
+def test_no_part_of_a_group_has_more_tokens_than_a_call_may_have_and_none_is_lost(sequences, length):
+    group = list(range(sequences))
+
+    parts = [list(part) for part in bounded(group, length, 2048)]
+
+    assert [sequence for part in parts for sequence in part] == group
+    assert all(len(part) * length <= 2048 or len(part) == 1 for part in parts)
+    assert len(parts) <= -(-sequences * length // 2048) + 1 or length * 2 > 2048, "no more parts than are needed"

@@ -1,7 +1,6 @@
 """What a version has answered, as names of which there are few: for the distribution of its answers."""
 
 import math
-from collections import Counter
 from collections.abc import Iterable
 
 from router.answer_from_logits import Answer
@@ -14,28 +13,29 @@ _CHARACTERS = 100  # of a label
 _HIGHEST = 6  # a regression's values are counted by whole numbers, from below 0 to this and above
 
 
-def answered_labels(version: Version, answers: Iterable[Answer]) -> "Counter[str]":
+def answered_labels(version: Version, answers: Iterable[Answer]) -> dict[str, int]:
     """Returns how often each label was answered. Answers with several labels or spans count once for each of them."""
-    found: Counter[str] = Counter()
+    found: dict[str, int] = {}
     for answer in answers:
-        found.update(labels_of(answer))
-    known = _known(version)
-    if known is None or len(found.keys() - known) == 0:
-        return found
-    bounded: Counter[str] = Counter()
+        label = answer.get("label")
+        for one in labels_of(answer) if label is None else (label,):
+            found[one] = found.get(one, 0) + 1
+    known = _known(version) if len(version.labels) > MOST_LABELS else None
+    bounded: dict[str, int] = {}
     for label, number in found.items():
-        bounded[label if label in known else OTHER] += number
+        name = label[:_CHARACTERS] if known is None or label in known else OTHER
+        bounded[name] = bounded.get(name, 0) + number
     return bounded
 
 
 def labels_of(answer: Answer) -> list[str]:
     """Returns the labels of one answer: of a regression, the whole numbers between which its value lies."""
     if "label" in answer:
-        return [answer["label"][:_CHARACTERS]]
+        return [answer["label"]]
     if "labels" in answer:
-        return [entry["label"][:_CHARACTERS] for entry in answer["labels"]] or [NONE]
+        return [entry["label"] for entry in answer["labels"]] or [NONE]
     if "spans" in answer:
-        return [span["label"][:_CHARACTERS] for span in answer["spans"]] or [NONE]
+        return [span["label"] for span in answer["spans"]] or [NONE]
     return [_between(answer["score"])]
 
 
@@ -48,17 +48,16 @@ def _between(value: float) -> str:
     return f"{low} to {low + 1}"
 
 
-_labels: dict[Version, frozenset[str]] = {}
+_first_labels: dict[Version, frozenset[str]] = {}
 
 
-def _known(version: Version) -> frozenset[str] | None:
-    """The labels that are counted under their own names, or None if all are."""
-    if len(version.labels) <= MOST_LABELS:
-        return None
-    if version not in _labels:
+def _known(version: Version) -> frozenset[str]:
+    """The labels that are counted under their own names."""
+    known = _first_labels.get(version)
+    if known is None:
         first = list(dict.fromkeys(_span_label(label) for label in version.labels))[:MOST_LABELS]
-        _labels[version] = frozenset(label[:_CHARACTERS] for label in first) | {NONE}
-    return _labels[version]
+        known = _first_labels[version] = frozenset({*first, NONE})
+    return known
 
 
 def _span_label(label: str) -> str:

@@ -32,6 +32,8 @@ class BreakerMetrics(Protocol):
 class _Call:
     """A call under way. infer: makes it. abandon: answers in its place if the process dies meanwhile."""
 
+    __slots__ = ("abandon", "infer", "is_abandoned")
+
     def __init__(self, infer: Callable[[], object], abandon: Callable[[DeadError], None] | None) -> None:
         self.infer = infer
         self.abandon = abandon
@@ -52,7 +54,8 @@ class Breakers:
     def __init__(self, metrics: BreakerMetrics, processes: ModelProcesses | None = None) -> None:
         self._metrics = metrics
         self._processes = processes or ModelProcesses()
-        self._watch = ProcessWatch(self._processes, self._died, self._waiting)
+        self._watch = ProcessWatch(self._processes, self._ended, self._waiting)
+        self._known: set[Called] | None = None  # None: all are
         self._open: dict[Called, _Breaker] = {}
         self._calls: dict[Called, set[_Call]] = {}
         self._lock = threading.Lock()
@@ -94,8 +97,9 @@ class Breakers:
         return result
 
     def keep(self, known: Collection[Called]) -> None:
-        """Forgets the versions that are not among `known`: they are not asked any more."""
-        for called in self._open.keys() - set(known):
+        """Forgets the versions that are not among `known`: they are not asked any more, and may end."""
+        self._known = set(known)
+        for called in self._open.keys() - self._known:
             self._close(called)
 
     def _end(self, called: Called, call: _Call) -> None:
@@ -108,6 +112,14 @@ class Breakers:
     def _waiting(self) -> list[Called]:
         with self._lock:
             return [called for called, calls in self._calls.items() if calls and called not in self._open]
+
+    def _ended(self, called: Called) -> None:
+        """Takes note that the process of a version has ended or stopped."""
+        self._watch.forget(called)
+        with self._lock:
+            is_called = bool(self._calls.get(called))
+        if is_called or self._known is None or called in self._known:
+            self._died(called)
 
     def _died(self, called: Called, error: DeadError | None = None, infer: Callable[[], object] | None = None) -> None:
         """Refuses calls of this version from now on, and answers for those under way."""

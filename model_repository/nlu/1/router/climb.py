@@ -12,7 +12,7 @@ from router.bls import NEWEST, infer
 from router.candidates import Candidates
 from router.equipment import Equipment
 from router.hidden_name import hidden_name
-from router.length_groups import length_groups
+from router.length_groups import bounded, length_groups
 from router.padded_group import PaddedGroup
 from router.padded_length import padded_length
 from router.registry import Version
@@ -61,11 +61,12 @@ class Climb:
         """
         return self._work.results(self._begin)
 
-    def _cut(self, trunk: str) -> Iterator[list[int]]:
+    def _cut(self, trunk: str) -> Iterator[Sequence[int]]:
         """Yields the length groups of one trunk's sequences."""
         own = [sequence for sequence, name in enumerate(self._plan.trunks) if name == trunk]
-        for group in length_groups([self._lengths[sequence] for sequence in own]):
-            yield [own[place] for place in group]
+        for places in length_groups([self._lengths[sequence] for sequence in own]):
+            group = [own[place] for place in places]
+            yield from bounded(group, self._padded_to(group), self._with.trunk.most_tokens)
 
     def _padded_to(self, group: Sequence[int]) -> int:
         return max(self._lengths[sequence] for sequence in group)

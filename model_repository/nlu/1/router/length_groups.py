@@ -1,6 +1,6 @@
 """Cuts sequences into groups of similar length, so that little of what is computed is padding."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 # What one more group costs, in tokens: passing through the processes, and smaller matrices.
 GROUP_COST = 25
@@ -25,3 +25,16 @@ def length_groups(lengths: Sequence[int]) -> list[list[int]]:
         groups.append(order[last_start[end] : end])
         end = last_start[end]
     return groups
+
+
+def bounded(group: Sequence[int], length: int, most_tokens: int) -> Iterator[Sequence[int]]:
+    """Yields a group in parts of about equal size, none of which has more than `most_tokens`, padding included.
+
+    length: that to which the group is padded. A sequence that is longer than most_tokens is a part of its own.
+    """
+    parts = min(len(group), -(-len(group) * length // most_tokens))
+    size = -(-len(group) // parts)
+    while size > 1 and size * length > most_tokens:  # the parts are rounded up to whole sequences
+        size -= 1
+    for begin in range(0, len(group), size):
+        yield group[begin : begin + size]

@@ -1,6 +1,6 @@
 """The router's own metrics (docs/serving.md has their meaning)."""
 
-from collections import Counter as Counts
+from collections.abc import Mapping
 from typing import Any
 
 from router.candidates import Outcome
@@ -104,7 +104,7 @@ class RouterMetrics:
         self._tally.add(child, sequences)
         self._tally.add(self._layers, sequences * tap)
 
-    def count_answers(self, version: Version, texts: int, labels: "Counts[str]", seconds: float) -> None:
+    def count_answers(self, version: Version, texts: int, labels: Mapping[str, int], seconds: float) -> None:
         """Adds one call of a version's branch. texts: how many it answered. labels: what it answered, how often."""
         own = self._version(version)
         self._tally.add(own.texts, texts)
@@ -144,11 +144,11 @@ class RouterMetrics:
 
     def set_breaker(self, model: str, version: int, is_open: bool) -> None:
         """Says whether a model's version is asked at present."""
-        self._open.labels(model, str(version)).set(int(is_open))
+        self._open.labels(model, _shown(version)).set(int(is_open))
 
     def count_refused(self, model: str, version: int) -> None:
         """Adds a call that was not made because the model's version died."""
-        self._tally.add(self._refused.labels(model, str(version)), 1)
+        self._tally.add(self._refused.labels(model, _shown(version)), 1)
 
     def set_registry(self, generation: int | None, is_rejected: bool) -> None:
         """Says which registry is in force (None: it has no number), and whether the file holds another one."""
@@ -177,3 +177,7 @@ class RouterMetrics:
             self._of_version[version] = own
             self._open.labels(version.model, number)  # a series from the start, so that its absence means something
         return own
+
+
+def _shown(version: int) -> str:
+    return str(version) if version > 0 else "newest"  # of a trunk

@@ -1,8 +1,10 @@
 """Notices at once that the process of a model has ended or was stopped; Triton takes a second for each call."""
 
+import logging
 import os
 import select
 import threading
+import time
 from collections.abc import Callable, Collection
 
 from router.model_processes import ModelProcesses
@@ -55,16 +57,29 @@ class ProcessWatch:
 
     def _run(self) -> None:
         while True:
-            with self._lock:
-                new, self._new = self._new, set()
-            for called in new:
-                self._find(called)
-            for descriptor, _ in self._poll.poll(_LOOK_SECONDS * 1000):
-                self._ended(descriptor)
-            for called in self._waiting():
-                pids = [pid for pid, one in self._watched.values() if one == called]
-                if pids and not any(self._processes.runs(pid) for pid in pids):
+            try:
+                self._look()
+            except Exception:  # without this thread, dead processes are still noticed, later, by the calls that fail
+                logging.getLogger(__name__).exception("model processes could not be watched")
+                time.sleep(_LOOK_SECONDS)
+
+    def _look(self) -> None:
+        with self._lock:
+            new, self._new = self._new, set()
+        for called in new:
+            self._find(called)
+        for descriptor, _ in self._poll.poll(_LOOK_SECONDS * 1000):
+            self._ended(descriptor)
+        for called in self._waiting():
+            if not self._runs(called):
+                self._find(called)  # as in _ended: the last one may have ended since the poll
+                if not self._runs(called):
                     self._report(called)
+
+    def _runs(self, called: Called) -> bool:
+        """Whether a process of this version runs, of those that are watched; True if none was ever found."""
+        pids = [pid for pid, one in self._watched.values() if one == called]
+        return not pids or any(self._processes.runs(pid) for pid in pids)
 
     def _find(self, called: Called) -> None:
         known = {pid for pid, _ in self._watched.values()}

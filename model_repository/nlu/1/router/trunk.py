@@ -8,6 +8,11 @@ import numpy as np
 from router.bls import NEWEST, infer
 from router.hidden_name import hidden_name
 
+# Processes keep the memory that their largest call took, in the runtime and in the shared memory through which hidden
+# states go. Far fewer tokens than a full batch of long texts has keep all cores of a CPU busy; a GPU may need them all.
+_MOST_TOKENS_ON_CPU = 2048
+_MOST_TOKENS = 64 * 512
+
 States = dict[str, np.ndarray]  # hidden_<tap>: float32 [S, T, H]
 
 
@@ -16,10 +21,12 @@ class Trunk:
 
     resumes: True if the model can continue from the hidden states of a lower tap. Our own backends can; NVIDIA's
     cannot. The branches of shallow taps are then computed beside the trunk's deeper layers, and answer earlier.
+    most_tokens: of one call, padding included.
     """
 
     def __init__(self, resumes: bool) -> None:
         self._resumes = resumes
+        self.most_tokens = _MOST_TOKENS_ON_CPU if resumes else _MOST_TOKENS
 
     @classmethod
     def from_environment(cls) -> "Trunk":

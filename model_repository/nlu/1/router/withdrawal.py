@@ -28,6 +28,8 @@ def withdraw(repository: Path, canary: Canary, reason: str) -> None:
         entry["canary"] = None
         now = datetime.now(timezone.utc).isoformat(timespec="seconds")
         entry.setdefault("leaving", {})[str(number)] = now  # batches in flight may still ask for it
+        if isinstance(content.get("generation"), int):  # format 3
+            content["generation"] += 1
         replace_file(repository / _REGISTRY, json.dumps(content, indent=2, ensure_ascii=False) + "\n")
         line = {
             "at": now,

@@ -90,6 +90,7 @@ def test_no_file_of_another_task_or_of_the_trunk_changes(repository, checkpoints
         "repository.lock",
         "branch_intent/2/model.onnx",
         "branch_intent/2/branch.json",
+        "branch_intent/2/golden.npz",
     }
 
 

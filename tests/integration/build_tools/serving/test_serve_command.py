@@ -24,6 +24,7 @@ from build_tools.serving.server import TritonServer
 from build_tools.serving.supervisor import Settings, Supervisor
 from clients import Client
 
+ROOT = Path(__file__).resolve().parents[4]
 SERVE = "import typer; from build_tools.serving.command import serve; typer.run(serve)"
 PORTS = ["--grpc-port", "0", "--http-port", "0", "--metrics-port", "0"]
 
@@ -38,7 +39,7 @@ def repository(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @contextmanager
 def _serving(repository: Path, temporary: Path) -> Iterator[subprocess.Popen[str]]:
-    environment = os.environ | {"PYTHONPATH": os.pathsep.join(sys.path), "TMPDIR": str(temporary)}
+    environment = os.environ | {"PYTHONPATH": str(ROOT), "TMPDIR": str(temporary)}
     command = [sys.executable, "-c", SERVE, "--repository", str(repository), *PORTS]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=environment) as process:
         yield process

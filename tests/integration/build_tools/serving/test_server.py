@@ -240,7 +240,7 @@ def test_a_model_is_loaded_afresh_into_new_processes_whether_the_old_ones_live_o
             os.kill(old[0], signal.SIGKILL)
 
         for number in (1, 2):
-            Revival(control, repository, own_backends=True).revive("trunk_openvino", number)
+            Revival(control, repository, own_backends=True).revive("trunk_openvino", number, interrupting=True)
 
         _wait_for(lambda: not [pid for pid in old if psutil.pid_exists(pid)] or dead)
         new = [one.pid for one in ProcessTable(server.pid).read() if one.version == ("trunk_openvino", 1)]

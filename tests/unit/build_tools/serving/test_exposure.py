@@ -40,6 +40,7 @@ def test_tls_and_an_identity_make_other_machines_safe(identity: dict[str, Path])
     absolute = {name: file.absolute() for name, file in identity.items()}
     assert exposure.tls == Tls(certificate=_CERT.absolute(), key=_KEY.absolute(), client_ca=absolute.get("client_ca"))
     assert exposure.keys == absolute.get("keys")
+    assert exposure.lines[0] == "Other machines can ask (--host 0.0.0.0), and read the metrics without a key."
     assert not any("INSECURE" in line for line in exposure.lines)
 
 

@@ -7,6 +7,7 @@ import grpc
 import pytest
 from tritonclient.grpc import model_config_pb2 as pb
 
+from build_tools.serving import revival
 from build_tools.serving import watch as watch_module
 from build_tools.serving.errors import ServeError
 from build_tools.serving.model_processes import ModelProcess
@@ -27,6 +28,8 @@ class MadeUpTriton:
         self.cannot_load = set()
         self.loads = []
         self.silent = False
+        self.finds_late = False
+        self.complete_at, self.found = 0.0, {}
 
     def loaded(self):
         if self.silent:
@@ -54,14 +57,25 @@ class MadeUpTriton:
         self.broken.pop(model, None)
         self.processes[model] = [100 + len(self.loads)]
 
-    def read(self):
+    def read(self, complete):
         """The process table."""
-        return [ModelProcess(pid, (model, 1), False, 0.0) for model, pids in self.processes.items() for pid in pids]
+        if complete or not self.finds_late:
+            self.complete_at = time.monotonic()
+            self.found = {model: list(pids) for model, pids in self.processes.items()}
+        return [
+            ModelProcess(pid, (model, 1), False, 0.0)
+            for model, pids in self.found.items()
+            for pid in pids
+            if pid in self.processes[model]
+        ]
 
 
 class _Failed(grpc.RpcError):
+    def __init__(self, code=grpc.StatusCode.UNAVAILABLE):
+        self._code = code
+
     def code(self):
-        return grpc.StatusCode.UNAVAILABLE
+        return self._code
 
     def details(self):
         return "failed to connect"
@@ -80,7 +94,7 @@ def events():
 @pytest.fixture
 def watch(triton, events, tmp_path, monkeypatch):
     tasks = {
-        name: SimpleNamespace(live_version=SimpleNamespace(model=f"branch_{name}", trunk="trunk"))
+        name: SimpleNamespace(live=1, live_version=SimpleNamespace(model=f"branch_{name}", trunk="trunk"))
         for name in ("intent", "mood")
     }
     (tmp_path / "registry.json").touch()
@@ -88,6 +102,7 @@ def watch(triton, events, tmp_path, monkeypatch):
         (tmp_path / model).mkdir()
         (tmp_path / model / "config.pbtxt").touch()
     monkeypatch.setattr(watch_module, "read_registry", lambda _: SimpleNamespace(tasks=tasks))
+    monkeypatch.setattr(revival, "read_registry", lambda _: SimpleNamespace(tasks=tasks))
     monkeypatch.setattr(watch_module, "_INDEX_EVERY", 0.0)
     monkeypatch.setattr(watch_module, "_FIRST_PAUSE", 0.01)
     monkeypatch.setattr(watch_module, "_MISSING_SECONDS", 0.1)
@@ -163,6 +178,28 @@ def test_a_model_that_a_command_loads_or_unloads_is_not_dead(watch, triton, stat
     triton.processes["branch_new"] = []
     _look_for(watch, 0.1)
     assert triton.loads == []
+
+
+def test_a_model_whose_processes_have_not_been_found_yet_is_not_dead(watch, triton):
+    _look_until(watch, lambda: watch.unready is None)
+    triton.finds_late = True
+    triton.ready.add("branch_new")
+    triton.processes["branch_new"] = [50]
+    _look_for(watch, 0.2)
+    assert triton.loads == []
+    assert watch.models["branch_new"].ready
+
+
+def test_a_model_that_answers_nothing_is_killed_and_brought_back(watch, triton, monkeypatch):
+    _look_until(watch, lambda: watch.unready is None)
+    killed = []
+    monkeypatch.setattr(watch_module.os, "kill", lambda pid, _: killed.append(pid))
+    monkeypatch.setattr(watch_module, "PROBE_EVERY", 0.0)
+    process = triton.processes["branch_mood"]
+    triton.broken["branch_mood"] = TritonError(_Failed(grpc.StatusCode.DEADLINE_EXCEEDED))
+    _look_until(watch, lambda: triton.loads == ["branch_mood"])
+    assert killed[:1] == process
+    _look_until(watch, lambda: watch.tasks["mood"])
 
 
 def test_a_model_that_the_registry_needs_and_nobody_has_loaded_is_loaded(watch, triton):
