@@ -11,6 +11,7 @@ from http.client import HTTPConnection
 from pathlib import Path
 from urllib.parse import urlsplit
 from urllib.request import urlopen
+from uuid import uuid4
 
 import pytest
 from child_process import child_process
@@ -76,7 +77,12 @@ def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Beside]:
         (folder / "bin" / name).write_text(text)
         (folder / "bin" / name).chmod(0o755)
 
-    embedded = [f"--backend-directory={folder / 'backends'}", "--model-config-name=espalier"]
+    prefix = f"espalier_container_{uuid4().hex}_"  # a Triton that is killed leaves its shared memory
+    embedded = [
+        f"--backend-directory={folder / 'backends'}",
+        "--model-config-name=espalier",
+        f"--backend-config=python,shm-region-prefix-name={prefix}",
+    ]
     stand_in("tritonserver", [str(distribution.tritonserver)], embedded, server_environment(distribution, folder))
     stand_in("espalier", [sys.executable, "-u", "-c", "from espalier import main; main()"], [], {})
 
@@ -94,6 +100,8 @@ def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Beside]:
             said += line
         addresses = [re.search(rf"{name} +(\S+)", said)[1] for name in ("gRPC", "HTTP", "metrics")]
         yield Beside(*addresses, f"127.0.0.1:{ports['grpc']}", triton)
+    for left in Path("/dev/shm").glob(f"{prefix}*"):
+        left.unlink()
 
 
 def test_clients_are_answered_through_the_gate(served: Beside) -> None:
