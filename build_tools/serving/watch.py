@@ -113,6 +113,7 @@ class Watch:
         self._missing_since: dict[str, float] = {}
         self._registry: Registry | None = None
         self._registry_time = 0
+        self._was_ready = False
         self.models: dict[str, ModelState] = {}
         self.tasks: dict[str, bool] = {}
 
@@ -228,7 +229,9 @@ class Watch:
             self._probes.pop(gone, None)
             self._probed_at.pop(gone, None)
         for version in watched:
-            health = self._health.setdefault(version, ModelHealth())
+            # One that a command has loaded while all works is taken at its word: the command asks it before the registry
+            # names it, and nobody may be refused until its first probe.
+            health = self._health.setdefault(version, ModelHealth(has_answered=self._was_ready))
             is_due = health.is_suspect or now - self._probed_at.get(version, -PROBE_EVERY) >= PROBE_EVERY
             if is_due and version not in self._probes and not self._is_reviving(version[0]):
                 request = probe(version, seen.configs[version[0]])
@@ -343,6 +346,7 @@ class Watch:
         for model in needed_models(self._registry) - models.keys():
             models[model] = ModelState(ready=False, reason="it is not loaded", restarts=self._restarts.get(model, 0))
         self.models = models
+        self._was_ready = self._was_ready or self.unready is None
         self.tasks = {
             name: self._works(task.live_version.model, task.live)
             and all(models[one].ready for one in (*ROUTERS, task.live_version.trunk))
