@@ -41,14 +41,14 @@ demo: install
 	rm -rf demo
 	PATH="$(BIN):$$PATH" bash demo.sh demo
 
-# Two at a time, one core each, the longest first. Then, alone, those that share the suite's server: some measure it.
+# Two at a time, one core each, the longest first. Then, alone, those that measure or share the suite's server.
 # A worker that dies is not replaced: xdist 3.8 would wait for ever at the end (pytest-dev/pytest-xdist#1323, #1378).
 TWO_AT_A_TIME := OMP_NUM_THREADS=1 $(BOUND) $(BIN)/pytest \
 	--numprocesses 2 --max-worker-restart 0 --dist loadfile --no-loadscope-reorder
 
 test: install
-	PATH="$(BIN):$$PATH" $(TWO_AT_A_TIME) -m "not suite" tests/e2e tests/drills tests/integration tests/unit
-	PATH="$(BIN):$$PATH" $(BOUND) $(BIN)/pytest -m suite tests/e2e
+	PATH="$(BIN):$$PATH" $(TWO_AT_A_TIME) -m "not alone" tests/e2e tests/drills tests/integration tests/unit
+	PATH="$(BIN):$$PATH" $(BOUND) $(BIN)/pytest -m alone tests/e2e tests/drills
 
 unit: install
 	PATH="$(BIN):$$PATH" $(TWO_AT_A_TIME) tests/unit

@@ -48,7 +48,8 @@ def server_environment(
 
 def _check_packages(inherited: Mapping[str, str]) -> None:
     for folder in filter(None, inherited.get("PYTHONPATH", "").split(os.pathsep)):
-        if _is_below(_numpy(), folder):
+        # Not what is further below: a clone on PYTHONPATH may hold the environment itself, as .venv.
+        if Path(_numpy()).resolve().parent.parent == Path(folder).resolve():
             raise ServeError(
                 f"numpy is found through PYTHONPATH ({folder}), which model processes do not use: install Espalier "
                 "with its extra 'serving' in one Python environment"

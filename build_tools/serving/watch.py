@@ -31,6 +31,7 @@ _INDEX_EVERY = 0.5
 # Without an answer from Triton itself, before it counts as hung: so long, and so many questions in a row, because this
 # process may have been suspended itself.
 _SILENT_SECONDS, _SILENT_QUESTIONS = 20.0, 5
+_SILENT_LOOKS = 3  # without an answer, before the server counts as not ready
 _MISSING_SECONDS = 5.0  # for a model that the registry needs and Triton has not loaded: a command may be about to
 _PROBERS, _REVIVERS = 8, 4
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.5, 30.0  # between two attempts to bring a model back
@@ -147,6 +148,8 @@ class Watch:
         """Why this server cannot answer, or None: router and trunks work, and a registry is adopted."""
         if self._seen is None:
             return "Triton has not been asked yet"
+        if self._unanswered >= _SILENT_LOOKS:
+            return "Triton does not answer"
         if self._registry is None:
             return f"there is no {REGISTRY} that can be read"
         for model in sorted(needed_by_all(self._registry)):
@@ -229,8 +232,8 @@ class Watch:
             self._probes.pop(gone, None)
             self._probed_at.pop(gone, None)
         for version in watched:
-            # One that a command has loaded while all works is taken at its word: the command asks it before the registry
-            # names it, and nobody may be refused until its first probe.
+            # One that a command has loaded while all works is taken at its word: the command asks it before the
+            # registry names it, and nobody may be refused until its first probe.
             health = self._health.setdefault(version, ModelHealth(has_answered=self._was_ready))
             is_due = health.is_suspect or now - self._probed_at.get(version, -PROBE_EVERY) >= PROBE_EVERY
             if is_due and version not in self._probes and not self._is_reviving(version[0]):

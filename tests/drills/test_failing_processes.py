@@ -25,6 +25,8 @@ from publishing_site import Site
 
 from build_tools.errors import BuildError
 
+pytestmark = pytest.mark.alone
+
 KILLED = ["branch_intent", "trunk", "nlu", "nlu_stream", "tokenizer", "gate"]
 TOGETHER = [("trunk", "branch_mood"), ("branch_intent", "branch_place")]
 STOPPED = drill_size([("branch_intent", 1.0), ("trunk", 5.0)], [

@@ -17,6 +17,8 @@ from publishing_site import Site
 
 from clients import Client
 
+pytestmark = pytest.mark.alone
+
 ROOT = Path(__file__).resolve().parents[2]
 SERVE = "import sys; from espalier import main; sys.argv[0] = 'espalier'; main()"
 TERMINATIONS = drill_size(2, 20)

@@ -14,6 +14,8 @@ from build_tools.build.builder import build
 from build_tools.serving.supervisor import Settings, Supervisor
 from training.encoder import load_encoder
 
+pytestmark = pytest.mark.alone
+
 SECONDS = drill_size(10.0, 120.0)
 WARM_UP = drill_size(3.0, 30.0)
 TIMEOUT = drill_size(2.0, 30.0)

@@ -16,16 +16,17 @@ from pathlib import Path
 from sentences import TEXTS
 
 from clients import Answer, Client
-from clients.errors import RequestRejected
+from clients.errors import RequestRejected, ServerUnavailable
 
 PAUSE_SECONDS = 0.02
+START_SECONDS = 10.0
 Ask = Callable[[str], dict[str, Answer]]
 
 
 def callers(url: str) -> dict[str, Ask]:
     """name -> asks one text."""
     client = Client(url)
-    tasks = client.predict(TEXTS[0], TEXTS[0])
+    tasks = _first_answer(client)
 
     def of(task: str) -> Ask:
         return lambda text: client.predict(text, TEXTS[0], tasks=[task])
@@ -35,6 +36,18 @@ def callers(url: str) -> dict[str, Ask]:
         "all": lambda text: client.predict(text, TEXTS[0]),
         "stream": lambda text: dict(client.stream(text, TEXTS[0])),
     }
+
+
+def _first_answer(client: Client) -> dict[str, Answer]:
+    """Waits for a server that has just been healed: its gates read the supervisor's word a moment later."""
+    deadline = time.monotonic() + START_SECONDS
+    while True:
+        try:
+            return client.predict(TEXTS[0], TEXTS[0])
+        except ServerUnavailable:
+            if time.monotonic() > deadline:
+                raise
+            time.sleep(PAUSE_SECONDS)
 
 
 def main(url: str, stop: str, result: str) -> None:

@@ -1,4 +1,4 @@
-"""One real server for all end-to-end tests of the trained suite; they bear the mark `suite`."""
+"""One real server for all end-to-end tests of the trained suite; they bear the mark `alone`."""
 
 from collections.abc import Iterator
 
@@ -15,7 +15,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Marks the tests that share the suite's server: some measure it, so `make test` runs nothing beside them."""
     for item in items:
         if "suite" in getattr(item, "fixturenames", ()):
-            item.add_marker(pytest.mark.suite)
+            item.add_marker(pytest.mark.alone)
 
 
 @pytest.fixture(scope="session")

@@ -88,6 +88,13 @@ def _is_back(client: Client) -> bool:
         return False
 
 
+def _streams(client: Client) -> bool:
+    try:
+        return {task for task, _ in client.stream("a b", tasks=TASKS)} == set(TASKS)
+    except ServerUnavailable:
+        return False
+
+
 def _wait_until(condition: Callable[[], Any]) -> None:
     deadline = time.monotonic() + PATIENCE
     while not condition():
@@ -172,7 +179,7 @@ def test_a_trunk_that_dies_is_unavailable_at_once_on_streams_too_and_comes_back(
     _load_afresh(server, "trunk")
 
     _wait_until(lambda: _is_back(client))
-    _wait_until(lambda: {task for task, _ in client.stream("a b", tasks=TASKS)} == set(TASKS))
+    _wait_until(lambda: _streams(client))
 
 
 def test_a_stopped_process_keeps_nobody_waiting(server: TritonServer, client: Client) -> None:

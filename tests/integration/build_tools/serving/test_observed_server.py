@@ -250,8 +250,11 @@ def test_another_program_s_trace_is_taken_up_and_named_in_the_access_log(watched
 
     (line,) = _wait_for(lambda: watched.lines(request="mine-1"))
     assert line["trace"] == PARENT[3:35]
-    spans = watched.receiver.wait_for(lambda spans: any(span.trace == PARENT[3:35] for span in spans))
-    (gate,) = (span for span in spans if span.trace == PARENT[3:35] and span.service == "espalier-gate")
+
+    def of_the_gate(spans: list[ReceivedSpan]) -> list[ReceivedSpan]:
+        return [one for one in spans if one.trace == PARENT[3:35] and one.service == "espalier-gate"]
+
+    (gate,) = of_the_gate(watched.receiver.wait_for(lambda spans: bool(of_the_gate(spans))))
     assert (gate.parent, gate.attributes["espalier.request_id"]) == (PARENT[36:52], "mine-1")
 
 

@@ -88,5 +88,12 @@ def test_packages_that_only_pythonpath_finds_are_refused_in_one_sentence(monkeyp
         server_environment(ANYWHERE, TEMPORARY, {"PYTHONPATH": f"/elsewhere:{tmp_path}"})
 
 
+def test_a_clone_on_pythonpath_may_hold_the_environment_itself(monkeypatch, tmp_path):
+    numpy = tmp_path / ".venv" / "lib" / "site-packages" / "numpy" / "__init__.py"
+    monkeypatch.setattr(module, "_numpy", lambda: str(numpy))
+
+    server_environment(ANYWHERE, TEMPORARY, {"PYTHONPATH": str(tmp_path)})
+
+
 def test_telemetry_is_off_whatever_is_inherited():
     assert server_environment(ANYWHERE, TEMPORARY, {"ORT_DISABLE_TELEMETRY": "0"})["ORT_DISABLE_TELEMETRY"] == "1"
