@@ -85,7 +85,7 @@ def _check(outcomes: Counter[str]) -> None:
     assert outcomes["late failed"]
     assert outcomes["half failed"]
     assert outcomes["ok"] > 0.75 * REQUESTS
-    assert outcomes["ok failed"] + outcomes["many failed"] + outcomes["twice failed"] <= 0.02 * REQUESTS, outcomes
+    assert outcomes["ok failed"] + outcomes["many failed"] + outcomes["twice failed"] <= 0.05 * REQUESTS, outcomes
 
 
 def _forked(scenario: str, address: str) -> list[Any]:
