@@ -18,6 +18,7 @@ from training.kinds import Kind
 
 PUBLISHES = drill_size(6, 30)
 ROLLBACKS = drill_size(2, 10)
+GROWTH = drill_size(1.1, 1.05)  # of memory after the third publish; requests still warm up in the short one
 DAMAGED = drill_size(ONE_OF_EACH_KIND, tuple(DAMAGES))  # all of them are tried without a server in tests/integration
 
 
@@ -50,7 +51,7 @@ def test_publishes_rollbacks_a_new_task_and_a_retirement_under_load_harm_nobody(
             assert labels - {"d"} == {f"{label}{published}" for label in "abc"}, entry
     assert len(loaded) == PUBLISHES, "each publish loads one version"
     assert {model.split(".")[0] for model in loaded} == {"branch_intent"}
-    assert memory[PUBLISHES] < 1.05 * memory[3]
+    assert memory[PUBLISHES] < GROWTH * memory[3]
     assert verify(site.repository) == []
 
 

@@ -17,6 +17,9 @@ from build_tools.serving.gate.shared_load import SharedLoad
 _TEXT_COST = 32
 _MOST_OF_A_TEXT = 2560
 
+# Where less is inside, an answer takes no less time: a lone text must not show how long a batch of long ones takes.
+_LEAST_WORK = 2048.0  # some 32 short texts
+
 _MARGIN = 0.8  # of a deadline may be expected to pass: the rest is for what was not expected
 _MOST_SLOWER = 4.0  # times as slow as a queue that moves, that one request which ran out of time can show
 _ACTIVE_SECONDS = 10.0  # a caller that has asked within them has a share
@@ -73,7 +76,7 @@ class MeasuredAdmission:
                 Code.UNAVAILABLE,
                 f"the server has {totals.inside} requests in flight, as many as it takes: ask again later.",
             )
-        stay.work = totals.cost + stay.cost
+        stay.work = max(totals.cost + stay.cost, _LEAST_WORK)
         stay.answered = totals.answered
         # Nothing has moved for a while: it will not go on as measured.
         stalled = now - self._moved if self._inside else 0.0
@@ -142,8 +145,8 @@ class MeasuredAdmission:
 class _Stay:
     """One request, inside from entering this context to leaving it.
 
-    cost: see _TEXT_COST. seconds: until its deadline. work: the cost of all that was inside when it came, and its own.
-    answered: the cost of all that had been answered until then. came: when it was let in.
+    cost: see _TEXT_COST. seconds: until its deadline. work: the cost of all that was inside when it came, and its own;
+    at least _LEAST_WORK. answered: the cost of all that had been answered until then. came: when it was let in.
     """
 
     __slots__ = ("_admission", "answered", "caller", "came", "cost", "seconds", "work")

@@ -172,3 +172,16 @@ def test_a_stall_is_noticed_and_one_request_a_second_finds_out_when_it_is_over(t
         await site.enter(seconds=30.0)
 
     asyncio.run(ask())
+
+
+def test_a_slow_first_answer_to_a_lone_text_does_not_keep_batches_out(tmp_path: Path) -> None:
+    site = _Site(tmp_path)
+
+    async def ask() -> None:
+        lone = await site.enter()
+        site.clock.now = 0.7
+        await lone.__aexit__(None, None, None)
+        for _ in range(4):
+            await site.admission.admit(_ANYBODY, 64, 64 * 60, 30.0).__aenter__()
+
+    asyncio.run(ask())
