@@ -7,6 +7,7 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
+from router.batch_clock import BatchClock
 from router.breakers import Breakers
 from router.candidates import Candidates
 from router.durations import Durations
@@ -120,7 +121,7 @@ def processes():
 
 @pytest.fixture
 def breakers(metrics, processes):
-    breakers = Breakers(metrics, processes)
+    breakers = Breakers(metrics, BatchClock(), processes)
     yield breakers
     breakers.keep([])
 
