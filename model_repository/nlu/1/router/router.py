@@ -2,7 +2,6 @@
 
 import os
 from collections.abc import Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from freed_memory import FreedMemory
@@ -10,6 +9,7 @@ from freed_memory import FreedMemory
 from router.batch_clock import BatchClock
 from router.bls import NEWEST, is_loaded
 from router.breakers import Breakers
+from router.call_threads import CallThreads
 from router.candidate_watch import CandidateWatch
 from router.candidates import Candidates
 from router.climb import Climb
@@ -48,7 +48,7 @@ class Router:
         self.clock = BatchClock()
         self._equipment = Equipment(
             trunk=Trunk.from_environment(),
-            calls=ThreadPoolExecutor(at_once, thread_name_prefix="call"),
+            calls=CallThreads(at_once),
             cache=ResultCache(int(os.environ.get("ESPALIER_RESULT_CACHE_BYTES", "0"))),
             breakers=Breakers(self._metrics, self.clock),
             metrics=self._metrics,
@@ -70,6 +70,7 @@ class Router:
 
     def close(self) -> None:
         """Shows what was counted last, and sends the last spans. Call it once, when nothing is asked any more."""
+        self._equipment.calls.close()
         self._metrics.close()
         self._tracing.close()
 
