@@ -1,9 +1,8 @@
 """The model class of the Python-based backends: one ONNX file, with the config.pbtxt of a C++ backend."""
 
-import ctypes
 import json
 import os
-from contextlib import suppress
+import threading
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +12,7 @@ import triton_python_backend_utils as pb_utils
 from .damage import damage
 from .load_chain import Compile, load_chain
 from .parts import parts
+from .released_memory import ReleasedMemory, give_back
 from .request_check import RefusedRequestError, RequestCheck, check_finite
 from .step_clock import StepClock
 
@@ -51,7 +51,9 @@ class OnnxModel:
             self._chain = load_chain(file, outputs, parameters, type(self).compile_segment)
         except Exception as error:
             raise pb_utils.TritonModelException(f"cannot load {file}: {type(error).__name__}: {error}") from error
-        _give_back_memory()
+        give_back()  # what loading the graph took, about 6 MB
+        self._computing = threading.Lock()
+        self._released_memory = ReleasedMemory(self._release)
         # Shows that requests run the trunk only as deep as they ask for. Only for models with several outputs: for a
         # branch, Triton's own count of executions is enough, and each count here is a call to another process.
         self._family = pb_utils.MetricFamily(
@@ -93,20 +95,20 @@ class OnnxModel:
         computed = []
         for part, tokens in parts(tensors):
             self._clock.begin(_PART_SECONDS + tokens * self._seconds_of_token)
-            computed.append(self._chain.run(part, asked))
+            with self._computing:
+                computed.append(self._chain.run(part, asked))
+            self._released_memory.after(tokens)
         if len(computed) == 1:
             return computed[0]
         return {name: np.concatenate([one[name] for one in computed]) for name in computed[0]}
 
+    def _release(self) -> None:
+        with self._computing:
+            self._chain.release()
+
     def _read(self, request: Any) -> dict[str, np.ndarray]:
         tensors = ((name, pb_utils.get_input_tensor_by_name(request, name)) for name in self._inputs)
         return {name: tensor.as_numpy() for name, tensor in tensors if tensor is not None}
-
-
-def _give_back_memory() -> None:
-    """Returns memory to the system that the C library keeps after loading a graph: about 6 MB per process."""
-    with suppress(AttributeError):  # another C library than glibc
-        ctypes.CDLL(None).malloc_trim(0)
 
 
 def _thread_count(model: str) -> dict[str, str]:
