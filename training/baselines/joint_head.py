@@ -12,7 +12,7 @@ from training.kinds import Kind
 from training.loop import Fit, fit
 from training.model import new_branch
 from training.prepared_task import PreparedTask, Split
-from training.stored_states import BATCH, SPLITS
+from training.stored_states import BATCH
 
 
 class HeadStates:
@@ -48,7 +48,7 @@ def train_head(prepared: PreparedTask, encoder: Encoder, hyper: HyperParameters)
     """
     tap = encoder.layers
     task = PreparedTask(prepared.data, prepared.name, encoder, prepared.max_length, prepared.metric)
-    task.stored = {(split, tap): HeadStates(task, split) for split in SPLITS}
+    task.stored = {(split, tap): HeadStates(task, split) for split in task.splits}
     torch.manual_seed(hyper.seed)
     head = new_branch(encoder, tap, task.outputs, per_token=task.kind is Kind.TAGGING)
     model, on_dev = task.model("train", head, tap), task.model("dev", head, tap)
