@@ -1,4 +1,4 @@
-"""The number of layers of an encoder, from its config.json alone: a wrong L is refused before anything slow is loaded."""
+"""The layers of an encoder, counted in its config.json: a wrong L is refused before anything slow is loaded."""
 
 import importlib.util
 from pathlib import Path
