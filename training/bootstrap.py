@@ -93,6 +93,30 @@ def _classes(predictions: Sequence[Any], golds: Sequence[Any], labels: Sequence[
     return np.hstack([_right(predictions, golds, labels), predicted, true])
 
 
+def _macro_f1(sums: np.ndarray) -> np.ndarray:
+    """The mean F1 of the classes that occur among the answers or the true classes, as in scikit-learn."""
+    right, predicted, true = np.split(sums, 3, axis=1)
+    occurs = predicted + true > 0
+    return (2 * right / np.where(occurs, predicted + true, 1)).sum(axis=1) / occurs.sum(axis=1)
+
+
+def _macro_f1_of_all(sums: np.ndarray) -> np.ndarray:
+    """The mean F1 of all labels; one that does not occur has 0, as in scikit-learn for multi-label rows."""
+    right, predicted, true = np.split(sums, 3, axis=1)
+    return (2 * right / np.maximum(predicted + true, 1)).mean(axis=1)
+
+
+def _hits(predictions: Sequence[Any], golds: Sequence[Any], labels: Sequence[str]) -> Any:
+    """Of each row and label: given rightly, given, true. An answer is a class or a collection of them."""
+
+    def codes(rows: Sequence[Any]) -> np.ndarray:
+        sets = [{row} if isinstance(row, str) else set(row) for row in rows]
+        return np.array([[label in one for label in labels] for one in sets], dtype=float)
+
+    predicted, true = codes(predictions), codes(golds)
+    return np.hstack([predicted * true, predicted, true])
+
+
 def _matthews(sums: np.ndarray) -> np.ndarray:
     """Of many classes, as in scikit-learn: the covariance of the two one-hot codes over the root of their variances."""
     right, rows = sums[:, 0], sums[:, 1]
@@ -104,7 +128,9 @@ def _matthews(sums: np.ndarray) -> np.ndarray:
 _BY_COUNTS: dict[tuple[Kind, str], tuple[Counts, FromSums]] = {
     (Kind.PAIR_REGRESSION, "pearson"): (_moments, _pearson),
     (Kind.TAGGING, "span_f1"): (_spans, _f1),
+    (Kind.MULTI_LABEL, "f1_macro"): (_hits, _macro_f1_of_all),
 }
 for _kind in (Kind.CLASSIFICATION, Kind.PAIR_CLASSIFICATION):
     _BY_COUNTS[_kind, "accuracy"] = (_right, _share_right)
     _BY_COUNTS[_kind, "matthews"] = (_classes, _matthews)
+    _BY_COUNTS[_kind, "f1_macro"] = (_hits, _macro_f1)

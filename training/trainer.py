@@ -77,11 +77,20 @@ def train_branch(
 
 
 def checkpoint_of(
-    task: PreparedTask, branch: Branch, result: Fit, hyper: HyperParameters, teacher: BranchRecord | None = None
+    task: PreparedTask,
+    branch: Branch,
+    result: Fit,
+    hyper: HyperParameters,
+    teacher: BranchRecord | None = None,
+    tap: int | None = None,
 ) -> Checkpoint:
-    """A trained branch as a checkpoint, with golden examples by the trunk itself. teacher: a student's."""
+    """A trained branch as a checkpoint, with golden examples by the trunk itself.
+
+    teacher: a student's. tap: of a student at another tap than its teacher's.
+    """
     data, encoder = task.data, task.encoder
-    tap = teacher.tap if teacher else encoder.layers - len(branch.layers)
+    if tap is None:
+        tap = teacher.tap if teacher else encoder.layers - len(branch.layers)
     branch, trunk = branch.cpu().eval(), Trunk(encoder, [tap]).cpu()
     hyper_parameters = asdict(hyper)
     training = TrainingRecord(

@@ -19,7 +19,9 @@ from training.atomic_write import rename_folder
 from training.checkpoint import BASELINE, TOKENIZER, EncoderRecord, check_new
 from training.encoder import Encoder, tokenizer_json
 from training.errors import TrainingError, one_line
+from training.hyper_parameters import HyperParameters
 from training.kinds import Kind
+from training.prepared_task import PreparedTask
 from training.result_file import read_result_file
 from training.task_model import FullModel
 
@@ -56,6 +58,27 @@ class Baseline:
     record: BaselineRecord
     model: FullModel
     tokenizer: Tokenizer
+
+
+def baseline_record(
+    task: PreparedTask, role: BaselineRole, scores: dict[str, float], hyper: HyperParameters
+) -> BaselineRecord:
+    """Returns the record of a baseline that was trained on the task. scores: on dev, in points."""
+    encoder = task.encoder
+    return BaselineRecord(
+        role=role,
+        task=task.name,
+        kind=task.kind,
+        labels=list(task.data.labels),
+        metric=task.metric,
+        encoder=EncoderRecord(name=encoder.name, layers=encoder.layers, config=encoder.config),
+        max_length=task.max_length,
+        scores=scores,
+        data=task.data.source,
+        data_sha256=task.data.sha256,
+        seed=hyper.seed,
+        learning_rate=hyper.learning_rate,
+    )
 
 
 def save_baseline(folder: Path, record: BaselineRecord, model: FullModel, tokenizer: Tokenizer) -> None:

@@ -35,7 +35,8 @@ def answers(kind: Kind, seed: int) -> list[Any]:
         (Kind.PAIR_REGRESSION, "pearson", ()),
         (Kind.PAIR_REGRESSION, "spearman", ()),
         (Kind.TAGGING, "span_f1", TAGS),
-        (Kind.MULTI_LABEL, "f1_macro", CLASSES),
+        (Kind.MULTI_LABEL, "f1_macro", (*CLASSES, "never")),
+        (Kind.MULTI_LABEL, "exact_match", CLASSES),
     ],
 )
 def test_each_draw_has_the_metric_of_its_rows(kind: Kind, metric: str, labels: Sequence[str]) -> None:

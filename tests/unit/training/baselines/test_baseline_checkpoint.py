@@ -4,10 +4,10 @@ from pathlib import Path
 import pytest
 import torch
 
-from training.baselines.baseline_checkpoint import BaselineRecord, load_baseline, save_baseline
+from training.baselines.baseline_checkpoint import baseline_record, load_baseline, save_baseline
 from training.baselines.full_fine_tuning import fully_fine_tune
 from training.batches import make_inputs
-from training.checkpoint import EncoderRecord, load_checkpoint
+from training.checkpoint import load_checkpoint
 from training.checkpoint_scores import CheckpointScorer
 from training.data import TaskData
 from training.encoder import Encoder
@@ -25,20 +25,7 @@ def saved(
     """A fully fine-tuned tagger: its checkpoint and the model that was saved."""
     task = PreparedTask(tasks[Kind.TAGGING], "slots", encoder, max_length=24)
     model, fit = fully_fine_tune(task, replace(brief, learning_rate=3e-3))
-    record = BaselineRecord(
-        role="full",
-        task="slots",
-        kind=Kind.TAGGING,
-        labels=list(task.data.labels),
-        metric=task.metric,
-        encoder=EncoderRecord(name=encoder.name, layers=encoder.layers, config=encoder.config),
-        max_length=24,
-        scores=fit.scores,
-        data=task.data.source,
-        data_sha256=task.data.sha256,
-        seed=0,
-        learning_rate=3e-3,
-    )
+    record = baseline_record(task, "full", fit.scores, brief)
     save_baseline(tmp_path / "full", record, model, encoder.tokenizer)
     return tmp_path / "full", model
 
