@@ -15,6 +15,7 @@ from training.cli.options import (
     DevRows,
     EncoderName,
     Format,
+    HalveDev,
     KindName,
     MaxLength,
     Metric,
@@ -72,10 +73,7 @@ def search(
     max_length: MaxLength = DEFAULTS.max_length,
     train_rows: TrainRows = None,
     dev_rows: DevRows = None,
-    halve_dev: Annotated[
-        int | None,
-        typer.Option(metavar="SEED", help="Cut dev in two: one half chooses, the other gives the figures."),
-    ] = None,
+    halve_dev: HalveDev = None,
     double_until: Annotated[
         float | None,
         typer.Option(metavar="POINTS", help="Train the best again with twice the epochs until it gains less."),
