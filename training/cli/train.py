@@ -71,6 +71,10 @@ def finetune(
     seed: Seed = DEFAULTS.seed,
 ) -> None:
     """Train a teacher: fine-tune the top layers of an encoder on one task."""
+    from training.encoder_depth import check_teacher_layers
+
+    check_teacher_layers(layers, encoder)  # before torch is imported
+
     from training.checkpoint import check_new
     from training.data import load_task
     from training.encoder import load_encoder
@@ -119,37 +123,25 @@ def distill(
 
 @app.command()
 def evaluate(
-    checkpoint: Annotated[Path, typer.Argument(help="A task checkpoint.")],
+    checkpoints: Annotated[
+        list[Path], typer.Argument(metavar="CHECKPOINT...", help="Task checkpoints, also those of baselines.")
+    ],
     data: Annotated[Path, typer.Option("--data", help="A .jsonl, .csv or .tsv file of labelled rows.")],
     encoder: Annotated[str | None, typer.Option("--encoder", help="Another name or folder of its encoder.")] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object per checkpoint.")] = False,
 ) -> None:
-    """Score a checkpoint on a file of labelled rows."""
-    from training.checkpoint import load_checkpoint
-    from training.data.task import read_examples
-    from training.encoder import load_encoder
-    from training.evaluator import evaluate as evaluate_branch
-    from training.model import Trunk
-    from training.trunk_fit import check_trunk
+    """Score checkpoints on a file of labelled rows, each with its standard error."""
+    from training.checkpoint_scores import CheckpointScorer
 
-    loaded = load_checkpoint(checkpoint)
-    record = loaded.record
-    examples = read_examples(data, record.kind, tuple(record.labels))
-    trained_with = load_encoder(encoder or record.encoder.name)
-    check_trunk(loaded, trained_with)
-    scores = evaluate_branch(
-        Trunk(trained_with, [record.tap]),
-        loaded.branch,
-        loaded.tokenizer,
-        examples,
-        record.kind,
-        record.labels,
-        record.max_length,
-    )
-    if as_json:
-        typer.echo(json.dumps({"task": record.task, "metric": record.metric, "rows": len(examples), "scores": scores}))
-    else:
-        typer.echo(_score_line(record.task, record.metric, scores))
+    scorer = CheckpointScorer(encoder)
+    for folder in checkpoints:
+        found = scorer.score(folder, data)
+        if as_json:
+            typer.echo(json.dumps(found.as_json()))
+        else:
+            name = f"{folder}: " if len(checkpoints) > 1 else ""
+            line = _score_line(found.task, found.metric, found.scores)
+            typer.echo(f"{name}{line}, standard error {found.error:.2f} on {found.rows} rows")
 
 
 def _cache(output: Path, gigabytes: float) -> "Cache":
