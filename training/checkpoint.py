@@ -67,7 +67,11 @@ class EncoderRecord(BaseModel):
 
 
 class TrainingRecord(BaseModel):
-    """How a branch was trained. teacher: the content of the teacher's branch.json, if the branch is a student."""
+    """How a branch was trained.
+
+    teacher: the content of the teacher's branch.json, if the branch is a student; the record of the original (a model
+    of transformers, with `model` and `architecture`), if it was adopted.
+    """
 
     model_config = ConfigDict(extra="forbid")
     role: Literal["teacher", "student"]

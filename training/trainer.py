@@ -1,6 +1,7 @@
 """Partial fine-tuning: the top L layers of an encoder on one task, all below frozen (paper, section 3.1)."""
 
 from dataclasses import asdict
+from typing import Any, Literal
 
 import torch
 
@@ -80,15 +81,26 @@ def train_branch(
 
 
 def checkpoint_of(
-    task: PreparedTask, branch: Branch, result: Fit, hyper: HyperParameters, teacher: BranchRecord | None = None
+    task: PreparedTask,
+    branch: Branch,
+    result: Fit,
+    hyper: HyperParameters,
+    teacher: BranchRecord | None = None,
+    tap: int | None = None,
+    original: dict[str, Any] | None = None,
 ) -> Checkpoint:
-    """A trained branch as a checkpoint, with golden examples by the trunk itself. teacher: a student's."""
+    """A trained branch as a checkpoint, with golden examples by the trunk itself.
+
+    teacher: a student's. tap: of a student without one. original: the record of a model that was adopted, in its place.
+    """
     data, encoder = task.data, task.encoder
-    tap = teacher.tap if teacher else encoder.layers - len(branch.layers)
+    role: Literal["teacher", "student"] = "teacher" if teacher is None and tap is None else "student"
+    if tap is None:
+        tap = teacher.tap if teacher else encoder.layers - len(branch.layers)
     branch, trunk = branch.cpu().eval(), Trunk(encoder, [tap]).cpu()
     hyper_parameters = asdict(hyper)
     training = TrainingRecord(
-        role="student" if teacher else "teacher",
+        role=role,
         data=data.source,
         data_sha256=data.sha256,
         train_rows=len(data.train),
@@ -96,7 +108,7 @@ def checkpoint_of(
         seed=hyper_parameters.pop("seed"),
         best_epoch=result.best_epoch,
         hyper_parameters=hyper_parameters,
-        teacher=teacher.model_dump(mode="json") if teacher else None,
+        teacher=teacher.model_dump(mode="json") if teacher else original,
     )
     record = BranchRecord(
         format_version=FORMAT_VERSION,
