@@ -10,7 +10,7 @@ import numpy as np
 
 from training.adoption.original import Original
 from training.adoption.original_kind import kind_of, possible_kinds
-from training.adoption.original_labels import advice, output_names, task_labels
+from training.adoption.original_labels import advice, check_declared, output_names, task_labels
 from training.adoption.original_logits import logits_of_original
 from training.adoption.tag_scheme import to_bio
 from training.data import Example, TaskData
@@ -85,6 +85,7 @@ def adopt(
     names = output_names(original, kind, read.task_file.labels, given)
     labels = task_labels(original, kind, names)
     known = list(dict.fromkeys(label[2:] for label in labels if label != "O")) if kind is Kind.TAGGING else list(labels)
+    check_declared(original, read.task_file.labels, known)
     for pairs in located.values():
         check_given_labels(pairs, labels, kind, f"is none of the model {original.name}", advice(given, known))
     train = sample([example for _, example in located["train"]], train_rows, seed)
@@ -155,7 +156,8 @@ def _warn_of_wrong_answers(name: str, scores: dict[str, float], dev: Sequence[Ex
     if len(golds) >= _FEW_ROWS and scores[kind.default_metric] < least:
         warnings.warn(
             f"the model {name} has {kind.default_metric} {scores[kind.default_metric]:.1f} on the labelled dev rows, "
-            f"less than a constant answer would ({least:.1f}): check that its labels are named in the order of its outputs.",
+            f"less than a constant answer would ({least:.1f}): check that its labels are named in the order of its "
+            "outputs.",
             TrainingWarning,
             stacklevel=3,  # the caller of adopt
         )

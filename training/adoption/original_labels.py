@@ -38,6 +38,16 @@ def task_labels(original: Original, kind: Kind, names: Sequence[str]) -> tuple[s
     return bio_labels(names, original.name) if kind is Kind.TAGGING else tuple(names)
 
 
+def check_declared(original: Original, declared: Sequence[str] | None, names: Sequence[str]) -> None:
+    """Raises TrainingError if `labels` of task.json has a name that the original does not answer."""
+    unknown = [name for name in declared or () if name not in names]
+    if unknown:
+        raise TrainingError(
+            f"`labels` of task.json names {unknown[0]!r}, which the model {original.name} does not answer: "
+            f"{advice(unknown, names)}."
+        )
+
+
 def advice(names: Sequence[str], labels: Sequence[str]) -> str:
     """What to do about names in the data that are not among the labels. For tagging both are span types."""
     by_fold = {label.casefold(): label for label in labels}

@@ -69,6 +69,7 @@ def _compute(original: Original, examples: Sequence[Example], progress: tqdm) ->
         try:
             inputs = _inputs(original, chosen, pads=size > 1)
             offsets = inputs.pop("offset_mapping").tolist() if original.tags_words else []
+            is_special = inputs.pop("special_tokens_mask").tolist() if original.tags_words else []
             output = model(**{name: tensor.to(device) for name, tensor in inputs.items()}).logits
         except Exception as error:  # tokenizers and models of any kind
             raise TrainingError(
@@ -83,7 +84,7 @@ def _compute(original: Original, examples: Sequence[Example], progress: tqdm) ->
         for place, (row, example) in enumerate(zip(rows, chosen, strict=True)):
             own = logits[place : place + 1]
             if original.tags_words:
-                own = _at_words(logits[place], _first_tokens(offsets[place], example.words))
+                own = _at_words(logits[place], _first_tokens(offsets[place], is_special[place], example.words))
             elif not np.isfinite(own).all():
                 raise NotFiniteError(
                     f"the model {original.name} answers NaN or infinite values: it cannot be a teacher."
@@ -103,22 +104,34 @@ def _inputs(original: Original, examples: Sequence[Example], pads: bool) -> dict
         padding=pads,
         return_tensors="pt",
         return_offsets_mapping=original.tags_words,
+        return_special_tokens_mask=original.tags_words,
     )
     return dict(encoded)
 
 
-def _first_tokens(offsets: Sequence[Sequence[int]], words: Sequence[tuple[int, int]]) -> list[int | None]:
-    """The first token of each word, None for words without one. offsets: (start, end) of each token, (0, 0) of others.
+def _first_tokens(
+    offsets: Sequence[Sequence[int]], is_special: Sequence[int], words: Sequence[tuple[int, int]]
+) -> list[int | None]:
+    """The first token of each word, None for words without one. offsets: (start, end) of each token.
 
-    The marks in front of a word count here, unlike in training.tokenization: fine-tuning by transformers gives a word's
-    tag to its first token, whatever it is.
+    As where transformers fine-tunes, and unlike in training.tokenization, the marks in front of a word count, and so
+    does a token that is only the blank before it (byte-level and SentencePiece tokenizers have some).
     """
     found: list[int | None] = []
-    index = 0
+    index, end_before = 0, 0
     for start, end in words:
-        while index < len(offsets) and not (offsets[index][1] > max(start, offsets[index][0])):
+        while index < len(offsets) and (offsets[index][1] <= max(start, offsets[index][0]) or is_special[index]):
             index += 1
-        found.append(index if index < len(offsets) and offsets[index][0] < end else None)
+        first = index
+        if (
+            index
+            and not is_special[index - 1]
+            and end_before <= offsets[index - 1][0]
+            and offsets[index - 1][1] <= start
+        ):
+            first = index - 1
+        found.append(first if index < len(offsets) and offsets[index][0] < end else None)
+        end_before = end
     return found
 
 

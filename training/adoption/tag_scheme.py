@@ -40,11 +40,12 @@ def to_bio(logits: np.ndarray, tags: Sequence[str], labels: Sequence[str]) -> np
 
     A word that the original did not read has NaN in each row.
     """
-    log_probabilities = logits - np.logaddexp.reduce(logits, axis=1, keepdims=True)
-    unread = np.isnan(log_probabilities).any(axis=1)
-    best = np.where(unread, -1, log_probabilities.argmax(axis=1))
-    before = np.concatenate([[-1], best[:-1]])  # the tag of the word before: no tag's number for the first word
-    result = np.full((len(logits), len(labels)), -np.inf)
+    read = ~np.isnan(logits).any(axis=1)
+    log_probabilities = logits[read] - np.logaddexp.reduce(logits[read], axis=1, keepdims=True)
+    best = np.full(len(logits), -1)
+    best[read] = log_probabilities.argmax(axis=1)
+    before = np.concatenate([[-1], best[:-1]])[read]  # the tag of the word before; -1 if there is none
+    gathered = np.full((len(log_probabilities), len(labels)), -np.inf)
     for number, tag in enumerate(tags):
         column = log_probabilities[:, number]
         if tag == "O" or _has_prefix(tag):
@@ -55,10 +56,10 @@ def to_bio(logits: np.ndarray, tags: Sequence[str], labels: Sequence[str]) -> np
             shares = {f"B-{tag}": np.where(goes_on, -np.inf, column), f"I-{tag}": np.where(goes_on, column, -np.inf)}
         for label, share in shares.items():
             place = labels.index(label)
-            result[:, place] = np.logaddexp(result[:, place], share)
-    result = np.maximum(result, _NEVER)
-    result[unread] = np.nan
-    return result.astype(np.float32)
+            gathered[:, place] = np.logaddexp(gathered[:, place], share)
+    result = np.full((len(logits), len(labels)), np.nan, dtype=np.float32)
+    result[read] = np.maximum(gathered, _NEVER)
+    return result
 
 
 def _type_of(tag: str) -> str:

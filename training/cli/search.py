@@ -40,6 +40,10 @@ def search(
     kind: KindName = None,
     metric: Metric = None,
     encoder: EncoderName = "minilm",
+    teacher: Annotated[
+        str | None,
+        typer.Option("--teacher", help="All branches learn from this fine-tuned classifier: a folder or hub id."),
+    ] = None,
     teacher_layers: Annotated[
         str | None,
         typer.Option("--teacher-layers", "-L", help="Layers of the teachers, as 4-10; by default N/3 to 10N/12."),
@@ -79,6 +83,9 @@ def search(
 
     Safe to kill: run it again to resume. Several processes may work on one search.
     """
+    from training.adoption.adopt import adopt
+    from training.adoption.original import load_original
+    from training.adoption.summary import original_line
     from training.data import load_task
     from training.encoder import load_encoder
     from training.fingerprint import trunk_fingerprints
@@ -89,10 +96,11 @@ def search(
     name = task_name(task, data)
     folder = output or Path("results") / name
     epoch_range, student_range = parse_range(epochs), parse_range(student_layers)
-    task_data = load_task(data, kind, train_rows, dev_rows=dev_rows)
     trained_on = load_encoder(encoder)
     teacher_range = parse_range(teacher_layers) if teacher_layers else default_range(trained_on.layers)
     check_range(teacher_range, trained_on.layers)
+    adopted = adopt(load_original(teacher), data, kind, train_rows, dev_rows=dev_rows) if teacher else None
+    task_data = adopted.data if adopted else load_task(data, kind, train_rows, dev_rows=dev_rows)
     prepared = PreparedTask(task_data, name, trained_on, max_length, metric)
     settings = Settings(
         task=name,
@@ -113,6 +121,7 @@ def search(
         class_weights=class_weights,
         precision=precision,
         prune=prune,
+        original=adopted.original["sha256"] if adopted else None,
     )
     grid = Grid(
         teacher_layers=list(teacher_range),
@@ -123,6 +132,8 @@ def search(
         baselines=baseline or [],
         tolerance=tolerance,
     )
-    result = Search(folder, prepared, settings, grid, storage, report=typer.echo).run(round(cache_gb * 1e9))
+    result = Search(folder, prepared, settings, grid, storage, typer.echo, adopted).run(round(cache_gb * 1e9))
     typer.echo(summary(result))
+    if adopted:
+        typer.echo(f"  {original_line(adopted, result.metric)}")
     typer.echo(f"-> {folder}; `espalier select {folder.parent}` chooses among the searched tasks' branches.")

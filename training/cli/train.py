@@ -136,7 +136,7 @@ def distill(
         from training.adoption.adopt import adopt
         from training.adoption.distill import check_place, default_tap, distill_original
         from training.adoption.original import load_original
-        from training.adoption.summary import adopted_line
+        from training.adoption.summary import move_line
 
         name = task_name(task, data)
         check_new(output)
@@ -148,7 +148,7 @@ def distill(
         cache = _cache(output, cache_gb)
         student = distill_original(adopted, name, trunk_encoder, tap, layers, hyper, metric, cache)
         _finish(student, output)
-        typer.echo(adopted_line(adopted, student.record))
+        typer.echo(move_line(adopted, student.record))
         return
 
     from training.trainer_distillation import distill as distill_student
@@ -235,9 +235,7 @@ def _data_of(inputs: Sequence[str], options: Mapping[str, Any]) -> str:
         raise TrainingError(f"distill takes {expected}; it got {' '.join(inputs)}.")
     for name in ("tap", "task", "kind", "metric", "max_length"):
         if not is_adopted and options[name] is not None:
-            raise TrainingError(
-                f"--{name.replace('_', '-')} goes with --teacher MODEL: a checkpoint says it already."
-            )
+            raise TrainingError(f"--{name.replace('_', '-')} goes with --teacher MODEL: a checkpoint says it already.")
     return inputs[-1]
 
 

@@ -69,6 +69,7 @@ class Settings(RecordedSettings):
     class_weights: ClassWeights
     precision: TrainingPrecision
     prune: bool
+    original: str | None = Field(default=None, description="SHA-256 of the model that the branches learn from")
 
     def hyper(self, spec: Spec) -> HyperParameters:
         """Returns the hyper-parameters of a trial."""

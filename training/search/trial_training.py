@@ -10,6 +10,8 @@ from typing import Any
 import optuna
 import torch
 
+from training.adoption.adopt import Adopted
+from training.adoption.distill import branch_of_encoder
 from training.baselines.full_fine_tuning import fully_fine_tune
 from training.checkpoint import Checkpoint, save_checkpoint
 from training.errors import NotFiniteError
@@ -20,7 +22,7 @@ from training.search.ledger import Claim
 from training.search.result import Trial
 from training.search.settings import Settings
 from training.search.spec import Spec
-from training.trainer import checkpoint_of, fine_tune_branch
+from training.trainer import checkpoint_of, fine_tune_branch, teacher_tap
 from training.trainer_distillation import TeacherLogits, distill_branch
 
 
@@ -35,8 +37,10 @@ class Teacher:
 class TrialTraining:
     """Trains claimed trials of one task and saves their checkpoints in `folder`/checkpoints."""
 
-    def __init__(self, folder: Path, task: PreparedTask, settings: Settings) -> None:
-        self.folder, self.task, self.settings = folder, task, settings
+    def __init__(self, folder: Path, task: PreparedTask, settings: Settings, adopted: Adopted | None = None) -> None:
+        """adopted: the model of transformers that the branches learn from, if any."""
+        self.folder, self.task, self.settings, self.adopted = folder, task, settings, adopted
+        self.original_logits = adopted.teacher_logits(task) if adopted else None
 
     def full(self, claim: Claim) -> Trial:
         """Trains the baseline full fine-tuning."""
@@ -45,11 +49,17 @@ class TrialTraining:
 
     def teacher(self, claim: Claim) -> Trial:
         """Trains a teacher of the claimed L."""
-        hyper = self.settings.hyper(claim.spec)
+        layers, hyper = claim.spec.layers, self.settings.hyper(claim.spec)
 
         def train() -> tuple[Fit, Checkpoint]:
-            branch, fit = fine_tune_branch(self.task, claim.spec.layers, hyper, claim.after_epoch)
-            return fit, checkpoint_of(self.task, branch, fit, hyper)
+            if self.adopted is None or self.original_logits is None:
+                branch, fit = fine_tune_branch(self.task, layers, hyper, claim.after_epoch)
+                return fit, checkpoint_of(self.task, branch, fit, hyper)
+            tap = teacher_tap(self.task.encoder, layers)
+            torch.manual_seed(hyper.seed)
+            branch = branch_of_encoder(self.task, tap, layers)
+            fit = distill_branch(self.task, branch, tap, self.original_logits, hyper, claim.after_epoch)
+            return fit, checkpoint_of(self.task, branch, fit, hyper, original=self.adopted.original)
 
         return self._train(claim, train)
 
