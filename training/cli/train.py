@@ -126,7 +126,7 @@ def distill(
     seed: Seed = DEFAULTS.seed,
 ) -> None:
     """Distil a teacher into a student, a branch of fewer layers."""
-    from training.checkpoint import check_new, load_checkpoint
+    from training.checkpoint import RECORD, check_new, load_checkpoint
     from training.data import load_task
     from training.encoder import DEFAULT_ENCODER, load_encoder
 
@@ -154,7 +154,12 @@ def distill(
     from training.trainer_distillation import distill as distill_student
 
     check_new(output)
-    checkpoint = load_checkpoint(Path(inputs[0]))
+    folder = Path(inputs[0])
+    if (folder / "config.json").is_file() and not (folder / RECORD).is_file():
+        raise TrainingError(
+            f"{folder} is not a task checkpoint: a model of transformers is given as --teacher {folder}."
+        )
+    checkpoint = load_checkpoint(folder)
     task_data = load_task(data, checkpoint.record.kind, train_rows, seed)
     hyper = hyper_parameters({**given, "max_length": checkpoint.record.max_length})
     trained_with = load_encoder(encoder or checkpoint.record.encoder.name)

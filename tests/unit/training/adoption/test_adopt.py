@@ -159,10 +159,15 @@ class TestLabelsThatDoNotFit:
         assert '{"Pos": "pos"}' in str(error.value)
 
     def test_label_map_renames(self, originals: dict[Kind, Original], write_task: Callable[..., str]) -> None:
-        rows = [{"text": "a good film", "label": "Pos"}, {"text": "x", "label": "mixed"}, {"text": "a bad film"}]
+        rows = [
+            {"text": "a good film", "label": "Pos"},
+            {"text": "x", "label": "mixed"},
+            {"text": "a bad film"},
+            {"text": "an awful film", "label": "neg"},
+        ]
         label_map = {"Pos": "pos", "mixed": None}
         adopted = adopt(originals[Kind.CLASSIFICATION], write_task(rows, label_map=label_map))
-        assert [one.label for one in adopted.data.train] == ["pos", "neg"]
+        assert [one.label for one in adopted.data.train] == ["pos", "neg", "neg"]
 
     def test_unknown_span_type(self, originals: dict[Kind, Original], write_task: Callable[..., str]) -> None:
         rows = [{"tokens": ["in", "rome"], "tags": ["O", "B-town"]}]
@@ -202,7 +207,9 @@ class TestOutputsWithoutNames:
         self, originals: dict[Kind, Original], write_task: Callable[..., str], monkeypatch: pytest.MonkeyPatch
     ) -> None:
         original = unnamed(originals[Kind.CLASSIFICATION], monkeypatch)
-        adopted = adopt(original, write_task([{"text": "a good film", "label": 0}, {"text": "a bad film"}]))
+        adopted = adopt(
+            original, write_task([{"text": "good", "label": 0}, {"text": "bad"}, {"text": "awful", "label": 1}])
+        )
         assert (adopted.data.labels, adopted.data.train[1].label) == (("0", "1"), "1")
 
     def test_of_a_tagger_can_only_be_named_in_its_config(
