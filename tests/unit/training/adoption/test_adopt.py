@@ -107,6 +107,22 @@ def test_tables_need_no_label_column_either(originals: dict[Kind, Original], tmp
     assert adopt(originals[Kind.CLASSIFICATION], str(tmp_path)).unlabelled == {"train": 1, "dev": 2}
 
 
+def test_an_empty_cell_of_a_multi_label_table_says_that_no_name_applies(
+    originals: dict[Kind, Original], tmp_path: Path
+) -> None:
+    for split in ("train", "dev"):
+        (tmp_path / f"{split}.csv").write_text("text,label\na good film,\na bad film in rome,blame|place\n")
+    adopted = adopt(originals[Kind.MULTI_LABEL], str(tmp_path))
+    assert adopted.unlabelled == {"train": 0, "dev": 0}
+    assert [one.label for one in adopted.data.train] == [(), ("blame", "place")]
+
+
+def test_a_table_of_texts_is_tagged(originals: dict[Kind, Original], tmp_path: Path) -> None:
+    for split in ("train", "dev"):
+        (tmp_path / f"{split}.tsv").write_text("text\nplay  jazz in paris\n")
+    assert adopt(originals[Kind.TAGGING], str(tmp_path)).data.train[0].label == ("O", "B-genre", "O", "B-city")
+
+
 def test_text_of_a_tagging_task_is_cut_into_words_at_white_space(
     originals: dict[Kind, Original], write_task: Callable[..., str]
 ) -> None:
