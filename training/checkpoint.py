@@ -27,6 +27,7 @@ from training.validation import first_problem
 
 FORMAT_VERSION: Final = 1
 WEIGHTS, RECORD, TOKENIZER, GOLDEN = "branch.safetensors", "branch.json", "tokenizer.json", "golden.jsonl"
+BASELINE = "baseline.json"  # the record of a baseline, which is no task checkpoint (baselines/baseline_checkpoint.py)
 GOLDEN_ROWS = 32  # at most
 GOLDEN_CHARACTERS = 100_000  # of a golden text, as of a text in a request
 # The largest file that is read. A tokenizer of 250,000 pieces has 17 MB; a branch's weights are as large as its record
@@ -176,6 +177,11 @@ def load_record(folder: Path) -> BranchRecord:
     field is invalid.
     """
     path = folder / RECORD
+    if (folder / BASELINE).is_file():
+        raise TrainingError(
+            f"{folder} is a baseline, a whole encoder fine-tuned for one task: it shares no trunk with other tasks, so "
+            "it cannot be built, published or distilled. `espalier evaluate` scores it."
+        )
     if not path.is_file():
         raise TrainingError(f"{folder} is not a task checkpoint: {RECORD} is missing.")
     for name, most in _MOST_BYTES.items():

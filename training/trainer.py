@@ -8,7 +8,7 @@ import torch
 from training.checkpoint import FORMAT_VERSION, BranchRecord, Checkpoint, EncoderRecord, TrainingRecord
 from training.data import TaskData
 from training.encoder import Encoder
-from training.errors import TrainingError
+from training.encoder_depth import no_trunk
 from training.fingerprint import trunk_fingerprints
 from training.golden import golden_examples
 from training.hyper_parameters import HyperParameters
@@ -55,10 +55,7 @@ def fine_tune_branch(
 def teacher_tap(encoder: Encoder, layers: int) -> int:
     """The number of frozen layers below a teacher of L = `layers`. Raises TrainingError if `layers` leaves none."""
     if not 1 <= layers < encoder.layers:
-        raise TrainingError(
-            f"L must be 1..{encoder.layers - 1} for an encoder of {encoder.layers} layers (tap 0 would leave no trunk "
-            f"to share), not {layers}."
-        )
+        raise no_trunk(layers, encoder.layers)
     return encoder.layers - layers
 
 
@@ -91,7 +88,8 @@ def checkpoint_of(
 ) -> Checkpoint:
     """A trained branch as a checkpoint, with golden examples by the trunk itself.
 
-    teacher: a student's. tap: of a student without one. original: the record of a model that was adopted, in its place.
+    teacher: a student's. tap: of a student at another tap than its teacher's, or without one.
+    original: the record of a model that was adopted, in place of the teacher's.
     """
     data, encoder = task.data, task.encoder
     role: Literal["teacher", "student"] = "teacher" if teacher is None and tap is None else "student"

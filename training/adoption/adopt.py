@@ -15,6 +15,7 @@ from training.adoption.original_logits import logits_of_original
 from training.adoption.tag_scheme import to_bio
 from training.data import Example, TaskData
 from training.data.example import Label, UnlabelledExample
+from training.data.halves import cut_in_half
 from training.data.partly_labelled import check_given_labels, names_in, read_partly_labelled
 from training.data.task import sample
 from training.errors import TrainingWarning
@@ -32,7 +33,8 @@ class Adopted:
     """What a branch learns from an original on one task.
 
     data: rows without a label have the original's answer in its place, and are UnlabelledExamples.
-    original: its record, with `scores` on the dev rows that have a label (none of them: no scores).
+    original: its record, with `scores` on the labelled rows among those that give the figures: dev, or its held half.
+        Without any there are no scores.
     logits: those of each train row, by what the original read; see _content.
     """
 
@@ -42,9 +44,14 @@ class Adopted:
 
     @property
     def unlabelled(self) -> dict[str, int]:
-        """How many rows of train and of dev have no label of their own."""
-        splits = {"train": self.data.train, "dev": self.data.dev}
+        """How many rows of train, and of those that give the figures, have no label of their own."""
+        splits = {"train": self.data.train, "dev": self.scored}
         return {name: sum(isinstance(one, UnlabelledExample) for one in rows) for name, rows in splits.items()}
+
+    @property
+    def scored(self) -> list[Example]:
+        """The rows that give the figures: dev, or its held half."""
+        return self.data.held or self.data.dev
 
     @property
     def size(self) -> str:
@@ -70,10 +77,11 @@ def adopt(
     train_rows: int | None = None,
     seed: int = 0,
     dev_rows: int | None = None,
+    halve_dev: int | None = None,
 ) -> Adopted:
     """Reads a task, checks that the original answers it, and asks the original about every text.
 
-    source, kind, train_rows, seed, dev_rows: see load_task; no row needs a label.
+    source, kind, train_rows, seed, dev_rows, halve_dev: see load_task; no row needs a label.
     Raises TrainingError if kind, labels or rows do not fit the original. Emits a TrainingWarning if it answers the
     labelled dev rows no better than a constant would.
     """
@@ -90,7 +98,10 @@ def adopt(
         check_given_labels(pairs, labels, kind, f"is none of the model {original.name}", advice(given, known))
     train = sample([example for _, example in located["train"]], train_rows, seed)
     dev = sample([example for _, example in located["dev"]], dev_rows, seed)
-    of_train, of_dev = (answers(original, rows, kind, names, labels) for rows in (train, dev))
+    held: list[Example] = []
+    if halve_dev is not None:
+        dev, held = cut_in_half(dev, halve_dev)
+    of_train, of_dev, of_held = (answers(original, rows, kind, names, labels) for rows in (train, dev, held))
     data = TaskData(
         read.source,
         kind,
@@ -99,12 +110,14 @@ def adopt(
         _filled(dev, of_dev, kind, labels),
         read.sha256,
         read.task_file.metric,
+        _filled(held, of_held, kind, labels),
     )
     record = original.record()
-    scores = _scores(dev, of_dev, kind, labels)
+    scored, logits = (held, of_held) if held else (dev, of_dev)
+    scores = _scores(scored, logits, kind, labels)
     if scores:
         record["scores"] = scores
-        _warn_of_wrong_answers(original.name, scores, dev, kind)
+        _warn_of_wrong_answers(original.name, scores, scored, kind)
     return Adopted(data, record, {_content(one): row for one, row in zip(train, of_train, strict=True)})
 
 

@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import math
 import time
 from collections.abc import Sequence
 from contextlib import suppress
@@ -12,13 +13,13 @@ from pathlib import Path
 import numpy as np
 import torch
 from platformdirs import user_cache_path
-from tqdm import tqdm
 
 from training.adoption.original import Original
 from training.atomic_write import replace_file
 from training.data import Example
 from training.device import training_device
 from training.errors import NotFiniteError, TrainingError, one_line
+from training.progress import Progress
 
 BATCH = 32
 PART = 2048  # examples in a file: what an interrupted run has not to compute again
@@ -33,14 +34,13 @@ def logits_of_original(original: Original, examples: Sequence[Example]) -> list[
     Raises NotFiniteError if an output is NaN or infinite, TrainingError if the original cannot read the texts.
     """
     result: list[np.ndarray] = []
-    with tqdm(total=len(examples), desc=f"asking {original.name}", unit="text", disable=None, leave=False) as progress:
+    with Progress(f"asking {original.name}", math.ceil(len(examples) / BATCH)) as progress:
         for start in range(0, len(examples), PART):
-            part = examples[start : start + PART]
-            result += _part(original, part, progress)
+            result += _part(original, examples[start : start + PART], progress)
     return result
 
 
-def _part(original: Original, examples: Sequence[Example], progress: tqdm) -> list[np.ndarray]:
+def _part(original: Original, examples: Sequence[Example], progress: Progress) -> list[np.ndarray]:
     """The logits of the examples of one file."""
     counts = [len(example.words) if original.tags_words else 1 for example in examples]
     file = _cached_file(original, examples)
@@ -48,15 +48,13 @@ def _part(original: Original, examples: Sequence[Example], progress: tqdm) -> li
     if logits is None:
         logits = np.concatenate(_compute(original, examples, progress))
         _keep(file, logits)
-    else:
-        progress.update(len(examples))
     ends = np.cumsum(counts)
     rows = [logits[end - count : end] for count, end in zip(counts, ends, strict=True)]
     return rows if original.tags_words else [row[0] for row in rows]
 
 
 @torch.no_grad()
-def _compute(original: Original, examples: Sequence[Example], progress: tqdm) -> list[np.ndarray]:
+def _compute(original: Original, examples: Sequence[Example], progress: Progress) -> list[np.ndarray]:
     """float32 [words or 1, C] for each example."""
     device = training_device()
     model = original.model.to(device)
@@ -90,7 +88,7 @@ def _compute(original: Original, examples: Sequence[Example], progress: tqdm) ->
                     f"the model {original.name} answers NaN or infinite values: it cannot be a teacher."
                 )
             result[row] = own
-        progress.update(len(rows))
+        progress.step()
     return result
 
 

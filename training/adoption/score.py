@@ -7,22 +7,27 @@ from training.adoption.adopt import answer_of, answers
 from training.adoption.original import Original
 from training.adoption.original_kind import kind_of
 from training.adoption.original_labels import output_names, task_labels
+from training.bootstrap import resampled, standard_error
 from training.data.label_map import apply_label_map
 from training.data.labels import all_names
 from training.data.split import read_split
 from training.data.task import located_examples, read_examples
 from training.data.task_file import read_task_file
 from training.kinds import Kind
-from training.metrics import score
+from training.metrics import check_metric, score
 
 
 @dataclass(frozen=True)
 class OriginalScore:
-    """scores: all metrics of the kind, in points from 0 to 100, on `rows` rows."""
+    """What an original scores on some rows.
 
-    kind: Kind
+    scores: all metrics of the kind, in points. error: the standard error of the metric, in points.
+    """
+
+    metric: str
     rows: int
     scores: dict[str, float]
+    error: float
 
 
 def score_original(original: Original, file: Path, kind: Kind | None = None) -> OriginalScore:
@@ -39,4 +44,7 @@ def score_original(original: Original, file: Path, kind: Kind | None = None) -> 
     labels = task_labels(original, kind, names)
     examples = read_examples(file, kind, labels)
     predictions = [answer_of(row, kind, labels) for row in answers(original, examples, kind, names, labels)]
-    return OriginalScore(kind, len(examples), score(kind, labels, predictions, [one.label for one in examples]))
+    metric, golds = task_file.metric or kind.default_metric, [example.label for example in examples]
+    check_metric(metric, kind, labels)
+    draws = resampled(kind, labels, metric, predictions, golds)
+    return OriginalScore(metric, len(examples), score(kind, labels, predictions, golds), standard_error(draws))

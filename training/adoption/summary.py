@@ -6,7 +6,7 @@ from training.checkpoint import BranchRecord
 
 def original_line(adopted: Adopted, metric: str) -> str:
     """The original's size and its score on the dev rows, or what stands in for it where rows have no label."""
-    unlabelled, rows = adopted.unlabelled["dev"], len(adopted.data.dev)
+    unlabelled, rows = adopted.unlabelled["dev"], len(adopted.scored)
     size = f"the original ({adopted.size})"
     if unlabelled == rows:
         return f"{size}: dev has no labels, so {metric} says how far a branch agrees with it"

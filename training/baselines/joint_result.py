@@ -10,6 +10,15 @@ from training.result_file import read_result_file, write_result_file
 FILE: Final = "joint.json"
 
 
+class Figure(BaseModel):
+    """A task's metric on the rows that give the figures: the held half of dev, or all of dev if that is not cut."""
+
+    model_config = ConfigDict(extra="forbid")
+    rows: int = Field(ge=1)
+    score: float = Field(description="in points, 0 to 100")
+    draws: list[float] = Field(description="the metric on rows drawn again (bootstrap.py)")
+
+
 class JointResult(BaseModel):
     """joint.json. A score is a task's dev metric in points, 0 to 100."""
 
@@ -21,7 +30,10 @@ class JointResult(BaseModel):
     leave_one_out: dict[str, float] = Field(
         description="task -> score of a new head on the frozen model that was trained on the other tasks"
     )
+    full_figures: dict[str, Figure] = Field(default_factory=dict, description="task -> figure of the full model")
+    leave_one_out_figures: dict[str, Figure] = Field(default_factory=dict, description="task -> figure, left out")
     seconds: float = Field(ge=0, description="wall time of all trainings")
+    processor_seconds: float = Field(default=0.0, ge=0, description="of all threads")
 
 
 def write_joint_result(folder: Path, result: JointResult) -> None:

@@ -73,6 +73,10 @@ def finetune(
     seed: Seed = DEFAULTS.seed,
 ) -> None:
     """Train a teacher: fine-tune the top layers of an encoder on one task."""
+    from training.encoder_depth import check_teacher_layers
+
+    check_teacher_layers(layers, encoder)  # before torch is imported
+
     from training.checkpoint import check_new
     from training.data import load_task
     from training.encoder import load_encoder
@@ -170,49 +174,37 @@ def distill(
 @app.command()
 def evaluate(
     data: Annotated[Path, typer.Option("--data", help="A .jsonl, .csv or .tsv file of labelled rows.")],
-    checkpoint: Annotated[Path | None, typer.Argument(help="A task checkpoint.")] = None,
+    checkpoints: Annotated[
+        list[Path] | None, typer.Argument(metavar="CHECKPOINT...", help="Task checkpoints, also those of baselines.")
+    ] = None,
     model: Annotated[
         str | None,
         typer.Option("--model", help="Score this fine-tuned classifier of transformers too: a folder or hub id."),
     ] = None,
     encoder: Annotated[str | None, typer.Option("--encoder", help="Another name or folder of its encoder.")] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object per checkpoint.")] = False,
 ) -> None:
-    """Score a checkpoint, a model of transformers, or both, on a file of labelled rows."""
-    if checkpoint is None and model is None:
+    """Score checkpoints, a model of transformers, or both, on a file of labelled rows, each with its standard error."""
+    if not checkpoints and model is None:
         raise TrainingError("there is nothing to score: give a checkpoint, --model MODEL, or both.")
-    if checkpoint is not None:
-        _evaluate_checkpoint(checkpoint, data, encoder, as_json)
+    if checkpoints:
+        _evaluate_checkpoints(checkpoints, data, encoder, as_json)
     if model is not None:
         _evaluate_model(model, data, as_json)
 
 
-def _evaluate_checkpoint(checkpoint: Path, data: Path, encoder: str | None, as_json: bool) -> None:
-    from training.checkpoint import load_checkpoint
-    from training.data.task import read_examples
-    from training.encoder import load_encoder
-    from training.evaluator import evaluate as evaluate_branch
-    from training.model import Trunk
-    from training.trunk_fit import check_trunk
+def _evaluate_checkpoints(checkpoints: Sequence[Path], data: Path, encoder: str | None, as_json: bool) -> None:
+    from training.checkpoint_scores import CheckpointScorer
 
-    loaded = load_checkpoint(checkpoint)
-    record = loaded.record
-    examples = read_examples(data, record.kind, tuple(record.labels))
-    trained_with = load_encoder(encoder or record.encoder.name)
-    check_trunk(loaded, trained_with)
-    scores = evaluate_branch(
-        Trunk(trained_with, [record.tap]),
-        loaded.branch,
-        loaded.tokenizer,
-        examples,
-        record.kind,
-        record.labels,
-        record.max_length,
-    )
-    if as_json:
-        typer.echo(json.dumps({"task": record.task, "metric": record.metric, "rows": len(examples), "scores": scores}))
-    else:
-        typer.echo(_score_line(record.task, record.metric, scores))
+    scorer = CheckpointScorer(encoder)
+    for folder in checkpoints:
+        found = scorer.score(folder, data)
+        if as_json:
+            typer.echo(json.dumps(found.as_json()))
+        else:
+            name = f"{folder}: " if len(checkpoints) > 1 else ""
+            line = _score_line(found.task, found.metric, found.scores)
+            typer.echo(f"{name}{line}, standard error {found.error:.2f} on {found.rows} rows")
 
 
 def _evaluate_model(model: str, data: Path, as_json: bool) -> None:
@@ -220,11 +212,12 @@ def _evaluate_model(model: str, data: Path, as_json: bool) -> None:
     from training.adoption.score import score_original
 
     found = score_original(load_original(model), data)
-    metric = found.kind.default_metric
     if as_json:
-        typer.echo(json.dumps({"model": model, "metric": metric, "rows": found.rows, "scores": found.scores}))
+        scores = {"rows": found.rows, "scores": found.scores, "standard_error": round(found.error, 2)}
+        typer.echo(json.dumps({"model": model, "metric": found.metric, **scores}))
     else:
-        typer.echo(_score_line(model, metric, found.scores))
+        line = _score_line(model, found.metric, found.scores)
+        typer.echo(f"{line}, standard error {found.error:.2f} on {found.rows} rows")
 
 
 def _data_of(inputs: Sequence[str], options: Mapping[str, Any]) -> str:

@@ -4,10 +4,11 @@ import hashlib
 import json
 import random
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from training.data.example import Example
+from training.data.halves import cut_in_half
 from training.data.infer_kind import infer_kind
 from training.data.label_map import apply_label_map, check_label_map
 from training.data.labels import (
@@ -34,6 +35,7 @@ class TaskData:
 
     labels: class names, BIO tags (with "O"), or empty for regression. metric: the one in task.json, if any.
     sha256: of all rows, before any sampling; if task.json changes their labels, of all examples and labels.
+    held: the half of dev that chooses nothing; empty unless dev was cut in two.
     """
 
     source: str
@@ -43,6 +45,7 @@ class TaskData:
     dev: list[Example]
     sha256: str
     metric: str | None = None
+    held: list[Example] = field(default_factory=list)
 
 
 def load_task(
@@ -51,12 +54,14 @@ def load_task(
     train_rows: int | None = None,
     seed: int = 0,
     dev_rows: int | None = None,
+    halve_dev: int | None = None,
 ) -> TaskData:
     """Reads a task from a folder or from the hub (`hub:NAME[:CONFIGURATION]`).
 
     The folder holds train and dev, each as .jsonl, .csv or .tsv, and may hold a task.json (see TaskFile).
     kind: None takes that of task.json, or infers it from the rows of train.
     train_rows, dev_rows: take a random sample of this many rows, drawn with `seed`; the labels are those of all rows.
+    halve_dev: the seed that cuts dev (after sampling) in two; None does not cut it.
     Raises TrainingError, naming file and line, for unusable rows and unknown labels, and if task.json names a column or
     label that no row has. Emits a TrainingWarning for labels with only one training row.
     """
@@ -77,10 +82,13 @@ def load_task(
     else:
         sha256 = sha256_of([row for _, row in rows["train"] + rows["dev"]])
     train, dev = sample(examples["train"], train_rows, seed), sample(examples["dev"], dev_rows, seed)
+    held: list[Example] = []
+    if halve_dev is not None:
+        dev, held = cut_in_half(dev, halve_dev)
     if not source.startswith(HUB_PREFIX):
         source = str(Path(source).resolve())  # it is read again from other folders, for instance by `espalier report`
     check_form(labels, source)
-    return TaskData(source, kind, labels, train, dev, sha256, task_file.metric)
+    return TaskData(source, kind, labels, train, dev, sha256, task_file.metric, held)
 
 
 def read_examples(path: Path, kind: Kind, labels: tuple[str, ...]) -> list[Example]:

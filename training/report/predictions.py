@@ -7,7 +7,7 @@ from training.data import load_task
 from training.device import training_device
 from training.encoder import Encoder, load_encoder
 from training.errors import TrainingError
-from training.evaluator import decode, logits_of
+from training.evaluator import answers_of
 from training.fingerprint import trunk_fingerprints
 from training.model import Trunk
 from training.report.analysis.predicted import Predicted
@@ -57,8 +57,5 @@ def predict_dev(task: SearchedTask, option: Option, encoder: Encoder, fingerprin
     trunk = Trunk(encoder, [record.tap]).to(device)
     model = TaskModel(ComputedStates(trunk), checkpoint.branch.to(device))
     tokens = tokenize(checkpoint.tokenizer, data.dev, record.max_length)
-    answers = [
-        decode(logits, one, record.kind, record.labels)
-        for logits, one in zip(logits_of(model, tokens, record.kind), tokens, strict=True)
-    ]
+    answers = answers_of(model, tokens, record.kind, record.labels)
     return Predicted([example.label for example in data.dev], answers)

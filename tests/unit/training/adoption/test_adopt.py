@@ -153,6 +153,9 @@ def test_samples_are_those_of_load_task(originals: dict[Kind, Original], task_fo
     adopted = adopt(originals[Kind.CLASSIFICATION], folder, train_rows=5, seed=3, dev_rows=4)
     own = load_task(folder, None, 5, 3, 4)
     assert (adopted.data.train, adopted.data.dev, adopted.data.sha256) == (own.train, own.dev, own.sha256)
+    halved, own = adopt(originals[Kind.CLASSIFICATION], folder, halve_dev=1), load_task(folder, halve_dev=1)
+    assert (halved.data.dev, halved.data.held) == (own.dev, own.held)
+    assert halved.scored == own.held
 
 
 def test_an_original_that_answers_worse_than_a_constant_is_warned_of(

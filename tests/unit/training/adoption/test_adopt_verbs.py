@@ -76,6 +76,7 @@ def test_a_branch_that_learned_from_a_model_can_be_distilled_and_evaluated_as_an
         "metric": "accuracy",
         "rows": 24,
         "scores": {"accuracy": 100.0, "f1_macro": 100.0, "matthews": 100.0, "f1": 100.0},
+        "standard_error": 0.0,
     }
 
 
