@@ -85,6 +85,14 @@ class TrainingRecord(BaseModel):
     hyper_parameters: dict[_Short, float | int | _Place] = Field(max_length=_MOST_ENTRIES)
     teacher: dict[str, Any] | None = None
 
+    @property
+    def original(self) -> dict[str, Any] | None:
+        """The record of the model of transformers that the branch or its teacher learned from, if any."""
+        found: Any = self.teacher
+        while isinstance(found, dict) and "model" not in found:
+            found = (found.get("training") or {}).get("teacher")
+        return found if isinstance(found, dict) else None
+
 
 class BranchRecord(BaseModel):
     """The content of branch.json."""

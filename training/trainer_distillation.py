@@ -47,8 +47,8 @@ def distill(
     if not 1 <= layers < record.layers:
         raise TrainingError(f"l must be 1..{record.layers - 1} for a teacher of {record.layers} layers, not {layers}.")
     own, known = set(data.labels), set(record.labels)
-    was_adopted = "model" in (record.training.teacher or {})  # its model may answer more than the data has
-    if data.kind is record.kind and (own == known or (was_adopted and own < known)):
+    may_have_more = record.training.original is not None  # a model may answer more than the data has
+    if data.kind is record.kind and (own == known or (may_have_more and own < known)):
         data = replace(data, labels=tuple(record.labels))  # in the order of the teacher's outputs
     if (data.kind, list(data.labels)) != (record.kind, record.labels):
         differing = sorted(set(data.labels) ^ set(record.labels))[:3]

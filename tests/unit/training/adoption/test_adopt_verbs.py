@@ -11,7 +11,11 @@ from training.checkpoint import load_checkpoint
 from training.cli import app
 from training.errors import TrainingError
 from training.kinds import Kind
+from training.report.analysis.predicted import Predicted
+from training.report.collected_results import collect_results
+from training.report.predictions import predict_all
 from training.search.result import read_result
+from training.selection.mixed import mixed
 
 Rows = list[dict[str, Any]]
 QUICK = ["--batch-size", "8", "--learning-rate", "2e-3"]
@@ -122,6 +126,13 @@ def test_search_finds_tap_and_layers_for_a_model(
         student = load_checkpoint(output / str(trial.checkpoint)).record
         assert student.training.teacher is not None
         assert student.training.teacher["training"]["teacher"]["sha256"] == originals[kind].sha256
+    results = collect_results([output])
+    (predicted,) = predict_all(results, mixed(results.options, 1), lambda _: None).values()
+    if labelled:
+        assert isinstance(predicted, Predicted)
+        assert len(predicted.golds) == 24
+    else:
+        assert "has a label to hold an answer against" in str(predicted)
     other = [one if one != original_folders[kind] else original_folders[Kind.MULTI_LABEL] for one in arguments]
     assert "answers tasks of kind multi_label" in error_of(invoke("search", *other, "--kind", "classification"))
     if labelled:
