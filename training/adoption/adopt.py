@@ -117,7 +117,7 @@ def adopt(
     scores = _scores(scored, logits, kind, labels)
     if scores:
         record["scores"] = scores
-        _warn_of_wrong_answers(original.name, scores, scored, kind)
+        _warn_of_wrong_answers(original.name, scores, scored, logits, kind)
     return Adopted(data, record, {_content(one): row for one, row in zip(train, of_train, strict=True)})
 
 
@@ -161,19 +161,36 @@ def _scores(
     return score(kind, labels, [answer for _, answer in labelled], [gold for gold, _ in labelled]) if labelled else {}
 
 
-def _warn_of_wrong_answers(name: str, scores: dict[str, float], dev: Sequence[Example], kind: Kind) -> None:
-    golds = [example.label for example in dev if not isinstance(example, UnlabelledExample)]
-    least = 5.0
+def _warn_of_wrong_answers(
+    name: str, scores: dict[str, float], examples: Sequence[Example], logits: Sequence[np.ndarray], kind: Kind
+) -> None:
+    labelled = [
+        (example.label, row)
+        for example, row in zip(examples, logits, strict=True)
+        if not isinstance(example, UnlabelledExample)
+    ]
+    if len(labelled) < _FEW_ROWS:
+        return
+    metric, least = kind.default_metric, 5.0
     if kind in (Kind.CLASSIFICATION, Kind.PAIR_CLASSIFICATION):
-        least = 100 * Counter(golds).most_common(1)[0][1] / len(golds)
-    if len(golds) >= _FEW_ROWS and scores[kind.default_metric] < least:
-        warnings.warn(
-            f"the model {name} has {kind.default_metric} {scores[kind.default_metric]:.1f} on the labelled dev rows, "
-            f"less than a constant answer would ({least:.1f}): check that its labels are named in the order of its "
-            "outputs.",
-            TrainingWarning,
-            stacklevel=3,  # the caller of adopt
+        least = 100 * Counter(gold for gold, _ in labelled).most_common(1)[0][1] / len(labelled)
+    if kind is Kind.PAIR_REGRESSION:
+        golds = np.array([gold for gold, _ in labelled], dtype=float)
+        errors = np.array([row[0] for _, row in labelled]) - golds
+        if (errors**2).mean() > 4 * golds.var():
+            _warn(
+                f"the numbers of the model {name} are on another scale than the labels of the dev rows: give the "
+                "labels its scale, or leave them out of train."
+            )
+    if scores[metric] < least:
+        _warn(
+            f"the model {name} has {metric} {scores[metric]:.1f} on the labelled dev rows, less than a constant answer "
+            f"would ({least:.1f}): check that its labels are named in the order of its outputs."
         )
+
+
+def _warn(sentence: str) -> None:
+    warnings.warn(sentence, TrainingWarning, stacklevel=4)  # the caller of adopt
 
 
 def _content(example: Example) -> object:

@@ -7,6 +7,7 @@ import time
 from collections.abc import Sequence
 from contextlib import suppress
 from importlib.metadata import version
+from inspect import signature
 from io import BytesIO
 from pathlib import Path
 
@@ -58,17 +59,20 @@ def _compute(original: Original, examples: Sequence[Example], progress: Progress
     """float32 [words or 1, C] for each example."""
     device = training_device()
     model = original.model.to(device)
-    size = 1 if original.tokenizer.pad_token is None else BATCH
+    reads = signature(model.forward).parameters  # a tokenizer may give more, such as token types
+    can_pad = original.tokenizer.pad_token is not None and model.config.pad_token_id is not None
+    size = BATCH if can_pad else 1
     order = sorted(range(len(examples)), key=lambda row: len(examples[row].text) + len(examples[row].text_pair or ""))
     result: list[np.ndarray] = [np.empty(0)] * len(examples)
     for start in range(0, len(order), size):
         rows = order[start : start + size]
         chosen = [examples[row] for row in rows]
         try:
-            inputs = _inputs(original, chosen, pads=size > 1)
+            inputs = _inputs(original, chosen, pads=can_pad)
             offsets = inputs.pop("offset_mapping").tolist() if original.tags_words else []
             is_special = inputs.pop("special_tokens_mask").tolist() if original.tags_words else []
-            output = model(**{name: tensor.to(device) for name, tensor in inputs.items()}).logits
+            read = {name: tensor.to(device) for name, tensor in inputs.items() if name in reads}
+            output = model(**read).logits
         except Exception as error:  # tokenizers and models of any kind
             raise TrainingError(
                 f"the model {original.name} cannot read {chosen[0].text[:60]!r}: {one_line(error)}"

@@ -166,6 +166,14 @@ def test_an_original_that_answers_worse_than_a_constant_is_warned_of(
         adopt(originals[Kind.CLASSIFICATION], write_task(swapped))
 
 
+def test_numbers_on_another_scale_than_the_labels_are_warned_of(
+    originals: dict[Kind, Original], rows_of: Callable[[Kind], Rows], write_task: Callable[..., str]
+) -> None:
+    rows = [row | {"label": row["label"] / 100} for row in rows_of(Kind.PAIR_REGRESSION) * 2]
+    with pytest.warns(TrainingWarning, match="on another scale than the labels"):
+        adopt(originals[Kind.PAIR_REGRESSION], write_task(rows))
+
+
 class TestLabelsThatDoNotFit:
     """Each message names the row or the config, and the fix."""
 

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from tokenizers import Tokenizer, models, pre_tokenizers
 
 import training.adoption.original_logits as asked
 from training.adoption.original import Original, load_original
@@ -14,6 +15,7 @@ from training.adoption.original_logits import logits_of_original
 from training.data import Example, TaskData
 from training.errors import NotFiniteError, TrainingError
 from training.kinds import Kind
+from training.progress import Progress
 
 
 @pytest.fixture
@@ -68,6 +70,27 @@ def test_a_word_gets_the_logits_of_its_first_token_whatever_the_tokens_are(
     firsts = [1 + sum(counts[:place]) for place in range(len(pieces))]
     found = logits_of_original(original, [Example(text, (), words=words(text))])[0]
     np.testing.assert_allclose(found, alone(original, text)[firsts], atol=1e-5)
+
+
+def test_tokens_that_begin_at_the_blank_belong_to_the_word_behind_it() -> None:
+    """Of the SentencePiece kind, as XLM-R's. `▁` alone is the first token of a word that it has no piece for."""
+    pieces = [("<unk>", -9.0), ("▁", -2.0), ("▁play", -1.0), ("jazz", -1.0), ("▁in", -1.0), ("東", -3.0), ("京", -3.0)]
+    tokenizer = Tokenizer(models.Unigram(pieces, unk_id=0))
+    tokenizer.pre_tokenizer = pre_tokenizers.Metaspace()
+    text = "play jazz in 東京"
+    encoding = tokenizer.encode(text)
+    firsts = asked._first_tokens(encoding.offsets, [0] * len(encoding), words(text))
+    assert [encoding.tokens[first] for first in firsts] == ["▁play", "▁", "▁in", "▁"]
+
+
+def test_what_a_model_does_not_read_is_not_handed_to_it(
+    original_folders: dict[Kind, Path], tasks: dict[Kind, TaskData]
+) -> None:
+    kind = Kind.PAIR_CLASSIFICATION  # DistilBERT has no token types
+    original, examples = load_original(str(original_folders[kind])), tasks[kind].train[:4]
+    expected = logits_of_original(original, examples)
+    original.tokenizer.model_input_names = ["input_ids", "token_type_ids", "attention_mask"]
+    np.testing.assert_array_equal(asked._compute(original, examples, Progress("", 1)), np.stack(expected)[:, None])
 
 
 def test_words_behind_the_originals_length_and_words_without_a_token_are_not_read(
