@@ -4,9 +4,9 @@ import shutil
 from pathlib import Path
 
 from training.baselines.baseline_checkpoint import BaselineRole, baseline_record, joint_full_model, save_baseline
-from training.baselines.joint_result import Figure
 from training.bootstrap import resampled
 from training.encoder import Encoder
+from training.figure import Figure
 from training.hyper_parameters import HyperParameters
 from training.metrics import score
 from training.model import Branch
@@ -30,7 +30,9 @@ class Keeper:
         answers, golds = task.answers(model, split), task.golds(split)
         scores = score(task.kind, task.data.labels, answers, golds)
         draws = resampled(task.kind, task.data.labels, task.metric, answers, golds)
-        self.figures[task.name] = Figure(rows=len(golds), score=scores[task.metric], draws=draws)
+        self.figures[task.name] = Figure(
+            rows=len(golds), score=scores[task.metric], draws=draws, chose_nothing=split == "held"
+        )
         shutil.rmtree(self.folder / task.name, ignore_errors=True)  # of a run that was killed
         record = baseline_record(task, self.role, task.scores(model), self.hyper)
         save_baseline(self.folder / task.name, record, model, task.encoder.tokenizer)

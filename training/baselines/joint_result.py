@@ -5,18 +5,10 @@ from typing import Final, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from training.figure import Figure
 from training.result_file import read_result_file, write_result_file
 
 FILE: Final = "joint.json"
-
-
-class Figure(BaseModel):
-    """A task's metric on the rows that give the figures: the held half of dev, or all of dev if that is not cut."""
-
-    model_config = ConfigDict(extra="forbid")
-    rows: int = Field(ge=1)
-    score: float = Field(description="in points, 0 to 100")
-    draws: list[float] = Field(description="the metric on rows drawn again (bootstrap.py)")
 
 
 class JointResult(BaseModel):

@@ -17,16 +17,21 @@ def draw_search_cost(tasks: Sequence[SearchedTask]) -> Figure:
     with style():
         figure = new_figure(WIDTH, 1.4 + 0.3 * len(tasks))
         axes = figure.subplots()
+        costs = [task.result.cost.fairest for task in tasks]
         parts = {
-            "hidden states of the frozen layers": [task.result.cost.hidden_states for task in tasks],
-            "teachers": [task.result.cost.teachers for task in tasks],
-            "teacher logits": [task.result.cost.teacher_logits for task in tasks],
-            "students": [task.result.cost.students for task in tasks],
+            "hidden states of the frozen layers": [cost.hidden_states for cost in costs],
+            "teachers": [cost.teachers for cost in costs],
+            "teacher logits": [cost.teacher_logits for cost in costs],
+            "students": [cost.students for cost in costs],
         }
-        units = np.array([task.result.cost.full_fine_tuning for task in tasks], dtype=float)
+        if any(cost.other_taps for cost in costs):
+            parts["students of other taps"] = [cost.other_taps for cost in costs]
+        if any(cost.longer_runs for cost in costs):
+            parts["longer runs, to show convergence"] = [cost.longer_runs for cost in costs]
+        units = np.array([cost.full_fine_tuning for cost in costs], dtype=float)
         rows = np.arange(len(tasks))
         left = np.zeros(len(tasks))
-        for (name, seconds), colour in zip(parts.items(), PARTS, strict=True):
+        for (name, seconds), colour in zip(parts.items(), PARTS, strict=False):
             widths = np.array(seconds) / units
             axes.barh(rows, widths, left=left, height=0.7, color=colour, label=name)
             left += widths
