@@ -68,7 +68,11 @@ class EncoderRecord(BaseModel):
 
 
 class TrainingRecord(BaseModel):
-    """How a branch was trained. teacher: the content of the teacher's branch.json, if the branch is a student."""
+    """How a branch was trained.
+
+    teacher: the content of the teacher's branch.json, if the branch is a student; the record of the original (a model
+    of transformers, with `model` and `architecture`), if it was adopted.
+    """
 
     model_config = ConfigDict(extra="forbid")
     role: Literal["teacher", "student"]
@@ -80,6 +84,14 @@ class TrainingRecord(BaseModel):
     best_epoch: _Count
     hyper_parameters: dict[_Short, float | int | _Place] = Field(max_length=_MOST_ENTRIES)
     teacher: dict[str, Any] | None = None
+
+    @property
+    def original(self) -> dict[str, Any] | None:
+        """The record of the model of transformers that the branch or its teacher learned from, if any."""
+        found: Any = self.teacher
+        while isinstance(found, dict) and "model" not in found:
+            found = (found.get("training") or {}).get("teacher")
+        return found if isinstance(found, dict) else None
 
 
 class BranchRecord(BaseModel):
