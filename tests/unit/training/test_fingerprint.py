@@ -37,16 +37,14 @@ def test_fingerprint_does_not_depend_on_the_depth_of_the_trunk(encoder: Encoder,
 def test_changed_layer_changes_its_own_fingerprint_and_those_above_only(encoder: Encoder, own: Encoder) -> None:
     before = trunk_fingerprints(encoder, 4)
     for layer in (3, 2):
-        change(own.bert.encoder.layer[layer - 1].output.LayerNorm.bias)
+        change(own.network.layers[layer - 1].after_attention.outer_norm.bias)
         after = trunk_fingerprints(own, 4)
         assert [one == other for one, other in zip(before, after, strict=True)] == [k < layer for k in range(5)]
 
 
-@pytest.mark.parametrize(
-    "part", ["word_embeddings.weight", "position_embeddings.weight", "token_type_embeddings.weight", "LayerNorm.bias"]
-)
+@pytest.mark.parametrize("part", ["words.weight", "positions.weight", "token_types.weight", "norm.bias"])
 def test_changed_embeddings_change_every_fingerprint(encoder: Encoder, own: Encoder, part: str) -> None:
-    change(own.bert.embeddings.get_parameter(part))
+    change(own.network.embeddings.get_parameter(part))
     assert not set(trunk_fingerprints(own, 4)) & set(trunk_fingerprints(encoder, 4))
 
 
@@ -55,11 +53,11 @@ def uncase(encoder: Encoder) -> None:
 
 
 def other_epsilon(encoder: Encoder) -> None:
-    encoder.bert.config.layer_norm_eps = 1e-5
+    encoder.network.architecture = encoder.architecture.model_copy(update={"layer_norm_eps": 1e-5})
 
 
 def other_heads(encoder: Encoder) -> None:
-    encoder.bert.config.num_attention_heads = 4
+    encoder.network.architecture = encoder.architecture.model_copy(update={"num_attention_heads": 4})
 
 
 @pytest.mark.parametrize("spoil", [uncase, other_epsilon, other_heads])
@@ -72,5 +70,5 @@ def test_changed_tokenizer_or_config_changes_every_fingerprint(
 
 def test_name_and_padding_do_not_count(encoder: Encoder, own: Encoder) -> None:
     own.tokenizer.enable_padding(length=16)
-    renamed = Encoder("another name", own.bert, own.tokenizer)
+    renamed = Encoder("another name", own.network, own.tokenizer)
     assert trunk_fingerprints(renamed, 4) == trunk_fingerprints(encoder, 4)

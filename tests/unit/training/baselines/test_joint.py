@@ -104,8 +104,8 @@ def test_the_frozen_model_of_a_real_run_is_the_joint_one(
     assert result.full.keys() == {"classification", "pair_classification"}
     assert result.leave_one_out.keys() == {"classification"}
     (joint,) = read
-    pretrained, trained = encoder.bert.state_dict(), joint.bert.state_dict()
-    layers = [name for name in pretrained if name.startswith("encoder") and name.endswith("weight")]
+    pretrained, trained = encoder.network.state_dict(), joint.network.state_dict()
+    layers = [name for name in pretrained if name.startswith("layers") and name.endswith("weight")]
     assert not any(pretrained[name].equal(trained[name]) for name in layers)
 
 
