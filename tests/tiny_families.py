@@ -1,5 +1,6 @@
 """A tiny random encoder of each family, as transformers saves it, with a tokenizer of the kind that the family has."""
 
+import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -28,8 +29,8 @@ def save_family(model_type: str, folder: Path, seed: int = 0) -> Path:
     """Writes a model with its tokenizer, and returns the folder. The same for the same seed."""
     from transformers import AutoConfig, AutoModel  # here: their modules take seconds to import
 
-    make, fields = _FAMILIES[model_type]
-    tokenizer = make()
+    _, tokenizer_class, fields = _FAMILIES[model_type]
+    tokenizer = family_tokenizer(model_type)
     config = AutoConfig.for_model(model_type, vocab_size=max(tokenizer.get_vocab().values()) + 1, **fields)
     with torch.random.fork_rng():
         torch.manual_seed(seed)
@@ -39,8 +40,14 @@ def save_family(model_type: str, folder: Path, seed: int = 0) -> Path:
                 parameter.add_(0.1 * torch.randn_like(parameter))
     model.save_pretrained(folder)
     tokenizer.save(str(folder / "tokenizer.json"))
-    (folder / "tokenizer_config.json").write_text('{"tokenizer_class": "PreTrainedTokenizerFast"}')
+    (folder / "tokenizer_config.json").write_text(json.dumps({"tokenizer_class": tokenizer_class}))
     return folder
+
+
+def family_tokenizer(model_type: str) -> Tokenizer:
+    """The tokenizer of the family's tiny model."""
+    make, _, _ = _FAMILIES[model_type]
+    return make()
 
 
 def _word_piece(cls: str, sep: str, pad: str) -> Tokenizer:
@@ -95,7 +102,6 @@ def _modernberts() -> Tokenizer:
 
 def _sentence_pieces() -> Tokenizer:
     tokenizer = Tokenizer(models.Unigram())
-    tokenizer.normalizer = normalizers.NFKC()
     tokenizer.pre_tokenizer = pre_tokenizers.Sequence([pre_tokenizers.WhitespaceSplit(), pre_tokenizers.Metaspace()])
     trainer = trainers.UnigramTrainer(
         vocab_size=140, special_tokens=["<s>", "<pad>", "</s>", "<unk>"], unk_token="<unk>", show_progress=False
@@ -107,13 +113,15 @@ def _sentence_pieces() -> Tokenizer:
     return tokenizer
 
 
+_SPECIAL_IDS = {"cls_token_id": 0, "bos_token_id": 0, "pad_token_id": 1, "sep_token_id": 2, "eos_token_id": 2}
 _ROBERTA = {**_BERTS, "max_position_embeddings": POSITIONS + 2, "type_vocab_size": 1, "pad_token_id": 1}
-_FAMILIES: dict[str, tuple[Callable[[], Tokenizer], dict[str, Any]]] = {
-    "bert": (_berts, _BERTS),
-    "roberta": (_robertas, _ROBERTA),
-    "xlm-roberta": (_sentence_pieces, _ROBERTA),
+_FAMILIES: dict[str, tuple[Callable[[], Tokenizer], str, dict[str, Any]]] = {
+    "bert": (_berts, "BertTokenizer", _BERTS),
+    "roberta": (_robertas, "RobertaTokenizer", _ROBERTA),
+    "xlm-roberta": (_sentence_pieces, "XLMRobertaTokenizer", _ROBERTA),
     "distilbert": (
         _berts,
+        "BertTokenizer",
         {
             "dim": WIDTH,
             "n_layers": LAYERS,
@@ -123,9 +131,9 @@ _FAMILIES: dict[str, tuple[Callable[[], Tokenizer], dict[str, Any]]] = {
             "initializer_range": 0.2,
         },
     ),
-    "electra": (_berts, {**_BERTS, "embedding_size": 16}),
-    "mpnet": (_mpnets, {**_BERTS, "max_position_embeddings": POSITIONS + 2}),
+    "electra": (_berts, "BertTokenizer", {**_BERTS, "embedding_size": 16}),
+    "mpnet": (_mpnets, "MPNetTokenizer", {**_BERTS, "max_position_embeddings": POSITIONS + 2}),
     # A window of 2 to each side: most of a text lies outside. Layers 0 and 3 are global.
-    "modernbert": (_modernberts, {**_BERTS, "local_attention": 4, "pad_token_id": 1, "cls_token_id": 0}),
+    "modernbert": (_modernberts, "PreTrainedTokenizerFast", {**_BERTS, "local_attention": 4, **_SPECIAL_IDS}),
 }
 MODEL_TYPES = tuple(_FAMILIES)

@@ -21,12 +21,14 @@ from training.encoders.architecture import Architecture
 from training.model import Branch, Trunk
 
 OPSET = 18
+_OF_EMBEDDINGS = {"family", "vocab_size", "type_vocab_size", "embedding_size", "position_table"}  # of no branch
 
 
 def export_trunk(encoder: Encoder, taps: list[int], path: Path, runtime: Runtime) -> None:
     """Writes the trunk up to its deepest tap: inputs int64 [B, T] -> hidden_<tap>, float32 [B, T, H], for each tap."""
     trunk = Trunk(encoder, taps)
-    structure = _structure(runtime, encoder.architecture, 0, trunk.taps[-1], trunk.taps)
+    fields = encoder.config.items()
+    structure = (runtime, *fields, *_forms(encoder.architecture, 0, trunk.taps[-1]), trunk.taps)
     outputs = [hidden_name(tap) for tap in trunk.taps]
     steps = [trunk.layers[below:tap] for below, tap in pairwise((0, *trunk.taps))]
     # All layers between two taps become one module, with a tap after it.
@@ -41,17 +43,17 @@ def export_branch(branch: Branch, path: Path, runtime: Runtime) -> None:
     """Writes a branch: hidden float32 [B, T, H], attention_mask int64 [B, T] -> logits [B, C] or [B, T, C]."""
     branch = copy.deepcopy(branch).cpu().eval()
     head = (branch.classifier.out_features, branch.pooler is None)
-    structure = _structure(runtime, branch.architecture, branch.tap, len(branch.layers), *head)
+    fields = [field for field in branch.architecture.recorded().items() if field[0] not in _OF_EMBEDDINGS]
+    structure = (runtime, *fields, *_forms(branch.architecture, branch.tap, len(branch.layers)), *head)
     branch.layers = nn.ModuleList([ExportedLayers(branch.layers, _form(runtime), first_only=branch.pooler is not None)])
     hidden = torch.zeros(2, 8, branch.classifier.in_features)
     inputs = {"hidden": hidden, "attention_mask": torch.ones(2, 8, dtype=torch.long)}
     _export(structure, branch, inputs, ["logits"], path)
 
 
-def _structure(runtime: Runtime, architecture: Architecture, tap: int, layers: int, *shape: Hashable) -> Structure:
-    """Everything that decides the graph of the layers above `tap`, except the weights."""
-    forms = [architecture.layer_form(tap + number) for number in range(layers)]
-    return (runtime, *architecture.recorded().items(), *forms, *shape)
+def _forms(architecture: Architecture, tap: int, layers: int) -> list[Hashable]:
+    """In what the layers above `tap` may differ, except their weights."""
+    return [architecture.layer_form(tap + number) for number in range(layers)]
 
 
 def _form(runtime: Runtime) -> Form:
