@@ -93,7 +93,7 @@ class ExportedLayers(nn.Module):
         layers = cast(list[Layer], list(given))
         whole = layers[:-1] if first_only else layers
         self.attentions = nn.ModuleList(form.attention(layer) for layer in whole)
-        self.first_attention = _first_attention(layers[-1]) if first_only else None
+        self.first_attention = first_attention(layers[-1]) if first_only else None
         self.after_attentions = nn.ModuleList(form.after_attention(layer) for layer in layers)
 
     def forward(self, hidden: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
@@ -108,7 +108,8 @@ class ExportedLayers(nn.Module):
         return self.after_attentions[-1](hidden[:, :1], self.first_attention(hidden, mask))
 
 
-def _first_attention(layer: Layer) -> nn.Module:
+def first_attention(layer: Layer) -> nn.Module:
+    """Attention of the first token alone: (hidden [B, T, H], mask [B, 1, 1, T]) -> context [B, 1, H]."""
     return FirstTokenRotaryAttention(layer) if layer.attention.rotary_base else FirstTokenAttention(layer)
 
 

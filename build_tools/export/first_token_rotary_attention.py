@@ -8,6 +8,7 @@ import torch
 from torch import nn
 
 from build_tools.export.first_token_attention import of_each_head, values_by_head
+from build_tools.export.packing import Packing
 from training.encoders.layer import Layer
 from training.encoders.positions import rotated
 
@@ -27,11 +28,15 @@ class FirstTokenRotaryAttention(nn.Module):
 
     def forward(self, hidden: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
         hidden, mask = hidden[:, : self.seen], mask[..., : self.seen]
+        packing = Packing.of(mask)
+        tokens = packing.pack(hidden)
         if self.norm is not None:
-            hidden = self.norm(hidden)
+            tokens = self.norm(tokens)
+        hidden = packing.unpack(tokens)
         # The first token's position is 0, which turns nothing.
         query = self.query(hidden[:, :1]).unflatten(2, (self.heads, -1)).transpose(1, 2)  # [B, heads, 1, D]
-        key = rotated(self.key(hidden).unflatten(2, (self.heads, -1)).transpose(1, 2), self.rotary_base)
+        key = packing.unpack(self.key(tokens)).unflatten(2, (self.heads, -1)).transpose(1, 2)
+        key = rotated(key, self.rotary_base)
         scores = query @ key.transpose(2, 3) * query.shape[-1] ** -0.5 + mask  # [B, heads, 1, T]
         summed = scores[:, :, 0].softmax(dim=-1) @ hidden  # [B, heads, H]
         context = of_each_head(summed.split(1, dim=1), self.value).flatten(1).unsqueeze(1)

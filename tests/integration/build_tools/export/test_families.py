@@ -5,6 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from multiplied_rows import rows_multiplied
 from tiny_families import POSITIONS, TEXTS, save_family
 
 from build_tools.export.onnx_export import export_branch, export_trunk
@@ -53,6 +54,8 @@ def test_graphs_compute_what_pytorch_does_for_singles_and_pairs(
         graph = load_graph(tmp_path / f"{per_token}.onnx", ["logits"], runtime)
         given = {"hidden": computed["hidden_2"], "attention_mask": inputs["attention_mask"].numpy()}
         logits = graph.run(given, ["logits"])["logits"]
+        # All but the head of a tagging task, which runs on padded rows.
+        assert max(rows_multiplied(tmp_path / f"{per_token}.onnx", given)[:-1]) == seen.sum()
         with torch.no_grad():
             wanted = branch(expected[1], inputs["attention_mask"]).numpy()
         places = seen if per_token else slice(None)

@@ -2,9 +2,9 @@ import logging
 
 import numpy as np
 import onnx
-import onnxruntime
 import pytest
 import torch
+from multiplied_rows import rows_multiplied
 
 from build_tools.export import onnx_export as export
 from build_tools.export.onnx_export import export_branch, export_trunk
@@ -117,19 +117,6 @@ def test_masks_with_holes_and_rows_without_a_token_are_computed_too(encoder, run
     assert np.isfinite(computed).all()
 
 
-def _rows_multiplied(file, given):
-    """How many rows each matrix of a layer is multiplied with, in the order of computation."""
-    model = onnx.load(file)
-    layers = {weight.name for weight in model.graph.initializer if len(weight.dims) == 2 and max(weight.dims) >= 16}
-    read = [node.input[0] for node in model.graph.node if node.op_type == "MatMul" and node.input[1] in layers]
-    names = list(dict.fromkeys(read))
-    model.graph.output.extend(onnx.helper.make_tensor_value_info(name, 1, None) for name in names)
-    onnx.save(model, file.with_name("all.onnx"))
-    session = onnxruntime.InferenceSession(file.with_name("all.onnx"), providers=["CPUExecutionProvider"])
-    values = dict(zip(names, session.run(names, given), strict=True))
-    return [values[name].size // values[name].shape[-1] for name in read]
-
-
 @pytest.mark.parametrize("runtime", Runtime)
 def test_neither_padding_nor_what_the_pooler_does_not_read_is_multiplied(encoder, runtime, tmp_path):
     mask = np.array([[1] * 8, [1] * 3 + [0] * 5, [1] * 2 + [0] * 6])
@@ -137,7 +124,7 @@ def test_neither_padding_nor_what_the_pooler_does_not_read_is_multiplied(encoder
     rows = {}
     for per_token in (True, False):
         export_branch(Branch(encoder.architecture, 2, 2, 3, per_token), tmp_path / "model.onnx", runtime)
-        rows[per_token] = _rows_multiplied(tmp_path / "model.onnx", given)
+        rows[per_token] = rows_multiplied(tmp_path / "model.onnx", given)
 
     assert rows[True] == [13] * 8 + [24]  # tokens: 8 + 3 + 2; four products in each of two layers, and the head
     # The last layer for three texts alone: query, what stands for keys and values for each of two heads, and the rest.
