@@ -13,12 +13,13 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationErr
 from safetensors import safe_open
 from safetensors.torch import load_file, save_file
 from tokenizers import Tokenizer
-from transformers import BertConfig
 
 from espalier_json import NotJsonError, parse_json
 from training.atomic_write import rename_folder
 from training.encoder import tokenizer_json
 from training.encoder_checks import MOST_LAYERS
+from training.encoders.architecture import Architecture
+from training.encoders.stored_names import in_branch
 from training.errors import TrainingError, one_line
 from training.kinds import Kind
 from training.label_form import check_labels_form, check_plain
@@ -152,7 +153,8 @@ def save_checkpoint(folder: Path, checkpoint: Checkpoint) -> None:
     with tempfile.TemporaryDirectory(dir=folder.parent, prefix=f".{folder.name}.") as temporary:
         staged = Path(temporary) / folder.name
         staged.mkdir()
-        tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in checkpoint.branch.state_dict().items()}
+        state = checkpoint.branch.state_dict()
+        tensors = {stored: state[name].detach().cpu().contiguous() for name, stored in in_branch(state).items()}
         save_file(tensors, staged / WEIGHTS)
         (staged / WEIGHTS).chmod(0o644)  # safetensors lets only the owner read it; other teams must too
         (staged / TOKENIZER).write_text(tokenizer_json(checkpoint.tokenizer), encoding="utf-8")
@@ -225,16 +227,18 @@ def load_checkpoint(folder: Path) -> Checkpoint:
     """
     record = load_record(folder)
     try:
-        config = BertConfig(**record.encoder.config)
-        config._attn_implementation = "sdpa"
+        architecture = Architecture(**record.encoder.config)
+        per_token = record.kind is Kind.TAGGING
         with torch.device("meta"):  # shapes only: a record may describe more than fits in memory
-            branch = Branch(config, record.layers, record.outputs, per_token=record.kind is Kind.TAGGING)
-        _check_shapes(folder / WEIGHTS, {name: list(tensor.shape) for name, tensor in branch.state_dict().items()})
+            branch = Branch(architecture, record.tap, record.layers, record.outputs, per_token)
+        state = branch.state_dict()
+        stored = in_branch(state)
+        _check_shapes(folder / WEIGHTS, {stored[name]: list(tensor.shape) for name, tensor in state.items()})
         weights = load_file(folder / WEIGHTS)
         branch.load_state_dict(
-            {name: tensor.to(torch.float32, copy=True) for name, tensor in weights.items()}, assign=True
+            {name: weights[stored[name]].to(torch.float32, copy=True) for name in state}, assign=True
         )
-    except Exception as error:  # torch, safetensors and transformers raise many types
+    except Exception as error:  # torch, safetensors and pydantic raise many types
         raise TrainingError(
             f"{folder}: {WEIGHTS} does not hold the layers that {RECORD} describes: {one_line(error)}"
         ) from error
