@@ -11,6 +11,8 @@ from clients.terms import Terms
 
 # Both transports import their module only when chosen: gRPC users need not wait for the HTTP stack to load.
 
+READY_SECONDS = 1.0
+
 Rows = list[str] | list[bytes]  # JSON texts of the output `result`, one per text of the request
 
 
@@ -21,6 +23,10 @@ class Transport(Protocol):
 
     def stream(self, request: Request) -> Generator[Rows, None, None]: ...
 
+    def is_ready(self) -> bool:
+        """Asks the server, for READY_SECONDS at most. True also if it does not know the question. Raises nothing."""
+        ...
+
     def close(self) -> None: ...
 
 
@@ -30,6 +36,8 @@ class AsyncTransport(Protocol):
     async def infer(self, request: Request) -> Rows: ...
 
     def stream(self, request: Request) -> AsyncGenerator[Rows, None]: ...
+
+    async def is_ready(self) -> bool: ...
 
     async def close(self) -> None: ...
 

@@ -22,7 +22,7 @@ def test_a_model_that_broke_is_never_blamed_on_the_request_and_shows_no_tracebac
 @pytest.mark.parametrize("rest", ["is not found", "has no available versions"])
 def test_a_missing_model_is_named_and_means_unavailable(rest: str) -> None:
     error = failure.refusal("host:1", f"Request for unknown model: 'nlu_stream' {rest}", bad_request=True)
-    assert type(error) is ServerUnavailable
+    assert isinstance(error, ServerUnavailable)
     assert "host:1" in str(error)
     assert "'nlu_stream' is not loaded" in str(error)
 
@@ -40,7 +40,7 @@ def test_a_busy_server_is_unavailable_for_now_whatever_the_status(sentence: str,
     assert failure.is_servers(sentence)
     for bad_request in (True, False):
         error = failure.refusal("host:1", sentence, bad_request)
-        assert type(error) is ServerUnavailable
+        assert isinstance(error, ServerUnavailable)
         assert advice in str(error)
 
 
@@ -63,7 +63,7 @@ def test_a_dead_process_or_a_server_that_starts_is_not_blamed_on_the_request_and
 ) -> None:
     told = failure.refusal("host:1", sentence, bad_request)
 
-    assert type(told) is ServerUnavailable
+    assert isinstance(told, ServerUnavailable)
     assert "ask again later" in str(told)
     assert failure.is_servers(sentence)
 
