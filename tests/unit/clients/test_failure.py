@@ -1,7 +1,7 @@
 import pytest
 
 from clients import failure
-from clients.errors import RequestRejected, ServerFailed, ServerUnavailable
+from clients.errors import Broken, Busy, NotTaken, RequestRejected, ServerFailed, ServerUnavailable
 
 _BROKE = "Failed to process the request(s) for model 'nlu_0_0', message: KeyError: 3\n\nAt:\n  model.py(39)\n"
 
@@ -103,3 +103,30 @@ def test_too_large_is_the_caller_s_to_change_and_too_many_passes() -> None:
     assert isinstance(failure.too_much("host:1", large), RequestRejected)
     for sentence in ("the key web has 4 requests in flight, as many as it may: wait.", "local_rate_limited", ""):
         assert isinstance(failure.too_much("host:1", sentence), ServerUnavailable)
+
+
+@pytest.mark.parametrize(
+    ("sentence", "kind"),
+    [
+        ("the server is not ready (trunk is loading): ask again.", NotTaken),
+        ("Server is stopping: ask again, or ask another server.", NotTaken),
+        ("Request for unknown model: 'nlu' is not found", NotTaken),
+        ("Server not ready", NotTaken),
+        ("the server has 512 requests in flight, as many as it takes: ask again later.", Busy),
+        ("the server is too busy to answer within 1 s: an answer takes about 2 s now. Ask again in 1 s.", Busy),
+        ("Exceeds maximum queue size", Busy),
+        # A request may have brought down the process or the server, and would bring down the next one, too.
+        ("the server is being started again: ask again.", Broken),
+        ("the server cannot answer now, ask again: trunk has died and is being brought back", Broken),
+        ("Stub process 'nlu_0' is not healthy.", Broken),
+        ("Request timeout expired", ServerUnavailable),
+        ("the key web has 4 requests in flight, as many as it may have: wait.", ServerUnavailable),
+    ],
+)
+def test_only_what_no_server_has_begun_on_may_be_sent_to_another(sentence: str, kind: type[ServerUnavailable]) -> None:
+    assert type(failure.refusal("host:1", sentence, bad_request=False)) is kind
+
+
+def test_of_a_proxy_s_refusals_only_503_says_that_nobody_has_the_request() -> None:
+    kinds = {status: type(failure.not_now("host:1", status)) for status in (429, 502, 503, 504)}
+    assert kinds == dict.fromkeys((429, 502, 504), ServerUnavailable) | {503: NotTaken}
