@@ -23,8 +23,14 @@ from clients.terms import Terms
 from clients.transport import READY_SECONDS
 from espalier_errors import EspalierError
 
-# gRPC's own words for a call that no server has got; others, such as "Socket closed", may come after it was sent.
-_NEVER_SENT = ("failed to connect to all addresses", "DNS resolution failed", "empty address list")
+# gRPC's own words for a call that no server has got; others, such as "Socket closed", may come after it was sent. The
+# last is a proxy that has no server to ask.
+_NEVER_SENT = (
+    "failed to connect to all addresses",
+    "DNS resolution failed",
+    "empty address list",
+    "Received http2 header with status: 503",
+)
 _BAD_REQUEST = (grpc.StatusCode.INVALID_ARGUMENT, grpc.StatusCode.NOT_FOUND, grpc.StatusCode.UNIMPLEMENTED)
 
 # No "triton_grpc_error" header on streams, although it would bring status codes: under it Triton 2.51 was

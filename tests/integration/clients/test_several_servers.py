@@ -1,6 +1,7 @@
 """Both clients over both protocols, with several servers that come and go."""
 
 import asyncio
+import shutil
 import socket
 import threading
 import time
@@ -8,16 +9,19 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
+from pathlib import Path
 from typing import Any
 
 import pytest
 import trustme
+from child_process import child_process
 from replica import Replica
 
 from clients import AsyncClient, Client, ServerUnavailable, servers
 
 PROTOCOLS = ("grpc", "http")
-FORMS = ("blocking", "asyncio stream")  # the other two differ in nothing that these tests see
+FORMS = ("blocking", "asyncio stream")  # blocking streams and lone questions with asyncio: where servers restart, below
+HAPROXY = shutil.which("haproxy")
 
 pytestmark = pytest.mark.parametrize("protocol", PROTOCOLS)
 
@@ -149,11 +153,61 @@ def test_where_all_refuse_the_error_is_the_servers_and_comes_soon(
 
 
 def test_a_fleet_that_is_restarted_one_by_one_fails_no_request(fleet: list[Replica]) -> None:
-    """Eight threads, with lone texts and streams."""
+    with Client(_urls(fleet), timeout=10) as client:
+        _restart_one_by_one(fleet, client)
+
+
+_BALANCER = """
+defaults
+    mode http
+    timeout connect 1s
+    timeout client 10s
+    timeout server 10s
+    option redispatch
+    retries 2
+    retry-on conn-failure empty-response
+frontend clients
+    bind 127.0.0.1:{port} {h2}
+    default_backend replicas
+backend replicas
+    balance roundrobin
+    default-server check inter 50ms {h2}
+{servers}
+"""
+
+
+@pytest.mark.skipif(HAPROXY is None, reason="needs haproxy: apt-get install haproxy")
+def test_a_load_balancer_before_the_fleet_hides_no_restart_from_a_client_with_retries(
+    protocol: str, fleet: list[Replica], tmp_path: Path
+) -> None:
+    servers = "".join(f"    server s{one.port} 127.0.0.1:{one.port}\n" for one in fleet)
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    config = tmp_path / "haproxy.cfg"
+    config.write_text(_BALANCER.format(port=port, h2="proto h2" if protocol == "grpc" else "", servers=servers))
+    url = f"{'http://' if protocol == 'http' else ''}127.0.0.1:{port}"
+    with child_process([str(HAPROXY), "-db", "-q", "-f", config]), Client(url, timeout=10, retries=4) as client:
+        _until(lambda: _answers(client))
+        _restart_one_by_one(fleet, client)
+        for replica in fleet:
+            replica.stop()
+        with pytest.raises(ServerUnavailable):
+            client.predict("a")
+
+
+def _answers(client: Client) -> bool:
+    try:
+        return bool(client.predict("a"))
+    except ServerUnavailable:
+        return False
+
+
+def _restart_one_by_one(fleet: list[Replica], client: Client) -> None:
+    """While eight threads ask: half of them lone texts, half streams. Raises what any of them meets."""
     ends = threading.Event()
     for replica in fleet:
         replica.seconds = 0.01
-    with Client(_urls(fleet), timeout=10) as client, ThreadPoolExecutor(8) as pool:
+    with ThreadPoolExecutor(8) as pool:
 
         def ask(number: int) -> int:
             answered = 0
