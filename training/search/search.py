@@ -19,7 +19,7 @@ from training.search.pruner import BehindByNoise
 from training.search.result import Cost, SearchResult, Trial, write_result
 from training.search.settings import Baseline, Grid, Settings, bind_settings
 from training.search.spec import Spec
-from training.search.storage import sqlite_url
+from training.search.storage import open_storage, sqlite_url
 from training.search.trial_training import Teacher, TrialTraining
 from training.stored_states import drop_states, store_states
 from training.trainer_distillation import TeacherLogitsOnTrain, all_logits
@@ -35,12 +35,12 @@ class Search:
     def __init__(
         self, folder: Path, task: PreparedTask, settings: Settings, grid: Grid, storage: str | None, report: Report
     ) -> None:
-        """Raises TrainingError if the folder holds a search with other settings."""
+        """Raises TrainingError if the folder holds a search with other settings, or the storage cannot be used."""
         self.folder, self.task, self.settings, self.grid, self.report = folder, task, settings, grid, report
-        self.storage = storage or sqlite_url(folder / "trials.db")
         self.cache = folder / "cache"
         (folder / "locks").mkdir(parents=True, exist_ok=True)
         bind_settings(folder, settings)
+        self.storage = open_storage(storage or sqlite_url(folder / "trials.db"))
         self.training = TrialTraining(folder, task, settings)
         self.teachers = self._ledger("teachers", settings.prune)
         self.full = self._ledger("full", prune=False)
