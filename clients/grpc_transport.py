@@ -19,8 +19,7 @@ from clients.grpc_channel import channel_options, channel_target, check_no_fork
 from clients.grpc_tls import channel_credentials, untrusted_reason
 from clients.proxy import described
 from clients.request import Column, Request
-from clients.terms import Terms
-from clients.transport import READY_SECONDS
+from clients.terms import READY_SECONDS, Terms
 from espalier_errors import EspalierError
 
 # gRPC's own words for a call that no server has got; others, such as "Socket closed", may come after it was sent. The

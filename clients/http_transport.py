@@ -21,8 +21,7 @@ from clients.http_tls import is_closed, untrusted_reason
 from clients.proxy import described, proxy_for
 from clients.request import Request
 from clients.server_sent_events import EventReader
-from clients.terms import Terms
-from clients.transport import READY_SECONDS
+from clients.terms import READY_SECONDS, Terms
 from espalier_errors import EspalierError
 
 _CHUNK = 65536  # bytes; the most read at once from a stream

@@ -7,6 +7,7 @@ from clients.credentials import Credentials
 from clients.errors import RequestRejected
 from clients.timeout import checked_timeout
 
+READY_SECONDS = 1.0  # in which a server must say that it is ready
 _BULK = 2  # the lower of the router's two priority levels
 _CONNECT_SECONDS = 2.0  # where another server can be asked instead
 

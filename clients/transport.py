@@ -11,8 +11,6 @@ from clients.terms import Terms
 
 # Both transports import their module only when chosen: gRPC users need not wait for the HTTP stack to load.
 
-READY_SECONDS = 1.0
-
 Rows = list[str] | list[bytes]  # JSON texts of the output `result`, one per text of the request
 
 
