@@ -1,7 +1,6 @@
 """The pretrained BERT that the trunk and the branches are cut from."""
 
 import hashlib
-import json
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -14,6 +13,7 @@ from transformers.utils import logging as transformers_logging
 from training.encoder_checks import check_config, check_weights
 from training.encoder_tokenizer import load_tokenizer
 from training.errors import TrainingError, one_line
+from training.tokenizer_form import tokenizer_json as tokenizer_json  # a part of what an encoder is
 
 transformers_logging.disable_progress_bar()  # an encoder loads in a second, and training shows a bar of its own
 
@@ -112,13 +112,6 @@ def _load_bert(path: str | Path, config: BertConfig) -> tuple[BertModel, dict[st
             return bert, loading
     finally:
         transformers_logging.set_verbosity(verbosity)
-
-
-def tokenizer_json(tokenizer: Tokenizer) -> str:
-    """The tokenizer as canonical JSON without padding and truncation, so that equal tokenizers give equal texts."""
-    state = json.loads(tokenizer.to_str())
-    state["padding"] = state["truncation"] = None
-    return json.dumps(state, ensure_ascii=False, sort_keys=True)
 
 
 def _minilm_folder() -> Path:

@@ -7,9 +7,9 @@ from typing import Any
 from transformers import BertConfig
 from transformers.activations import ACT2FN
 
+from training.branch_record import MOST_LAYERS
 from training.errors import TrainingError
 
-MOST_LAYERS = 128  # of an encoder; a config or a record with more is damaged
 _MOST = 10_000_000  # of every other size
 _NAMED = 3  # a message names at most this many tensors
 # Tensors that the trunk and the branches do not read. `position_ids` is the constant 0, 1, 2, ... in old checkpoints.

@@ -6,7 +6,8 @@ from collections.abc import Iterable
 
 import torch
 
-from training.encoder import Encoder, tokenizer_json
+from training.encoder import Encoder
+from training.tokenizer_form import tokenizer_json
 
 
 def trunk_fingerprints(encoder: Encoder, depth: int) -> list[str]:
