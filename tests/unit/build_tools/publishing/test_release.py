@@ -8,8 +8,8 @@ from types import SimpleNamespace
 import pytest
 
 from build_tools.errors import BuildError
+from build_tools.progress import Progress
 from build_tools.publishing import release, served_repository
-from build_tools.publishing.progress import Progress
 from build_tools.publishing.registry_transitions import retired
 from build_tools.publishing.running_server import NoServer
 from build_tools.publishing.served_repository import ServedRepository
