@@ -39,10 +39,10 @@ def _entries(archive: zipfile.ZipFile, size: int) -> dict[str, zipfile.ZipInfo]:
     """Returns {name: entry}, after names, sizes and forms have been checked; the content has not been read yet."""
     found: dict[str, zipfile.ZipInfo] = {}
     for entry in archive.infolist():
-        name, mode = entry.filename, entry.external_attr >> 16
+        name, form = entry.filename, stat.S_IFMT(entry.external_attr >> 16)
         if name not in FILES or name in found:
             raise BuildError(f"it holds {name!r:.80}, which no artefact holds: package the checkpoint again.")
-        if (mode and not stat.S_ISREG(mode)) or entry.is_dir():
+        if form not in (0, stat.S_IFREG):
             raise BuildError(f"its {name} is a link or something else that is no file: package the checkpoint again.")
         if entry.compress_type != zipfile.ZIP_STORED or entry.compress_size != entry.file_size:
             raise BuildError(f"its {name} is compressed, which no artefact's is: package the checkpoint again.")

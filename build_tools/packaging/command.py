@@ -18,8 +18,8 @@ def package(
         Path | None,
         typer.Option(
             "--for",
-            help="The repository that it is for, or a copy, which is only read: the branch is checked on its trunk, and a "
-            "trunk comes along if that lacks the branch's tap.",
+            help="The repository that it is for, or a copy, which is only read: the branch is checked on its trunk, "
+            "and a trunk comes along if that lacks the branch's tap.",
             metavar="DIR",
         ),
     ] = None,
