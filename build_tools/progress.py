@@ -35,6 +35,5 @@ class Progress:
         except (BuildError, TrainingError, OSError) as error:
             raise BuildError(f"{self._what} at step '{self._step}': {error}") from error
         except Exception as error:  # another team's checkpoint must not cause a traceback
-            raise BuildError(
-                f"{self._what} at step '{self._step}': {type(error).__name__}: {one_line(error)[:_MOST]}"
-            ) from error
+            said = f"{type(error).__name__}: {one_line(error):.{_MOST}}"
+            raise BuildError(f"{self._what} at step '{self._step}': {said}") from error
