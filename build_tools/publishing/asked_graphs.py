@@ -1,7 +1,6 @@
 """Trunk and branch of a new version, as graphs that its golden examples can go through."""
 
 from build_tools.golden.runnable import Runnable
-from build_tools.precision.load_graph import load_graph
 from build_tools.publishing.served_graph import ServedGraph
 from build_tools.publishing.served_repository import ServedRepository
 from build_tools.publishing.staged_trunk import load_trunk
@@ -18,6 +17,8 @@ def asked_graphs(
     """
     if served.server.is_running:
         return ServedGraph(served.server, version.trunk, NEWEST), ServedGraph(served.server, version.model, number)
+    from build_tools.precision.load_graph import load_graph  # loads both runtimes, which a running server spares us
+
     runtime = served.registry.runtime
     branch = served.folder / version.model / str(number) / GRAPH_FILE
     return (

@@ -9,7 +9,6 @@ import numpy as np
 from build_tools.artefact.artefact import Artefact
 from build_tools.errors import BuildError
 from build_tools.golden.runnable import TOLERANCE, Runnable
-from build_tools.precision.load_graph import load_graph
 from build_tools.publishing.trunk_plan import TrunkPlan
 from build_tools.repository.golden_examples import GoldenExamples, read_golden
 from build_tools.repository.names import hidden_name
@@ -48,6 +47,8 @@ def check_next_version(
 
 def load_trunk(version: Path, entry: TrunkEntry, runtime: Runtime) -> Runnable:
     """Loads a trunk's version in this process."""
+    from build_tools.precision.load_graph import load_graph  # loads both runtimes, which most publishes do not need
+
     return load_graph(version / GRAPH_FILE, [hidden_name(tap) for tap in entry.taps], runtime, entry.precision)
 
 
