@@ -15,9 +15,9 @@ import psutil
 from build_tools.repository.control_key import ensure_control_key
 from build_tools.repository.registry import read_registry
 from build_tools.serving.gate.settings import GateSettings, Limits, Tls
-from build_tools.serving.ports import settle_ports
-from build_tools.serving.server import TritonServer
 from build_tools.serving.state import ServerState
+from build_tools.serving.triton.ports import settle_ports
+from build_tools.serving.triton.server import TritonServer
 
 _START_SECONDS = 30
 _FOR_EVER = 1e9  # seconds: nobody writes the state again

@@ -10,7 +10,7 @@ import sys
 import time
 from pathlib import Path
 
-from build_tools.serving.gate_beat import GateBeat
+from build_tools.serving.gate.beat import GateBeat
 
 
 def main(settings: dict) -> None:

@@ -22,9 +22,9 @@ from build_tools.repository.registry import check_versions, read_registry
 from build_tools.repository.serving_lock import held_to_serve
 from build_tools.serving.exposure import check_files, choose_exposure
 from build_tools.serving.gate.line_file import check_target
-from build_tools.serving.leftovers import clear_leftovers
-from build_tools.serving.resources import choose_resources
 from build_tools.serving.supervisor import Settings, Supervisor
+from build_tools.serving.triton.leftovers import clear_leftovers
+from build_tools.serving.triton.resources import choose_resources
 from build_tools.stop_signals import stop_signals
 
 TRITON_KEY = "ESPALIER_TRITON_KEY"

@@ -9,11 +9,11 @@ from pathlib import Path
 
 import psutil
 
-from build_tools.serving import launch_tied
 from build_tools.serving.errors import ServeError
-from build_tools.serving.gate_beat import GateBeat
-from build_tools.serving.process_stat import is_stopped
-from build_tools.serving.stopped_processes import StoppedProcesses
+from build_tools.serving.gate.beat import GateBeat
+from build_tools.serving.triton import launch_tied
+from build_tools.serving.watch.process_stat import is_stopped
+from build_tools.serving.watch.stopped_processes import StoppedProcesses
 
 _MODULE = "build_tools.serving.gate"
 _START_SECONDS = 60.0

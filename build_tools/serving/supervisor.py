@@ -10,24 +10,24 @@ from typing import Self
 
 from prometheus_client.multiprocess import mark_process_dead
 
-from build_tools.serving.attached_triton import AttachedTriton
 from build_tools.serving.errors import ServeError
 from build_tools.serving.gate.settings import GateSettings, Limits, Tls
 from build_tools.serving.gate_processes import GateProcesses
 from build_tools.serving.metrics_endpoint import MetricsEndpoint, SupervisorCollector
-from build_tools.serving.model_processes import ProcessTable
-from build_tools.serving.ports import ipv4_address, settle_ports
-from build_tools.serving.process_metrics import ProcessCollector
-from build_tools.serving.process_stat import is_stopped
-from build_tools.serving.resources import Resources
-from build_tools.serving.run_mark import RunMark
-from build_tools.serving.server import TritonServer
-from build_tools.serving.serving_folder import new_temporary_folder, remove_folder
 from build_tools.serving.state import ModelState, ServerState
-from build_tools.serving.stopped_processes import StoppedProcesses
-from build_tools.serving.triton_control import TritonControl
-from build_tools.serving.triton_key import new_triton_key
-from build_tools.serving.watch import Watch
+from build_tools.serving.triton.attached_triton import AttachedTriton
+from build_tools.serving.triton.ports import ipv4_address, settle_ports
+from build_tools.serving.triton.resources import Resources
+from build_tools.serving.triton.run_mark import RunMark
+from build_tools.serving.triton.server import TritonServer
+from build_tools.serving.triton.serving_folder import new_temporary_folder, remove_folder
+from build_tools.serving.triton.triton_control import TritonControl
+from build_tools.serving.triton.triton_key import new_triton_key
+from build_tools.serving.watch.model_processes import ProcessTable
+from build_tools.serving.watch.process_metrics import ProcessCollector
+from build_tools.serving.watch.process_stat import is_stopped
+from build_tools.serving.watch.stopped_processes import StoppedProcesses
+from build_tools.serving.watch.watch import Watch
 
 _LOOK_SECONDS = 0.1
 _WRITE_SECONDS = 0.5

@@ -13,8 +13,8 @@ from pathlib import Path
 
 import psutil
 
-from build_tools.serving.model_processes import ProcessTable
 from build_tools.serving.supervisor import Supervisor
+from build_tools.serving.watch.model_processes import ProcessTable
 
 HERE = Path(__file__).parent
 BACK_SECONDS = 10.0

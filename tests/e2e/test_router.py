@@ -15,8 +15,8 @@ from router_inputs import BATCH, different_texts
 from served_suite import Suite
 from tritonclient import grpc
 
-from build_tools.serving.resources import choose_resources
 from build_tools.serving.supervisor import Settings, Supervisor
+from build_tools.serving.triton.resources import choose_resources
 from clients import Client
 
 

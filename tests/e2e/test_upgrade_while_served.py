@@ -14,7 +14,7 @@ from build_tools.publishing.upgrade import upgrade
 from build_tools.publishing.verify import verify, wrong_answers
 from build_tools.repository.code_check import check_code
 from build_tools.repository.serving_lock import held_to_serve
-from build_tools.serving.server import TritonServer
+from build_tools.serving.triton.server import TritonServer
 from clients import Client
 
 

@@ -32,7 +32,7 @@ from tqdm import tqdm
 from build_tools.cores import usable_cores
 from build_tools.repository.precision import Precision
 from build_tools.repository.runtime import Runtime
-from build_tools.serving.resources import choose_resources
+from build_tools.serving.triton.resources import choose_resources
 from espalier_errors import EspalierError
 
 CHOICE_SECONDS = 1.0  # at least, for each layout and batch size that the bare rival tries

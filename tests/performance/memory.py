@@ -12,7 +12,7 @@ import psutil
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from build_tools.serving.server import TritonServer
+    from build_tools.serving.triton.server import TritonServer
 
 GIB = 1 << 30
 LEAST_AVAILABLE = GIB

@@ -22,7 +22,7 @@ from tqdm import tqdm
 
 from build_tools.publishing.publish import publish
 from build_tools.publishing.running_server import RunningServer
-from build_tools.serving.server import TritonServer
+from build_tools.serving.triton.server import TritonServer
 from clients import Client
 from training.checkpoint import load_checkpoint
 

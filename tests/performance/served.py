@@ -12,7 +12,7 @@ from prometheus_client import CollectorRegistry
 from prometheus_client.multiprocess import MultiProcessCollector
 from texts import SPECIAL
 
-from build_tools.serving.server import TritonServer
+from build_tools.serving.triton.server import TritonServer
 from clients.load_test.inputs import prepare_inputs
 from clients.load_test.load import Concurrency, Load, Rate
 from clients.load_test.measure import measure

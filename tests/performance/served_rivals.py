@@ -14,7 +14,7 @@ from served import SINGLE_SATURATING_TOKENS, Press, token_counts
 from suite import Suite
 from tqdm import tqdm
 
-from build_tools.serving.server import TritonServer
+from build_tools.serving.triton.server import TritonServer
 
 START_SECONDS = 400.0  # many whole encoders on few cores take minutes
 PROBE = 2  # encoders from whose memory that of all is told beforehand

@@ -11,6 +11,7 @@ from tritonclient.grpc.aio import grpc
 
 from build_tools.serving.gate.access import OpenAccess
 from build_tools.serving.gate.admission import MeasuredAdmission
+from build_tools.serving.gate.beat import GateBeat
 from build_tools.serving.gate.exchanges import Exchanges
 from build_tools.serving.gate.gate import Gate
 from build_tools.serving.gate.grpc_side import GrpcSide, server_options
@@ -25,7 +26,6 @@ from build_tools.serving.gate.settings import GateSettings
 from build_tools.serving.gate.shared_load import SharedLoad
 from build_tools.serving.gate.tls import ServerTls
 from build_tools.serving.gate.upstream import Upstream
-from build_tools.serving.gate_beat import GateBeat
 
 _LOOK_SECONDS = 0.1
 # Refused requests are answered meanwhile; longer than a request's default deadline.

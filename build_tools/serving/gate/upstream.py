@@ -10,7 +10,7 @@ from tritonclient.grpc import service_pb2
 from tritonclient.grpc.aio import grpc
 
 from build_tools.serving.gate.refusal import Code, OutOfTimeError, RefusedError
-from build_tools.serving.triton_key import KEY_METADATA
+from build_tools.serving.triton.triton_key import KEY_METADATA
 from clients.failure import is_servers
 
 SERVICE = "/inference.GRPCInferenceService/"

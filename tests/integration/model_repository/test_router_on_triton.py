@@ -19,7 +19,7 @@ from prometheus_client.multiprocess import MultiProcessCollector
 from tritonclient import grpc
 
 from build_tools.build.builder import build
-from build_tools.serving.server import TritonServer
+from build_tools.serving.triton.server import TritonServer
 from clients import Client
 from clients.answer import Answer
 from clients.errors import ServerUnavailable

@@ -19,9 +19,9 @@ from tritonclient.grpc import model_config_pb2
 from build_tools.cli import app
 from build_tools.repository.names import ROUTERS
 from build_tools.serving.command import TRITON_KEY
-from build_tools.serving.distribution import find_distribution
-from build_tools.serving.environment import server_environment
-from build_tools.serving.triton_key import restriction
+from build_tools.serving.triton.distribution import find_distribution
+from build_tools.serving.triton.environment import server_environment
+from build_tools.serving.triton.triton_key import restriction
 
 ROOT = Path(__file__).resolve().parents[3]
 FOLDER = ROOT / "deploy" / "container"

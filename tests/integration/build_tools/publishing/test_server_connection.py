@@ -12,7 +12,7 @@ from breakable_proxy import BreakableProxy
 from build_tools.errors import BuildError
 from build_tools.publishing import running_server
 from build_tools.publishing.running_server import RunningServer
-from build_tools.serving.server import TritonServer
+from build_tools.serving.triton.server import TritonServer
 
 MODELS = {"trunk_openvino": [1], "trunk_onnxruntime": [1]}
 

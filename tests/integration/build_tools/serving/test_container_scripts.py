@@ -23,10 +23,10 @@ from tritonclient import grpc
 from tritonclient.utils import InferenceServerException
 
 from build_tools.build.builder import build
-from build_tools.serving.backend_directory import assemble_backends
-from build_tools.serving.distribution import find_distribution
-from build_tools.serving.environment import server_environment
-from build_tools.serving.ports import settle_ports
+from build_tools.serving.triton.backend_directory import assemble_backends
+from build_tools.serving.triton.distribution import find_distribution
+from build_tools.serving.triton.environment import server_environment
+from build_tools.serving.triton.ports import settle_ports
 from clients import Client
 from clients.credentials import Credentials
 from clients.served_tasks import ServedVersion, served_tasks

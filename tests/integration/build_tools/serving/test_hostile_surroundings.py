@@ -16,7 +16,7 @@ import tritonclient.grpc as triton
 
 from build_tools.publishing.running_server import RunningServer
 from build_tools.serving.errors import ServeError
-from build_tools.serving.server import TritonServer
+from build_tools.serving.triton.server import TritonServer
 
 # Each part breaks Triton's command line by itself; $(...) and `...` would run a program.
 HOSTILE = "a (1) 'b' \"c\" & $HOME; é 日本 `touch ran` $(touch ran)\n*?[x]#%25 {y} \\ ~"

@@ -29,8 +29,8 @@ from build_tools.publishing.publish import publish
 from build_tools.publishing.running_server import NoServer
 from build_tools.publishing.status_watch import watch_status
 from build_tools.serving.gate.key_file import ClientKey, KeyFile, new_key, sha256_of, write_key_file
-from build_tools.serving.ports import settle_ports
 from build_tools.serving.supervisor import Settings, Supervisor
+from build_tools.serving.triton.ports import settle_ports
 from clients import Client
 from clients.errors import RequestRejected
 from training.kinds import Kind

@@ -20,8 +20,8 @@ from untrained import save_untrained, tiny_encoder
 
 from build_tools.build.builder import build
 from build_tools.serving.errors import ServeError
-from build_tools.serving.server import TritonServer
 from build_tools.serving.supervisor import Settings, Supervisor
+from build_tools.serving.triton.server import TritonServer
 from clients import Client
 
 ROOT = Path(__file__).resolve().parents[4]
@@ -105,8 +105,8 @@ def test_the_command_stopped_while_models_load_leaves_nothing_behind(repository,
 
 
 def test_a_triton_that_something_else_runs_is_watched_by_inference_and_healed(repository, monkeypatch):
-    monkeypatch.setattr("build_tools.serving.model_health.PROBE_EVERY", 0.5)
-    monkeypatch.setattr("build_tools.serving.watch.PROBE_EVERY", 0.5)
+    monkeypatch.setattr("build_tools.serving.watch.model_health.PROBE_EVERY", 0.5)
+    monkeypatch.setattr("build_tools.serving.watch.watch.PROBE_EVERY", 0.5)
     events: list[str] = []
     with TritonServer(repository, key="secret") as triton:
         attached = Settings(repository, attached=triton.grpc_url, attached_key="secret")

@@ -23,10 +23,10 @@ from tritonclient.grpc import service_pb2
 from tritonclient.utils import InferenceServerException
 
 from build_tools.serving.errors import ServeError
-from build_tools.serving.model_processes import ProcessTable
-from build_tools.serving.revival import Revival
-from build_tools.serving.server import TritonServer
-from build_tools.serving.triton_control import TritonControl, TritonError
+from build_tools.serving.triton.server import TritonServer
+from build_tools.serving.triton.triton_control import TritonControl, TritonError
+from build_tools.serving.watch.model_processes import ProcessTable
+from build_tools.serving.watch.revival import Revival
 
 BACKENDS = ("openvino", "onnxruntime")
 
@@ -188,7 +188,7 @@ def test_a_port_in_use_is_told_before_anything_is_started(repository):
 
 def test_a_server_ends_with_a_parent_that_is_killed(repository, tmp_path):
     program = (
-        "import sys, time; from pathlib import Path; from build_tools.serving.server import TritonServer; "
+        "import sys, time; from pathlib import Path; from build_tools.serving.triton.server import TritonServer; "
         "print(TritonServer(Path(sys.argv[1])).start().pid, flush=True); time.sleep(600)"
     )
     command = [sys.executable, "-c", program, str(repository)]

@@ -10,8 +10,8 @@ from build_tools.errors import BuildError
 from build_tools.serving import command
 from build_tools.serving.command import serve
 from build_tools.serving.errors import ServeError
-from build_tools.serving.resources import Resources
 from build_tools.serving.supervisor import Settings
+from build_tools.serving.triton.resources import Resources
 
 
 def test_a_folder_that_was_not_built_is_told_with_what_to_do(tmp_path):

@@ -8,10 +8,11 @@ import time
 
 import pytest
 
-from build_tools.serving import gate_beat, gate_processes
+from build_tools.serving import gate_processes
 from build_tools.serving.errors import ServeError
+from build_tools.serving.gate import beat
 from build_tools.serving.gate_processes import GateProcesses
-from build_tools.serving.ports import settle_ports
+from build_tools.serving.triton.ports import settle_ports
 
 
 @pytest.fixture
@@ -70,7 +71,7 @@ def test_one_that_is_stopped_is_continued(gates):
 
 
 def test_one_whose_loop_hangs_is_replaced(gates, monkeypatch):
-    monkeypatch.setattr(gate_beat, "_SILENT_SECONDS", 0.5)
+    monkeypatch.setattr(beat, "_SILENT_SECONDS", 0.5)
     gates, events = gates(beats=False)
     gates.start()
     first = gates.pids[0]

@@ -15,7 +15,7 @@ from gated_server import GatedServer
 
 from build_tools.errors import BuildError
 from build_tools.publishing.running_server import RunningServer
-from build_tools.serving.ports import settle_ports
+from build_tools.serving.triton.ports import settle_ports
 from clients import Client, EspalierError, ServerUnavailable
 
 CONFIG = Path(__file__).parents[5] / "deploy" / "envoy" / "envoy.yaml"

@@ -19,7 +19,7 @@ from tritonclient.grpc import service_pb2_grpc
 from tritonclient.grpc.aio import grpc as grpcio
 from tritonclient.utils import InferenceServerException
 
-from build_tools.serving.ports import settle_ports
+from build_tools.serving.triton.ports import settle_ports
 from clients import Client, ServerUnavailable
 
 _LOOK_SECONDS = 0.4

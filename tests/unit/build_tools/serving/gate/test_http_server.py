@@ -9,7 +9,7 @@ import pytest
 from build_tools.serving.gate import http_server
 from build_tools.serving.gate.http_server import HttpServer
 from build_tools.serving.gate.settings import Limits
-from build_tools.serving.ports import settle_ports
+from build_tools.serving.triton.ports import settle_ports
 
 LIMITS = Limits(header=1000, connections=2)
 GET = b"GET / HTTP/1.1\r\nhost: x\r\n\r\n"
