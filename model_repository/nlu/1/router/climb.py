@@ -130,6 +130,7 @@ class Climb:
             return
         seconds = time.perf_counter() - begun
         for following in step.then:
+            assert following.start is not None
             self._work.add(self._step, following, group, places, reached.hidden.get(following.start), cause)
         self._count_depths(step, reached, waiting)
         # Shadows come last: nobody waits for them.
