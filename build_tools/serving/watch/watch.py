@@ -21,7 +21,7 @@ from build_tools.serving.state import ModelState
 from build_tools.serving.triton.triton_control import Loaded, ModelVersion, TritonControl
 from build_tools.serving.watch.model_health import PROBE_EVERY, PROBE_PATIENCE, ModelHealth, Progress
 from build_tools.serving.watch.model_processes import ModelProcess, ProcessTable
-from build_tools.serving.watch.needed_models import needed_by_all, needed_models
+from build_tools.serving.watch.needed_models import needed_by_all, needed_for, needed_models
 from build_tools.serving.watch.probes import probe
 from build_tools.serving.watch.revival import Revival
 from build_tools.serving.watch.stopped_processes import StoppedProcesses
@@ -351,9 +351,12 @@ class Watch:
         self.models = models
         self._was_ready = self._was_ready or self.unready is None
         self.tasks = {
-            name: self._works(task.live_version.model, task.live)
-            and all(models[one].ready for one in (*ROUTERS, task.live_version.trunk))
-            for name, task in (self._registry.tasks.items() if self._registry else ())
+            name: all(models[router].ready for router in ROUTERS)
+            and all(
+                models[model].ready if version is None else self._works(model, version)
+                for model, version in needed_for(self._registry, name).items()
+            )
+            for name in (self._registry.tasks if self._registry else ())
         }
 
     def _works(self, model: str, version: int) -> bool:
