@@ -12,6 +12,7 @@ from build_tools.publishing.served_repository import ServedRepository
 from build_tools.publishing.settle import follow_registry
 from build_tools.publishing.staged_version import StagedVersion
 from build_tools.repository.audit import log_action
+from build_tools.repository.in_memory import hidden_source
 from build_tools.repository.names import FIRST_VERSION, branch_name, examples_file
 from build_tools.repository.registry import CanaryTerms, VersionEntry, version_entry
 from build_tools.repository.triton_config import NEWEST
@@ -43,7 +44,7 @@ def release(
         _load(staged, served, version, number)
         if served.server.is_running:
             progress.at("golden examples on the server")
-            trunk = ServedGraph(served.server, version.trunk, NEWEST)
+            trunk = ServedGraph(served.server, hidden_source(after, version.trunk, version.tap), NEWEST)
             branch = ServedGraph(served.server, version.model, number)
             check_golden(staged.golden, trunk, branch, staged.is_exact)
         progress.at("registry")
@@ -76,6 +77,8 @@ def _load(staged: StagedVersion, served: ServedRepository, version: VersionEntry
         served.load(name, [int(FIRST_VERSION)])
     if staged.trunk is not None:
         served.load(staged.plan.name, [staged.plan.entry.version])
+    else:
+        served.hold_source(version.trunk, version.tap)
     served.hold_also(version.model, number)
 
 

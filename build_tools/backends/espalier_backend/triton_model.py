@@ -10,11 +10,14 @@ from typing import Any
 import numpy as np
 import triton_python_backend_utils as pb_utils
 
+from .chain import Chain
 from .damage import damage
+from .fused_graph import ASKED, FusedGraph
+from .fused_layout import read_layout
 from .load_chain import Compile, load_chain
 from .request_check import RefusedRequestError, RequestCheck, check_finite
 
-_CHECKED_OUTPUT = "logits"  # of a branch; hidden states are a hundred times as many values
+_CHECKED_OUTPUTS = "logits"  # of a branch, or logits_<task>; hidden states are a hundred times as many values
 
 
 class OnnxModel:
@@ -31,8 +34,9 @@ class OnnxModel:
         file = Path(args["model_repository"], args["model_version"], config["default_model_filename"] or "model.onnx")
         if not file.is_file():
             raise pb_utils.TritonModelException(f"model {args['model_name']}: no file {file}")
-        if (reason := damage(file, Path(args["model_repository"]).parent)) is not None:
-            raise pb_utils.TritonModelException(reason)
+        for one in (file, *sorted(file.parent.glob("*.data"))):  # a fused graph's weights are beside it
+            if (reason := damage(one, Path(args["model_repository"]).parent)) is not None:
+                raise pb_utils.TritonModelException(reason)
         self._name = args["model_name"]
         self._inputs = [tensor["name"] for tensor in config["input"]]
         outputs = [tensor["name"] for tensor in config["output"]]
@@ -40,7 +44,7 @@ class OnnxModel:
         self._check = RequestCheck(config["input"], parameters, file.parent)
         parameters |= _thread_count(args["model_name"])
         try:
-            self._chain = load_chain(file, outputs, parameters, type(self).compile_segment)
+            self._graph = self._load(file, config["output"], parameters)
         except Exception as error:
             raise pb_utils.TritonModelException(f"cannot load {file}: {type(error).__name__}: {error}") from error
         _give_back_memory()
@@ -56,6 +60,13 @@ class OnnxModel:
             name: self._family.Metric(labels={**labels, "output": name}) for name in outputs if len(outputs) > 1
         }
 
+    def _load(self, file: Path, outputs: list[dict[str, Any]], parameters: dict[str, str]) -> Chain | FusedGraph:
+        names = [tensor["name"] for tensor in outputs]
+        if ASKED not in self._inputs:
+            return load_chain(file, names, parameters, type(self).compile_segment)
+        layout = read_layout(names, parameters)
+        return FusedGraph(type(self).compile_segment(file, names, parameters), layout, int(outputs[0]["dims"][-1]))
+
     def execute(self, requests: list[Any]) -> list[Any]:
         """Answers each request by itself, so that an error fails only that request."""
         return [self._answer(request) for request in requests]
@@ -65,9 +76,10 @@ class OnnxModel:
             asked = request.requested_output_names()
             tensors = self._read(request)
             self._check(tensors)
-            computed = self._chain.run(tensors, asked)
-            if _CHECKED_OUTPUT in computed:
-                check_finite(computed[_CHECKED_OUTPUT], tensors)
+            computed = self._graph.run(tensors, asked)
+            for name in computed:
+                if name.startswith(_CHECKED_OUTPUTS):
+                    check_finite(computed[name], tensors)
         except RefusedRequestError as refusal:
             error = pb_utils.TritonError(f"{self._name}: {refusal}", pb_utils.TritonError.INVALID_ARG)
             return pb_utils.InferenceResponse(error=error)
@@ -90,6 +102,6 @@ def _give_back_memory() -> None:
 
 def _thread_count(model: str) -> dict[str, str]:
     """The number of threads that `espalier serve` chose for this machine, as parameters of both runtimes."""
-    is_trunk = model.split(".")[0] == "trunk"  # or a second trunk, such as trunk.2
+    is_trunk = model.split(".")[0] in ("trunk", "fused")  # or a second one, such as trunk.2
     threads = os.environ.get("ESPALIER_TRUNK_THREADS" if is_trunk else "ESPALIER_THREADS")
     return {} if threads is None else {"INFERENCE_NUM_THREADS": threads, "intra_op_thread_count": threads}
