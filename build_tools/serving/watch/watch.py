@@ -350,14 +350,15 @@ class Watch:
             models[model] = ModelState(ready=False, reason="it is not loaded", restarts=self._restarts.get(model, 0))
         self.models = models
         self._was_ready = self._was_ready or self.unready is None
-        self.tasks = {
-            name: all(models[router].ready for router in ROUTERS)
-            and all(
-                models[model].ready if version is None else self._works(model, version)
-                for model, version in needed_for(self._registry, name).items()
-            )
-            for name in (self._registry.tasks if self._registry else ())
-        }
+        self.tasks = (
+            {name: self._answers(self._registry, name) for name in self._registry.tasks} if self._registry else {}
+        )
+
+    def _answers(self, registry: Registry, task: str) -> bool:
+        return all(self.models[router].ready for router in ROUTERS) and all(
+            self.models[model].ready if version is None else self._works(model, version)
+            for model, version in needed_for(registry, task).items()
+        )
 
     def _works(self, model: str, version: int) -> bool:
         health = self._health.get((model, version))

@@ -1,7 +1,6 @@
 """The watch against a Triton that is made up: what it brings back, and what it leaves alone."""
 
 import time
-from types import SimpleNamespace
 
 import grpc
 import pytest
@@ -92,17 +91,13 @@ def events():
 
 
 @pytest.fixture
-def watch(triton, events, tmp_path, monkeypatch):
-    tasks = {
-        name: SimpleNamespace(live=1, live_version=SimpleNamespace(model=f"branch_{name}", trunk="trunk"))
-        for name in ("intent", "mood")
-    }
+def watch(triton, events, tmp_path, monkeypatch, watched):
     (tmp_path / "registry.json").touch()
     for model in MODELS:
         (tmp_path / model).mkdir()
         (tmp_path / model / "config.pbtxt").touch()
-    monkeypatch.setattr(watch_module, "read_registry", lambda _: SimpleNamespace(tasks=tasks))
-    monkeypatch.setattr(revival, "read_registry", lambda _: SimpleNamespace(tasks=tasks))
+    monkeypatch.setattr(watch_module, "read_registry", lambda _: watched)
+    monkeypatch.setattr(revival, "read_registry", lambda _: watched)
     monkeypatch.setattr(watch_module, "_INDEX_EVERY", 0.0)
     monkeypatch.setattr(watch_module, "_FIRST_PAUSE", 0.01)
     monkeypatch.setattr(watch_module, "_MISSING_SECONDS", 0.1)
