@@ -4,7 +4,7 @@ from build_tools.publishing.ensembles import settle_ensemble
 from build_tools.publishing.orphans import remove_orphans
 from build_tools.publishing.registry_transitions import tidied
 from build_tools.publishing.served_repository import ServedRepository
-from build_tools.repository.in_memory import held_models, idle_models
+from build_tools.repository.in_memory import batches_in_flight, held_models, idle_models
 from build_tools.repository.manifest import forget_missing
 from build_tools.repository.names import BRANCH_PREFIX, FIRST_VERSION
 from build_tools.repository.staging import remove_dead_staging
@@ -40,10 +40,11 @@ def follow_registry(served: ServedRepository) -> None:
         served.hold(model, sorted({*versions, *served.on_disk(model, in_use)}))
     for task in served.registry.tasks:
         settle_ensemble(served, task)
-    for model, versions in branches.items():
-        served.hold(model, versions)
-    for model in sorted(idle_models(served.registry) & served.loaded.keys()):
-        served.unload(model)
+    if not batches_in_flight(served.registry):
+        for model, versions in branches.items():
+            served.hold(model, versions)
+        for model in sorted(idle_models(served.registry) & served.loaded.keys()):
+            served.unload(model)
     remove_orphans(served)
     forget_missing(served.folder)
 

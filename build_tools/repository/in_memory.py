@@ -2,7 +2,7 @@
 
 from datetime import UTC, datetime, timedelta
 
-from build_tools.repository.registry import DRAIN_SECONDS, FusedEntry, Registry
+from build_tools.repository.registry import DRAIN_SECONDS, Registry
 
 
 def held_models(registry: Registry) -> dict[str, list[int]]:
@@ -35,6 +35,13 @@ def draining(registry: Registry) -> set[str]:
     }
 
 
+def batches_in_flight(registry: Registry) -> bool:
+    """Whether batches in flight may still ask for models that need not be held: none of those is unloaded yet."""
+    retired = any(entry.is_leaving for entry in registry.retired.values())
+    fused = (trunk.fused for trunk in registry.trunks.values() if trunk.fused is not None)
+    return retired or any(_is_within(DRAIN_SECONDS, one.since) for one in fused)
+
+
 def held_versions(registry: Registry, task: str) -> list[int]:
     """Returns the versions of a task that Triton has to hold as branch models.
 
@@ -47,34 +54,27 @@ def held_versions(registry: Registry, task: str) -> list[int]:
     fused = registry.fused_with(task, entry.live)
     if fused is not None and entry.previous is not None and not _is_within(fused.keep_loaded_seconds, fused.since):
         held -= {entry.previous} - {entry.candidate, *entry.leaving_now}
-    return sorted(number for number in held if not _is_only_fused(registry.fused_with(task, number)))
+    return sorted(number for number in held if registry.fused_with(task, number) is None)
 
 
 def needs_trunk(registry: Registry, name: str) -> bool:
-    """Whether a version that is held reads the trunk itself, or batches in flight may; else a fused graph is enough."""
+    """Whether a version that is held reads a tap of the trunk that no fused graph gives out."""
     fused = registry.trunks[name].fused
-    if not _is_only_fused(fused):
+    if fused is None:
         return True
-    assert fused is not None
     read = {
         version.tap
         for task, entry in registry.tasks.items()
         for number in held_versions(registry, task)
         if (version := entry.versions[str(number)]).trunk == name
     }
-    leaving = any(entry.is_leaving and name in entry.trunks for entry in registry.retired.values())
-    return leaving or not read <= set(fused.taps)
+    return not read <= set(fused.taps)
 
 
 def hidden_source(registry: Registry, trunk: str, tap: int) -> str:
     """Returns the model that gives out the hidden states of a trunk at a tap: its fused graph, or the trunk itself."""
     fused = registry.trunks[trunk].fused
     return fused.model if fused is not None and tap in fused.taps else trunk
-
-
-def _is_only_fused(fused: FusedEntry | None) -> bool:
-    """Whether the fused graph has been live for so long that no batch in flight asks for what it stands in for."""
-    return fused is not None and not _is_within(DRAIN_SECONDS, fused.since)
 
 
 def _is_within(seconds: float, since: datetime) -> bool:
