@@ -40,7 +40,7 @@ class MadeUpTriton:
 
     def config(self, model):
         group = pb.ModelInstanceGroup(count=1)
-        names = ("input_ids", "attention_mask") if model == "trunk" else ("hidden", "attention_mask")
+        names = ("input_ids", "attention_mask") if model in ("trunk", "fused") else ("hidden", "attention_mask")
         inputs = [pb.ModelInput(name=name, data_type=pb.TYPE_INT64, dims=[-1, -1]) for name in names]
         return pb.ModelConfig(name=model, instance_group=[group], input=inputs, output=[pb.ModelOutput(name="out")])
 
@@ -158,6 +158,27 @@ def test_a_trunk_that_cannot_be_brought_back_is_beyond_repair(watch, triton):
     triton.processes["trunk"] = []
     _look_until(watch, lambda: watch.beyond_repair is not None)
     assert watch.beyond_repair == "trunk cannot be brought back (trunk cannot be loaded)"
+
+
+def test_a_dead_fused_graph_is_brought_back_and_its_tasks_are_not_ready_until_then(
+    watch, triton, compacted, watched, tmp_path
+):
+    (tmp_path / "fused").mkdir()
+    (tmp_path / "fused" / "config.pbtxt").touch()
+    watched.trunks, watched.tasks = compacted.trunks, compacted.tasks | {"mood": watched.tasks["mood"]}
+    watched.trunks["trunk"].fused.version = 1
+    triton.ready -= {"trunk", "branch_intent", "branch_mood"}
+    triton.ready.add("fused")
+    triton.processes = {"nlu": [1], "nlu_stream": [2], "fused": [3]}
+    _look_until(watch, lambda: watch.unready is None)
+    _look_until(watch, lambda: watch.tasks == {"intent": True, "mood": True})
+    assert triton.loads == [], "neither trunk nor branches are missed"
+
+    triton.processes["fused"] = []
+    _look_until(watch, lambda: watch.unready == "fused: its process has ended")
+    assert watch.tasks == {"intent": False, "mood": False}
+    _look_until(watch, lambda: watch.unready is None and watch.tasks["mood"])
+    assert triton.loads == ["fused"]
 
 
 @pytest.mark.parametrize("state", ["busy", "unloaded"])
