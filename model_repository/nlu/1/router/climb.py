@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 
 import numpy as np
 
-from router.answer_from_logits import Answer, read_answer
+from router.answer_from_logits import Answer, read_scores, scores_of
 from router.bls import infer
 from router.candidates import Candidates
 from router.delivery import Delivery
@@ -242,9 +242,9 @@ class Climb:
         """Returns the version's answers by row. Raises RuntimeError if a logit is not finite."""
         if not np.isfinite(logits.array).all():
             raise RuntimeError("its logits are not finite numbers")
-        logits_at = dict(zip(logits.places, logits.array, strict=True))
+        scores_at = dict(zip(logits.places, scores_of(version, logits.array), strict=True))
         return {
-            row: read_answer(version, self._rows[row], group.encodings[place], logits_at[place])
+            row: read_scores(version, self._rows[row], group.encodings[place], scores_at[place])
             for row, place in places.items()
         }
 

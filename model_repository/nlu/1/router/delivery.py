@@ -13,6 +13,7 @@ from router.row import Row, TaskAnswers, error_answers
 from router.unavailable import NotAskedError, NotLoadedError, UnavailableError
 
 _ID_SHOWN = 100  # characters
+_JSON = json.JSONEncoder(ensure_ascii=False)  # made once: there are many answers
 
 
 class Delivery:
@@ -35,7 +36,7 @@ class Delivery:
         labels = answered_labels(version, answers.values())
         self._with.metrics.count_answers(version, len(answers), labels, seconds)
         self._candidates.add(version, answers, errors=0, seconds=seconds)
-        texts = {row: json.dumps(answer, ensure_ascii=False) for row, answer in answers.items()}
+        texts = {row: _JSON.encode(answer) for row, answer in answers.items()}
         for row, text in texts.items():
             self._with.cache.keep(self._rows[row], version, text)
         if not self._candidates.is_shadow(version):
