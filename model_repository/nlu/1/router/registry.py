@@ -15,11 +15,19 @@ class Version:
     task: str
     number: int
     kind: str
-    labels: tuple[str, ...] = field(hash=False)  # may be many, and versions are looked up for each text and task
+    labels: tuple[str, ...]
     tap: int
     max_length: int
     model: str
     trunk: str
+    _hash: int = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        # Once: versions are looked up hundreds of times in each batch, and labels may be many.
+        object.__setattr__(self, "_hash", hash((self.task, self.number, self.model, self.trunk)))
+
+    def __hash__(self) -> int:
+        return self._hash
 
     @property
     def is_pair(self) -> bool:
