@@ -74,9 +74,9 @@ def compact(
                 ]
             except Exception:
                 after = read_registry(repository)
-                if all(len(plan.live_in(after)) == len(plan.tasks) for plan in plans):
+                if all(plan.still_holds(after) for plan in plans):
                     raise
-                registry = after  # another command has removed a version that was to go in
+                registry = after  # another command has removed a version, or the trunk's, that was to go in
                 continue
             progress.at("its turn")
             with ServedRepository.locked(repository, server, report) as served:

@@ -24,6 +24,11 @@ class CompactionPlan:
         """Returns the tasks whose live version is still the one in the plan."""
         return [task for task, number in self.tasks.items() if _live(registry, task) == number]
 
+    def still_holds(self, registry: Registry) -> bool:
+        """Whether all of them are live, and the trunk is the same."""
+        trunk = registry.trunks.get(self.trunk)
+        return trunk is not None and trunk.version == self.version and len(self.live_in(registry)) == len(self.tasks)
+
     def is_done(self, registry: Registry) -> bool:
         """Whether a fused graph of exactly these versions is live already."""
         fused = registry.trunks[self.trunk].fused
