@@ -14,8 +14,8 @@ _MOST_TOKENS = 2048  # of a part, padding included; as many as a router sends in
 def parts(tensors: Mapping[str, np.ndarray]) -> Iterator[tuple[dict[str, np.ndarray], int]]:
     """Yields (the tensors of some sequences, how many tokens they have), in order. The arrays are views.
 
-    Each tensor has one row for each sequence, as RequestCheck has seen; attention_mask is [sequences, tokens]. A sequence that is longer than a
-    part may be is a part of its own.
+    Each tensor has one row for each sequence, as RequestCheck has seen; attention_mask is [sequences, tokens]. A
+    sequence that is longer than a part may be is a part of its own.
     """
     rows, length = tensors["attention_mask"].shape
     size = max(1, _MOST_TOKENS // length)
