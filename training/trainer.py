@@ -1,6 +1,7 @@
 """Partial fine-tuning: the top L layers of an encoder on one task, all below frozen (paper, section 3.1)."""
 
 from dataclasses import asdict
+from typing import Any, Literal
 
 import torch
 
@@ -83,18 +84,21 @@ def checkpoint_of(
     hyper: HyperParameters,
     teacher: BranchRecord | None = None,
     tap: int | None = None,
+    original: dict[str, Any] | None = None,
 ) -> Checkpoint:
     """A trained branch as a checkpoint, with golden examples by the trunk itself.
 
-    teacher: a student's. tap: of a student at another tap than its teacher's.
+    teacher: a student's. tap: of a student at another tap than its teacher's, or without one.
+    original: the record of a model that was adopted, in place of the teacher's.
     """
     data, encoder = task.data, task.encoder
+    role: Literal["teacher", "student"] = "teacher" if teacher is None and tap is None else "student"
     if tap is None:
         tap = teacher.tap if teacher else encoder.layers - len(branch.layers)
     branch, trunk = branch.cpu().eval(), Trunk(encoder, [tap]).cpu()
     hyper_parameters = asdict(hyper)
     training = TrainingRecord(
-        role="student" if teacher else "teacher",
+        role=role,
         data=data.source,
         data_sha256=data.sha256,
         train_rows=len(data.train),
@@ -102,7 +106,7 @@ def checkpoint_of(
         seed=hyper_parameters.pop("seed"),
         best_epoch=result.best_epoch,
         hyper_parameters=hyper_parameters,
-        teacher=teacher.model_dump(mode="json") if teacher else None,
+        teacher=teacher.model_dump(mode="json") if teacher else original,
     )
     record = BranchRecord(
         format_version=FORMAT_VERSION,

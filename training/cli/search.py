@@ -41,6 +41,10 @@ def search(
     kind: KindName = None,
     metric: Metric = None,
     encoder: EncoderName = "minilm",
+    teacher: Annotated[
+        str | None,
+        typer.Option("--teacher", help="All branches learn from this fine-tuned classifier: a folder or hub id."),
+    ] = None,
     teacher_layers: Annotated[
         str | None,
         typer.Option("--teacher-layers", "-L", help="Layers of the teachers, as 4-10 or 4,5,7,10; else N/3 to 10N/12."),
@@ -89,7 +93,10 @@ def search(
     prune: Annotated[bool, typer.Option(help="Stop teachers that fall behind by more than noise.")] = True,
     cache_gb: CacheGb = DEFAULT_CACHE_GB,
     storage: Annotated[
-        str | None, typer.Option(help="Optuna storage URL, for several machines; by default a SQLite file.")
+        str | None,
+        typer.Option(
+            envvar="ESPALIER_STORAGE", help="Optuna storage URL, for several machines; by default a SQLite file."
+        ),
     ] = None,
 ) -> None:
     """Search for the layers of one task's teacher and student: train teachers, then students of the best one.
@@ -101,6 +108,9 @@ def search(
     for layers in parse_layers(teacher_layers)[-1:] if teacher_layers else []:
         check_teacher_layers(layers, encoder)  # before torch is imported
 
+    from training.adoption.adopt import adopt
+    from training.adoption.original import load_original
+    from training.adoption.summary import original_line
     from training.data import load_task
     from training.encoder import load_encoder
     from training.fingerprint import trunk_fingerprints
@@ -112,11 +122,16 @@ def search(
     folder = output or Path("results") / name
     epoch_range, student_range = parse_range(epochs), parse_layers(student_layers)
     taps = parse_layers(student_taps) if student_taps else []
-    task_data = load_task(data, kind, train_rows, dev_rows=dev_rows, halve_dev=halve_dev)
     trained_on = load_encoder(encoder)
     teacher_range = parse_layers(teacher_layers) if teacher_layers else list(default_range(trained_on.layers))
     check_range(teacher_range, trained_on.layers)
     check_taps(taps, trained_on.layers)
+    if teacher:
+        adopted = adopt(load_original(teacher), data, kind, train_rows, dev_rows=dev_rows, halve_dev=halve_dev)
+        task_data = adopted.data
+    else:
+        adopted = None
+        task_data = load_task(data, kind, train_rows, dev_rows=dev_rows, halve_dev=halve_dev)
     prepared = PreparedTask(task_data, name, trained_on, max_length, metric)
     settings = Settings(
         task=name,
@@ -138,6 +153,7 @@ def search(
         precision=precision,
         prune=prune,
         halve_dev=halve_dev,
+        original=adopted.original["sha256"] if adopted else None,
     )
     grid = Grid(
         teacher_layers=teacher_range,
@@ -153,6 +169,8 @@ def search(
         baselines=baseline or [],
         tolerance=tolerance,
     )
-    result = Search(folder, prepared, settings, grid, storage, report=typer.echo).run(round(cache_gb * 1e9))
+    result = Search(folder, prepared, settings, grid, storage, typer.echo, adopted).run(round(cache_gb * 1e9))
     typer.echo(summary(result))
+    if adopted:
+        typer.echo(f"  {original_line(adopted, result.metric)}")
     typer.echo(f"-> {folder}; `espalier select {folder.parent}` chooses among the searched tasks' branches.")

@@ -9,19 +9,20 @@ import numpy as np
 import optuna
 from filelock import FileLock
 
+from training.adoption.adopt import Adopted
 from training.atomic_write import replace_file
 from training.checkpoint import load_checkpoint
 from training.errors import TrainingError
 from training.prepared_task import PreparedTask
 from training.search.convergence import still_rising
 from training.search.cost import cost_of
-from training.search.ledger import Claim, Ledger, open_storage
+from training.search.ledger import Claim, Ledger
 from training.search.pruner import BehindByNoise
 from training.search.result import Role, SearchResult, Trial, write_result
 from training.search.settings import Baseline, Grid, Settings, bind_settings
 from training.search.spec import Spec
 from training.search.stopwatch import Stopwatch
-from training.search.storage import sqlite_url
+from training.search.storage import open_storage, sqlite_url
 from training.search.trial_training import Teacher, TrialTraining
 from training.search.way import Way
 from training.stored_states import drop_states, store_states
@@ -34,16 +35,26 @@ class Search:
     """One task's search in one folder. Several processes may call `run` at once, and again after any interruption."""
 
     def __init__(
-        self, folder: Path, task: PreparedTask, settings: Settings, grid: Grid, storage: str | None, report: Report
+        self,
+        folder: Path,
+        task: PreparedTask,
+        settings: Settings,
+        grid: Grid,
+        storage: str | None,
+        report: Report,
+        adopted: Adopted | None = None,
     ) -> None:
-        """Raises TrainingError if the folder holds a search with other settings."""
+        """adopted: the model of transformers that teachers and students learn from, if any.
+
+        Raises TrainingError if the folder holds a search with other settings, or the storage cannot be used.
+        """
         self.folder, self.task, self.settings, self.grid, self.report = folder, task, settings, grid, report
         self.cache = folder / "cache"
         self.cache_bytes = 0
         (folder / "locks").mkdir(parents=True, exist_ok=True)
         bind_settings(folder, settings)
         self.storage = open_storage(storage or sqlite_url(folder / "trials.db"))
-        self.training = TrialTraining(folder, task, settings)
+        self.training = TrialTraining(folder, task, settings, adopted)
         self.best: Spec | None = None  # the chosen teacher; None while teachers are left to train
         rates, seeds = grid.rates, len(grid.seeds)
         self.full = self._way("full", self.training.full, planned=len(rates("full")) * seeds)
@@ -198,8 +209,13 @@ class Search:
         ledger.add_seconds(f"{part}_processor", watch.processor_seconds)
 
     def _load_teacher(self, spec: Spec) -> Teacher:
-        """Loads the teacher and its logits. The first process computes the logits, the others read them."""
+        """Loads the teacher and its logits, or those of the original that it learned from itself.
+
+        The first process computes a teacher's logits, the others read them.
+        """
         checkpoint = load_checkpoint(self.folder / f"checkpoints/{spec.name}")
+        if self.training.original_logits is not None:
+            return Teacher(checkpoint, self.training.original_logits)
         file = self.cache / f"{spec.name}_logits.npy"
         with FileLock(self.folder / "locks" / "logits"):
             if not file.exists():

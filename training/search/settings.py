@@ -81,6 +81,7 @@ class Settings(RecordedSettings):
     precision: TrainingPrecision
     prune: bool
     halve_dev: int | None = None
+    original: str | None = Field(default=None, description="SHA-256 of the model that the branches learn from")
 
     def hyper(self, spec: Spec) -> HyperParameters:
         """Returns the hyper-parameters of a trial."""

@@ -10,6 +10,8 @@ import optuna
 import torch
 from torch import nn
 
+from training.adoption.adopt import Adopted
+from training.adoption.distill import branch_of_encoder
 from training.baselines.baseline_checkpoint import BaselineRole, baseline_record, save_baseline
 from training.baselines.full_fine_tuning import fully_fine_tune
 from training.bootstrap import resampled
@@ -26,7 +28,7 @@ from training.search.spec import Spec
 from training.search.stopwatch import Stopwatch
 from training.search.student_start import student_at
 from training.task_model import FullModel
-from training.trainer import checkpoint_of, fine_tune_branch
+from training.trainer import checkpoint_of, fine_tune_branch, teacher_tap
 from training.trainer_distillation import TeacherLogits, distill_branch
 
 
@@ -50,8 +52,10 @@ class Trained:
 class TrialTraining:
     """Trains claimed trials of one task and saves their checkpoints in `folder`/checkpoints."""
 
-    def __init__(self, folder: Path, task: PreparedTask, settings: Settings) -> None:
-        self.folder, self.task, self.settings = folder, task, settings
+    def __init__(self, folder: Path, task: PreparedTask, settings: Settings, adopted: Adopted | None = None) -> None:
+        """adopted: the model of transformers that the branches learn from, if any."""
+        self.folder, self.task, self.settings, self.adopted = folder, task, settings, adopted
+        self.original_logits = adopted.teacher_logits(task) if adopted else None
 
     def full(self, claim: Claim) -> Trial:
         """Trains the baseline full fine-tuning."""
@@ -68,12 +72,20 @@ class TrialTraining:
 
     def teacher(self, claim: Claim) -> Trial:
         """Trains a teacher of the claimed L."""
-        hyper = self.settings.hyper(claim.spec)
+        layers, hyper = claim.spec.layers, self.settings.hyper(claim.spec)
 
         def train() -> Trained:
-            branch, fit = fine_tune_branch(self.task, claim.spec.layers, hyper, claim.after_epoch)
-            tap = self.task.encoder.layers - claim.spec.layers
-            return self._branch(branch, tap, fit, lambda: checkpoint_of(self.task, branch, fit, hyper))
+            tap = teacher_tap(self.task.encoder, layers)
+            if self.adopted is None or self.original_logits is None:
+                branch, fit = fine_tune_branch(self.task, layers, hyper, claim.after_epoch)
+            else:
+                torch.manual_seed(hyper.seed)
+                branch = branch_of_encoder(self.task, tap, layers)
+                fit = distill_branch(self.task, branch, tap, self.original_logits, hyper, claim.after_epoch)
+            original = self.adopted.original if self.adopted else None
+            return self._branch(
+                branch, tap, fit, lambda: checkpoint_of(self.task, branch, fit, hyper, original=original)
+            )
 
         return self._train(claim, train)
 

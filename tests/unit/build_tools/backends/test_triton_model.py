@@ -121,3 +121,13 @@ def test_a_damaged_model_file_is_named(model_class, tmp_path):
 
     with pytest.raises(RuntimeError, match=r"cannot load .*model\.onnx"):
         model_class().initialize(_arguments(tmp_path))
+
+
+def test_many_tokens_are_computed_in_parts_and_each_sequence_gets_its_own_answer(model, tensors, monkeypatch):
+    (whole,) = model.execute([Request(tensors, ["hidden_3"])])
+    monkeypatch.setattr("build_tools.backends.espalier_backend.parts._MOST_TOKENS", 3)
+
+    (response,) = model.execute([Request(tensors, ["hidden_3"])])
+
+    np.testing.assert_allclose(response.outputs["hidden_3"], whole.outputs["hidden_3"], rtol=1e-6)
+    assert _counts(model)["hidden_3"] == 2, "one for each request"

@@ -1,0 +1,27 @@
+"""A graph in a version's folder, ready to run in this process. It needs no torch."""
+
+from pathlib import Path
+
+from build_tools.backends.espalier_backend.chain import Chain
+from build_tools.backends.espalier_backend.load_chain import Compile, load_chain
+from build_tools.backends.espalier_backend.onnxruntime_segment import OnnxRuntimeSegment
+from build_tools.backends.espalier_backend.openvino_segment import OpenVINOSegment
+from build_tools.errors import BuildError
+from build_tools.repository.precision import Precision, parameters
+from build_tools.repository.runtime import Runtime
+from training.errors import one_line
+
+_COMPILE: dict[Runtime, Compile] = {Runtime.OPENVINO: OpenVINOSegment, Runtime.ONNXRUNTIME: OnnxRuntimeSegment}
+
+
+def load_graph(path: Path, outputs: list[str], runtime: Runtime, precision: Precision = Precision.FP32) -> Chain:
+    """Loads a graph as our backend of that runtime does: cut at its outputs, with the parameters of its config.
+
+    Raises BuildError if the runtime cannot run it.
+    """
+    try:
+        return load_chain(path, outputs, parameters(runtime, precision), _COMPILE[runtime])
+    except OSError:
+        raise
+    except Exception as error:  # the runtimes raise many types
+        raise BuildError(f"{runtime} cannot run {path}: {one_line(error):.300}") from error
