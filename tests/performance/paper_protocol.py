@@ -134,7 +134,7 @@ class Protocol:
             *self._common(task, folder, str(self.mpnet), self.deep_rows, 0),
             *("--teacher-layers", "4,5,7,10", "--student-layers", "1-3", "--learning-rate", "5e-5"),
             *("--full-learning-rate", "2e-5", "--full-learning-rate", "5e-5", "--baseline", "full"),
-            *("--double-until", str(UNTIL), "--most-epochs", str(2 * self.epochs)),
+            *("--double-until", str(UNTIL), "--most-epochs", str(4 * self.epochs)),
             *(("--baseline", "vanilla") if task in ("rte", "trec") else ()),  # the paper's Figure 2
         ]
         units = _search_units(12, [4, 5, 7, 10], [], rates=1, full_rates=2, lora=False, longer=True)
