@@ -86,17 +86,17 @@ def publish(
 
     terms = None
     if canary is not None:
-        share = _share("--canary", canary)
+        share = parse_share("--canary", canary)
         if not share:
             raise BuildError("--canary 0% would send it no text: give a larger share, or use --shadow.")
         terms = CanaryTerms(
             share=share,
-            max_error_rate=_share("--max-error-rate", max_error_rate),
+            max_error_rate=parse_share("--max-error-rate", max_error_rate),
             max_milliseconds=max_latency,
             minimum=judged_after,
-            max_label_shift=_share("--max-label-shift", max_label_shift),
+            max_label_shift=parse_share("--max-label-shift", max_label_shift),
         )
-    with _server(url, repository) as server:
+    with changed_server(url, repository) as server:
         task, version = publish_version(
             source, repository, server, terms, shadow, precision, encoder, keep, redefine, report=typer.echo
         )
@@ -112,7 +112,7 @@ def promote(
     """Make a task's canary or shadow live."""
     from build_tools.publishing.promote import promote as promote_candidate
 
-    with _server(url, repository) as server:
+    with changed_server(url, repository) as server:
         version = promote_candidate(task, repository, server, report=typer.echo)
     typer.echo(f"{task}: version {version} is live")
 
@@ -128,7 +128,7 @@ def rollback(
     """End a task's canary or shadow; without one, make its previous version live again."""
     from build_tools.publishing.rollback import rollback as roll_back
 
-    with _server(url, repository) as server:
+    with changed_server(url, repository) as server:
         dropped, now_live = roll_back(task, repository, server, live, report=typer.echo)
     typer.echo(f"{task}: version {dropped} is rolled back, version {now_live} is live")
 
@@ -141,7 +141,7 @@ def retire(
     """Remove a task from the router, from Triton's memory and from the disk. Publish its checkpoint to restore it."""
     from build_tools.publishing.retire import retire as retire_task
 
-    with _server(url, repository) as server:
+    with changed_server(url, repository) as server:
         retire_task(task, repository, server, report=typer.echo)
     typer.echo(f"{task} is retired")
 
@@ -220,13 +220,17 @@ def upgrade(
     """Bring a repository of an earlier release to this one, also while it is served."""
     from build_tools.publishing.upgrade import upgrade as upgrade_repository
 
-    with _server(url, repository, also_earlier=True) as server:
+    with changed_server(url, repository, also_earlier=True) as server:
         changed = upgrade_repository(repository, server, checkpoints or [], report=typer.echo)
     typer.echo(f"{repository} is {'now' if changed else 'already'} as this release makes it")
 
 
 @contextmanager
-def _server(url: str | None, repository: Path, also_earlier: bool = False) -> Iterator[Server]:
+def changed_server(url: str | None, repository: Path, also_earlier: bool = False) -> Iterator[Server]:
+    """Yields the server of a repository that is about to be changed; a NoServer, and nobody can serve it, without url.
+
+    also_earlier: the repository may be of the earlier format. Raises BuildError if the server serves another one.
+    """
     read_registry(repository, also_earlier)  # reports what is wrong with the folder, before anything is written there
     if url is None:
         with not_served(repository, typer.echo):
@@ -243,7 +247,7 @@ def _server(url: str | None, repository: Path, also_earlier: bool = False) -> It
             yield server
 
 
-def _share(option: str, value: str) -> float:
+def parse_share(option: str, value: str) -> float:
     """Returns 0.1 for "10%" and "0.1". Raises BuildError for anything outside 0..1."""
     text = value.strip()
     try:

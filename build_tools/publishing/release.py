@@ -42,7 +42,7 @@ def release(
         progress.at("loading it")
         _load(staged, served, version, number)
         progress.at("golden examples on the server" if served.server.is_running else "golden examples")
-        trunk, branch = asked_graphs(served, entry, version, number)
+        trunk, branch = asked_graphs(served, after, version, number)
         check_tokens(staged.golden, record.kind, record.tap, trunk, branch, staged.is_exact)
         progress.at("registry")
         served.replace_registry(after)
@@ -75,6 +75,8 @@ def _load(staged: StagedVersion, served: ServedRepository, version: VersionEntry
         served.load(name, [int(FIRST_VERSION)])
     if staged.trunk is not None:
         served.load(staged.plan.name, [staged.plan.entry.version])
+    else:
+        served.hold_source(version.trunk, version.tap)
     served.hold_also(version.model, number)
 
 

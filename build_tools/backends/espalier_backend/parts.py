@@ -14,11 +14,10 @@ _MOST_TOKENS = 2048  # of a part, padding included; as many as a router sends in
 def parts(tensors: Mapping[str, np.ndarray]) -> Iterator[tuple[dict[str, np.ndarray], int]]:
     """Yields (the tensors of some sequences, how many tokens they have), in order. The arrays are views.
 
-    The shape of each tensor begins with [sequences, tokens], as RequestCheck has seen. A sequence that is longer than a
+    Each tensor has one row for each sequence, as RequestCheck has seen; attention_mask is [sequences, tokens]. A sequence that is longer than a
     part may be is a part of its own.
     """
-    rows = max(len(array) for array in tensors.values())
-    length = max((array.shape[1] for array in tensors.values() if array.ndim > 1), default=1)
+    rows, length = tensors["attention_mask"].shape
     size = max(1, _MOST_TOKENS // length)
     for begin in range(0, rows, size):
         part = {name: array[begin : begin + size] for name, array in tensors.items()}
