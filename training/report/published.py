@@ -5,8 +5,8 @@ from training.report.plain_table import PlainTable
 SOURCE = (
     "A Flexible Multi-Task Model for BERT Serving (Wei, Qi and He, ACL 2022), Table 2: dev scores of BERT-base, the "
     "best of five runs on whole data sets. They were trained elsewhere, on more rows and another encoder than ours, so "
-    "compare what a way loses against its own full fine-tuning, not the scores of two tables. MiniLM's row is BERT-PKD's "
-    "in the paper, too."
+    "compare what a way loses against its own full fine-tuning, not the scores of two tables. In the paper, too, "
+    "MiniLM's row is BERT-PKD's."
 )
 _TASKS = ["QNLI", "RTE", "QQP", "MNLI", "SST-2", "MRPC", "CoLA", "STS-B"]
 # Way, its source as the paper cites it, the scores in the order above, the average, layers and overhead as printed.
