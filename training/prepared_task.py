@@ -38,7 +38,7 @@ class PreparedTask:
     """
 
     def __init__(self, data: TaskData, name: str, encoder: Encoder, max_length: int, metric: str | None = None) -> None:
-        max_positions = encoder.config["max_position_embeddings"]
+        max_positions = encoder.architecture.max_position_embeddings
         if not 4 <= max_length <= max_positions:
             raise TrainingError(f"the maximum length must be 4..{max_positions} tokens, not {max_length}.")
         self.metric = metric or data.metric or data.kind.default_metric
@@ -115,9 +115,9 @@ class PreparedTask:
         return [example.label for example in self.examples[split]]
 
     def _check_token_types(self) -> None:
-        """Raises TrainingError if the encoder has no embedding for the second text of a pair."""
-        known = self.encoder.config["type_vocab_size"]
-        if any(max(tokens.types) >= known for split in self.tokens.values() for tokens in split):
+        """Raises TrainingError if the encoder reads token types, and has none for the second text of a pair."""
+        known = self.encoder.architecture.type_vocab_size
+        if known and any(max(tokens.types) >= known for split in self.tokens.values() for tokens in split):
             raise TrainingError(
                 f"the encoder {self.encoder.name!r} has {known} token type(s), and its tokenizer marks the second text "
                 f"of a pair with another: a task of kind {self.kind} needs an encoder with more (type_vocab_size)."

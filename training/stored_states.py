@@ -87,7 +87,7 @@ def store_states(
     recomputed in each epoch, and so is everything if the disk is full. Processes on one folder share the files.
     Returns whether this call computed any.
     """
-    hidden_size = int(task.encoder.config["hidden_size"])
+    hidden_size = task.encoder.architecture.hidden_size
     tokens = {split: sum(len(one.ids) for one in task.tokens[split]) for split in task.splits}
     bytes_per_tap = 2 * hidden_size * sum(tokens.values())
     kept = sorted(set(taps), reverse=True)[: budget // bytes_per_tap]

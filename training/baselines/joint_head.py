@@ -28,7 +28,7 @@ class HeadStates:
         tokens, self.device = task.tokens[split], task.device
         self.lengths = [len(one.ids) if task.kind is Kind.TAGGING else 1 for one in tokens]
         self.starts = list(accumulate(self.lengths, initial=0))
-        self.memory = torch.empty(self.starts[-1], task.encoder.config["hidden_size"], dtype=torch.float16)
+        self.memory = torch.empty(self.starts[-1], task.encoder.architecture.hidden_size, dtype=torch.float16)
         for rows in groups_by_length(tokens, BATCH):
             hidden = compute(make_inputs(tokens, rows).to(self.device)).to("cpu", torch.float16)
             for place, row in enumerate(rows):

@@ -21,7 +21,7 @@ Output = Annotated[Path, typer.Option("--output", help="The checkpoint's folder;
 TaskName = Annotated[str | None, typer.Option("--task", help="The task's name; by default the data folder's name.")]
 KindName = Annotated[Kind | None, typer.Option("--kind", help="The task's kind; by default inferred from the rows.")]
 Metric = Annotated[str | None, typer.Option(help="The dev metric that picks the best epoch; by default the kind's.")]
-EncoderName = Annotated[str, typer.Option("--encoder", help="minilm, a local folder, or the hub id of a BERT model.")]
+EncoderName = Annotated[str, typer.Option("--encoder", help="minilm, a local folder, or a hub id: docs/encoders.md.")]
 Epochs = Annotated[int, typer.Option(min=1, help="Epochs to train; the best one on dev is kept.")]
 BatchSize = Annotated[int, typer.Option(min=1, help="Rows per forward pass.")]
 Accumulation = Annotated[int, typer.Option(min=1, help="Batches per optimizer step.")]

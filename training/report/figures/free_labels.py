@@ -1,5 +1,6 @@
 """Places names beside points so that none lies on another name, on a point or on a line across."""
 
+import itertools
 from collections.abc import Sequence
 from typing import NamedTuple
 
@@ -14,6 +15,7 @@ _PLACES = [
     for x, y in ((1, 0), (-1, 0), (0, 1), (0, -1), (0.8, 0.8), (-0.8, 0.8), (0.8, -0.8), (-0.8, -0.8))
 ]
 _MARKER = 6.0  # pixels around a point that stay free
+_STEPS = 20  # points of each part of a path that stay free
 
 
 class Named(NamedTuple):
@@ -25,10 +27,13 @@ class Named(NamedTuple):
     colour: str
 
 
-def add_labels(axes: Axes, named: Sequence[Named], heights: Sequence[float] = ()) -> None:
+def add_labels(
+    axes: Axes, named: Sequence[Named], heights: Sequence[float] = (), path: Sequence[tuple[float, float]] = ()
+) -> None:
     """Writes each name at the first place that is free, and draws a thin line to its point from the farther places.
 
-    heights: of lines across the whole panel, which no name may touch. The axes must have their limits.
+    heights: of lines across the whole panel, which no name may touch. path: the corners of another line to keep off.
+    The axes must have their limits.
     """
     figure = axes.get_figure(root=True)
     assert figure is not None
@@ -37,6 +42,11 @@ def add_labels(axes: Axes, named: Sequence[Named], heights: Sequence[float] = ()
     inside = axes.get_window_extent()
     points = [axes.transData.transform((one.x, one.y)) for one in named]
     taken = [Bbox.from_extents(x - _MARKER, y - _MARKER, x + _MARKER, y + _MARKER) for x, y in points]
+    corners = [axes.transData.transform(corner) for corner in path]
+    for start, end in itertools.pairwise(corners):
+        for step in range(_STEPS + 1):
+            x, y = start + (end - start) * step / _STEPS
+            taken.append(Bbox.from_extents(x - 1, y - 1, x + 1, y + 1))
     for height in heights:
         y = axes.transData.transform((0, height))[1]
         taken.append(Bbox.from_extents(inside.x0, y - 2, inside.x1, y + 2))

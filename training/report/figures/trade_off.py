@@ -70,7 +70,7 @@ def draw_trade_off(
         add_legend(figure, [axes])
         named = [Named(x, y, name, MIXED) for x, y, name in marked_points]
         named += [Named(x, y, name, TEACHER if name == WITHOUT_KD else STUDENT) for x, y, name in fixed_points]
-        add_labels(axes, named, [] if height is None else [height])
+        add_labels(axes, named, [] if height is None else [height], [(x, y) for x, y, _ in sorted(place(sweep))])
         return figure
 
 

@@ -5,8 +5,8 @@ import torch
 
 from build_tools.errors import BuildError
 from build_tools.export.onnx_export import export_branch, export_trunk
-from build_tools.precision.graph import load_graph
 from build_tools.precision.hardware import available_precisions
+from build_tools.precision.load_graph import load_graph
 from build_tools.precision.quantization import quantize
 from build_tools.repository.names import TRUNK_INPUTS, hidden_name
 from build_tools.repository.precision import Precision
@@ -37,7 +37,7 @@ def branch_files(encoder, runtime, tmp_path_factory):
     """(in float32, in int8), per token, of 3 labels"""
     folder = tmp_path_factory.mktemp("branch")
     torch.manual_seed(1)
-    export_branch(Branch(encoder.bert.config, 1, 3, per_token=True), folder / "model.onnx", runtime)
+    export_branch(Branch(encoder.architecture, 2, 1, 3, per_token=True), folder / "model.onnx", runtime)
     quantize(folder / "model.onnx", folder / "int8.onnx", runtime, WIDTH)
     return folder / "model.onnx", folder / "int8.onnx"
 

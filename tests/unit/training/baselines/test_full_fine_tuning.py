@@ -46,17 +46,17 @@ def test_every_weight_is_trained_embeddings_too_and_the_encoder_stays_as_it_was(
 ) -> None:
     task = PreparedTask(tasks[Kind.PAIR_CLASSIFICATION], "task", encoder, max_length=24)
     Trunk(encoder, [2])  # freezes the shared embeddings, as an earlier trial does
-    before = copy_of(encoder.bert)
+    before = copy_of(encoder.network)
     model, _ = fully_fine_tune(task, brief)
-    assert changed(before, copy_of(encoder.bert)) == set()
-    assert not any(one.requires_grad for one in encoder.bert.embeddings.parameters())
-    embeddings = copy_of(encoder.bert.embeddings)
+    assert changed(before, copy_of(encoder.network)) == set()
+    assert not any(one.requires_grad for one in encoder.network.embeddings.parameters())
+    embeddings = copy_of(encoder.network.embeddings)
     assert changed(embeddings, copy_of(model.embeddings)) == embeddings.keys()
     assert len(model.branch.layers) == 4
-    for own, pretrained in zip(model.branch.layers, encoder.bert.encoder.layer, strict=True):
+    for own, pretrained in zip(model.branch.layers, encoder.network.layers, strict=True):
         still = own.state_dict().keys() - changed(copy_of(pretrained), copy_of(own))
         # A key's bias adds the same to all scores of a query, so softmax gives it no gradient but rounding noise.
-        assert still <= {"attention.self.key.bias"}
+        assert still <= {"attention.key.bias"}
 
 
 def test_untrained_model_computes_what_trunk_and_head_do(encoder: Encoder, prepared: list[PreparedTask]) -> None:

@@ -118,8 +118,8 @@ def test_the_frozen_model_of_a_real_run_is_the_joint_one(
             assert scored.score == pytest.approx(getattr(result, kind)[task], abs=5)  # a head reads float16
             assert scored.draws == getattr(result, f"{kind}_figures")[task].draws
     (joint,) = read
-    pretrained, trained = encoder.bert.state_dict(), joint.bert.state_dict()
-    layers = [name for name in pretrained if name.startswith("encoder") and name.endswith("weight")]
+    pretrained, trained = encoder.network.state_dict(), joint.network.state_dict()
+    layers = [name for name in pretrained if name.startswith("layers") and name.endswith("weight")]
     assert not any(pretrained[name].equal(trained[name]) for name in layers)
 
 
