@@ -10,7 +10,7 @@ from build_tools.repository.registry import REGISTRY, read_registry
 from build_tools.repository.triton_config import trunk_config, write_trunk_configs
 
 # Of format 3 only.
-_NEW_IN_VERSION = ("runs_in",)
+_NEW_IN_TRUNK = ("fused", "fused_leaving", "fused_made")
 _NEW_IN_CANARY = ("max_label_shift",)
 GONE = Path("nlu", "1", "router", "of_an_earlier_release.py")
 
@@ -24,10 +24,10 @@ def make_earlier(repository: Path) -> None:
     content = json.loads((repository / REGISTRY).read_text(encoding="utf-8"))
     del content["generation"]
     content["format_version"] = 2
+    for trunk in content["trunks"].values():
+        for field in _NEW_IN_TRUNK:
+            trunk.pop(field, None)
     for task in content["tasks"].values():
-        for version in task["versions"].values():
-            for field in _NEW_IN_VERSION:
-                version.pop(field, None)
         for field in _NEW_IN_CANARY:
             (task["canary"] or {}).pop(field, None)
     (repository / REGISTRY).write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")

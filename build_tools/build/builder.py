@@ -6,6 +6,7 @@ from pathlib import Path
 
 from build_tools.build.destination import check_destination, is_home, move_in
 from build_tools.build.router_instances import choose_instances, set_instances
+from build_tools.compaction.compact import compact
 from build_tools.errors import BuildError
 from build_tools.export.hand_written_models import copy_hand_written
 from build_tools.export.onnx_export import export_branch, export_trunk
@@ -17,12 +18,20 @@ from build_tools.precision.choose_for_build import choose_precisions
 from build_tools.precision.fastest_passing import Precisions
 from build_tools.precision.graph import ExportedBranch, Graph, Graphs
 from build_tools.precision.hardware import available_precisions
+from build_tools.publishing.running_server import NoServer
 from build_tools.repository.control_key import ensure_control_key
 from build_tools.repository.golden_examples import write_golden
 from build_tools.repository.identity import stamp
 from build_tools.repository.names import FIRST_VERSION, ROUTERS, TOKENIZER, TRUNK, branch_name, hidden_name
 from build_tools.repository.precision import Precision
-from build_tools.repository.registry import Registry, TaskEntry, TrunkEntry, version_entry, write_registry
+from build_tools.repository.registry import (
+    Registry,
+    TaskEntry,
+    TrunkEntry,
+    read_registry,
+    version_entry,
+    write_registry,
+)
 from build_tools.repository.runtime import Runtime
 from build_tools.repository.serving_lock import SERVING_LOCK
 from build_tools.repository.triton_config import (
@@ -49,14 +58,15 @@ def build(
     precision: Precision = Precision.FP32,
     data: Path | None = None,
     router_instances: int | None = None,
+    compacted: bool = False,
     report: Report = lambda _: None,
 ) -> Registry:
     """Builds a model repository from task checkpoints. Each becomes version 1 of its branch.
 
     The repository is built in a folder beside `repository` and moved in after all parity checks, registry.json last.
     encoder_name: None takes the one that the checkpoints name. data: contains a data folder for each task whose dev
-    metric is checked too. router_instances: per router; None takes as many as suit this machine. report: told of each
-    step.
+    metric is checked too. router_instances: per router; None takes as many as suit this machine. compacted: then makes
+    one graph of trunk and branches, see `compact`. report: told of each step.
     Raises BuildError, or TrainingError if a checkpoint cannot be used. The repository is then unchanged.
     """
     repository = repository.resolve()  # "." has neither a name nor a parent to stage in
@@ -86,6 +96,9 @@ def build(
         stamp(staged)
         move_in(staged, repository)
         ensure_control_key(repository)  # here, because its permissions are those of the folder
+    if compacted:
+        compact(repository, NoServer(), report=report)
+        return read_registry(repository)
     return registry
 
 

@@ -24,6 +24,9 @@ def build(
         int | None,
         typer.Option(help="Processes per router, each with one batch in flight. Default: one per two cores, 2 to 8."),
     ] = None,
+    compact: Annotated[
+        bool, typer.Option("--compact", help="Then make one graph of trunk and branches, as espalier compact does.")
+    ] = False,
 ) -> None:
     """Build a model repository for Triton from task checkpoints, or from what `espalier select` chose."""
     from build_tools.build.builder import build as build_repository
@@ -37,6 +40,7 @@ def build(
         precision,
         data,
         router_instances,
+        compact,
         report=typer.echo,
     )
     typer.echo(f"{len(registry.tasks)} tasks -> {repository}")

@@ -27,7 +27,13 @@ _TERMS = CanaryTerms(share=1)  # only its defaults are used
 
 
 def publish(
-    checkpoint: Annotated[Path, typer.Argument(help="A task checkpoint.")],
+    source: Annotated[
+        Path,
+        typer.Argument(
+            help="An artefact of espalier package (a file), or a task checkpoint (a folder), which is packaged first.",
+            metavar="CHECKPOINT",
+        ),
+    ],
     repository: RepositoryFolder = REPOSITORY,
     url: Url = None,
     canary: Annotated[
@@ -57,39 +63,42 @@ def publish(
         bool, typer.Option("--shadow", help="Compute it beside the live version, for comparison only.")
     ] = False,
     precision: Annotated[
-        Precision | None, typer.Option(help="Precision of the branch; that of the live version if left out.")
+        Precision | None,
+        typer.Option(help="Of a checkpoint: precision of the branch; that of the live version if left out."),
     ] = None,
     encoder: Annotated[
         str | None,
-        typer.Option(help="Encoder for a new tap, a deeper trunk or a new trunk; the trunk's own encoder if left out."),
+        typer.Option(
+            help="Of a checkpoint: encoder for a new tap, a deeper trunk or a new trunk; the trunk's own if left out."
+        ),
     ] = None,
     keep: Annotated[int, typer.Option(help="Versions of the task to keep on disk.", min=3)] = KEPT,
     redefine: Annotated[
         bool, typer.Option("--redefine", help="Its kind, labels or data may be others than the live version's.")
     ] = False,
 ) -> None:
-    """Publish a task checkpoint as a new version of its task, on a running server or for the next one."""
+    """Publish an artefact or a task checkpoint as a new version of its task, on a running server or the next one."""
     if canary is not None and shadow:
         raise BuildError("--canary and --shadow exclude each other: a shadow answers no texts.")
     # The imports create a million objects, none of them garbage: searching them again and again takes seconds.
     gc.set_threshold(100_000)
-    from build_tools.publishing.publish import publish as publish_checkpoint
+    from build_tools.publishing.publish import publish as publish_version
 
     terms = None
     if canary is not None:
-        share = _share("--canary", canary)
+        share = parse_share("--canary", canary)
         if not share:
             raise BuildError("--canary 0% would send it no text: give a larger share, or use --shadow.")
         terms = CanaryTerms(
             share=share,
-            max_error_rate=_share("--max-error-rate", max_error_rate),
+            max_error_rate=parse_share("--max-error-rate", max_error_rate),
             max_milliseconds=max_latency,
             minimum=judged_after,
-            max_label_shift=_share("--max-label-shift", max_label_shift),
+            max_label_shift=parse_share("--max-label-shift", max_label_shift),
         )
-    with _server(url, repository) as server:
-        task, version = publish_checkpoint(
-            checkpoint, repository, server, terms, shadow, precision, encoder, keep, redefine, report=typer.echo
+    with changed_server(url, repository) as server:
+        task, version = publish_version(
+            source, repository, server, terms, shadow, precision, encoder, keep, redefine, report=typer.echo
         )
     state = f"answers {terms.share:.0%} of the texts" if terms else "is a shadow" if shadow else "is live"
     typer.echo(f"{task}: version {version} {state}")
@@ -103,7 +112,7 @@ def promote(
     """Make a task's canary or shadow live."""
     from build_tools.publishing.promote import promote as promote_candidate
 
-    with _server(url, repository) as server:
+    with changed_server(url, repository) as server:
         version = promote_candidate(task, repository, server, report=typer.echo)
     typer.echo(f"{task}: version {version} is live")
 
@@ -119,7 +128,7 @@ def rollback(
     """End a task's canary or shadow; without one, make its previous version live again."""
     from build_tools.publishing.rollback import rollback as roll_back
 
-    with _server(url, repository) as server:
+    with changed_server(url, repository) as server:
         dropped, now_live = roll_back(task, repository, server, live, report=typer.echo)
     typer.echo(f"{task}: version {dropped} is rolled back, version {now_live} is live")
 
@@ -132,7 +141,7 @@ def retire(
     """Remove a task from the router, from Triton's memory and from the disk. Publish its checkpoint to restore it."""
     from build_tools.publishing.retire import retire as retire_task
 
-    with _server(url, repository) as server:
+    with changed_server(url, repository) as server:
         retire_task(task, repository, server, report=typer.echo)
     typer.echo(f"{task} is retired")
 
@@ -211,13 +220,17 @@ def upgrade(
     """Bring a repository of an earlier release to this one, also while it is served."""
     from build_tools.publishing.upgrade import upgrade as upgrade_repository
 
-    with _server(url, repository, also_earlier=True) as server:
+    with changed_server(url, repository, also_earlier=True) as server:
         changed = upgrade_repository(repository, server, checkpoints or [], report=typer.echo)
     typer.echo(f"{repository} is {'now' if changed else 'already'} as this release makes it")
 
 
 @contextmanager
-def _server(url: str | None, repository: Path, also_earlier: bool = False) -> Iterator[Server]:
+def changed_server(url: str | None, repository: Path, also_earlier: bool = False) -> Iterator[Server]:
+    """Yields the server of a repository that is about to be changed; a NoServer, and nobody can serve it, without url.
+
+    also_earlier: the repository may be of the earlier format. Raises BuildError if the server serves another one.
+    """
     read_registry(repository, also_earlier)  # reports what is wrong with the folder, before anything is written there
     if url is None:
         with not_served(repository, typer.echo):
@@ -234,7 +247,7 @@ def _server(url: str | None, repository: Path, also_earlier: bool = False) -> It
             yield server
 
 
-def _share(option: str, value: str) -> float:
+def parse_share(option: str, value: str) -> float:
     """Returns 0.1 for "10%" and "0.1". Raises BuildError for anything outside 0..1."""
     text = value.strip()
     try:

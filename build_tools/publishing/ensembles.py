@@ -12,8 +12,8 @@ def settle_ensemble(served: ServedRepository, task: str) -> None:
     """Makes the ensemble name the task's live version, in its config and on the server."""
     entry = served.registry.tasks[task]
     version = entry.live_version
-    tokenizer = served.registry.trunks[version.trunk].tokenizer_for(version)
-    wanted = ensemble_config(task, entry.live, version, tokenizer)
+    trunk = served.registry.trunks[version.trunk]
+    wanted = ensemble_config(task, entry.live, version, trunk.tokenizer_for(version), trunk.fused)
     if not (served.folder / task).exists():
         _make_ensemble(served, task, wanted)
     served.put_config(served.folder / task / "config.pbtxt", wanted)

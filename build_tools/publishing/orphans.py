@@ -4,8 +4,9 @@ from pathlib import Path
 
 from build_tools.errors import BuildError
 from build_tools.publishing.served_repository import ServedRepository
-from build_tools.repository.names import BRANCH_PREFIX, TOKENIZER, TRUNK
-from build_tools.repository.registry import Registry
+from build_tools.repository.in_memory import draining
+from build_tools.repository.names import BRANCH_PREFIX, FUSED, TOKENIZER, TRUNK
+from build_tools.repository.registry import FusedEntry, Registry
 from build_tools.repository.staging import staging_folder
 from build_tools.repository.triton_config import read_config
 
@@ -29,7 +30,7 @@ def _orphaned_models(registry: Registry, folders: list[Path]) -> list[Path]:
     Those of a task that has just been retired are left alone while batches in flight may still ask for them.
     """
     models = {version.model for task in registry.tasks.values() for version in task.versions.values()}
-    models |= registry.trunks.keys()
+    models |= registry.trunks.keys() | {one.model for one in _fused(registry)} | draining(registry)
     tokenizers = {TOKENIZER} | {name for trunk in registry.trunks.values() for name in trunk.tokenizers}
     orphans = [path for path in folders if path.name not in registry.tasks and _is_own_ensemble(path)]
     orphans += [path for path in folders if _is_versioned(path.name) and path.name not in models]
@@ -43,6 +44,7 @@ def _orphaned_versions(registry: Registry, folders: list[Path]) -> list[Path]:
     """Folders of versions, in models that the registry does name."""
     known = {(entry.model, number) for task in registry.tasks.values() for number, entry in task.versions.items()}
     known |= {(name, str(trunk.version)) for name, trunk in registry.trunks.items()}
+    known |= {(one.model, str(one.version)) for one in _fused(registry)}
     models = {model for model, _ in known}
     return [
         version
@@ -53,8 +55,12 @@ def _orphaned_versions(registry: Registry, folders: list[Path]) -> list[Path]:
     ]
 
 
+def _fused(registry: Registry) -> list[FusedEntry]:
+    return [trunk.fused for trunk in registry.trunks.values() if trunk.fused is not None]
+
+
 def _is_versioned(model: str) -> bool:
-    return model.startswith(BRANCH_PREFIX) or model.split(".")[0] == TRUNK
+    return model.startswith(BRANCH_PREFIX) or model.split(".")[0] in (TRUNK, FUSED)
 
 
 def _is_own_ensemble(folder: Path) -> bool:
@@ -62,4 +68,4 @@ def _is_own_ensemble(folder: Path) -> bool:
         steps = read_config(folder).ensemble_scheduling.step
     except (OSError, BuildError):
         return False
-    return any(step.model_name.startswith(BRANCH_PREFIX) for step in steps)
+    return any(step.model_name.startswith(BRANCH_PREFIX) or step.model_name.split(".")[0] == FUSED for step in steps)

@@ -9,11 +9,13 @@ from typing import Self
 from tritonclient.grpc import model_config_pb2 as pb
 
 from build_tools.publishing.running_server import Server
+from build_tools.repository.in_memory import hidden_source
 from build_tools.repository.locking import repository_lock
 from build_tools.repository.manifest import add_to_manifest, read_manifest
 from build_tools.repository.registry import Registry, read_registry, write_registry
 from build_tools.repository.triton_config import (
     config_sha256,
+    fused_configs,
     is_config,
     put_config,
     read_config,
@@ -29,10 +31,11 @@ class ServedRepository:
     Nobody else changes the folder or the loaded models meanwhile, so each is read once and then kept up to date here.
     """
 
-    def __init__(self, folder: Path, server: Server) -> None:
-        """Raises BuildError if registry.json is missing or damaged."""
+    def __init__(self, folder: Path, server: Server, report: Callable[[str], None] = lambda _: None) -> None:
+        """report: told what takes time. Raises BuildError if registry.json is missing or damaged."""
         self.folder = folder
         self.server = server
+        self.report = report
         self.registry = read_registry(folder)
 
     @classmethod
@@ -43,7 +46,7 @@ class ServedRepository:
         Raises BuildError if another command holds the lock for ten minutes, or if registry.json is missing or damaged.
         """
         with repository_lock(folder, report):
-            yield cls(folder, server)
+            yield cls(folder, server, report)
 
     @cached_property
     def loaded(self) -> dict[str, list[int]]:
@@ -82,6 +85,11 @@ class ServedRepository:
         changed = [self.put_config(file, one) for file, one in trunk_configs(self.folder / trunk, config).items()]
         return any(changed)
 
+    def put_fused_configs(self, fused: str, config: pb.ModelConfig) -> bool:
+        """Writes both configs of a fused model. Returns whether one of them changed."""
+        changed = [self.put_config(file, one) for file, one in fused_configs(self.folder / fused, config).items()]
+        return any(changed)
+
     def load(self, model: str, versions: list[int]) -> None:
         """Has the server load a model, of which the config names these versions."""
         self.server.load(model)
@@ -107,6 +115,12 @@ class ServedRepository:
         self.put_config(self.folder / model / "config.pbtxt", config)
         if self.loaded.get(model) != versions:
             self.load(model, versions)
+
+    def hold_source(self, trunk: str, tap: int) -> None:
+        """Loads a trunk, unless it is loaded, or a fused graph gives out its hidden states at this tap."""
+        version = self.registry.trunks[trunk].version
+        if hidden_source(self.registry, trunk, tap) == trunk and self.loaded.get(trunk) != [version]:
+            self.load(trunk, [version])
 
     def hold_also(self, model: str, version: int) -> None:
         """Loads a version of a branch beside those that are loaded, unless it is loaded already."""

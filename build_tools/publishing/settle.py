@@ -4,9 +4,9 @@ from build_tools.publishing.ensembles import settle_ensemble
 from build_tools.publishing.orphans import remove_orphans
 from build_tools.publishing.registry_transitions import tidied
 from build_tools.publishing.served_repository import ServedRepository
+from build_tools.repository.in_memory import batches_in_flight, held_models, idle_models
 from build_tools.repository.manifest import forget_missing
-from build_tools.repository.names import FIRST_VERSION
-from build_tools.repository.registry import Registry
+from build_tools.repository.names import BRANCH_PREFIX, FIRST_VERSION
 from build_tools.repository.staging import remove_dead_staging
 from build_tools.repository.triton_config import trunk_config
 from training.atomic_write import remove_staged_files
@@ -31,37 +31,35 @@ def follow_registry(served: ServedRepository) -> None:
     First everything missing is loaded, then the ensembles switch to it, then everything unused is unloaded. So no step
     takes from the server what it still uses.
     """
+    held = held_models(served.registry)
     for name in served.registry.trunks:
-        _settle_trunk(served, name)
-    held = held_versions(served.registry)
-    for model, versions in held.items():
+        _settle_trunk(served, name, name in held)
+    branches = {model: versions for model, versions in held.items() if model.startswith(BRANCH_PREFIX)}
+    for model, versions in branches.items():
         in_use = set(served.loaded.get(model, [])) & set(served.configured(model))
         served.hold(model, sorted({*versions, *served.on_disk(model, in_use)}))
     for task in served.registry.tasks:
         settle_ensemble(served, task)
-    for model, versions in held.items():
-        served.hold(model, versions)
+    if not batches_in_flight(served.registry):
+        for model, versions in branches.items():
+            served.hold(model, versions)
+        for model in sorted(idle_models(served.registry) & served.loaded.keys()):
+            served.unload(model)
     remove_orphans(served)
     forget_missing(served.folder)
 
 
-def held_versions(registry: Registry) -> dict[str, list[int]]:
-    """{branch model: the versions that Triton has to hold now}."""
-    held: dict[str, list[int]] = {}
-    for entry in registry.tasks.values():
-        for number in entry.held:
-            held.setdefault(entry.versions[str(number)].model, []).append(number)
-    return {model: sorted(versions) for model, versions in held.items()}
-
-
-def _settle_trunk(served: ServedRepository, name: str) -> None:
+def _settle_trunk(served: ServedRepository, name: str, is_held: bool) -> None:
     trunk = served.registry.trunks[name]
     wanted = trunk_config(
         served.registry.runtime, trunk.taps, trunk.hidden_size, trunk.precision, name, trunk.version, trunk.limits
     )
     changed = served.put_trunk_configs(name, wanted)
-    if changed or served.loaded.get(name) != [trunk.version]:
+    if is_held and (changed or served.loaded.get(name) != [trunk.version]):
         served.load(name, [trunk.version])
+    # The config of a fused model stays as it was written: it tells of versions that the registry may have forgotten.
+    if trunk.fused is not None and served.loaded.get(trunk.fused.model) != [trunk.fused.version]:
+        served.load(trunk.fused.model, [trunk.fused.version])
     for tokenizer in trunk.tokenizers:
         if tokenizer not in served.loaded:
             served.load(tokenizer, [int(FIRST_VERSION)])

@@ -7,7 +7,8 @@ from build_tools.publishing.ensembles import settle_ensemble
 from build_tools.publishing.served_answers import check_answers
 from build_tools.publishing.served_repository import ServedRepository
 from build_tools.repository.audit import log_action
-from build_tools.repository.registry import Registry, VersionEntry
+from build_tools.repository.in_memory import held_versions
+from build_tools.repository.registry import Registry
 
 _GOLDEN_ROWS = 4  # somebody is waiting
 
@@ -21,22 +22,25 @@ def switch_live(served: ServedRepository, after: Registry, task: str, action: st
     live but a later step fails.
     """
     entry = after.tasks[task]
-    _hold_also(served, task, [entry.live])
+    if after.fused_with(task, entry.live) is None:
+        _hold_also(served, task, [entry.live])
     if served.server.is_running and entry.live != served.registry.tasks[task].live:
-        _check(served, entry.live_version, entry.live, task)
+        _check(served, entry.live, task)
     served.replace_registry(after)
     try:
         log_action(served.folder, action, task, entry.live, **details)
         settle_ensemble(served, task)
-        _hold_also(served, task, entry.wanted)  # the new previous version, so that the next rollback finds it loaded
+        _hold_also(
+            served, task, held_versions(after, task)
+        )  # the new previous version, so that the next rollback finds it loaded
     except (BuildError, OSError) as error:
         raise BuildError(f"version {entry.live} of {task} is live, but a later step failed: {error}") from error
     return entry.live
 
 
-def _check(served: ServedRepository, version: VersionEntry, number: int, task: str) -> None:
+def _check(served: ServedRepository, number: int, task: str) -> None:
     try:
-        check_answers(served.server, served.folder, served.registry, version, number, _GOLDEN_ROWS)
+        check_answers(served.server, served.folder, served.registry, task, number, _GOLDEN_ROWS)
     except BuildError as error:
         raise BuildError(
             f"version {number} of {task} is not made live, because it does not answer as it should: {error}"
@@ -45,4 +49,8 @@ def _check(served: ServedRepository, version: VersionEntry, number: int, task: s
 
 def _hold_also(served: ServedRepository, task: str, versions: list[int]) -> None:
     for number in versions:
-        served.hold_also(served.registry.tasks[task].versions[str(number)].model, number)
+        version = served.registry.tasks[task].versions[str(number)]
+        if served.server.is_running and number not in served.loaded.get(version.model, []):
+            served.report(f"loading version {number} of {version.model}, which was on disk only")
+        served.hold_source(version.trunk, version.tap)
+        served.hold_also(version.model, number)

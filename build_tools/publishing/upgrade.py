@@ -11,6 +11,7 @@ from build_tools.publishing.running_server import Server
 from build_tools.publishing.upgrade_golden import stage_golden
 from build_tools.repository.control_key import ensure_control_key, read_control_key
 from build_tools.repository.exchange import exchange
+from build_tools.repository.in_memory import idle_models
 from build_tools.repository.locking import repository_lock
 from build_tools.repository.manifest import (
     MANIFEST,
@@ -65,7 +66,8 @@ def upgrade(repository: Path, server: Server, checkpoints: Iterable[Path], repor
         changed |= _make_control_key(repository)
         changed |= _put_registry(repository, registry)
         for model in (*registry.trunks, *models, *sorted({version.parent.name for version in golden})):
-            server.load(model)
+            if model not in idle_models(registry):
+                server.load(model)
     return changed
 
 

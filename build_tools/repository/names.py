@@ -2,13 +2,22 @@
 
 from pathlib import Path
 
-TRUNK_INPUTS = ("input_ids", "attention_mask", "token_type_ids")
+MASK = "attention_mask"
+TRUNK_INPUTS = ("input_ids", MASK, "token_type_ids")
 
 
 def hidden_name(tap: int) -> str:
     """Returns the trunk's output that a branch with this tap reads."""
     return f"hidden_{tap}"
 
+
+def logits_name(task: str) -> str:
+    """Returns the output of a fused graph that is the task's logits."""
+    return f"logits_{task}"
+
+
+# The optional input of a fused model, for our own backends: which rows want which output (docs/compaction.md).
+ASKED = "asked"
 
 BRANCH_PREFIX = "branch_"
 
@@ -19,6 +28,7 @@ def branch_name(task: str) -> str:
 
 
 TRUNK = "trunk"  # the first trunk; later ones are trunk.2, trunk.3, ...
+FUSED = "fused"  # a trunk with branches in it; while it is replaced, or with several trunks, fused.2, fused.3, ...
 TOKENIZER = "tokenizer"
 TOKENIZER_FILE = "tokenizer.json"  # in its version folder, and in a task checkpoint
 ROUTERS = ("nlu", "nlu_stream")

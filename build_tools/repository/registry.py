@@ -5,7 +5,7 @@ import json
 import os
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final, Literal, Self
+from typing import Any, Final, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
@@ -14,15 +14,14 @@ from build_tools.repository.precision import Precision
 from build_tools.repository.runtime import Runtime
 from espalier_json import NotJsonError, parse_json
 from training.atomic_write import replace_file
+from training.branch_record import BranchRecord
 from training.kinds import Kind
 from training.validation import first_problem
-
-if TYPE_CHECKING:
-    from training.checkpoint import BranchRecord  # imports torch, which a machine that only serves does not have
 
 REGISTRY = "registry.json"
 FORMAT_VERSION: Final = 3
 EARLIER_FORMAT = 2  # of the releases before this one
+KEEP_LOADED_SECONDS = 3600  # after a compaction, the previous versions' branch models
 DRAIN_SECONDS = 10.0  # batches in flight may still follow the registry.json of this long ago
 
 
@@ -43,12 +42,11 @@ class Origin(_Entry):
 class VersionEntry(_Entry):
     """One version of a branch. Kind, labels and tap are here, not with the task: a new version may have others.
 
-    model: the Triton model that holds it. trunk: the Triton model whose hidden states it reads. runs_in: the Triton
-    model that computes it, if that is not `model`: one graph may compute the branches of several tasks.
+    model: the Triton model that holds it by itself. trunk: the Triton model whose hidden states it reads. The trunk's
+    FusedEntry says whether a fused graph computes it in their place.
     """
 
     model: str
-    runs_in: str | None = None
     trunk: str
     kind: Kind
     labels: list[str]
@@ -113,15 +111,19 @@ class TaskEntry(_Entry):
 
     @property
     def wanted(self) -> list[int]:
-        """The versions that Triton must load: live, previous and candidate."""
+        """The versions that must be at hand: live, previous and candidate."""
         return sorted({version for version in (self.live, self.previous, self.candidate) if version is not None})
 
     @property
     def held(self) -> list[int]:
         """The wanted versions, and those that batches in flight may still ask for."""
+        return sorted({*self.wanted, *self.leaving_now})
+
+    @property
+    def leaving_now(self) -> list[int]:
+        """The versions that routers have stopped asking for, but batches in flight may still ask for."""
         recently = datetime.now(UTC) - timedelta(seconds=DRAIN_SECONDS)
-        leaving = (int(version) for version, since in self.leaving.items() if since > recently)
-        return sorted({*self.wanted, *leaving})
+        return [int(version) for version, since in self.leaving.items() if since > recently]
 
     @property
     def live_version(self) -> VersionEntry:
@@ -155,11 +157,29 @@ class RetiredEntry(_Entry):
         return self.since > datetime.now(UTC) - timedelta(seconds=DRAIN_SECONDS)
 
 
+class FusedEntry(_Entry):
+    """The graph that computes a trunk and some of its branches in one.
+
+    model, version: of Triton. taps: those whose hidden states it gives out; a trunk published later may have more.
+    tasks: {task: the version in it}. since: when it became live. keep_loaded_seconds: how long from then the branch
+    models of those tasks' previous versions stay loaded.
+    """
+
+    model: str
+    version: int = Field(ge=1)
+    taps: list[int]
+    tasks: dict[str, int] = Field(min_length=1)
+    since: datetime
+    keep_loaded_seconds: int = Field(default=KEEP_LOADED_SECONDS, ge=0)
+
+
 class TrunkEntry(_Entry):
     """A trunk. Its outputs are the hidden states at `taps`.
 
     config: the part of the encoder's config that decides what its layers compute. version: that of the Triton model.
-    fingerprints: f(0) .. f(deepest tap). tokenizers: {Triton model: its maximum number of tokens}.
+    fingerprints: f(0) .. f(deepest tap). tokenizers: {Triton model: its maximum number of tokens}. fused: the graph
+    that computes it together with branches, if there is one. fused_leaving: {model of an earlier one: when it stopped
+    receiving requests}. fused_made: how many there have ever been; their versions count them.
     """
 
     encoder: str
@@ -169,6 +189,9 @@ class TrunkEntry(_Entry):
     fingerprints: list[str]
     precision: Precision = Precision.FP32
     tokenizers: dict[str, int]
+    fused: FusedEntry | None = None
+    fused_leaving: dict[str, datetime] = {}
+    fused_made: int = 0
 
     @property
     def hidden_size(self) -> int:
@@ -224,10 +247,16 @@ class Registry(_Entry):
                     raise ValueError(f"{version.trunk} has no tokenizer of {version.max_length} tokens for {name}")
         return self
 
+    def fused_with(self, task: str, number: int) -> FusedEntry | None:
+        """Returns the fused graph that computes this version of a task; None if its own branch model does."""
+        entry = self.tasks.get(task)
+        version = entry.versions.get(str(number)) if entry else None
+        trunk = self.trunks.get(version.trunk) if version else None
+        fused = trunk.fused if trunk else None
+        return fused if fused is not None and fused.tasks.get(task) == number else None
 
-def version_entry(
-    record: "BranchRecord", model: str, trunk: str, precision: Precision = Precision.FP32
-) -> VersionEntry:
+
+def version_entry(record: BranchRecord, model: str, trunk: str, precision: Precision = Precision.FP32) -> VersionEntry:
     """Returns the registry's entry of a checkpoint that this user publishes now."""
     origin = Origin(
         checkpoint=record.sha256,

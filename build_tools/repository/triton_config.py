@@ -13,14 +13,24 @@ from google.protobuf import text_format
 from tritonclient.grpc import model_config_pb2 as pb
 
 from build_tools.errors import BuildError
-from build_tools.repository.names import COMPUTE, TRUNK, TRUNK_INPUTS, embedded_config, hidden_name
+from build_tools.repository.names import (
+    ASKED,
+    COMPUTE,
+    MASK,
+    TRUNK,
+    TRUNK_INPUTS,
+    embedded_config,
+    hidden_name,
+    logits_name,
+)
 from build_tools.repository.precision import Precision, parameters
-from build_tools.repository.registry import VersionEntry
+from build_tools.repository.registry import FusedEntry, TrunkEntry, VersionEntry
 from build_tools.repository.runtime import Runtime
 from training.atomic_write import replace_file
 from training.kinds import Kind
 
 GRAPH_FILE = "model.onnx"
+ROWS_FILE = "rows.onnx"  # of a fused model, beside it: the graph for our own backends
 NEWEST = -1
 NO_LIMITS: Mapping[str, int] = MappingProxyType({})
 # With `tritonserver --rate-limit=execution_count --rate-limit-resource=compute:N`, at most N models compute at once, so
@@ -68,6 +78,48 @@ def resumable_trunk_config(config: pb.ModelConfig) -> pb.ModelConfig:
     return resumable
 
 
+def fused_config(
+    runtime: Runtime,
+    trunk: TrunkEntry,
+    fused: FusedEntry,
+    versions: Mapping[str, VersionEntry],
+) -> pb.ModelConfig:
+    """Returns the config of a trunk with branches in it: hidden_<tap> for each tap, logits_<task> for each task.
+
+    versions: {task: its version in the graph}.
+    """
+    config = trunk_config(
+        runtime, fused.taps, trunk.hidden_size, trunk.precision, fused.model, fused.version, trunk.limits
+    )
+    for task, version in sorted(versions.items()):
+        config.output.append(pb.ModelOutput(name=logits_name(task), data_type=pb.TYPE_FP32, dims=_logit_dims(version)))
+        config.parameters[f"{logits_name(task)}_tap"].string_value = str(version.tap)
+    return config
+
+
+def selectable_fused_config(config: pb.ModelConfig) -> pb.ModelConfig:
+    """Returns the config of the same model for our own backends, which compute only the rows that ask for an output.
+
+    They run another graph on the same weights. `asked` has a column for each task and then for each tap; without it all
+    rows ask for all outputs of the request. As in a trunk, each hidden_<tap> but the deepest is an optional input, in
+    place of token ids and types.
+    """
+    hidden = [output for output in config.output if not output.name.startswith(logits_name(""))]
+    selectable = pb.ModelConfig()
+    selectable.CopyFrom(config)
+    selectable.default_model_filename = ROWS_FILE
+    for tensor in selectable.input:
+        tensor.optional = tensor.name != MASK
+    selectable.input.append(
+        pb.ModelInput(name=ASKED, data_type=pb.TYPE_BOOL, dims=[-1, len(config.output)], optional=True)
+    )
+    for output in hidden[:-1]:
+        selectable.input.append(
+            pb.ModelInput(name=output.name, data_type=output.data_type, dims=output.dims, optional=True)
+        )
+    return selectable
+
+
 def branch_config(runtime: Runtime, version: VersionEntry, hidden_size: int, loaded: list[int]) -> pb.ModelConfig:
     """Returns the config of the model that holds a branch: hidden states and mask -> logits.
 
@@ -75,29 +127,34 @@ def branch_config(runtime: Runtime, version: VersionEntry, hidden_size: int, loa
     """
     inputs = [
         pb.ModelInput(name="hidden", data_type=pb.TYPE_FP32, dims=[-1, -1, hidden_size]),
-        pb.ModelInput(name="attention_mask", data_type=pb.TYPE_INT64, dims=[-1, -1]),
+        pb.ModelInput(name=MASK, data_type=pb.TYPE_INT64, dims=[-1, -1]),
     ]
     outputs = [pb.ModelOutput(name="logits", data_type=pb.TYPE_FP32, dims=_logit_dims(version))]
     return _graph_config(version.model, runtime, version.precision, inputs, outputs, loaded)
 
 
-def ensemble_config(task: str, live: int, version: VersionEntry, tokenizer: str) -> pb.ModelConfig:
+def ensemble_config(
+    task: str, live: int, version: VersionEntry, tokenizer: str, fused: FusedEntry | None = None
+) -> pb.ModelConfig:
     """Returns the config of the model `<task>`: tokenizer -> trunk -> branch, for clients of plain KServe v2.
 
-    Each task has its own ensemble: in a common one, a missing branch would fail every task. Trunk tensors are never
-    outputs. The branch's version is given, because the newest one need not be the live one.
+    fused: the trunk's fused graph; it stands in for the trunk if it gives out the tap, and for both if this version is
+    in it. Each task has its own ensemble: in a common one, a missing branch would fail every task. Trunk tensors are
+    never outputs. The branch's version is given, because the newest one need not be the live one.
     """
     texts = ["text", "pair"] if version.kind.is_pair else ["text"]
-    steps = [
-        _step(tokenizer, {name: name for name in texts}, [*TRUNK_INPUTS, *_passed_on(version.kind)]),
-        _step(version.trunk, {name: name for name in TRUNK_INPUTS}, [hidden_name(version.tap)]),
-        _step(
-            version.model,
-            {"hidden": hidden_name(version.tap), "attention_mask": "attention_mask"},
-            ["logits"],
-            live,
-        ),
-    ]
+    tokens = {name: name for name in TRUNK_INPUTS}
+    steps = [_step(tokenizer, {name: name for name in texts}, [*TRUNK_INPUTS, *_passed_on(version.kind)])]
+    if fused is not None and fused.tasks.get(task) == live:
+        steps.append(_step(fused.model, tokens, [logits_name(task)], fused.version))
+        steps[-1].output_map[logits_name(task)] = "logits"
+    else:
+        hidden = hidden_name(version.tap)
+        if fused is not None and version.tap in fused.taps:
+            steps.append(_step(fused.model, tokens, [hidden], fused.version))
+        else:
+            steps.append(_step(version.trunk, tokens, [hidden]))
+        steps.append(_step(version.model, {"hidden": hidden, MASK: MASK}, ["logits"], live))
     outputs = [pb.ModelOutput(name="logits", data_type=pb.TYPE_FP32, dims=_logit_dims(version))]
     outputs.append(pb.ModelOutput(name="truncated", data_type=pb.TYPE_BOOL, dims=[-1]))
     if version.kind is Kind.TAGGING:
@@ -131,6 +188,11 @@ def write_config(model: Path, config: pb.ModelConfig) -> None:
 def trunk_configs(model: Path, config: pb.ModelConfig) -> dict[Path, pb.ModelConfig]:
     """Returns {file: config} for both configs of a trunk."""
     return {model / "config.pbtxt": config, embedded_config(model): resumable_trunk_config(config)}
+
+
+def fused_configs(model: Path, config: pb.ModelConfig) -> dict[Path, pb.ModelConfig]:
+    """Returns {file: config} for both configs of a fused model."""
+    return {model / "config.pbtxt": config, embedded_config(model): selectable_fused_config(config)}
 
 
 def write_trunk_configs(model: Path, config: pb.ModelConfig) -> None:

@@ -35,6 +35,10 @@ MaxLength = Annotated[int, typer.Option(help="Longer inputs are truncated to thi
 Seed = Annotated[int, typer.Option(help="Seed of new weights, shuffling and dropout.")]
 TrainRows = Annotated[int | None, typer.Option(min=1, help="Train on a random sample of this many rows.")]
 DevRows = Annotated[int | None, typer.Option(min=1, help="Score on a random sample of this many dev rows.")]
+HalveDev = Annotated[
+    int | None,
+    typer.Option(metavar="SEED", help="Cut dev in two: one half chooses, the other gives the figures."),
+]
 CacheGb = Annotated[
     float, typer.Option("--cache-gb", min=0, help="Disk space for the frozen layers' outputs, in GB; 0: none.")
 ]

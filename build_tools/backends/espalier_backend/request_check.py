@@ -14,7 +14,7 @@ import numpy as np
 # 512 sequences of 512 tokens. A router's batch has at most 64 texts, each in a few forms.
 MOST_TOKENS = 2**18
 
-_TYPES = {"TYPE_INT64": np.int64, "TYPE_FP32": np.float32}
+_TYPES = {"TYPE_INT64": np.int64, "TYPE_FP32": np.float32, "TYPE_BOOL": np.bool_}
 _MASK = "attention_mask"
 # Names in the config's parameters, which build_tools/repository/triton_config.py writes for trunks.
 _MOST_TOKENS_OF_ONE, _BELOW = "most_tokens", "_below"

@@ -19,9 +19,10 @@ from build_tools.repository.registry import REGISTRY, Registry, read_registry
 from build_tools.serving.errors import ServeError
 from build_tools.serving.state import ModelState
 from build_tools.serving.triton.triton_control import Loaded, ModelVersion, TritonControl
+from build_tools.serving.watch.hung_processes import HungProcesses
 from build_tools.serving.watch.model_health import PROBE_EVERY, PROBE_PATIENCE, ModelHealth, Progress
 from build_tools.serving.watch.model_processes import ModelProcess, ProcessTable
-from build_tools.serving.watch.needed_models import needed_by_all, needed_models
+from build_tools.serving.watch.needed_models import needed_by_all, needed_for, needed_models
 from build_tools.serving.watch.probes import probe
 from build_tools.serving.watch.revival import Revival
 from build_tools.serving.watch.stopped_processes import StoppedProcesses
@@ -89,8 +90,12 @@ class Watch:
         processes: ProcessTable | None,
         report: Callable[[str], None],
         restarts: dict[str, int],
+        steps: Path | None = None,
     ) -> None:
-        """processes: None if they cannot be seen. report: is given a line for events. restarts: by model, to add to."""
+        """processes: None if they cannot be seen. report: is given a line for events. restarts: by model, to add to.
+
+        steps: the folder in which the processes tell how long their steps should take; None if they do not.
+        """
         self._triton = triton
         self._repository = repository
         self._processes = processes
@@ -98,6 +103,7 @@ class Watch:
         self._restarts = restarts
         self._revival = Revival(triton, repository, own_backends=processes is not None)
         self._stopped = StoppedProcesses()
+        self._hung = HungProcesses(steps)
         self._replaced: dict[int, float] = {}  # processes of earlier loads that still live: since when
         self._lookers = ThreadPoolExecutor(1, "look")
         self._probers = ThreadPoolExecutor(_PROBERS, "probe")
@@ -127,10 +133,12 @@ class Watch:
         """Takes note of what has happened, and begins what is to be done. Returns at once."""
         now = time.monotonic()
         processes = self._processes.read(complete=self._lacks_processes) if self._processes else []
-        self._end_replaced({one.pid for one in processes}, now)
+        living = {one.pid for one in processes}
+        self._end_replaced(living, now)
+        self._hung.keep(living)
         processes = [one for one in processes if one.pid not in self._replaced]
         for one in processes:
-            if done := self._stopped.see(one.pid, one.stopped, now):
+            if done := self._stopped.see(one.pid, one.stopped, now) or self._hung.see(one.pid, now):
                 self._say(one.version[0], f"process {one.pid} {done}")
         self._look_at_triton(now)
         self._read_registry()
@@ -350,11 +358,15 @@ class Watch:
             models[model] = ModelState(ready=False, reason="it is not loaded", restarts=self._restarts.get(model, 0))
         self.models = models
         self._was_ready = self._was_ready or self.unready is None
-        self.tasks = {
-            name: self._works(task.live_version.model, task.live)
-            and all(models[one].ready for one in (*ROUTERS, task.live_version.trunk))
-            for name, task in (self._registry.tasks.items() if self._registry else ())
-        }
+        self.tasks = (
+            {name: self._answers(self._registry, name) for name in self._registry.tasks} if self._registry else {}
+        )
+
+    def _answers(self, registry: Registry, task: str) -> bool:
+        return all(self.models[router].ready for router in ROUTERS) and all(
+            self.models[model].ready if version is None else self._works(model, version)
+            for model, version in needed_for(registry, task).items()
+        )
 
     def _works(self, model: str, version: int) -> bool:
         health = self._health.get((model, version))

@@ -7,13 +7,12 @@ from typing import Any
 import numpy as np
 import triton_python_backend_utils as pb_utils
 
+from router.registry import NEWEST
 from router.unavailable import DeadError, NotLoadedError, StoppingError
-
-NEWEST = -1
 
 # What Triton 2.51 says. The error's code is INTERNAL for all of them, once BLS has passed it on.
 _SIGNS = (
-    # Its schedulers refuse requests once the server is being stopped, and later the server itself does.
+    # A scheduler says the first while the server is being stopped, and later the server itself the second.
     (re.compile(r"Server is stopping|Server not ready"), StoppingError),
     (re.compile(r"[Ss]tub process .*is not healthy"), DeadError),
     # While a model is unloaded, loaded, or has no such version.
@@ -26,6 +25,15 @@ def infer(model: str, version: int, inputs: dict[str, np.ndarray], outputs: Sequ
 
     Raises RuntimeError with Triton's message if the call fails: UnavailableError if nothing is wrong with the call.
     """
+    try:
+        return _infer(model, version, inputs, outputs)
+    except StoppingError:
+        # The scheduler of a model that a newly loaded one has just replaced says it as well. The next call goes to the
+        # new one; if the server does stop, that call is refused too.
+        return _infer(model, version, inputs, outputs)
+
+
+def _infer(model: str, version: int, inputs: dict[str, np.ndarray], outputs: Sequence[str]) -> dict[str, np.ndarray]:
     request = pb_utils.InferenceRequest(
         model_name=model,
         model_version=version,
@@ -51,4 +59,5 @@ def failure(model: str, sentence: str) -> RuntimeError:
 
 def is_loaded(model: str, version: int) -> bool:
     """Returns whether Triton has this version of the model loaded. Its process may be dead all the same."""
-    return bool(pb_utils.is_model_ready(model_name=model, model_version=str(version)))
+    wanted = "" if version == NEWEST else str(version)
+    return bool(pb_utils.is_model_ready(model_name=model, model_version=wanted))

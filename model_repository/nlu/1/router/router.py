@@ -2,19 +2,21 @@
 
 import os
 from collections.abc import Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from freed_memory import FreedMemory
 
-from router.bls import NEWEST, is_loaded
+from router.batch_clock import BatchClock
+from router.bls import is_loaded
+from router.branch_layers import BranchLayers
 from router.breakers import Breakers
+from router.call_threads import CallThreads
 from router.candidate_watch import CandidateWatch
 from router.candidates import Candidates
 from router.climb import Climb
 from router.equipment import Equipment
 from router.metrics import RouterMetrics
-from router.registry import Registry
+from router.registry import NEWEST, Registry
 from router.registry_file import RegistryFile
 from router.result_cache import ResultCache
 from router.row import Row, TaskAnswers, error_answers
@@ -28,7 +30,10 @@ _AT_ONCE = "3"
 
 
 class Router:
-    """Tokenizes rows, groups them by length, and carries the trunk's hidden states to the branches."""
+    """Tokenizes rows, groups them by length, and carries the trunk's hidden states to the branches.
+
+    clock: for `with clock.batch()` around all that is done with a batch.
+    """
 
     def __init__(self, repository: Path, model: str) -> None:
         """model: the Triton model that this router answers for, `nlu` or `nlu_stream`."""
@@ -41,13 +46,17 @@ class Router:
         # Triton's rate limiter decides which calls compute. One call more than compute at once waits there, ready to
         # start when another one ends.
         at_once = int(os.environ.get("ESPALIER_AT_ONCE", _AT_ONCE)) + 1
+        self.clock = BatchClock()
         self._equipment = Equipment(
             trunk=Trunk.from_environment(),
-            calls=ThreadPoolExecutor(at_once, thread_name_prefix="call"),
+            calls=CallThreads(at_once),
             cache=ResultCache(int(os.environ.get("ESPALIER_RESULT_CACHE_BYTES", "0"))),
-            breakers=Breakers(self._metrics),
+            breakers=Breakers(self._metrics, self.clock),
             metrics=self._metrics,
+            layers=BranchLayers(repository),
         )
+        # A stream's first answers need not wait for the deepest tap; for one response, one call is the cheapest.
+        self._by_tap = model == "nlu_stream"
         self._tracing = Tracing(model)
         self._freed_memory = FreedMemory()
 
@@ -60,11 +69,15 @@ class Router:
         if registry is not self._latest:
             self._latest = registry
             branches = {(version.model, version.number) for version in registry.versions}
-            self._equipment.breakers.keep(branches | {(trunk, NEWEST) for trunk in registry.tokenizers})
+            fused = {(graph.model, graph.number) for graph in registry.fused.values()}
+            self._equipment.breakers.keep(branches | fused | {(trunk, NEWEST) for trunk in registry.tokenizers})
+            layers = {version: self._equipment.layers(version) for version in registry.versions}
+            self._metrics.set_layers(layers)
         return registry
 
     def close(self) -> None:
         """Shows what was counted last, and sends the last spans. Call it once, when nothing is asked any more."""
+        self._equipment.calls.close()
         self._metrics.close()
         self._tracing.close()
 
@@ -88,7 +101,7 @@ class Router:
             self._metrics.count_errors(version, len(errors), "invalid")
             yield version.task, error_answers(errors)
         if plan.encodings:
-            climb = Climb(asked, plan, self._equipment, candidates, trace)
+            climb = Climb(asked, plan, self._equipment, candidates, trace, registry.fused, self._by_tap)
             try:
                 yield from climb.answers()
             finally:

@@ -1,5 +1,7 @@
 """A request that is refused, or at which a runtime fails, changes no later answer: random sequences of both kinds.
 
+Neither does it when memory is released between them.
+
 In this process, as Triton's stub would run a backend; both runtimes, a trunk and a branch.
 """
 
@@ -22,7 +24,7 @@ from tritonclient.grpc import model_config_pb2 as pb
 from build_tools.backends.espalier_backend.onnxruntime_segment import OnnxRuntimeSegment
 from build_tools.backends.espalier_backend.openvino_segment import OpenVINOSegment
 from build_tools.export.onnx_export import export_branch, export_trunk
-from build_tools.precision.graph import load_graph
+from build_tools.precision.load_graph import load_graph
 from build_tools.repository.registry import TrunkEntry, VersionEntry
 from build_tools.repository.runtime import Runtime
 from build_tools.repository.triton_config import branch_config, resumable_trunk_config, trunk_config
@@ -31,6 +33,7 @@ from training.kinds import Kind
 from training.model import Branch
 
 SEQUENCES = 1000
+RELEASE_EVERY = 50
 SEGMENTS = {Runtime.OPENVINO: OpenVINOSegment, Runtime.ONNXRUNTIME: OnnxRuntimeSegment}
 POSITIONS = 64
 WIDTH = 16
@@ -144,7 +147,9 @@ def test_no_answer_depends_on_the_bad_requests_before_it(
     # Each is computed before anything bad was asked.
     expected = [models[name].execute([Request(tensors, [output])])[0].outputs[output] for tensors in good]
     refused = 0
-    for _ in range(SEQUENCES):
+    for number in range(SEQUENCES):
+        if number % RELEASE_EVERY == 0:
+            models[name]._release()
         places = [chance.randrange(len(good)) for _ in range(chance.randint(1, 4))]
         for place in places:
             (bad,) = models[name].execute([Request(_spoiled(chance.choice(good), chance), [output])])
@@ -177,7 +182,9 @@ def _other_answers(segment: Any) -> int:
     good = [_good_branch(chance, 0) for _ in range(20)]
     expected = [np.array(segment(tensors)["logits"]) for tensors in good]
     others = 0
-    for _ in range(SEQUENCES):
+    for number in range(SEQUENCES):
+        if number % RELEASE_EVERY == 0:
+            segment.release()
         _answer(segment, _mismatched(chance))
         place = chance.randrange(len(good))
         answer = _answer(segment, good[place])

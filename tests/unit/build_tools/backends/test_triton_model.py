@@ -6,10 +6,15 @@ import sys
 from pathlib import Path
 
 import numpy as np
+import onnx
 import pytest
 from fake_backend_utils import Request, backend_utils
+from tiny_graphs import TAPS, WIDTH, make_branch, make_trunk, texts
 
 from build_tools.backends.espalier_backend.onnxruntime_segment import OnnxRuntimeSegment
+from build_tools.compaction.fused_files import write_fused
+from build_tools.compaction.merged_graph import MergedBranch
+from build_tools.repository.manifest import write_manifest
 
 
 @pytest.fixture
@@ -121,3 +126,82 @@ def test_a_damaged_model_file_is_named(model_class, tmp_path):
 
     with pytest.raises(RuntimeError, match=r"cannot load .*model\.onnx"):
         model_class().initialize(_arguments(tmp_path))
+
+
+def test_many_tokens_are_computed_in_parts_and_each_sequence_gets_its_own_answer(model, tensors, monkeypatch):
+    (whole,) = model.execute([Request(tensors, ["hidden_3"])])
+    monkeypatch.setattr("build_tools.backends.espalier_backend.parts._MOST_TOKENS", 3)
+
+    (response,) = model.execute([Request(tensors, ["hidden_3"])])
+
+    np.testing.assert_allclose(response.outputs["hidden_3"], whole.outputs["hidden_3"], rtol=1e-6)
+    assert _counts(model)["hidden_3"] == 2, "one for each request"
+
+
+@pytest.fixture
+def fused_model(model_class, tmp_path):
+    folder = tmp_path / "fused" / "1"
+    folder.mkdir(parents=True)
+    onnx.save(make_trunk(), tmp_path / "trunk.onnx")
+    onnx.save(make_branch(0), tmp_path / "branch.onnx")
+    write_fused(tmp_path / "trunk.onnx", {"intent": MergedBranch(tmp_path / "branch.onnx", 2)}, folder)
+    tokens = ("input_ids", "attention_mask", "token_type_ids")
+    config = {
+        "default_model_filename": "rows.onnx",
+        "input": [
+            *({"name": name, "data_type": "TYPE_INT64", "dims": ["-1", "-1"]} for name in tokens),
+            {"name": "asked", "data_type": "TYPE_BOOL", "dims": ["-1", "4"]},
+            *({"name": f"hidden_{tap}", "data_type": "TYPE_FP32", "dims": ["-1", "-1", str(WIDTH)]} for tap in (1, 2)),
+        ],
+        "output": [
+            *({"name": f"hidden_{tap}", "dims": ["-1", "-1", str(WIDTH)]} for tap in TAPS),
+            {"name": "logits_intent", "dims": ["-1", "3"]},
+        ],
+        "parameters": {"logits_intent_tap": {"string_value": "2"}},
+    }
+    model = model_class()
+    model.initialize(_arguments(folder) | {"model_config": json.dumps(config), "model_name": "fused"})
+    return model
+
+
+def test_a_fused_model_answers_the_rows_that_ask_and_all_of_them_where_no_row_is_named(fused_model):
+    inputs = texts(3, 5)
+    asked = np.zeros((3, 4), bool)
+    asked[1, 0] = asked[2, 3] = True
+
+    whole, some = fused_model.execute(
+        [
+            Request(inputs, ["logits_intent", "hidden_3"]),
+            Request(inputs | {"asked": asked}, ["logits_intent", "hidden_3"]),
+        ]
+    )
+
+    assert (whole.error, some.error) == (None, None)
+    np.testing.assert_allclose(some.outputs["logits_intent"], whole.outputs["logits_intent"][[1]], atol=1e-6)
+    np.testing.assert_allclose(some.outputs["hidden_3"], whole.outputs["hidden_3"][[2]], atol=1e-6)
+
+
+def test_a_request_of_a_fused_model_that_does_not_go_together_is_the_caller_s_fault(fused_model):
+    inputs = texts(3, 5)
+    refused = [
+        inputs | {"asked": np.zeros((3, 4), bool)},
+        inputs | {"asked": np.ones((2, 4), bool)},
+        inputs | {"asked": np.ones((3, 4), np.int64)},
+        {"attention_mask": inputs["attention_mask"]},
+    ]
+
+    for response in fused_model.execute([Request(tensors, ["logits_intent"]) for tensors in refused]):
+        assert response.error.code == 3
+        assert response.error.startswith("fused: ")
+
+
+def test_weights_beside_the_graph_are_compared_with_the_manifest_too(model_class, tmp_path):
+    folder = tmp_path / "trunk" / "1"
+    folder.mkdir(parents=True)
+    for name in ("model.onnx", "model.onnx.data"):
+        (folder / name).write_bytes(b"as built")
+    write_manifest(tmp_path)
+    (folder / "model.onnx.data").write_bytes(b"changed")
+
+    with pytest.raises(RuntimeError, match=r"model\.onnx\.data is damaged"):
+        model_class().initialize(_arguments(folder))

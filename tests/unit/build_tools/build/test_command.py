@@ -27,15 +27,17 @@ def built(monkeypatch):
 def test_build_is_in_fp32_and_without_data_unless_asked(built):
     assert CliRunner().invoke(app, ["build", "one"]).exit_code == 0
 
-    assert built == [([Path("one")], Path("model_repository"), None, Runtime.OPENVINO, Precision.FP32, None, None)]
+    assert built == [
+        ([Path("one")], Path("model_repository"), None, Runtime.OPENVINO, Precision.FP32, None, None, False)
+    ]
 
 
 def test_build_hands_on_all_that_is_asked_for(built):
     given = ["build", "one", "--repository", "r", "--runtime", "onnxruntime", "--precision", "auto", "--data", "d"]
-    given += ["--router-instances", "3"]
+    given += ["--router-instances", "3", "--compact"]
     assert CliRunner().invoke(app, given).exit_code == 0
 
-    assert built == [([Path("one")], Path("r"), None, Runtime.ONNXRUNTIME, Precision.AUTO, Path("d"), 3)]
+    assert built == [([Path("one")], Path("r"), None, Runtime.ONNXRUNTIME, Precision.AUTO, Path("d"), 3, True)]
 
 
 def test_an_unknown_precision_is_refused_with_those_there_are(built):

@@ -12,7 +12,7 @@ from google.protobuf import text_format
 from tritonclient.grpc import model_config_pb2 as pb
 
 from build_tools.errors import BuildError
-from build_tools.publishing.settle import held_versions
+from build_tools.repository.in_memory import held_models
 from build_tools.repository.manifest import write_manifest
 from build_tools.repository.names import embedded_config
 from build_tools.repository.registry import Registry, TaskEntry, TrunkEntry, VersionEntry, write_registry
@@ -153,7 +153,7 @@ def _lay_out(repository: Path, registry: Registry) -> Path:
     for name in ("nlu", "nlu_stream", *tokenizers):
         _version(repository / name, 1, "model.py")
         write_config(repository / name, pb.ModelConfig(name=name, backend="python"))
-    held = held_versions(registry)
+    held = held_models(registry)
     for task, entry in registry.tasks.items():
         for number, version in entry.versions.items():
             _version(repository / version.model, int(number), "model.onnx")

@@ -13,8 +13,9 @@ from build_tools.publishing.ensembles import settle_ensemble
 from build_tools.publishing.registry_transitions import next_version, promoted, published, retired, rolled_back, tidied
 from build_tools.publishing.running_server import NoServer
 from build_tools.publishing.served_repository import ServedRepository
-from build_tools.publishing.settle import follow_registry, held_versions
+from build_tools.publishing.settle import follow_registry
 from build_tools.publishing.verify import verify
+from build_tools.repository.in_memory import held_models
 from build_tools.repository.manifest import add_to_manifest, read_manifest, write_manifest
 from build_tools.repository.names import embedded_config
 from build_tools.repository.registry import CanaryTerms, TrunkEntry, write_registry
@@ -400,11 +401,13 @@ def test_a_version_is_loaded_beside_the_others_and_the_config_and_the_manifest_s
     assert verify(repository) == []
 
 
-def test_held_versions_are_those_of_all_tasks_by_model(after):
-    assert held_versions(after["new labels"]) == {"branch_intent": [3], "branch_intent.2": [4], "branch_mood": [1]}
-    assert held_versions(after["canary"]) == {"branch_intent": [2, 3, 4], "branch_mood": [1]}
+def test_held_models_are_the_trunks_and_the_branches_of_all_tasks(after):
+    trunk = {"trunk": [1]}
+    new_labels = {"branch_intent": [3], "branch_intent.2": [4], "branch_mood": [1]}
+    assert held_models(after["new labels"]) == trunk | new_labels
+    assert held_models(after["canary"]) == trunk | {"branch_intent": [2, 3, 4], "branch_mood": [1]}
     in_flight = _in_flight(after["new labels"], "intent", 2, seconds_ago=0)
-    assert held_versions(in_flight)["branch_intent"] == [2, 3]
+    assert held_models(in_flight)["branch_intent"] == [2, 3]
 
 
 def test_the_ensemble_of_a_task_names_its_live_version_and_the_tokenizer_that_cuts_for_it(

@@ -85,7 +85,6 @@ def test_the_file_is_json_whose_kinds_are_the_words_that_the_router_knows(tmp_pa
     assert (task["live"], task["shadow"], task["canary"]["version"], task["canary"]["share"]) == (1, None, 2, 0.1)
     assert task["versions"]["1"] == {
         "model": "branch_intent",
-        "runs_in": None,
         "trunk": "trunk",
         "kind": "classification",
         "labels": ["größe", "b"],

@@ -1,4 +1,5 @@
 import hashlib
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -7,13 +8,16 @@ from tritonclient.grpc import model_config_pb2 as pb
 
 from build_tools.errors import BuildError
 from build_tools.repository.names import branch_name, embedded_config
+from build_tools.repository.registry import FusedEntry, TrunkEntry
 from build_tools.repository.runtime import Runtime
 from build_tools.repository.triton_config import (
     branch_config,
     config_sha256,
     ensemble_config,
+    fused_config,
     read_config,
     resumable_trunk_config,
+    selectable_fused_config,
     trunk_config,
     with_versions,
     write_config,
@@ -253,3 +257,55 @@ def test_triton_never_reads_a_part_of_a_config_nor_finds_anything_else_in_a_mode
     whole = ["config.pbtxt", "configs", "espalier.pbtxt"]
     assert seen == [(whole, True), (whole, False)]
     assert read_config(model) == new
+
+
+@pytest.fixture
+def fused(make_version):
+    """Its trunk, its entry and its config: taps 1 and 2, of three that the trunk has now, and one task."""
+    trunk = TrunkEntry(
+        encoder="tiny",
+        config={"hidden_size": 16, "vocab_size": 100},
+        taps=[1, 2, 3],
+        fingerprints=[],
+        tokenizers={"tokenizer": 16},
+    )
+    entry = FusedEntry(model="fused.2", version=4, taps=[1, 2], tasks={"intent": 3}, since=datetime.now(UTC))
+    return entry, fused_config(Runtime.OPENVINO, trunk, entry, {"intent": make_version()})
+
+
+def test_a_fused_model_has_the_outputs_of_its_taps_and_tasks_and_the_limits_of_its_trunk(fused):
+    _, config = fused
+
+    assert (config.name, list(config.version_policy.specific.versions)) == ("fused.2", [4])
+    assert _tensors(config.output) == {
+        "hidden_1": ("TYPE_FP32", [-1, -1, 16]),
+        "hidden_2": ("TYPE_FP32", [-1, -1, 16]),
+        "logits_intent": ("TYPE_FP32", [-1, 2]),
+    }
+    assert [one.name for one in config.input] == ["input_ids", "attention_mask", "token_type_ids"]
+    assert config.parameters["input_ids_below"].string_value == "100"
+    assert config.parameters["logits_intent_tap"].string_value == "2"
+
+
+def test_for_our_backends_it_reads_which_rows_ask_and_the_hidden_states_from_which_to_go_on(fused):
+    config = selectable_fused_config(fused[1])
+
+    assert config.default_model_filename == "rows.onnx"
+    assert {one.name for one in config.input if not one.optional} == {"attention_mask"}
+    assert _tensors(config.input)["asked"] == ("TYPE_BOOL", [-1, 3])
+    assert _tensors(config.input)["hidden_1"] == ("TYPE_FP32", [-1, -1, 16])
+    assert "hidden_2" not in _tensors(config.input)
+
+
+def test_an_ensemble_asks_the_fused_model_for_what_it_has(make_version, fused):
+    entry, _ = fused
+    inside = ensemble_config("intent", 3, make_version(), "tokenizer", entry)
+    assert list(_steps(inside)) == ["tokenizer", "fused.2"]
+    step = inside.ensemble_scheduling.step[1]
+    assert (step.model_version, dict(step.output_map)) == (4, {"logits_intent": "logits"})
+
+    outside = ensemble_config("intent", 5, make_version(), "tokenizer", entry)
+    assert list(_steps(outside)) == ["tokenizer", "fused.2", "branch_intent"]
+
+    deeper = ensemble_config("intent", 5, make_version(tap=3), "tokenizer", entry)
+    assert list(_steps(deeper)) == ["tokenizer", "trunk", "branch_intent"]

@@ -1,0 +1,1 @@
+"""Live branches and their trunk -> one graph, the model `fused`."""
