@@ -100,6 +100,8 @@ def test_all_select_the_pods_of_the_deployment(objects: list[dict[str, Any]]) ->
         assert selector["matchLabels"].items() <= labels.items()
     for service in (one for one in objects if one["kind"] == "Service"):
         assert service["spec"]["selector"].items() <= labels.items()
+    clients = _one(objects, "NetworkPolicy")["spec"]["ingress"][0]["from"][0]["podSelector"]["matchLabels"]
+    assert clients == {"espalier-client": "true"}  # kustomize can add labels there
     assert _one(objects, "Service", "espalier-replicas")["spec"]["clusterIP"] == "None"
 
 
