@@ -7,7 +7,9 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
+from router.batch_clock import BatchClock
 from router.breakers import Breakers
+from router.call_threads import CallThreads
 from router.candidates import Candidates
 from router.durations import Durations
 from router.metrics import RouterMetrics
@@ -92,8 +94,9 @@ def models(climb_module, trunk_module, monkeypatch):
 
 @pytest.fixture
 def pool(models):  # noqa: ARG001  the calls held up are let go before the pool is shut down
-    with ThreadPoolExecutor(4) as pool:
-        yield pool
+    pool = CallThreads(4)
+    yield pool
+    pool.close()
 
 
 @pytest.fixture
@@ -120,7 +123,7 @@ def processes():
 
 @pytest.fixture
 def breakers(metrics, processes):
-    breakers = Breakers(metrics, processes)
+    breakers = Breakers(metrics, BatchClock(), processes)
     yield breakers
     breakers.keep([])
 
@@ -411,7 +414,9 @@ def test_when_the_answers_end_early_no_call_is_still_under_way_and_none_follows(
     ending.join()
 
     before = len(models.calls)
-    pool.submit(int).result(PATIENCE)
+    idle = threading.Event()
+    pool.submit(idle.set)
+    assert idle.wait(PATIENCE)
     assert len(models.calls) == before
 
 

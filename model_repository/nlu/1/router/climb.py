@@ -177,7 +177,7 @@ class Climb:
                 handle(error)
             except Exception as fatal:
                 self._work.put(fatal)
-            item.end()
+            item.abandon()
 
         return end
 

@@ -1,9 +1,9 @@
 """What all batches of one router process share."""
 
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 
 from router.breakers import Breakers
+from router.call_threads import CallThreads
 from router.durations import Durations
 from router.failure_log import FailureLog
 from router.metrics import RouterMetrics
@@ -16,7 +16,7 @@ class Equipment:
     """calls: the threads in which trunks and branches are called."""
 
     trunk: Trunk
-    calls: ThreadPoolExecutor
+    calls: CallThreads
     cache: ResultCache
     breakers: Breakers
     metrics: RouterMetrics
