@@ -25,6 +25,14 @@ def add_model_folders(repository: Path, content: dict[str, Any]) -> None:
         (repository / trunk / "config.pbtxt").write_text(outputs)
 
 
+def add_fused_folder(version: Path, logits: dict[str, int], taps: list[int]) -> None:
+    """Makes a fused graph's folder. logits: {task: their number}."""
+    version.mkdir(parents=True)
+    outputs = [f'output {{ name: "hidden_{tap}" dims: [ -1, -1, 8 ] }}\n' for tap in taps]
+    outputs += [f'output {{ name: "logits_{task}" dims: [ -1, {number} ] }}\n' for task, number in logits.items()]
+    (version.parent / "config.pbtxt").write_text("".join(outputs))
+
+
 def no_metrics() -> SimpleNamespace:
     """Takes the place of a router's metrics where a test does not look at them."""
     return SimpleNamespace(set_registry=lambda *_, **__: None, count_rejection=lambda: None)

@@ -38,7 +38,7 @@ class Footprint:
 def paces(page: MetricsPage, before: MetricsPage | None) -> dict[tuple[str, int], Pace]:
     """Returns {(task, version): its pace} of all versions that routers have asked."""
     texts, errors = _rates(TEXTS, page, before), _rates(ERRORS, page, before)
-    buckets = _grown(SECONDS, page, before, "task", "version", "le")
+    buckets = grown(SECONDS, page, before, "task", "version", "le")
     by_version: dict[tuple[str, str], dict[float, float]] = {}
     for (task, version, bound), number in buckets.items():
         by_version.setdefault((task, version), {})[float(bound)] = number
@@ -70,7 +70,7 @@ def rate(name: str, page: MetricsPage, before: MetricsPage) -> float:
 
 def latency(buckets: str, page: MetricsPage, before: MetricsPage | None) -> tuple[float | None, float | None]:
     """Returns P50 and P99 of a histogram of seconds, in milliseconds; buckets: the name of its buckets."""
-    return _percentiles({float(bound): number for (bound,), number in _grown(buckets, page, before, "le").items()})
+    return _percentiles({float(bound): number for (bound,), number in grown(buckets, page, before, "le").items()})
 
 
 def _percentiles(seconds: Mapping[float, float]) -> tuple[float | None, float | None]:
@@ -82,10 +82,10 @@ def _rates(
     name: str, page: MetricsPage, before: MetricsPage | None, by: tuple[str, ...] = ("task", "version")
 ) -> Mapping[tuple[str, ...], float]:
     seconds = 1.0 if before is None else max(page.seconds - before.seconds, 1e-3)
-    return {key: number / seconds for key, number in _grown(name, page, before, *by).items()}
+    return {key: number / seconds for key, number in grown(name, page, before, *by).items()}
 
 
-def _grown(name: str, page: MetricsPage, before: MetricsPage | None, *by: str) -> dict[tuple[str, ...], float]:
+def grown(name: str, page: MetricsPage, before: MetricsPage | None, *by: str) -> dict[tuple[str, ...], float]:
     """Returns by how much each sum has grown since `before`. A counter that was set back has begun anew at 0."""
     now = page.sums(name, *by)
     if before is None:

@@ -1,24 +1,28 @@
 """The versions of each task, their origin, and how they perform."""
 
-from collections.abc import Container
+from collections.abc import Container, Mapping
 from datetime import datetime
 from pathlib import Path
 from typing import Any, Literal
 
 from pydantic import BaseModel
 
+from build_tools.errors import BuildError
 from build_tools.publishing.candidate_counts import candidate_counts
+from build_tools.publishing.costs import branch_milliseconds, trunk_milliseconds
 from build_tools.publishing.metrics_page import MetricsPage
 from build_tools.publishing.pace import footprints, paces
 from build_tools.publishing.running_server import Calls, RunningServer
 from build_tools.publishing.served_answers import silent_versions
 from build_tools.repository.audit import last_withdrawal, read_lines
+from build_tools.repository.branch_record import branch_layers
 from build_tools.repository.control_key import read_control_key
-from build_tools.repository.names import examples_file
-from build_tools.repository.registry import Registry, TaskEntry
+from build_tools.repository.names import examples_file, logits_name
+from build_tools.repository.registry import FusedEntry, Registry, TaskEntry
 
 _MOST_EXAMPLES = 10
 _SECONDS = 2.0  # for the answer to one golden example
+_COMPUTED = "espalier_outputs_computed_total"  # of our own backends
 
 
 class CandidateStatus(BaseModel):
@@ -41,11 +45,15 @@ class CandidateStatus(BaseModel):
 class TaskStatus(BaseModel):
     """A task. requests, errors: calls to the live version. They and `loaded` are None if no server was asked.
 
+    runs_in: the Triton model that computes the live version: its branch model, or a fused graph. With that, `requests`
+    are those in which somebody asked for this task, as far as the server counts them, and `errors` those of the graph.
     loaded: the versions that the server holds and that answer. silent: {version that it holds: why its golden example
     is not answered}, empty if they were not asked.
 
     texts_per_second, errors_per_second, p50, p99 (milliseconds of a branch call), processes and memory (bytes): of the
-    live version, as pace.py has them. layers: of the trunk, below the branch.
+    live version, as pace.py has them; a fused graph's processes are those of no single task. trunk: the model whose
+    hidden states the branch reads. layers: of the trunk, below the branch; own_layers: of the branch.
+    trunk_milliseconds, milliseconds: what these take for a text, as costs.py has them.
     """
 
     task: str
@@ -62,7 +70,12 @@ class TaskStatus(BaseModel):
     requests: int | None
     errors: int | None
     withdrawn: str | None
+    trunk: str = ""
+    runs_in: str = ""
     layers: int | None = None
+    own_layers: int | None = None
+    trunk_milliseconds: float | None = None
+    milliseconds: float | None = None
     texts_per_second: float | None = None
     errors_per_second: float | None = None
     p50: float | None = None
@@ -95,11 +108,14 @@ def read_status(
     candidates = None if page is None else candidate_counts(page)
     paced = {} if page is None else paces(page, before)
     held = {} if page is None else footprints(page)
+    spent = {} if page is None else branch_milliseconds(page, before)
+    trunk_layer = None if page is None else trunk_milliseconds(page, before)
     found = []
     for task, entry in sorted(registry.tasks.items()):
         live = entry.live_version
-        counted = calls.get((live.model, entry.live)) if calls is not None else None
-        pace, footprint = paced.get((task, entry.live)), held.get(live.model)
+        fused = registry.fused_with(task, entry.live)
+        counted = None if calls is None else _counted(task, entry, fused, calls, page)
+        pace, footprint = paced.get((task, entry.live)), None if fused else held.get(live.model)
         found.append(
             TaskStatus(
                 task=task,
@@ -107,16 +123,21 @@ def read_status(
                 previous=entry.previous,
                 candidate=_candidate(repository, task, entry, candidates),
                 versions=sorted(map(int, entry.versions)),
-                loaded=None if loaded is None else _loaded(entry, loaded, silent.get(task, {})),
+                loaded=None if loaded is None else _loaded(task, registry, loaded, silent.get(task, {})),
                 silent=silent.get(task, {}),
                 published_at=live.origin.published_at,
                 published_by=live.origin.published_by,
                 data=live.origin.data,
                 checkpoint=live.origin.checkpoint,
-                requests=None if calls is None else counted.answered if counted else 0,
-                errors=None if calls is None else counted.failed if counted else 0,
+                requests=counted.answered if counted else None,
+                errors=counted.failed if counted else None,
                 withdrawn=_withdrawn(repository, task),
+                trunk=live.trunk,
+                runs_in=fused.model if fused else live.model,
                 layers=live.tap,
+                own_layers=_own_layers(repository, entry),
+                trunk_milliseconds=None if trunk_layer is None else trunk_layer * live.tap,
+                milliseconds=spent.get((task, entry.live)),
                 texts_per_second=pace.texts if pace else None,
                 errors_per_second=pace.errors if pace else None,
                 p50=pace.p50 if pace else None,
@@ -156,8 +177,37 @@ def _examples(repository: Path, task: str, version: int) -> list[dict[str, Any]]
     return [entry for entry in entries if entry["version"] == version][:_MOST_EXAMPLES]
 
 
-def _loaded(entry: TaskEntry, loaded: dict[str, list[int]], silent: Container[int]) -> list[int]:
-    held = (int(number) for number, one in entry.versions.items() if int(number) in loaded.get(one.model, []))
+def _counted(
+    task: str,
+    entry: TaskEntry,
+    fused: FusedEntry | None,
+    calls: Mapping[tuple[str, int], Calls],
+    page: MetricsPage | None,
+) -> Calls | None:
+    """The calls to the live version; None if a server with a fused graph does not count them by task."""
+    if fused is None:
+        return calls.get((entry.live_version.model, entry.live), Calls(0, 0))
+    computed = page.sums(_COMPUTED, "model", "version", "output") if page else {}
+    of_task = computed.get((fused.model, str(fused.version), logits_name(task)))
+    failed = calls.get((fused.model, fused.version), Calls(0, 0)).failed
+    return None if of_task is None else Calls(int(of_task), failed)
+
+
+def _own_layers(repository: Path, entry: TaskEntry) -> int | None:
+    try:
+        return branch_layers(repository, entry.live_version, entry.live)
+    except BuildError:  # `espalier verify` says what is wrong with it
+        return None
+
+
+def _loaded(task: str, registry: Registry, loaded: Mapping[str, list[int]], silent: Container[int]) -> list[int]:
+    """The versions that the server can compute, alone or in a fused graph."""
+    held = []
+    for number, version in registry.tasks[task].versions.items():
+        fused = registry.fused_with(task, int(number))
+        in_graph = fused is not None and fused.version in loaded.get(fused.model, [])
+        if in_graph or int(number) in loaded.get(version.model, []):
+            held.append(int(number))
     return sorted(number for number in held if number not in silent)
 
 

@@ -39,6 +39,10 @@ def _loaded(task: TaskStatus) -> str:
     return ", ".join([*map(str, task.loaded), *(f"{number} (no answer)" for number in sorted(task.silent))])
 
 
+def _layers(task: TaskStatus) -> str:
+    return "-" if task.layers is None or task.own_layers is None else f"{task.layers} + {task.own_layers}"
+
+
 COLUMNS = (
     Column("task", lambda task: task.task),
     Column("live", lambda task: str(task.live), number=True),
@@ -51,7 +55,9 @@ COLUMNS = (
     Column("errors/s", lambda task: _shown(task.errors_per_second, ".1f"), number=True, measured=True),
     Column("P50 ms", lambda task: _shown(task.p50, ".1f"), number=True, measured=True),
     Column("P99 ms", lambda task: _shown(task.p99, ".1f"), number=True, measured=True),
-    Column("layers", lambda task: _shown(task.layers), number=True),
+    Column("runs in", lambda task: task.runs_in),
+    Column("layers", _layers, number=True),
+    Column("ms/text", lambda task: _shown(task.milliseconds, ".2f"), number=True, measured=True),
     Column("processes", lambda task: _shown(task.processes), number=True, measured=True),
     Column(
         "MB",

@@ -10,15 +10,16 @@ from rich.text import Text
 
 from build_tools.publishing.status import CandidateStatus, TaskStatus
 from build_tools.publishing.status_columns import COLUMNS, Column
+from build_tools.publishing.suite_cost import suite_cost
 
 
 def print_status(tasks: Sequence[TaskStatus], console: Console) -> None:
     """Prints one line for each task, and below the table the notes on candidates."""
     columns = [column for column in COLUMNS if not column.measured or any(column.cell(task) != "-" for task in tasks)]
     console.print(status_table(tasks, columns))
-    for task in tasks:
-        for note in notes(task):
-            console.print(Text(note), soft_wrap=True)
+    cost = suite_cost(tasks)
+    for note in [*(note for task in tasks for note in notes(task)), *([cost] if cost else [])]:
+        console.print(Text(note), soft_wrap=True)
 
 
 def status_table(tasks: Sequence[TaskStatus], columns: Sequence[Column]) -> Table:

@@ -16,6 +16,7 @@ from child_process import child_process
 from untrained import save_untrained, tiny_encoder
 
 from build_tools.build.builder import build
+from build_tools.compaction.compact import compact
 from build_tools.publishing.publish import publish
 from build_tools.publishing.running_server import RunningServer
 from build_tools.publishing.served_repository import ServedRepository
@@ -70,6 +71,10 @@ class Site:
     def publish(self, folder: Path, **options: object) -> tuple[str, int]:
         with self.triton() as triton:
             return publish(folder, self.repository, triton, **options)  # type: ignore[arg-type]
+
+    def compact(self, **options: object) -> dict[str, str]:
+        with self.triton() as triton:
+            return compact(self.repository, triton, **options)  # type: ignore[arg-type]
 
     def change(self, verb: Callable[..., object], task: str, **options: object) -> object:
         with self.triton() as triton:

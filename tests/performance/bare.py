@@ -21,9 +21,10 @@ from tritonclient.grpc import model_config_pb2 as pb
 
 from build_tools.backends.espalier_backend.load_chain import Compile, load_chain
 from build_tools.cores import usable_cores
-from build_tools.repository.names import TRUNK, hidden_name
+from build_tools.repository.names import TRUNK, hidden_name, logits_name
 from build_tools.repository.registry import read_registry
 from build_tools.repository.runtime import Runtime
+from build_tools.repository.triton_config import GRAPH_FILE
 
 SAMPLED_BATCHES = 6
 
@@ -32,12 +33,16 @@ Sequences = list[list[int]]
 
 @dataclass(frozen=True)
 class Layout:
-    """Threads of the trunk and of each branch, branches that compute at once, batches that do."""
+    """Threads of the trunk and of each branch, branches that compute at once, batches that do.
+
+    merged: trunk and branches are one graph, on the threads of the trunk.
+    """
 
     trunk_threads: int
     branch_threads: int
     branches_at_once: int
     batches_at_once: int
+    merged: bool = False
 
 
 def layouts() -> dict[str, Layout]:
@@ -47,6 +52,8 @@ def layouts() -> dict[str, Layout]:
         "one call after the other": Layout(cores, cores, 1, 1),
         "branches at once": Layout(cores, 1, cores, 1),
         "batches at once": Layout(1, 1, 1, cores),
+        "merged, one call after the other": Layout(cores, cores, 1, 1, merged=True),
+        "merged, batches at once": Layout(1, 1, 1, cores, merged=True),
     }
 
 
@@ -63,12 +70,12 @@ class Graphs:
             self._taps[task] = entry.live_version.tap
             model = repository / entry.live_version.model
             parameters = _parameters(model) | _threads(layout.branch_threads, layout.batches_at_once)
-            file = model / str(entry.live) / "model.onnx"
+            file = model / str(entry.live) / GRAPH_FILE
             self._branches[task] = load_chain(file, ["logits"], parameters, compile_segment)
         self._outputs = [hidden_name(tap) for tap in sorted(set(self._taps.values()))]
         trunk = repository / TRUNK
         parameters = _parameters(trunk) | _threads(layout.trunk_threads, layout.batches_at_once)
-        file = trunk / str(registry.trunks[TRUNK].version) / "model.onnx"
+        file = trunk / str(registry.trunks[TRUNK].version) / GRAPH_FILE
         outputs = [hidden_name(tap) for tap in registry.trunks[TRUNK].taps]
         self._trunk = load_chain(file, outputs, parameters, compile_segment)
         at_once = layout.branches_at_once
@@ -85,8 +92,25 @@ class Graphs:
         list((self._pool.map if self._pool else map)(branch, self._branches))
 
 
+class MergedGraph:
+    """The fused graph of a compacted repository, all of it compiled as one, as no router needs to ask for its rows."""
+
+    def __init__(self, repository: Path, tasks: Sequence[str], layout: Layout) -> None:
+        registry = read_registry(repository)
+        fused = registry.trunks[TRUNK].fused
+        assert fused is not None
+        model = repository / fused.model
+        parameters = _parameters(model) | _threads(layout.trunk_threads, layout.batches_at_once)
+        outputs = [logits_name(task) for task in tasks]
+        self._graph = _compile(registry.runtime)(model / str(fused.version) / GRAPH_FILE, outputs, parameters)
+
+    def compute(self, batch: Mapping[str, np.ndarray]) -> None:
+        """All tasks for one batch."""
+        self._graph(batch)
+
+
 def measure_job(
-    graphs: Graphs, batches_at_once: int, sequences: Sequences, batch: int, seconds: float, sampled: bool
+    graphs: Graphs | MergedGraph, batches_at_once: int, sequences: Sequences, batch: int, seconds: float, sampled: bool
 ) -> dict[str, float]:
     """texts_per_second, milliseconds of one batch (p50_ms, p99_ms) and pss in bytes, in batches of this size.
 
@@ -194,6 +218,7 @@ def _compile(runtime: Runtime) -> Compile:
 if __name__ == "__main__":
     spec = json.loads(Path(sys.argv[1]).read_text(encoding="utf-8"))
     chosen = layouts()[spec["layout"]]
-    loaded = Graphs(Path(spec["repository"]), spec["tasks"], chosen)
+    load = MergedGraph if chosen.merged else Graphs
+    loaded = load(Path(spec["repository"]), spec["tasks"], chosen)
     results = [measure_job(loaded, chosen.batches_at_once, **job) for job in spec["jobs"]]
     Path(sys.argv[2]).write_text(json.dumps(results), encoding="utf-8")

@@ -36,7 +36,9 @@ class BareRival:
         sequences: Mapping[str, list[list[int]]],
         tried: list[dict[str, Any]],
     ) -> None:
-        """sequences: for each kind of texts their token ids. tried: what an earlier run has tried, or empty."""
+        """repository: compacted, so that it holds the graphs apart and as one. sequences: for each kind of texts their
+        token ids. tried: what an earlier run has tried, or empty.
+        """
         self._repository = repository
         self._tasks = list(tasks)
         self._sequences = sequences

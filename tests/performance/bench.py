@@ -1,7 +1,9 @@
 """All rivals in one run on one machine: `python tests/performance/bench.py --shape assistant`.
 
-    bare      the same graphs in one process with no server, in the best of several layouts and batch sizes
-    nlu       the router, through Triton
+    bare      the same graphs in one process with no server, apart or merged into one, in the best of several layouts
+              and batch sizes
+    nlu       the router, through Triton, over the compacted graph
+    apart     the same over trunk and branches as models of their own
     single    one whole encoder per task, each a Triton model, behind the same client and router
     naive     the same models, behind a router that calls the branches one by one
 
@@ -44,7 +46,9 @@ def bench(
     rounds: Annotated[int, typer.Option(min=1, help="Of all rivals by turns.")] = 5,
     seconds: Annotated[float, typer.Option(min=0.5, help="Seconds of each load.")] = 10.0,
     callers: Annotated[int, typer.Option(min=1, help="At saturation.")] = 64,
-    rivals: Annotated[str, typer.Option(help="Some of bare, nlu, single, naive, joined by commas.")] = ",".join(TITLES),
+    rivals: Annotated[str, typer.Option(help="Some of bare, nlu, single, naive, apart, joined by commas.")] = ",".join(
+        TITLES
+    ),
     runtime: Annotated[Runtime, typer.Option(help="What runs the graphs of a shape.")] = Runtime.OPENVINO,
     precision: Annotated[Precision, typer.Option(help="What the graphs of a shape compute in.")] = Precision.FP32,
     work: Annotated[Path, typer.Option(help="Where shapes are built, and used again.")] = Path("bench_work"),
@@ -65,7 +69,7 @@ def bench(
         of = setting(suite, callers, seconds)
         file = output / f"{suite.work.name}.json"
         record = read_record(file, of, list(kinds)) if go_on else Record()
-        bare = BareRival(suite.repository, suite.tasks, sequences, record.tried)
+        bare = BareRival(suite.compacted(), suite.tasks, sequences, record.tried)
         text = ""
         for _ in _measure(suite, bare, presses, chosen, rounds, seconds, record):  # cut short, it has the rounds so far
             notes = _notes(suite, bare if "bare" in chosen else None, presses, seconds, record)
@@ -88,9 +92,9 @@ def _measure(
     record: Record,
 ) -> Iterator[None]:
     """Adds rounds to the record, and yields after each."""
-    served = [rival for rival in rivals if rival in ("nlu", "naive")]
+    served = [rival for rival in rivals if rival in ("nlu", "naive", "apart")]
     first = len(record.rounds)
-    steps = (rounds - first) * len(presses) * (len(rivals) + ("nlu" in rivals))
+    steps = (rounds - first) * len(presses) * (len(rivals) + 2 * ("nlu" in rivals))
     with tqdm(total=steps, file=sys.stderr, unit="load") as bar:
         if "bare" in rivals and not record.tried:
             bar.set_description("bare: layouts and batch sizes")

@@ -31,14 +31,14 @@ class Single:
 
 
 def measure_suite(suite: Suite, presses: Mapping[str, Press], rivals: Sequence[str], bar: tqdm) -> dict[str, Figures]:
-    """One round of `nlu` and of the naive router, each on a server of its own: rival -> figures.
+    """One round of `nlu` over one graph and over branches apart, and of the naive router: rival -> figures.
 
-    Trunk and branches hold more, the more shapes they have seen: on one server the second would pay for the first. Both
-    routers are loaded; each one's memory is told without the other's process.
+    Each has a server of its own: models hold more, the more shapes they have seen, so the second would pay for the
+    first. Where several routers are loaded, each one's memory is told without the others' processes.
     """
     found: dict[str, Figures] = {}
-    repository = suite.served()
     for rival in rivals:
+        repository = suite.served() if rival == "nlu" else suite.apart()
         model, others = (NAIVE, ("nlu", "nlu_stream")) if rival == "naive" else ("nlu", (NAIVE,))
         with (
             tempfile.TemporaryDirectory(prefix="espalier-bench-") as counts,
@@ -57,7 +57,18 @@ def measure_suite(suite: Suite, presses: Mapping[str, Press], rivals: Sequence[s
                 bar.update()
             if rival == "nlu":
                 _add_what_only_nlu_has(suite, presses, server, found[rival], bar)
+    if "nlu" in found:
+        _add_one_task_outside(suite, presses, found["nlu"], bar)
     return found
+
+
+def _add_one_task_outside(suite: Suite, presses: Mapping[str, Press], found: Figures, bar: tqdm) -> None:
+    """Texts/s after a publish: the task of `one_task` runs as a branch model beside the fused graph."""
+    with TritonServer(suite.served(outside=[suite.one_task]), startup_timeout=START_SECONDS) as server:
+        for tokens, press in presses.items():
+            bar.set_description(f"nlu, {tokens} tokens: one task outside")
+            found[tokens]["outside_texts_per_second"] = press.saturate(server, "nlu")["texts_per_second"]
+            bar.update()
 
 
 def _add_what_only_nlu_has(

@@ -1,10 +1,11 @@
 """What is measured: a repository, built here once for a shape, or given."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from errors import BenchError
-from repositories import copy_encoders, copy_tasks, copy_with_naive_router
+from repositories import compact_tasks, copy_compacted, copy_encoders, copy_with_naive_router
 from shapes import SHAPES, BranchShape, Shape
 
 from build_tools.build.builder import build
@@ -40,14 +41,27 @@ class Suite:
         """The task that is asked alone: the first of the deepest tap, so that it needs the same trunk when alone."""
         return max(self.shape.branches, key=lambda branch: branch.tap).task
 
-    def served(self) -> Path:
-        """With the router and the naive one."""
-        copy_with_naive_router(self.repository, self.tasks, self.work / "served")
+    def apart(self) -> Path:
+        """Branches as models of their own, with the router and the naive one."""
+        copy_with_naive_router(self.repository, self.tasks, self.work / "apart")
+        return self.work / "apart"
+
+    def compacted(self) -> Path:
+        """Trunk and branches as one graph, made the first time. To be read, not served."""
+        compacted = self.work / "compacted"
+        if not compacted.is_dir():
+            compact_tasks(self.repository, self.tasks, self.work / "compacting")
+            (self.work / "compacting").rename(compacted)
+        return compacted
+
+    def served(self, outside: Sequence[str] = ()) -> Path:
+        """Compacted, with the router. outside: tasks that run as branch models all the same."""
+        copy_compacted(self.compacted(), self.work / "served", outside)
         return self.work / "served"
 
     def one_alone(self) -> Path:
-        """With `one_task` only."""
-        copy_tasks(self.repository, [self.one_task], self.work / "one_alone")
+        """With `one_task` only, compacted too."""
+        compact_tasks(self.repository, [self.one_task], self.work / "one_alone")
         return self.work / "one_alone"
 
     def single_task(self, count: int) -> Path:

@@ -5,12 +5,10 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from build_tools.repository.branch_record import branch_layers
 from build_tools.repository.registry import REGISTRY, Registry, TaskEntry, VersionEntry, read_registry
 from build_tools.serving.gate.access import Caller
 from build_tools.serving.gate.watched_file import WatchedFile
-from espalier_json import parse_json
-
-_RECORD = "branch.json"  # the checkpoint's record, beside the graph
 
 
 class TaskList:
@@ -56,5 +54,4 @@ def _described(entry: TaskEntry, repository: Path) -> dict[str, Any]:
 
 
 def _place(version: VersionEntry, number: int, repository: Path) -> dict[str, Any]:
-    record = parse_json((repository / version.model / str(number) / _RECORD).read_bytes())
-    return {"trunk": version.trunk, "tap": version.tap, "layers": record["layers"]}
+    return {"trunk": version.trunk, "tap": version.tap, "layers": branch_layers(repository, version, number)}

@@ -18,6 +18,7 @@ from build_tools.serving.triton import launch_tied
 from build_tools.serving.triton.backend_directory import assemble_backends
 from build_tools.serving.triton.distribution import find_distribution
 from build_tools.serving.triton.environment import server_environment
+from build_tools.serving.triton.models_to_load import models_to_load
 from build_tools.serving.triton.ports import ipv4_address, settle_ports
 from build_tools.serving.triton.resources import Resources, choose_resources
 from build_tools.serving.triton.run_mark import RunMark
@@ -218,7 +219,7 @@ class TritonServer:
             f"--model-repository={folder.repository}",
             f"--backend-directory={folder.backends}",
             "--model-control-mode=explicit",
-            "--load-model=*",
+            *(f"--load-model={model}" for model in models_to_load(self.repository)),
             "--disable-auto-complete-config",
             f"--model-config-name={EMBEDDED_CONFIG}",
             *self._resources.arguments(),

@@ -3,7 +3,7 @@
 from tritonclient.grpc import model_config_pb2 as pb
 from tritonclient.grpc import service_pb2
 
-from build_tools.repository.names import BRANCH_PREFIX, ROUTERS, TOKENIZER, TRUNK
+from build_tools.repository.names import BRANCH_PREFIX, FUSED, ROUTERS, TOKENIZER, TRUNK, TRUNK_INPUTS
 from build_tools.serving.triton.triton_control import ModelVersion
 
 REQUEST_ID = "espalier-supervisor"
@@ -18,8 +18,8 @@ NO_TASK = "supervisor.probe"
 def probe(version: ModelVersion, config: pb.ModelConfig) -> service_pb2.ModelInferRequest | None:
     """Returns a request to this version; None for models that are not ours, and for ensembles, which have no process.
 
-    Trunk: two tokens, the lowest output. Branch: two hidden states of zeros. Tokenizer: a letter. Router: a letter and
-    a task that there is not, which it refuses as invalid.
+    Trunk or fused graph: two tokens, the lowest output. Branch: two hidden states of zeros. Tokenizer: a letter.
+    Router: a letter and a task that there is not, which it refuses as invalid.
     """
     name, number = version
     request = service_pb2.ModelInferRequest(model_name=name, model_version=str(number), id=REQUEST_ID)
@@ -30,9 +30,10 @@ def probe(version: ModelVersion, config: pb.ModelConfig) -> service_pb2.ModelInf
         _add_text(request, "tasks", [1, 1], NO_TASK)
     elif name.split("_")[0] == TOKENIZER:
         _add_text(request, "text", [1], "a")
-    elif name.startswith(BRANCH_PREFIX) or name.split(".")[0] == TRUNK:
+    elif name.startswith(BRANCH_PREFIX) or name.split(".")[0] in (TRUNK, FUSED):
         for tensor in config.input:
-            if not tensor.optional:
+            # A fused graph takes tokens or hidden states, so there the tokens are optional too.
+            if not tensor.optional or tensor.name in TRUNK_INPUTS:
                 _add_numbers(request, tensor)
         request.outputs.add(name=config.output[0].name)
     else:

@@ -22,7 +22,7 @@ from build_tools.serving.triton.triton_control import Loaded, ModelVersion, Trit
 from build_tools.serving.watch.hung_processes import HungProcesses
 from build_tools.serving.watch.model_health import PROBE_EVERY, PROBE_PATIENCE, ModelHealth, Progress
 from build_tools.serving.watch.model_processes import ModelProcess, ProcessTable
-from build_tools.serving.watch.needed_models import needed_by_all, needed_models
+from build_tools.serving.watch.needed_models import needed_by_all, needed_for, needed_models
 from build_tools.serving.watch.probes import probe
 from build_tools.serving.watch.revival import Revival
 from build_tools.serving.watch.stopped_processes import StoppedProcesses
@@ -358,11 +358,15 @@ class Watch:
             models[model] = ModelState(ready=False, reason="it is not loaded", restarts=self._restarts.get(model, 0))
         self.models = models
         self._was_ready = self._was_ready or self.unready is None
-        self.tasks = {
-            name: self._works(task.live_version.model, task.live)
-            and all(models[one].ready for one in (*ROUTERS, task.live_version.trunk))
-            for name, task in (self._registry.tasks.items() if self._registry else ())
-        }
+        self.tasks = (
+            {name: self._answers(self._registry, name) for name in self._registry.tasks} if self._registry else {}
+        )
+
+    def _answers(self, registry: Registry, task: str) -> bool:
+        return all(self.models[router].ready for router in ROUTERS) and all(
+            self.models[model].ready if version is None else self._works(model, version)
+            for model, version in needed_for(registry, task).items()
+        )
 
     def _works(self, model: str, version: int) -> bool:
         health = self._health.get((model, version))

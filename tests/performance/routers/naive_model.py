@@ -9,12 +9,13 @@ from pathlib import Path
 
 import nlu_model
 from router.answer_from_logits import read_answer
-from router.bls import NEWEST, infer
-from router.hidden_name import hidden_name
+from router.bls import infer
 from router.padded_group import PaddedGroup
-from router.registry import Registry
+from router.registry import NEWEST, Registry
 from router.router import Router
 from router.row import Row, TaskAnswers
+from router.states import States
+from router.tensor_names import hidden_name
 
 
 class NaiveRouter(Router):
@@ -30,7 +31,7 @@ class NaiveRouter(Router):
         states = infer(plan.trunks[0], NEWEST, group.arrays, [hidden_name(tap) for tap in taps])
         everything = range(len(plan.encodings))
         for version, by_row in plan.sequences.items():
-            inputs = group.branch_inputs(states[hidden_name(version.tap)], everything)
+            inputs = group.branch_inputs(States(everything, states[hidden_name(version.tap)]), everything)
             logits = infer(version.model, version.number, inputs, ["logits"])["logits"]
             yield (
                 version.task,

@@ -4,7 +4,7 @@ Everything else (reading requests, tokenizing, length groups, calls at once, ans
 `router` and the model `nlu` (nlu_model.py) beside this file.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -12,30 +12,31 @@ import nlu_model
 import numpy as np
 import router.climb
 import router.registry_file
-from router.hidden_name import hidden_name
 from router.padded_group import PaddedGroup
+from router.registry import Version
+from router.route import Places, Step
 from router.router import Router
-from router.trunk import States, Trunk
+from router.states import States
+from router.trunk import Reached, Trunk
 
 
 class NoTrunk(Trunk):
     """Makes no call: every encoder reads the tokens itself."""
 
-    def run(self, model: str, arrays: dict[str, np.ndarray], below: States, taps: Sequence[int]) -> States:
+    def run(self, step: Step, group: PaddedGroup, places: Mapping[Version, Places], below: States | None) -> Reached:
         """Returns the tokens in place of hidden states."""
-        del model, below
-        return {hidden_name(tap): arrays["input_ids"] for tap in taps}
+        del below
+        hidden = {tap: States(rows, group.some(rows)["input_ids"]) for tap, rows in step.hidden(places).items()}
+        return Reached(hidden, {}, {})
 
 
 class TokenGroup(PaddedGroup):
     """Hands out tokens where a branch would read hidden states."""
 
-    def branch_inputs(self, hidden: np.ndarray, places: Sequence[int]) -> dict[str, np.ndarray]:
+    def branch_inputs(self, states: States, places: Sequence[int]) -> dict[str, np.ndarray]:
         """Returns what an encoder reads for the sequences at `places`."""
-        del hidden
-        if len(places) == len(self.encodings):
-            return self.arrays
-        return {name: array[places] for name, array in self.arrays.items()}
+        del states
+        return self.some(places)
 
 
 router.climb.PaddedGroup = TokenGroup

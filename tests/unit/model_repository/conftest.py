@@ -14,6 +14,17 @@ from tiny_tokenizer import LETTERS, tiny_tokenizer
 _REPOSITORY = Path(__file__).resolve().parents[3] / "model_repository"
 sys.path += [str(_REPOSITORY / "nlu" / "1"), str(_REPOSITORY / "tokenizer" / "1")]
 
+from climbing import REGISTRY, Models  # noqa: E402  the router is found from here on
+from router.batch_clock import BatchClock  # noqa: E402
+from router.breakers import Breakers  # noqa: E402
+from router.call_threads import CallThreads  # noqa: E402
+from router.candidates import Candidates  # noqa: E402
+from router.durations import Durations  # noqa: E402
+from router.metrics import RouterMetrics  # noqa: E402
+from router.result_cache import ResultCache  # noqa: E402
+from router.sequence_plan import SequencePlanner  # noqa: E402
+from router.tracing import BatchTrace  # noqa: E402
+
 
 @pytest.fixture(scope="session")
 def tokenizer_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
@@ -52,7 +63,7 @@ class _TritonError(SimpleNamespace):
 
 
 # The router's modules that import Triton's. They have to be imported again for each stand-in.
-_BOUND_TO_TRITON = ("request_rows", "response", "bls", "trunk", "equipment", "climb", "router")
+_BOUND_TO_TRITON = ("request_rows", "response", "bls", "trunk", "equipment", "delivery", "shares", "climb", "router")
 
 
 @pytest.fixture
@@ -100,3 +111,65 @@ def climb_module(triton: None) -> ModuleType:  # noqa: ARG001
 def router_module(triton: None) -> ModuleType:  # noqa: ARG001
     """router.router; a test sets the `infer` of climb_module and trunk_module."""
     return importlib.import_module("router.router")
+
+
+@pytest.fixture
+def models(climb_module, trunk_module, monkeypatch):
+    models = Models()
+    monkeypatch.setattr(climb_module, "infer", models.infer)
+    monkeypatch.setattr(trunk_module, "infer", models.infer)
+    yield models
+    for event in models.held.values():
+        event.set()
+
+
+@pytest.fixture
+def pool(models):  # noqa: ARG001  the calls held up are let go before the pool is shut down
+    pool = CallThreads(4)
+    yield pool
+    pool.close()
+
+
+@pytest.fixture
+def cache():
+    return ResultCache(2**20)
+
+
+@pytest.fixture
+def durations():
+    return Durations()
+
+
+@pytest.fixture
+def metrics():
+    metrics = RouterMetrics("nlu")
+    yield metrics
+    metrics.close()
+
+
+@pytest.fixture
+def processes():
+    return SimpleNamespace(find=lambda *_: [], runs=lambda _: True, can_answer=lambda *_: True)
+
+
+@pytest.fixture
+def breakers(metrics, processes):
+    breakers = Breakers(metrics, BatchClock(), processes)
+    yield breakers
+    breakers.keep([])
+
+
+@pytest.fixture
+def start(climb_module, trunk_module, repository, pool, cache, durations, breakers, metrics):
+    """(rows, ...) -> a Climb of them."""
+    planner = SequencePlanner(repository)
+
+    def start(*rows, resumes=True, registry=REGISTRY, candidates=None, by_tap=False, layers=lambda _: 1):
+        plan = planner.plan(rows, registry)
+        candidates = candidates or Candidates(registry)
+        trunk = trunk_module.Trunk(resumes)
+        equipment = climb_module.Equipment(trunk, pool, cache, breakers, metrics, layers, durations)
+        trace = BatchTrace(False)
+        return climb_module.Climb(rows, plan, equipment, candidates, trace, registry.fused, by_tap)
+
+    return start

@@ -5,178 +5,28 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from types import SimpleNamespace
 
-import numpy as np
 import pytest
-from router.batch_clock import BatchClock
-from router.breakers import Breakers
-from router.call_threads import CallThreads
+from climbing import GONE, PATIENCE, REGISTRY, TRUNKS, asking, collected, score
 from router.candidates import Candidates
-from router.durations import Durations
-from router.metrics import RouterMetrics
 from router.registry import Canary, Registry, Task, Version
-from router.result_cache import ResultCache
-from router.row import Row
-from router.sequence_plan import SequencePlanner
-from router.tracing import BatchTrace
 from router.unavailable import DeadError, NotLoadedError, StoppingError, UnavailableError
-
-HERE = SimpleNamespace(is_gone=False, id="7")
-GONE = SimpleNamespace(is_gone=True, id="8")
-PATIENCE = 10.0  # seconds that no test ever waits, unless something hangs
-TRUNKS = ["trunk", "trunk.2"]
-
-REGISTRY = Registry(
-    {
-        version.task: Task(version)
-        for version in (
-            Version("shallow", 3, "classification", ("a", "b"), 2, 64, "branch_shallow", "trunk"),
-            Version("middle", 1, "classification", ("a", "b"), 4, 64, "branch_middle", "trunk"),
-            Version("deep", 1, "classification", ("a", "b"), 6, 64, "branch_deep", "trunk"),
-            Version("same", 1, "pair_classification", ("0", "1"), 2, 64, "branch_same", "trunk"),
-        )
-    }
-)
-
-
-class Models:
-    """Stands in for trunk and branches: notes each call, and holds it up or fails as the test says.
-
-    The hidden states are the token ids, on trunk.2 one more, and a branch's logits the first letter's, so that answers
-    tell of texts and trunks.
-    """
-
-    def __init__(self):
-        self.calls = []
-        self.held = {}  # model or output: the event that a call of it waits for
-        self.failing = set()
-        self.errors = {}  # model or output: what it raises
-        self._called = threading.Condition()
-
-    def wait_for(self, model):
-        """Returns when a call of the model is under way."""
-        with self._called:
-            assert self._called.wait_for(lambda: any(call.model == model for call in self.calls), PATIENCE)
-
-    def infer(self, model, version, inputs, outputs):
-        with self._called:
-            self.calls.append(SimpleNamespace(model=model, version=version, inputs=inputs, outputs=list(outputs)))
-            self._called.notify_all()
-        for name in (model, *outputs):
-            if name in self.held:
-                assert self.held[name].wait(PATIENCE)
-            if name in self.failing:
-                raise RuntimeError(f"{name} is broken")
-            if name in self.errors:
-                raise self.errors[name]
-        if model in TRUNKS:
-            ids = inputs["input_ids"].astype(np.float32) + TRUNKS.index(model)
-            return {name: np.repeat(ids[:, :, None], 2, axis=2) for name in outputs}
-        logits = inputs["hidden"][:, 1, :].copy()
-        logits[:, 1] = 0
-        return {"logits": np.full_like(logits, np.nan) if f"{model} nan" in self.failing else logits}
-
-    def outputs(self):
-        return [output for call in self.calls if call.model in TRUNKS for output in call.outputs]
-
-    def branches(self):
-        return sorted(call.model for call in self.calls if call.model not in TRUNKS)
-
-
-@pytest.fixture
-def models(climb_module, trunk_module, monkeypatch):
-    models = Models()
-    monkeypatch.setattr(climb_module, "infer", models.infer)
-    monkeypatch.setattr(trunk_module, "infer", models.infer)
-    yield models
-    for event in models.held.values():
-        event.set()
-
-
-@pytest.fixture
-def pool(models):  # noqa: ARG001  the calls held up are let go before the pool is shut down
-    pool = CallThreads(4)
-    yield pool
-    pool.close()
-
-
-@pytest.fixture
-def cache():
-    return ResultCache(2**20)
-
-
-@pytest.fixture
-def durations():
-    return Durations()
-
-
-@pytest.fixture
-def metrics():
-    metrics = RouterMetrics("nlu")
-    yield metrics
-    metrics.close()
-
-
-@pytest.fixture
-def processes():
-    return SimpleNamespace(find=lambda *_: [], runs=lambda _: True, can_answer=lambda *_: True)
-
-
-@pytest.fixture
-def breakers(metrics, processes):
-    breakers = Breakers(metrics, BatchClock(), processes)
-    yield breakers
-    breakers.keep([])
-
-
-@pytest.fixture
-def start(climb_module, trunk_module, repository, pool, cache, durations, breakers, metrics):
-    """(rows, ...) -> a Climb of them."""
-    planner = SequencePlanner(repository)
-
-    def start(*rows, resumes=True, registry=REGISTRY, candidates=None):
-        plan = planner.plan(rows, registry)
-        candidates = candidates or Candidates(registry)
-        equipment = climb_module.Equipment(trunk_module.Trunk(resumes), pool, cache, breakers, metrics, durations)
-        return climb_module.Climb(rows, plan, equipment, candidates, BatchTrace(False))
-
-    return start
-
-
-def _row(text, *tasks, pair=None, caller=HERE):
-    return Row(text, pair, tasks, False, caller)
-
-
-def _collected(run):
-    """{task: {row: answer}}. Checks that each row's answer comes once."""
-    found = {}
-    for task, by_row in run.answers():
-        known = found.setdefault(task, {})
-        assert not known.keys() & by_row.keys()
-        known |= {row: json.loads(answer) for row, answer in by_row.items()}
-    return found
-
-
-def _score(letter):
-    """The probability that Models gives a text that begins with this letter."""
-    logit = 4 + "abcdefghijklmnopqrstuvwxyz".index(letter)  # its id in conftest's vocabulary
-    return pytest.approx(1 / (1 + np.exp(-float(logit))), abs=1e-5)
 
 
 def test_every_row_and_task_gets_the_answer_of_its_own_text(start):
-    rows = [_row("a", "shallow", "deep"), _row("c" * 40, "deep"), _row("b", "shallow"), _row("a", "deep")]
+    rows = [asking("a", "shallow", "deep"), asking("c" * 40, "deep"), asking("b", "shallow"), asking("a", "deep")]
 
-    found = _collected(start(*rows))
+    found = collected(start(*rows))
 
     assert {task: sorted(by_row) for task, by_row in found.items()} == {"shallow": [0, 2], "deep": [0, 1, 3]}
     for task, by_row in found.items():
         for row, answer in by_row.items():
-            assert (answer["label"], answer["score"]) == ("a", _score(rows[row].text[0])), (task, row)
+            assert (answer["label"], answer["score"]) == ("a", score(rows[row].text[0])), (task, row)
     assert found["shallow"][0]["version"] == 3
 
 
 def test_a_shallow_task_is_answered_before_the_trunk_s_deeper_step_is_done(start, models):
     models.held["hidden_6"] = threading.Event()
-    answers = start(_row("a", "shallow", "deep")).answers()
+    answers = start(asking("a", "shallow", "deep")).answers()
 
     task, _ = next(answers)
 
@@ -188,7 +38,7 @@ def test_a_shallow_task_is_answered_before_the_trunk_s_deeper_step_is_done(start
 
 def test_the_trunk_goes_on_while_a_branch_is_computed(start, models):
     models.held["branch_shallow"] = threading.Event()
-    answers = start(_row("a", "shallow", "deep")).answers()
+    answers = start(asking("a", "shallow", "deep")).answers()
 
     assert next(answers)[0] == "deep"
     models.held["branch_shallow"].set()
@@ -196,21 +46,21 @@ def test_the_trunk_goes_on_while_a_branch_is_computed(start, models):
 
 
 def test_each_tap_is_computed_once_and_nothing_above_the_deepest_asked(start, models):
-    _collected(start(_row("a", "shallow", "middle"), _row("b", "shallow")))
+    collected(start(asking("a", "shallow", "middle"), asking("b", "shallow")))
 
     assert models.outputs() == ["hidden_2", "hidden_4"]
     assert models.branches() == ["branch_middle", "branch_shallow"]
 
 
 def test_a_trunk_that_does_not_go_on_is_called_once_for_all_taps(start, models):
-    found = _collected(start(_row("a", "shallow", "deep"), resumes=False))
+    found = collected(start(asking("a", "shallow", "deep"), resumes=False))
 
     assert [call.outputs for call in models.calls if call.model == "trunk"] == [["hidden_2", "hidden_6"]]
     assert sorted(found) == ["deep", "shallow"]
 
 
 def test_a_branch_reads_only_the_rows_that_asked_for_it_and_equal_texts_once(start, models):
-    found = _collected(start(_row("a", "shallow"), _row("b", "shallow", "deep"), _row("b", "deep")))
+    found = collected(start(asking("a", "shallow"), asking("b", "shallow", "deep"), asking("b", "deep")))
 
     read = {call.model: len(call.inputs["hidden"]) for call in models.calls if call.model not in TRUNKS}
     assert read == {"branch_shallow": 2, "branch_deep": 1}
@@ -218,7 +68,7 @@ def test_a_branch_reads_only_the_rows_that_asked_for_it_and_equal_texts_once(sta
 
 
 def test_the_version_that_the_registry_names_is_the_one_that_is_asked(start, models):
-    _collected(start(_row("a", "shallow")))
+    collected(start(asking("a", "shallow")))
 
     assert [call.version for call in models.calls] == [-1, 3]
 
@@ -226,13 +76,13 @@ def test_the_version_that_the_registry_names_is_the_one_that_is_asked(start, mod
 @pytest.mark.parametrize("failure", ["branch_shallow", "branch_shallow nan"])
 def test_a_failing_branch_is_an_error_of_its_task_alone_and_is_not_kept(start, models, cache, failure):
     models.failing.add(failure)
-    rows = [_row("a", "shallow", "deep"), _row("b", "shallow")]
+    rows = [asking("a", "shallow", "deep"), asking("b", "shallow")]
 
-    found = _collected(start(*rows))
+    found = collected(start(*rows))
 
     assert sorted(found["shallow"]) == [0, 1]
     assert all("branch of shallow failed" in answer["error"] for answer in found["shallow"].values())
-    assert found["deep"][0]["score"] == _score("a")
+    assert found["deep"][0]["score"] == score("a")
     remaining, known = cache.look_up(rows, REGISTRY)
     assert [row.tasks for row in remaining] == [("shallow",), ("shallow",)]
     assert list(known) == ["deep"]
@@ -243,7 +93,7 @@ def test_a_failing_trunk_fails_the_run(start, models, output):
     models.failing.add(output)
 
     with pytest.raises(RuntimeError, match=f"{output} is broken"):
-        _collected(start(_row("a", "shallow", "deep")))
+        collected(start(asking("a", "shallow", "deep")))
 
 
 @pytest.mark.parametrize("called", ["hidden_2", "hidden_6", "branch_shallow"])
@@ -254,7 +104,7 @@ def test_a_panic_fails_the_run_and_keeps_nobody_waiting(start, models, called):
     models.errors[called] = PanicException("index out of bounds")
 
     with pytest.raises(RuntimeError, match="PanicException: index out of bounds"):
-        _collected(start(_row("a", "shallow", "deep")))
+        collected(start(asking("a", "shallow", "deep")))
 
 
 @pytest.mark.parametrize("taken", range(4))
@@ -270,7 +120,7 @@ def test_a_pool_that_takes_no_more_calls_fails_the_run_and_keeps_nobody_waiting(
     monkeypatch.setattr(pool, "submit", submit_some)
 
     with pytest.raises(RuntimeError, match="can't start new thread"):
-        _collected(start(_row("a", "shallow", "deep"), _row("b" * 40, "shallow")))
+        collected(start(asking("a", "shallow", "deep"), asking("b" * 40, "shallow")))
 
 
 @pytest.mark.parametrize("called", ["hidden_2", "hidden_6", "branch_shallow"])
@@ -282,7 +132,7 @@ def test_that_the_server_stops_is_an_error_of_no_task_and_of_no_candidate(start,
     models.errors[called] = StoppingError("Server is stopping")
 
     with pytest.raises(StoppingError):
-        _collected(start(_row("a", "shallow", "deep"), registry=registry, candidates=candidates))
+        collected(start(asking("a", "shallow", "deep"), registry=registry, candidates=candidates))
 
     assert all(outcome.errors == 0 for outcome in candidates.outcomes.values())
 
@@ -290,7 +140,7 @@ def test_that_the_server_stops_is_an_error_of_no_task_and_of_no_candidate(start,
 def test_an_error_names_the_request_so_that_the_log_can_be_searched(start, models, caplog):
     models.failing.add("branch_shallow")
 
-    found = _collected(start(_row("a", "shallow"), _row("b", "shallow")))
+    found = collected(start(asking("a", "shallow"), asking("b", "shallow")))
 
     assert found["shallow"][0]["error"].endswith("branch_shallow is broken (request 7)")
     (record,) = [record for record in caplog.records if record.name == "router.failure_log"]
@@ -301,10 +151,10 @@ def test_a_dead_branch_is_called_once_and_then_refused_at_once_while_others_answ
     models.errors["branch_shallow"] = DeadError("branch_shallow: Stub process is not healthy.")
 
     for _ in range(5):
-        found = _collected(start(_row("a", "shallow", "deep")))
+        found = collected(start(asking("a", "shallow", "deep")))
         assert found["shallow"][0]["unavailable"]
         assert "ask again" in found["shallow"][0]["error"]
-        assert found["deep"][0]["score"] == _score("a")
+        assert found["deep"][0]["score"] == score("a")
 
     assert models.branches().count("branch_shallow") == 1
 
@@ -314,7 +164,7 @@ def test_a_dead_trunk_fails_the_run_as_unavailable_and_is_not_called_again(start
 
     for _ in range(5):
         with pytest.raises(UnavailableError):
-            _collected(start(_row("a", "shallow", "deep")))
+            collected(start(asking("a", "shallow", "deep")))
 
     assert len(models.calls) == 1
 
@@ -323,7 +173,7 @@ def test_a_dead_trunk_fails_the_run_as_unavailable_and_is_not_called_again(start
 def test_nobody_waits_for_a_process_that_dies_during_the_call(start, models, breakers, dead):
     """Triton says so only after a second, or more if several calls wait."""
     models.held["hidden_2" if dead == "trunk" else dead] = threading.Event()
-    answers = start(_row("a", "shallow", "deep")).answers()
+    answers = start(asking("a", "shallow", "deep")).answers()
     with ThreadPoolExecutor(1) as reader:
         found = reader.submit(list, answers)
         models.wait_for(dead)
@@ -351,13 +201,15 @@ def test_of_a_canary_only_its_own_failures_are_held_against_it(start, models, er
     candidates = Candidates(registry)
     models.errors["branch_new"] = error
 
-    _collected(start(_row("a", "shallow"), registry=registry, candidates=candidates))
+    collected(start(asking("a", "shallow"), registry=registry, candidates=candidates))
 
     assert sum(outcome.errors for outcome in candidates.outcomes.values()) == counted
 
 
 def test_rows_whose_callers_are_gone_are_not_computed(start, models):
-    found = _collected(start(_row("a", "shallow", caller=GONE), _row("b", "shallow"), _row("c", "deep", caller=GONE)))
+    found = collected(
+        start(asking("a", "shallow", caller=GONE), asking("b", "shallow"), asking("c", "deep", caller=GONE))
+    )
 
     assert {task: list(rows) for task, rows in found.items()} == {"shallow": [1]}
     assert models.branches() == ["branch_shallow"]
@@ -365,14 +217,14 @@ def test_rows_whose_callers_are_gone_are_not_computed(start, models):
 
 
 def test_where_all_callers_are_gone_nothing_is_computed_at_all(start, models):
-    assert _collected(start(_row("a", "shallow", caller=GONE), _row("c" * 40, "deep", caller=GONE))) == {}
+    assert collected(start(asking("a", "shallow", caller=GONE), asking("c" * 40, "deep", caller=GONE))) == {}
     assert models.calls == []
 
 
 def test_a_caller_who_goes_on_the_way_stops_the_trunk(start, models):
     caller = SimpleNamespace(is_gone=False, id="7")
     models.held["hidden_2"] = threading.Event()
-    run = start(_row("a", "shallow", "deep", caller=caller))
+    run = start(asking("a", "shallow", "deep", caller=caller))
     answers = run.answers()
     with ThreadPoolExecutor(1) as reader:
         found = reader.submit(list, answers)
@@ -390,7 +242,7 @@ def test_when_the_answers_end_early_no_call_is_still_under_way_and_none_follows(
     """A call under way would ask Triton about requests that are answered by then, and freed."""
     models.held["branch_shallow"] = threading.Event()
     models.held["hidden_6"] = threading.Event()
-    answers = start(_row("a", "shallow", "middle", "deep")).answers()
+    answers = start(asking("a", "shallow", "middle", "deep")).answers()
     assert next(answers)[0] == "middle"
     models.wait_for("branch_shallow")  # its thread may be slower than that of middle
     if fails:
@@ -421,9 +273,9 @@ def test_when_the_answers_end_early_no_call_is_still_under_way_and_none_follows(
 
 
 def test_tokens_and_padding_are_those_of_all_groups(start):
-    run = start(_row("a" * 6, "shallow"), _row("a" * 5, "shallow"), _row("c" * 50, "deep"))  # 8, 7 and 52 tokens
+    run = start(asking("a" * 6, "shallow"), asking("a" * 5, "shallow"), asking("c" * 50, "deep"))  # 8, 7 and 52 tokens
 
-    _collected(run)
+    collected(run)
 
     assert (run.tokens, run.padding) == (8 + 8 + 56, 1 + 4)
 
@@ -431,14 +283,14 @@ def test_tokens_and_padding_are_those_of_all_groups(start):
 def test_a_text_as_long_as_a_task_reads_is_not_padded_beyond_what_the_encoder_has_positions_for(start, models):
     registry = Registry({"odd": Task(Version("odd", 1, "classification", ("a", "b"), 2, 61, "branch_odd", "trunk"))})
 
-    _collected(start(_row("a" * 70, "odd"), registry=registry))
+    collected(start(asking("a" * 70, "odd"), registry=registry))
 
     assert {call.inputs["attention_mask"].shape for call in models.calls} == {(1, 61)}
 
 
 def test_answers_are_kept_for_the_next_time(start, cache):
-    row = _row("a", "shallow", "deep")
-    found = _collected(start(row))
+    row = asking("a", "shallow", "deep")
+    found = collected(start(row))
 
     (remaining,), known = cache.look_up([row], REGISTRY)
 
@@ -449,9 +301,9 @@ def test_answers_are_kept_for_the_next_time(start, cache):
 
 
 def test_many_groups_on_few_threads_end(start):
-    rows = [_row("a" * (1 + number * 3 % 60), "shallow", "middle", "deep") for number in range(60)]
+    rows = [asking("a" * (1 + number * 3 % 60), "shallow", "middle", "deep") for number in range(60)]
 
-    found = _collected(start(*rows))
+    found = collected(start(*rows))
 
     assert {task: len(by_row) for task, by_row in found.items()} == {"shallow": 60, "middle": 60, "deep": 60}
 
@@ -486,15 +338,15 @@ def _share(canary):
 def test_a_canary_answers_for_its_share_of_the_texts_and_the_live_version_for_the_others(start, difference, resumes):
     canary = _canary(**difference)
 
-    found = _collected(
-        start(*(_row(text, "shallow") for text in TEXTS), registry=_candidate(canary=canary), resumes=resumes)
+    found = collected(
+        start(*(asking(text, "shallow") for text in TEXTS), registry=_candidate(canary=canary), resumes=resumes)
     )
 
     assert sorted(found["shallow"]) == list(range(len(TEXTS)))
     assert [row for row in sorted(found["shallow"]) if found["shallow"][row]["version"] == 4] == _share(canary)
     for row, text in enumerate(TEXTS):
         is_moved = row in _share(canary) and canary.version.trunk == "trunk.2"
-        assert found["shallow"][row]["score"] == _score(chr(ord(text) + is_moved)), text
+        assert found["shallow"][row]["score"] == score(chr(ord(text) + is_moved)), text
 
 
 @pytest.mark.parametrize("failure", ["branch_new", "branch_new nan"])
@@ -504,8 +356,8 @@ def test_a_failing_canary_is_an_error_of_its_own_texts_alone(start, models, fail
     candidates = Candidates(registry)
     models.failing.add(failure)
 
-    found = _collected(
-        start(*(_row(text, "shallow", "deep") for text in TEXTS), registry=registry, candidates=candidates)
+    found = collected(
+        start(*(asking(text, "shallow", "deep") for text in TEXTS), registry=registry, candidates=candidates)
     )
 
     assert [row for row in sorted(found["shallow"]) if "error" in found["shallow"][row]] == _share(canary)
@@ -522,7 +374,7 @@ def test_where_the_trunk_fails_for_a_canary_alone_it_is_an_error_of_its_own_text
     canary = _canary(**difference)
     models.failing.add(failure)
 
-    found = _collected(start(*(_row(text, "shallow", "deep") for text in TEXTS), registry=_candidate(canary=canary)))
+    found = collected(start(*(asking(text, "shallow", "deep") for text in TEXTS), registry=_candidate(canary=canary)))
 
     assert [row for row in sorted(found["shallow"]) if "error" in found["shallow"][row]] == _share(canary)
     assert all("label" in answer for answer in found["deep"].values())
@@ -532,7 +384,7 @@ def test_the_time_of_a_canary_s_calls_is_that_which_they_took(start, models):
     registry = _candidate(canary=_canary())
     candidates = Candidates(registry)
     models.held["branch_new"] = threading.Event()
-    run = start(*(_row(text, "shallow") for text in TEXTS), registry=registry, candidates=candidates)
+    run = start(*(asking(text, "shallow") for text in TEXTS), registry=registry, candidates=candidates)
     with ThreadPoolExecutor(1) as reader:
         found = reader.submit(list, run.answers())
         models.wait_for("branch_new")
@@ -550,7 +402,9 @@ def test_rows_whose_callers_are_gone_are_not_held_against_a_canary(start, models
     candidates = Candidates(registry)
     models.failing.add("branch_new")
 
-    _collected(start(*(_row(text, "shallow", caller=GONE) for text in TEXTS), registry=registry, candidates=candidates))
+    collected(
+        start(*(asking(text, "shallow", caller=GONE) for text in TEXTS), registry=registry, candidates=candidates)
+    )
 
     assert candidates.outcomes == {}
 
@@ -573,11 +427,15 @@ def test_a_shadow_is_computed_beside_the_live_version_and_changes_no_answer(star
     shadow = _shadow(**difference)
     registry = _candidate(shadow=shadow)
     candidates = Candidates(registry)
-    rows = [_row("a", "shallow", "deep", pair="z"), _row("c" * 20, "shallow", pair="z"), _row("b", "deep", pair="z")]
-    expected = _collected(start(*rows, resumes=resumes))
+    rows = [
+        asking("a", "shallow", "deep", pair="z"),
+        asking("c" * 20, "shallow", pair="z"),
+        asking("b", "deep", pair="z"),
+    ]
+    expected = collected(start(*rows, resumes=resumes))
     models.calls.clear()
 
-    found = _collected(start(*rows, registry=registry, candidates=candidates, resumes=resumes))
+    found = collected(start(*rows, registry=registry, candidates=candidates, resumes=resumes))
 
     assert found == expected
     assert "branch_new" in models.branches()
@@ -588,7 +446,7 @@ def test_a_shadow_is_computed_beside_the_live_version_and_changes_no_answer(star
 
 
 def test_a_shadow_reads_the_hidden_states_of_its_own_trunk(start, models):
-    _collected(start(_row("a", "shallow"), registry=_candidate(shadow=_shadow(trunk="trunk.2", tap=6))))
+    collected(start(asking("a", "shallow"), registry=_candidate(shadow=_shadow(trunk="trunk.2", tap=6))))
 
     read = {call.model: call.inputs["hidden"][0, 1, 0] for call in models.calls if call.model not in TRUNKS}
     assert read == {"branch_shallow": 4, "branch_new": 5}
@@ -603,11 +461,11 @@ def test_a_failing_shadow_reaches_no_answer(start, models, failure):
     shadow = _shadow()
     registry = _candidate(shadow=shadow)
     candidates = Candidates(registry)
-    rows = [_row(text, "shallow", "deep") for text in TEXTS]
-    expected = _collected(start(*rows))
+    rows = [asking(text, "shallow", "deep") for text in TEXTS]
+    expected = collected(start(*rows))
     models.failing.add(failure)
 
-    assert _collected(start(*rows, registry=registry, candidates=candidates)) == expected
+    assert collected(start(*rows, registry=registry, candidates=candidates)) == expected
 
     outcome = candidates.outcomes[shadow]
     assert (outcome.answers, outcome.errors, outcome.compared) == (0, len(TEXTS), 0)
@@ -615,17 +473,17 @@ def test_a_failing_shadow_reaches_no_answer(start, models, failure):
 
 @pytest.mark.parametrize(("difference", "failure"), [({"trunk": "trunk.2"}, "trunk.2"), ({"tap": 7}, "hidden_7")])
 def test_a_trunk_that_fails_for_a_shadow_alone_reaches_no_answer(start, models, difference, failure):
-    rows = [_row(text, "shallow", "deep") for text in TEXTS]
-    expected = _collected(start(*rows))
+    rows = [asking(text, "shallow", "deep") for text in TEXTS]
+    expected = collected(start(*rows))
     models.failing.add(failure)
 
-    assert _collected(start(*rows, registry=_candidate(shadow=_shadow(**difference)))) == expected
+    assert collected(start(*rows, registry=_candidate(shadow=_shadow(**difference)))) == expected
 
 
 @pytest.mark.parametrize("difference", [{}, {"tap": 7}, {"trunk": "trunk.2"}])
 def test_every_answer_is_there_while_the_shadow_is_still_computed(start, models, difference):
     models.held["branch_new"] = threading.Event()
-    answers = start(_row("a", "shallow", "deep"), registry=_candidate(shadow=_shadow(**difference))).answers()
+    answers = start(asking("a", "shallow", "deep"), registry=_candidate(shadow=_shadow(**difference))).answers()
 
     assert {next(answers)[0], next(answers)[0]} == {"shallow", "deep"}
 
@@ -638,7 +496,7 @@ def test_every_answer_is_there_while_the_shadow_is_still_computed(start, models,
 def test_every_answer_is_there_while_the_trunk_is_still_computed_for_a_shadow_alone(start, models, output):
     difference = {"tap": 7} if output == "hidden_7" else {"trunk": "trunk.2"}
     models.held[output] = threading.Event()
-    answers = start(_row("a", "shallow", "deep"), registry=_candidate(shadow=_shadow(**difference))).answers()
+    answers = start(asking("a", "shallow", "deep"), registry=_candidate(shadow=_shadow(**difference))).answers()
 
     assert {next(answers)[0], next(answers)[0]} == {"shallow", "deep"}
 
@@ -652,7 +510,7 @@ def test_a_live_version_that_fails_is_not_answered_for_by_its_shadow(start, mode
     candidates = Candidates(registry)
     models.failing.add("branch_shallow")
 
-    found = _collected(start(_row("a", "shallow"), registry=registry, candidates=candidates))
+    found = collected(start(asking("a", "shallow"), registry=registry, candidates=candidates))
 
     assert "branch of shallow failed" in found["shallow"][0]["error"]
     assert (candidates.outcomes[shadow].answers, candidates.outcomes[shadow].compared) == (1, 0)
@@ -662,10 +520,10 @@ def test_tasks_on_two_trunks_are_answered_each_from_its_own(start, models):
     moved = replace(DEEP, task="moved", trunk="trunk.2", model="branch_moved")
     registry = Registry(REGISTRY.tasks | {"moved": Task(moved)}, dict.fromkeys(TRUNKS, "tokenizer"))
 
-    found = _collected(start(_row("a", "shallow", "deep", "moved"), _row("c" * 40, "moved"), registry=registry))
+    found = collected(start(asking("a", "shallow", "deep", "moved"), asking("c" * 40, "moved"), registry=registry))
 
     assert {task: sorted(by_row) for task, by_row in found.items()} == {"shallow": [0], "deep": [0], "moved": [0, 1]}
-    assert (found["deep"][0]["score"], found["moved"][0]["score"]) == (_score("a"), _score("b"))
+    assert (found["deep"][0]["score"], found["moved"][0]["score"]) == (score("a"), score("b"))
     assert sorted({call.model for call in models.calls}) == [
         "branch_deep",
         "branch_moved",

@@ -46,6 +46,20 @@ def test_the_cache_s_totals_are_added_once(metrics, counted):
     assert counted("espalier_result_cache_misses_total", model="nlu") == 2
 
 
+def test_layers_are_shown_of_the_versions_that_are_computed_and_0_of_those_that_were(metrics, counted):
+    metrics.set_layers({CANARY: 3, SHADOW: 1})
+    metrics.set_layers({CANARY: 3})
+    metrics.count_trunk(0.5)
+    metrics.count_trunk(0.25)
+
+    of_canary, of_shadow = ({"task": one.task, "version": str(one.number)} for one in (CANARY, SHADOW))
+    assert counted("espalier_task_layers", **of_canary) == 3
+    assert counted("espalier_task_layers_alone", **of_canary) == 2 + 3
+    assert counted("espalier_task_layers", **of_shadow) == 0
+    assert counted("espalier_task_layers_alone", **of_shadow) == 0
+    assert counted("espalier_trunk_seconds_total", model="nlu") == 0.75
+
+
 def test_a_version_s_texts_answers_errors_and_calls_are_its_own(metrics, counted):
     metrics.count_answers(CANARY, 3, {"a": 2, "b": 1}, 0.004)
     metrics.count_answers(CANARY, 1, {"a": 1}, 0.3)

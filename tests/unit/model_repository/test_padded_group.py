@@ -1,6 +1,7 @@
 import numpy as np
 import pytest
 from router.padded_group import PaddedGroup
+from router.states import States
 from text_tokenizer import TextTokenizer
 
 
@@ -23,7 +24,7 @@ def test_a_branch_reads_the_sequences_that_asked_for_it_and_no_others(group):
     made = group("ab", "abcdefgh", "a")
     hidden = np.arange(3 * 12 * 2, dtype=np.float32).reshape(3, 12, 2)
 
-    inputs = made.branch_inputs(hidden, [0, 2])
+    inputs = made.branch_inputs(States(range(3), hidden), [0, 2])
 
     np.testing.assert_array_equal(inputs["hidden"], hidden[[0, 2]])
     assert inputs["attention_mask"].sum(axis=1).tolist() == [4, 3]
@@ -33,7 +34,7 @@ def test_a_branch_that_all_asked_for_reads_them_all_in_their_order_without_a_cop
     made = group("ab", "a")
     hidden = np.zeros((2, 12, 2), dtype=np.float32)
 
-    inputs = made.branch_inputs(hidden, [0, 1])
+    inputs = made.branch_inputs(States([0, 1], hidden), [0, 1])
 
     assert inputs["hidden"] is hidden
     assert inputs["attention_mask"] is made.arrays["attention_mask"]

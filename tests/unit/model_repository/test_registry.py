@@ -97,13 +97,38 @@ def test_another_format_is_refused(form):
         parse(_content() | {"format_version": form})
 
 
-def test_a_version_that_runs_in_another_model_than_its_own_is_refused():
-    content = _content()
-    content["tasks"]["intent"]["versions"]["1"]["runs_in"] = "branch_intent"
-    parse(content)
-    content["tasks"]["intent"]["versions"]["1"]["runs_in"] = "fused"
+FUSED = {"model": "fused", "version": 4, "taps": [3, 2], "tasks": {"intent": 1, "gone": 7}, "since": "2026-01-01"}
 
-    with pytest.raises(NotARegistryError, match="fused"):
+
+def test_a_version_runs_in_the_fused_graph_of_its_trunk_only_if_that_holds_this_version():
+    content = _content(live=1, canary=CANARY)
+    content["trunks"]["trunk"]["fused"] = FUSED
+    registry = parse(content)
+    live, canary = registry.tasks["intent"].versions
+
+    assert registry.runs_in(live) == ("fused", 4)
+    assert registry.runs_in(canary) == ("branch_intent", 2)
+    assert registry.fused["trunk"].taps == (2, 3)
+    assert list(registry.fused["trunk"].tasks) == ["gone", "intent"], "the columns of the graph, also of retired tasks"
+
+
+@pytest.mark.parametrize("fused", [None, {}])
+def test_a_trunk_without_a_fused_graph_has_none(fused):
+    content = _content()
+    content["trunks"]["trunk"] |= {"fused": fused} if fused is None else {}
+
+    assert parse(content).fused == {}
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [("model", "../evil"), ("version", 0), ("taps", []), ("taps", [-1]), ("tasks", []), ("tasks", {"intent": "1"})],
+)
+def test_a_fused_graph_that_cannot_be_asked_is_refused_and_named(field, value):
+    content = _content()
+    content["trunks"]["trunk"]["fused"] = FUSED | {field: value}
+
+    with pytest.raises(NotARegistryError, match="the fused graph of trunk"):
         parse(content)
 
 

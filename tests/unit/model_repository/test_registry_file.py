@@ -5,7 +5,7 @@ import random
 
 import pytest
 from file_damages import CONTENTS, changed
-from model_folders import add_model_folders
+from model_folders import add_fused_folder, add_model_folders
 from router import registry_file
 from router.registry_file import RegistryFile
 from router.unavailable import UnavailableError
@@ -64,6 +64,7 @@ def clock(monkeypatch):
 def file(tmp_path):
     file = tmp_path / "registry.json"
     add_model_folders(tmp_path, _content())
+    add_fused_folder(tmp_path / "fused" / "2", {"intent": 2, "gone": 4}, taps=[2, 3])
     file.write_text(json.dumps(_content()))
     return file
 
@@ -207,7 +208,20 @@ def _changed(content, *path, value):
 
 
 _VERSION = ("tasks", "intent", "versions", "1")
+_FUSED = {"model": "fused", "version": 2, "taps": [2, 3], "tasks": {"intent": 1, "gone": 4}}
+
+
+def _fused(**changes):
+    """The content after a compaction."""
+    return _changed(_content(), "trunks", "trunk", "fused", value=_FUSED | changes)
+
+
 UNFIT = {
+    "a missing fused graph": _fused(version=3),
+    "a fused graph without a tap": _fused(taps=[2, 3, 4]),
+    "a fused graph without a task": _fused(tasks={"intent": 1, "other": 1}),
+    "a fused task with a label too many": _fused(tasks={"gone": 1})
+    | {"tasks": _changed(_content(), *_VERSION, "labels", value=["a", "b", "c"])["tasks"]},
     "a wrong tap": _changed(_content(), *_VERSION, "tap", value=7),
     "a missing model": _changed(_content(), *_VERSION, "model", value="branch_gone"),
     "a missing version": _content(live=9),
@@ -315,6 +329,31 @@ def test_a_version_that_triton_has_not_loaded_is_not_adopted_before_it_has(file,
 
     assert registry.read().tasks["intent"].live.number == 2
     assert set(asked) == {("branch_intent", 2)}, "those in force are not asked about: one may be coming back just now"
+
+
+def test_after_a_compaction_only_the_fused_graph_needs_to_be_loaded_and_before_a_way_back_what_it_held(file, clock):
+    loaded = {("fused", 2)}
+    registry = _of(file, is_loaded=lambda *model: model in loaded)
+    _put(file, _fused() | {"generation": 2})
+    assert registry.read().runs_in(registry.read().tasks["intent"].live) == ("fused", 2)
+
+    _put(file, _content() | {"generation": 3})
+    assert registry.read().generation == 2, "the branch model is not loaded any more"
+
+    loaded.add(("branch_intent", 1))
+    clock.now += 2
+    assert registry.read().generation == 2, "nor is the trunk"
+
+    loaded.add(("trunk", -1))
+    clock.now += 2
+    assert registry.read().generation == 3
+
+
+def test_a_fused_graph_that_is_not_loaded_is_not_adopted(file):
+    registry = _of(file, is_loaded=lambda *_: False)
+    _put(file, _fused())
+
+    assert registry.read().fused == {}
 
 
 def test_whatever_replaces_the_file_its_last_state_stays_in_force_or_one_is_taken_that_can_be_served(file):

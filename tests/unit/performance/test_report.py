@@ -30,19 +30,19 @@ def test_a_ratio_to_a_rival_that_was_not_measured_is_left_out() -> None:
 
 
 def test_a_goal_is_reached_from_its_own_side() -> None:
-    assert THROUGHPUT.reached(0.85)
+    assert THROUGHPUT.reached(0.95)
     assert not THROUGHPUT.reached(0.84)
-    assert LATENCY.reached(1.3)
-    assert not LATENCY.reached(1.31)
+    assert LATENCY.reached(1.1)
+    assert not LATENCY.reached(1.11)
 
 
 def test_the_report_begins_with_ratios_and_ends_with_goals() -> None:
-    text = markdown(ASSISTANT, {"16": [round_of(80, 100)], "mix": [round_of(90, 100)]}, ["a note"])
+    text = markdown(ASSISTANT, {"16": [round_of(80, 100)], "mix": [round_of(96, 100)]}, ["a note"])
 
     places = [text.index(part) for part in ("| ratio | 16 tokens | mix |", "| rival |", "- a note", "Goals")]
     assert places == sorted(places)
-    assert "| texts/s of (b) over (a), saturated | 0.80 | 0.90 |" in text
-    assert "| texts/s of (b) over (a), saturated | at least 0.85 | 0.80 no | 0.90 yes |" in text
+    assert "| texts/s of (b) over (a), saturated | 0.80 | 0.96 |" in text
+    assert "| texts/s of (b) over (a), saturated | at least 0.95 | 0.80 no | 0.96 yes |" in text
 
 
 def test_goals_of_another_shape_are_marked_as_such() -> None:

@@ -18,25 +18,35 @@ DECIMALS = 6  # of a score; float32 holds no more near 1
 
 def read_answer(version: Version, row: Row, encoding: Encoded, logits: np.ndarray) -> Answer:
     """Returns the answer of a task's version. logits: float32 [C], or [T, C] for tagging."""
+    return read_scores(version, row, encoding, scores_of(version, logits))
+
+
+def scores_of(version: Version, logits: np.ndarray) -> np.ndarray:
+    """Returns the scores of any number of texts at once. logits: float32 [..., C]; the scores have the same shape."""
+    if version.kind == "pair_regression":
+        return logits
+    return 1 / (1 + np.exp(-logits)) if version.kind == "multi_label" else _softmax(logits)
+
+
+def read_scores(version: Version, row: Row, encoding: Encoded, scores: np.ndarray) -> Answer:
+    """Returns the answer of a task's version. scores: of one text, [C], or [T, C] for tagging."""
     return {
-        **_READ[version.kind](version.labels, row, encoding, logits),
+        **_READ[version.kind](version.labels, row, encoding, scores),
         "version": version.number,
         "truncated": is_truncated(encoding),
     }
 
 
-def _classification(labels: Sequence[str], row: Row, encoding: Encoded, logits: np.ndarray) -> Answer:  # noqa: ARG001
-    scores = _softmax(logits)
+def _classification(labels: Sequence[str], row: Row, encoding: Encoded, scores: np.ndarray) -> Answer:  # noqa: ARG001
     best = int(scores.argmax())
     return {"label": labels[best], "score": _number(scores[best]), **_all_scores(labels, scores, row)}
 
 
-def _regression(labels: Sequence[str], row: Row, encoding: Encoded, logits: np.ndarray) -> Answer:  # noqa: ARG001
-    return {"score": _number(logits[0])}
+def _regression(labels: Sequence[str], row: Row, encoding: Encoded, scores: np.ndarray) -> Answer:  # noqa: ARG001
+    return {"score": _number(scores[0])}
 
 
-def _multi_label(labels: Sequence[str], row: Row, encoding: Encoded, logits: np.ndarray) -> Answer:  # noqa: ARG001
-    scores = 1 / (1 + np.exp(-logits))
+def _multi_label(labels: Sequence[str], row: Row, encoding: Encoded, scores: np.ndarray) -> Answer:  # noqa: ARG001
     chosen = [
         {"label": label, "score": _number(score)}
         for label, score in zip(labels, scores, strict=True)
@@ -45,8 +55,7 @@ def _multi_label(labels: Sequence[str], row: Row, encoding: Encoded, logits: np.
     return {"labels": chosen, **_all_scores(labels, scores, row)}
 
 
-def _tagging(labels: Sequence[str], row: Row, encoding: Encoded, logits: np.ndarray) -> Answer:
-    scores = _softmax(logits)
+def _tagging(labels: Sequence[str], row: Row, encoding: Encoded, scores: np.ndarray) -> Answer:
     words = word_offsets(row.text, encoding)
     tags, tag_scores = [], []
     for _, _, position in words:

@@ -7,9 +7,8 @@ from typing import Any
 import numpy as np
 import triton_python_backend_utils as pb_utils
 
+from router.registry import NEWEST
 from router.unavailable import DeadError, NotLoadedError, StoppingError
-
-NEWEST = -1
 
 # What Triton 2.51 says. The error's code is INTERNAL for all of them, once BLS has passed it on.
 _SIGNS = (
@@ -60,4 +59,5 @@ def failure(model: str, sentence: str) -> RuntimeError:
 
 def is_loaded(model: str, version: int) -> bool:
     """Returns whether Triton has this version of the model loaded. Its process may be dead all the same."""
-    return bool(pb_utils.is_model_ready(model_name=model, model_version=str(version)))
+    wanted = "" if version == NEWEST else str(version)
+    return bool(pb_utils.is_model_ready(model_name=model, model_version=wanted))

@@ -1,37 +1,36 @@
 """One batch's climb through the trunk, from tap to tap, with the branches that start at each tap."""
 
-import json
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 
 import numpy as np
 
-from router.answer_from_logits import Answer, read_answer
-from router.answered_labels import answered_labels
-from router.bls import NEWEST, infer
+from router.answer_from_logits import Answer, read_scores, scores_of
+from router.bls import infer
 from router.candidates import Candidates
+from router.delivery import Delivery
 from router.equipment import Equipment
-from router.hidden_name import hidden_name
 from router.length_groups import bounded, length_groups
 from router.padded_group import PaddedGroup
 from router.padded_length import padded_length
-from router.registry import Version
-from router.row import Row, TaskAnswers, error_answers
+from router.registry import Fused, Version
+from router.route import Places, Step, route
+from router.row import Row, TaskAnswers
 from router.sequence_plan import SequencePlan
+from router.shares import shares
+from router.states import States
 from router.tracing import BatchTrace
-from router.trunk import States
-from router.unavailable import NotAskedError, NotLoadedError, StoppingError, UnavailableError
+from router.trunk import Reached
+from router.unavailable import NotLoadedError, StoppingError
 from router.work_group import AbandonedError, WorkGroup
-
-_ID_SHOWN = 100  # characters
-
-Places = Mapping[int, int]  # row -> its sequence's place in a length group
 
 
 class Climb:
     """Each call of a trunk or a branch is a work item. When a call ends, it adds the calls that waited for it.
 
-    tokens: how many go through the trunk. padding: how many of them are padding.
+    fused: for each trunk that has one, its fused graph. by_tap: whether that is asked once for each tap, so that
+    shallow tasks are answered earlier. tokens: how many go through the trunk. padding: how many of them are padding.
     """
 
     def __init__(
@@ -41,13 +40,18 @@ class Climb:
         equipment: Equipment,
         candidates: Candidates,
         trace: BatchTrace,
+        fused: Mapping[str, Fused],
+        by_tap: bool,
     ) -> None:
         self._rows = rows
         self._plan = plan
         self._with = equipment
         self._candidates = candidates
         self._trace = trace
+        self._fused = fused
+        self._by_tap = by_tap
         self._work: WorkGroup[tuple[str, TaskAnswers]] = WorkGroup(equipment.calls)
+        self._delivery = Delivery(rows, equipment, candidates, self._work.put)
         lengths = [len(encoding.ids) for encoding in plan.encodings]
         self._lengths = _padded_lengths(plan, lengths)
         self._groups = [group for trunk_name in sorted(set(plan.trunks)) for group in self._cut(trunk_name)]
@@ -78,52 +82,95 @@ class Climb:
     def _start(self, sequences: Sequence[int]) -> None:
         group = PaddedGroup.of([self._plan.encodings[sequence] for sequence in sequences], self._padded_to(sequences))
         places = self._plan.places_in(sequences)
-        taps = {version.tap for version in places}
-        self._step(group, places, {}, self._with.trunk.steps(list(taps)))
+        fused = self._fused.get(next(iter(places)).trunk)  # a group belongs to one trunk
+        first, *others = self._route(places, fused)
+        for step in others:
+            self._work.add(self._step, step, group, places)
+        self._step(first, group, places)
+
+    def _route(self, places: Mapping[Version, Places], fused: Fused | None) -> list[Step]:
+        def is_waited_for(version: Version) -> bool:
+            return not self._candidates.is_shadow(version)
+
+        return route(places, fused, self._with.trunk.resumes, self._by_tap, is_waited_for)
 
     def _step(
-        self, group: PaddedGroup, places: Mapping[Version, Places], below: States, steps: Sequence[Sequence[int]]
+        self,
+        step: Step,
+        group: PaddedGroup,
+        places: Mapping[Version, Places],
+        below: States | None = None,
+        cause: Exception | None = None,
     ) -> None:
-        """Takes one step up the trunk, then adds the next step and the branches that this one has reached."""
-        if not any(self._is_waiting(row) for by_row in places.values() for row in by_row):
+        """Takes one step up the trunk, then adds the next steps and the branches that this one has reached.
+
+        below: hidden states at the step's start. cause: why the fused graph is not asked, although there is one.
+        """
+        waiting = self._waiting({version: places[version] for version in step.versions})
+        if not waiting:
             return
-        model = next(iter(places)).trunk  # a group belongs to one trunk
-        unreached = {version: rows for version, rows in places.items() if version.tap >= steps[0][0]}
-        rows = {row for by_row in places.values() for row in by_row}
+        rows = {row for by_row in waiting.values() for row in by_row}
+        begun = time.perf_counter()
+
+        def fail(error: Exception) -> None:
+            self._give_up(step, error, group, places, cause)
+
         try:
-            with self._trace.step(f"{model} to {steps[0][-1]}", rows, tap=steps[0][-1], tokens=group.tokens):
-                states = self._with.breakers.call(
-                    model,
-                    NEWEST,
-                    lambda: self._with.trunk.run(model, group.arrays, below, steps[0]),
-                    self._in_its_place(lambda error: self._give_up(error, unreached)),
+            with self._trace.step(f"{step.model} to {step.taps[-1]}", rows, tap=step.taps[-1], tokens=group.tokens):
+                reached = self._with.breakers.call(
+                    step.model,
+                    step.number,
+                    lambda: self._with.trunk.run(step, group, waiting, below),
+                    self._in_its_place(fail),
                 )
-        except (StoppingError, AbandonedError):
+        except (StoppingError, AbandonedError):  # neither says anything about the model
             raise
         except Exception as error:
-            self._give_up(error, unreached)
+            fail(error)
             return
-        reached = [version for version in places if version.tap in steps[0]]
-        if len(steps) > 1:
-            self._work.add(self._step, group, places, states, steps[1:])
-        else:
-            self._with.metrics.count_depth(len(group.encodings), steps[0][-1])
+        seconds = time.perf_counter() - begun
+        for following in step.then:
+            assert following.start is not None
+            self._work.add(self._step, following, group, places, reached.hidden.get(following.start), cause)
+        self._count_depths(step, reached, waiting)
         # Shadows come last: nobody waits for them.
-        for version in sorted(self._with.durations.longest_first(reached), key=self._candidates.is_shadow):
-            self._work.add(self._answer, version, places[version], group, states[hidden_name(version.tap)])
+        for version in sorted(self._with.durations.longest_first(list(step.outside)), key=self._candidates.is_shadow):
+            if version in waiting:
+                self._work.add(self._branch, version, waiting[version], group, reached.hidden[version.tap])
+        self._take_inside(step, group, waiting, reached, seconds)
 
-    def _answer(self, version: Version, places: Places, group: PaddedGroup, hidden: np.ndarray) -> None:
-        places = {row: place for row, place in places.items() if self._is_waiting(row)}
+    def _count_depths(self, step: Step, reached: Reached, waiting: Mapping[Version, Places]) -> None:
+        gone_on = {place for following in step.then for place in following.sequences(waiting)}
+        for tap, sequences in Counter(tap for place, tap in reached.depths.items() if place not in gone_on).items():
+            self._with.metrics.count_depth(sequences, tap)
+
+    def _take_inside(
+        self, step: Step, group: PaddedGroup, waiting: Mapping[Version, Places], reached: Reached, seconds: float
+    ) -> None:
+        """Reads the answers of the versions that the step itself has computed."""
+        shared = shares(seconds, reached, step.start, self._with.layers)
+        self._with.metrics.count_trunk(shared.trunk)
+        for version in sorted(reached.logits, key=self._candidates.is_shadow):
+            try:
+                answers = self._read(version, waiting[version], group, reached.logits[version])
+            except Exception as error:  # an error in one branch must not cost the other tasks their answers
+                self._delivery.fail(version, waiting[version], error, _branch_of(version), shared.branches[version])
+            else:
+                self._delivery.take(version, answers, shared.branches[version])
+
+    def _branch(self, version: Version, places: Places, group: PaddedGroup, hidden: States) -> None:
+        places = self._waiting({version: places}).get(version, {})
         if not places:
             return
         begun = time.perf_counter()
 
         def fail(error: Exception) -> None:
-            self._fail(version, places, error, f"the branch of {version.task}", time.perf_counter() - begun)
+            self._delivery.fail(version, places, error, _branch_of(version), time.perf_counter() - begun)
 
         try:
             with self._trace.step(f"branch {version.task}", places, version=version.number, tokens=group.tokens):
-                answers = self._compute(version, places, group, hidden, self._in_its_place(fail))
+                logits = self._call_branch(version, places, group, hidden, self._in_its_place(fail))
+                answers = self._read(version, places, group, logits)
         except (StoppingError, AbandonedError):  # neither says anything about the branch
             raise
         except Exception as error:  # an error in one branch must not cost the other tasks their answers
@@ -131,42 +178,33 @@ class Climb:
             return
         seconds = time.perf_counter() - begun
         self._with.durations.add(version, seconds)
-        labels = answered_labels(version, answers.values())
-        self._with.metrics.count_answers(version, len(answers), labels, seconds)
-        self._candidates.add(version, answers, errors=0, seconds=seconds)
-        texts = {row: json.dumps(answer, ensure_ascii=False) for row, answer in answers.items()}
-        for row, text in texts.items():
-            self._with.cache.keep(self._rows[row], version, text)
-        if not self._candidates.is_shadow(version):
-            self._work.put((version.task, texts))
+        self._delivery.take(version, answers, seconds)
 
-    def _give_up(self, error: Exception, unreached: Mapping[Version, Places]) -> None:
-        """Handles a failure of the trunk: raises it, unless other tasks can still be answered.
+    def _give_up(
+        self,
+        step: Step,
+        error: Exception,
+        group: PaddedGroup,
+        places: Mapping[Version, Places],
+        cause: Exception | None,
+    ) -> None:
+        """Handles a failure of a step. What a fused graph cannot compute is tried on the trunk and the branch models.
 
-        They can if they read another trunk, or if only candidates were waiting for this step.
+        A failure of the trunk is raised, unless other tasks can still be answered. They can if they read another trunk,
+        or if only candidates were waiting for this step.
         """
+        unreached = {version: places[version] for version in step.versions}
+        if step.fused is not None:
+            for first in self._route(unreached, None):
+                self._work.add(self._step, first, group, unreached, None, error)
+            return
+        if cause is not None and isinstance(error, NotLoadedError):  # as it usually is, where there is a fused graph
+            error = cause
         is_only_trunk = len(set(self._plan.trunks)) == 1
         if is_only_trunk and not all(self._candidates.is_candidate(version) for version in unreached):
             raise error
-        for version, places in unreached.items():
-            self._fail(version, places, error, f"the trunk of {version.task}", None)
-
-    def _fail(self, version: Version, places: Places, error: Exception, part: str, seconds: float | None) -> None:
-        """Says that `part` could not be computed. seconds: how long the branch's call took, if it was called."""
-        is_unavailable = isinstance(error, UnavailableError)
-        self._with.metrics.count_errors(version, len(places), "unavailable" if is_unavailable else "failed")
-        if not isinstance(error, NotAskedError | NotLoadedError):  # they say nothing about this version
-            self._candidates.add(version, {}, errors=len(places), seconds=seconds)
-        sentence = f"{part} cannot answer now, ask again: {error}" if is_unavailable else f"{part} failed: {error}"
-        self._with.failures.add(version, len(places), sentence, (self._rows[row].caller.id for row in places))
-        if not self._candidates.is_shadow(version):
-            sentences = {row: self._for_caller(sentence, row) for row in places}
-            self._work.put((version.task, error_answers(sentences, is_unavailable)))
-
-    def _for_caller(self, sentence: str, row: int) -> str:
-        """Returns the sentence with the request's id, by which the log can be searched."""
-        request = self._rows[row].caller.id
-        return f"{sentence} (request {request[:_ID_SHOWN]})" if request else sentence
+        for version, by_row in unreached.items():
+            self._delivery.fail(version, by_row, error, f"the trunk of {version.task}")
 
     def _in_its_place(self, handle: Callable[[Exception], None]) -> Callable[[Exception], None]:
         """Returns what ends the item that runs here if its process dies while Triton still waits for it."""
@@ -181,15 +219,15 @@ class Climb:
 
         return end
 
-    def _compute(
+    def _call_branch(
         self,
         version: Version,
         places: Places,
         group: PaddedGroup,
-        hidden: np.ndarray,
+        hidden: States,
         abandon: Callable[[Exception], None],
-    ) -> dict[int, Answer]:
-        """Returns the version's answers by row. Raises RuntimeError if the call fails or a logit is not finite."""
+    ) -> States:
+        """Returns the logits of the version's own model. Raises RuntimeError if the call fails."""
         chosen = sorted(set(places.values()))
         inputs = group.branch_inputs(hidden, chosen)
         logits = self._with.breakers.call(
@@ -198,16 +236,33 @@ class Climb:
             lambda: infer(version.model, version.number, inputs, ["logits"])["logits"],
             abandon,
         )
-        if not np.isfinite(logits).all():
+        return States(chosen, logits)
+
+    def _read(self, version: Version, places: Places, group: PaddedGroup, logits: States) -> dict[int, Answer]:
+        """Returns the version's answers by row. Raises RuntimeError if a logit is not finite."""
+        if not np.isfinite(logits.array).all():
             raise RuntimeError("its logits are not finite numbers")
-        logits_at = dict(zip(chosen, logits, strict=True))
+        scores_at = dict(zip(logits.places, scores_of(version, logits.array), strict=True))
         return {
-            row: read_answer(version, self._rows[row], group.encodings[place], logits_at[place])
+            row: read_scores(version, self._rows[row], group.encodings[place], scores_at[place])
             for row, place in places.items()
         }
 
-    def _is_waiting(self, row: int) -> bool:
-        return not self._rows[row].caller.is_gone
+    def _waiting(self, places: Mapping[Version, Places]) -> dict[Version, Places]:
+        """Returns the rows for whose answers somebody waits, and the versions that have any."""
+        asked = {row for by_row in places.values() for row in by_row}
+        gone = {row for row in asked if self._rows[row].caller.is_gone}
+        if not gone:
+            return dict(places)
+        left = {
+            version: {row: place for row, place in by_row.items() if row not in gone}
+            for version, by_row in places.items()
+        }
+        return {version: by_row for version, by_row in left.items() if by_row}
+
+
+def _branch_of(version: Version) -> str:
+    return f"the branch of {version.task}"
 
 
 def _padded_lengths(plan: SequencePlan, lengths: Sequence[int]) -> list[int]:

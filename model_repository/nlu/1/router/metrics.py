@@ -60,6 +60,9 @@ class RouterMetrics:
         self._batches = Histogram(
             "espalier_batch_texts", "Texts of a batch", _MODEL, registry=registry, buckets=_BATCH_TEXTS
         ).labels(model)
+        self._trunk_seconds = counter(
+            "espalier_trunk_seconds", "Time of calls of the trunk, and its share, by layers, of those of a fused graph"
+        ).labels(model)
         self._depth = counter(
             "espalier_trunk_reached", "Sequences by the highest tap to which the trunk was computed", ("model", "tap")
         )
@@ -68,12 +71,20 @@ class RouterMetrics:
         self._answers = counter("espalier_answers", "Labels that a version has answered", ("task", "version", "label"))
         self._seconds = Histogram(
             "espalier_branch_seconds",
-            "Time of a call of a branch",
+            "Time of a call of a branch, or its share, by layers, of a call of a fused graph",
             ("task", "version"),
             registry=registry,
             buckets=_BRANCH_SECONDS,
         )
         self._candidates = {name: counter(name, text, _TASK) for name, text in _CANDIDATE_COUNTERS.items()}
+        of_version = ("task", "version")
+        self._branch_layers = gauge(
+            "espalier_task_layers", "Layers of a version's branch; 0 once it is not computed any more", of_version
+        )
+        self._layers_alone = gauge(
+            "espalier_task_layers_alone", "Layers of a version's branch and of the trunk below it", of_version
+        )
+        self._shown_layers: set[Version] = set()
         called = ("model", "version")
         self._open = gauge("espalier_breaker_open", "1 while a trunk or a branch is not asked, because it died", called)
         self._refused = counter("espalier_breaker_refused", "Calls that were not made for this reason", called)
@@ -103,6 +114,19 @@ class RouterMetrics:
             child = self._of_tap[tap] = self._depth.labels(self._model, str(tap))
         self._tally.add(child, sequences)
         self._tally.add(self._layers, sequences * tap)
+
+    def count_trunk(self, seconds: float) -> None:
+        """Adds the time of a call of the trunk, or its share of a call of a fused graph."""
+        self._tally.add(self._trunk_seconds, seconds)
+
+    def set_layers(self, layers: Mapping[Version, int]) -> None:
+        """Says how many layers the branches have of all versions that are computed."""
+        for version in layers.keys() | self._shown_layers:
+            labels = version.task, str(version.number)
+            own = layers.get(version, 0)
+            self._branch_layers.labels(*labels).set(own)
+            self._layers_alone.labels(*labels).set(version.tap + own if own else 0)
+        self._shown_layers = set(layers)
 
     def count_answers(self, version: Version, texts: int, labels: Mapping[str, int], seconds: float) -> None:
         """Adds one call of a version's branch. texts: how many it answered. labels: what it answered, how often."""

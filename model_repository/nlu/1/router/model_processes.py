@@ -8,7 +8,8 @@ import os
 from collections.abc import Iterator
 from pathlib import Path
 
-NEWEST = -1  # any version: with a trunk, all versions that are loaded are watched
+from router.registry import NEWEST
+
 _GONE, _STOPPED = "ZX", "Tt"  # states in /proc: zombies; processes that a signal or a debugger has stopped
 
 
@@ -20,7 +21,10 @@ class ModelProcesses:
         self._proc = proc
 
     def find(self, model: str, version: int) -> list[int]:
-        """Returns the ids of the processes that hold this version of the model and have not ended."""
+        """Returns the ids of the processes that hold this version of the model and have not ended.
+
+        NEWEST is any version: all versions of a trunk that are loaded are watched.
+        """
         return [pid for pid in self._children() if self._holds(pid, model, version)]
 
     def can_answer(self, model: str, version: int) -> bool:

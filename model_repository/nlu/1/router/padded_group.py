@@ -6,6 +6,8 @@ from dataclasses import dataclass
 import numpy as np
 from text_tokenizer import Encoded, pad
 
+from router.states import States
+
 
 @dataclass(frozen=True)
 class PaddedGroup:
@@ -24,9 +26,12 @@ class PaddedGroup:
         """S * T, padding included."""
         return int(self.arrays["attention_mask"].size)
 
-    def branch_inputs(self, hidden: np.ndarray, places: Sequence[int]) -> dict[str, np.ndarray]:
-        """Returns what a branch reads for the sequences at `places`. hidden: float32 [S, T, H], of all sequences."""
-        mask = self.arrays["attention_mask"]
+    def some(self, places: Sequence[int]) -> dict[str, np.ndarray]:
+        """Returns the arrays of the sequences at `places`, which are in order."""
         if len(places) == len(self.encodings):
-            return {"hidden": hidden, "attention_mask": mask}
-        return {"hidden": hidden[places], "attention_mask": mask[places]}
+            return self.arrays
+        return {name: array[places] for name, array in self.arrays.items()}
+
+    def branch_inputs(self, states: States, places: Sequence[int]) -> dict[str, np.ndarray]:
+        """Returns what a branch reads for the sequences at `places`, which are in order."""
+        return {"hidden": states.of(places), "attention_mask": self.some(places)["attention_mask"]}

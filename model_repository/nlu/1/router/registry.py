@@ -4,6 +4,7 @@ import zlib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 
+NEWEST = -1  # the version of a trunk that is asked: Triton has one loaded
 _HASHES = 2**32  # of zlib.crc32
 
 
@@ -14,11 +15,19 @@ class Version:
     task: str
     number: int
     kind: str
-    labels: tuple[str, ...] = field(hash=False)  # may be many, and versions are looked up for each text and task
+    labels: tuple[str, ...]
     tap: int
     max_length: int
     model: str
     trunk: str
+    _hash: int = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        # Once: versions are looked up hundreds of times in each batch, and labels may be many.
+        object.__setattr__(self, "_hash", hash((self.task, self.number, self.model, self.trunk)))
+
+    def __hash__(self) -> int:
+        return self._hash
 
     @property
     def is_pair(self) -> bool:
@@ -68,17 +77,39 @@ class Task:
 
 
 @dataclass(frozen=True)
+class Fused:
+    """A graph that computes a trunk and some branches on it: the Triton model `model`, in its version `number`.
+
+    tasks: {task: the version of its branch that is inside}. taps: where it gives hidden states out, ascending.
+    """
+
+    model: str
+    number: int
+    tasks: Mapping[str, int]
+    taps: tuple[int, ...]
+
+    def holds(self, version: Version) -> bool:
+        """True if the graph computes this version."""
+        return self.tasks.get(version.task) == version.number
+
+    def reaches(self, version: Version) -> bool:
+        """True if the graph computes this version, or the hidden states that it reads."""
+        return self.holds(version) or version.tap in self.taps
+
+
+@dataclass(frozen=True)
 class Registry:
     """One state of registry.json.
 
-    tokenizers: for each trunk, the Triton model that holds its tokenizer.json. retired: names of retired tasks.
-    generation: the number of this state, if the file has one.
+    tokenizers: for each trunk, the Triton model that holds its tokenizer.json. fused: for each trunk that is fused with
+    branches, that graph. retired: names of retired tasks. generation: the number of this state, if the file has one.
     """
 
     tasks: Mapping[str, Task]
     tokenizers: Mapping[str, str] = field(default_factory=lambda: {"trunk": "tokenizer"})
     retired: frozenset[str] = frozenset()
     generation: int | None = None
+    fused: Mapping[str, Fused] = field(default_factory=dict)
 
     def version_for(self, task: str, text: str, pair: str | None) -> Version:
         """Returns the version of the task that answers for this text."""
@@ -88,6 +119,13 @@ class Registry:
     def versions(self) -> Iterator[Version]:
         """The versions of all tasks that are computed."""
         return (version for task in self.tasks.values() for version in task.versions)
+
+    def runs_in(self, version: Version) -> tuple[str, int]:
+        """Returns the Triton model and its version that compute a version of a task."""
+        fused = self.fused.get(version.trunk)
+        if fused is not None and fused.holds(version):
+            return fused.model, fused.number
+        return version.model, version.number
 
     def without_canaries(self, dropped: set[Version]) -> "Registry":
         """Returns this state without the canaries that are among `dropped`."""

@@ -3,7 +3,7 @@
 from collections.abc import Collection, Mapping
 from typing import Any
 
-from router.registry import Canary, Registry, Task, Version
+from router.registry import Canary, Fused, Registry, Task, Version
 
 FORMATS = (2, 3)
 KINDS = ("classification", "pair_classification", "pair_regression", "multi_label", "tagging")
@@ -23,6 +23,11 @@ def parse(content: Any) -> Registry:
     if form not in FORMATS or isinstance(form, bool | float):
         raise NotARegistryError(f"format_version is {form!r:.60}, and this router reads {FORMATS}")
     trunks = {name: _trunk(name, trunk) for name, trunk in _object(_of(content, "trunks"), "trunks").items()}
+    fused = {
+        name: _fused(name, trunk["fused"])
+        for name, trunk in content["trunks"].items()
+        if trunk.get("fused") is not None
+    }
     tasks = {name: _task(name, entry, trunks) for name, entry in _object(_of(content, "tasks"), "tasks").items()}
     if not tasks:
         raise NotARegistryError("there is no task in it")
@@ -31,7 +36,7 @@ def parse(content: Any) -> Registry:
     if generation is not None:
         generation = _whole(generation, "generation", 0, 2**63 - 1)
     tokenizers = {name: next(iter(lengths)) for name, lengths in trunks.items()}
-    return Registry(tasks, tokenizers, frozenset(retired) - tasks.keys(), generation)
+    return Registry(tasks, tokenizers, frozenset(retired) - tasks.keys(), generation, fused)
 
 
 def _trunk(name: str, trunk: Any) -> Mapping[str, int]:
@@ -44,6 +49,25 @@ def _trunk(name: str, trunk: Any) -> Mapping[str, int]:
         _model(tokenizer, "a tokenizer's name"): _whole(length, f"the length of {tokenizer}", 1, _MOST_TOKENS)
         for tokenizer, length in tokenizers.items()
     }
+
+
+def _fused(trunk: str, entry: Any) -> Fused:
+    what = f"the fused graph of {trunk}"
+    tasks = _object(_of(entry, "tasks", what), f"tasks of {what}")
+    taps = _of(entry, "taps", what)
+    if not isinstance(taps, list) or not taps:
+        raise NotARegistryError(f"the taps of {what} are not a list of numbers")
+    taps = [_whole(tap, f"a tap of {what}", 0, _MOST_TAP) for tap in taps]
+    return Fused(
+        model=_model(_of(entry, "model", what), f"the model of {what}"),
+        number=_whole(_of(entry, "version", what), f"the version of {what}", 1, 2**31 - 1),
+        # By name, as the columns in which the graph is asked for them.
+        tasks={
+            task: _whole(version, f"the version of {task!r:.100} in {what}", 1, 2**31 - 1)
+            for task, version in sorted(tasks.items())
+        },
+        taps=tuple(sorted(set(taps))),
+    )
 
 
 def _task(name: str, entry: Any, trunks: Mapping[str, Mapping[str, int]]) -> Task:
@@ -80,10 +104,6 @@ def _version(task: str, number: int, entry: Any, trunks: Mapping[str, Mapping[st
     length = _whole(_of(entry, "max_length", what), f"max_length of {what}", 1, _MOST_TOKENS)
     if length not in trunks[trunk].values():
         raise NotARegistryError(f"{trunk} has no tokenizer of {length} tokens for {what}")
-    model = _model(_of(entry, "model", what), f"the model of {what}")
-    runs_in = entry.get("runs_in")
-    if runs_in not in (None, model):
-        raise NotARegistryError(f"{what} runs in {runs_in!r:.60}, and this router asks it only in {model}")
     return Version(
         task=task,
         number=number,
@@ -91,7 +111,7 @@ def _version(task: str, number: int, entry: Any, trunks: Mapping[str, Mapping[st
         labels=tuple(labels),
         tap=_whole(_of(entry, "tap", what), f"the tap of {what}", 0, _MOST_TAP),
         max_length=length,
-        model=model,
+        model=_model(_of(entry, "model", what), f"the model of {what}"),
         trunk=trunk,
     )
 

@@ -51,6 +51,8 @@ class ResultCache:
 
     def keep(self, row: Row, version: Version, answer: str) -> None:
         """Adds an answer. Drops the least recently used ones beyond the limit."""
+        if not self._limit:
+            return
         key = _key(row, version)
         size = _size(key, answer)
         with self._lock:

@@ -7,7 +7,8 @@ from pathlib import Path
 from freed_memory import FreedMemory
 
 from router.batch_clock import BatchClock
-from router.bls import NEWEST, is_loaded
+from router.bls import is_loaded
+from router.branch_layers import BranchLayers
 from router.breakers import Breakers
 from router.call_threads import CallThreads
 from router.candidate_watch import CandidateWatch
@@ -15,7 +16,7 @@ from router.candidates import Candidates
 from router.climb import Climb
 from router.equipment import Equipment
 from router.metrics import RouterMetrics
-from router.registry import Registry
+from router.registry import NEWEST, Registry
 from router.registry_file import RegistryFile
 from router.result_cache import ResultCache
 from router.row import Row, TaskAnswers, error_answers
@@ -52,7 +53,10 @@ class Router:
             cache=ResultCache(int(os.environ.get("ESPALIER_RESULT_CACHE_BYTES", "0"))),
             breakers=Breakers(self._metrics, self.clock),
             metrics=self._metrics,
+            layers=BranchLayers(repository),
         )
+        # A stream's first answers need not wait for the deepest tap; for one response, one call is the cheapest.
+        self._by_tap = model == "nlu_stream"
         self._tracing = Tracing(model)
         self._freed_memory = FreedMemory()
 
@@ -65,7 +69,10 @@ class Router:
         if registry is not self._latest:
             self._latest = registry
             branches = {(version.model, version.number) for version in registry.versions}
-            self._equipment.breakers.keep(branches | {(trunk, NEWEST) for trunk in registry.tokenizers})
+            fused = {(graph.model, graph.number) for graph in registry.fused.values()}
+            self._equipment.breakers.keep(branches | fused | {(trunk, NEWEST) for trunk in registry.tokenizers})
+            layers = {version: self._equipment.layers(version) for version in registry.versions}
+            self._metrics.set_layers(layers)
         return registry
 
     def close(self) -> None:
@@ -94,7 +101,7 @@ class Router:
             self._metrics.count_errors(version, len(errors), "invalid")
             yield version.task, error_answers(errors)
         if plan.encodings:
-            climb = Climb(asked, plan, self._equipment, candidates, trace)
+            climb = Climb(asked, plan, self._equipment, candidates, trace, registry.fused, self._by_tap)
             try:
                 yield from climb.answers()
             finally:

@@ -7,7 +7,7 @@ from build_tools.publishing.metrics_page import MetricsPage
 from build_tools.publishing.running_server import Calls
 from build_tools.publishing.status import read_status
 from build_tools.repository.names import examples_file
-from build_tools.repository.registry import CanaryEntry
+from build_tools.repository.registry import CanaryEntry, FusedEntry
 
 CANARY = CanaryEntry(version=3, share=0.1, max_error_rate=0.01, max_milliseconds=100, minimum=50)
 
@@ -149,3 +149,55 @@ def test_a_canary_that_was_withdrawn_is_told_with_the_reason(tmp_path, registry)
 
     assert intent.withdrawn == "canary 4 was withdrawn at 2026-01-02T03:04:05+00:00: it was slow"
     assert mood.withdrawn is None
+
+
+def _compacted(registry, live=1):
+    """With intent's version 1 in a fused graph, and `live` live."""
+    trunk = registry.trunks["trunk"]
+    fused = FusedEntry(model="fused", version=4, taps=[1, 2], tasks={"intent": 1}, since="2026-01-02T03:04:05Z")
+    intent = registry.tasks["intent"].model_copy(update={"live": live, "earlier": []})
+    return registry.model_copy(
+        update={
+            "trunks": {"trunk": trunk.model_copy(update={"fused": fused})},
+            "tasks": registry.tasks | {"intent": intent},
+        }
+    )
+
+
+def test_each_task_says_where_its_live_version_runs(tmp_path, registry):
+    intent, mood = read_status(tmp_path, _compacted(registry), None, None)
+    assert (intent.runs_in, mood.runs_in) == ("fused", "branch_mood")
+
+    intent, _ = read_status(tmp_path, _compacted(registry, live=3), None, None)
+    assert intent.runs_in == "branch_intent"
+
+
+def test_requests_to_a_task_in_a_fused_graph_are_those_that_asked_for_it(tmp_path, registry, counted):
+    calls, _ = counted
+    calls["fused", 4] = Calls(answered=500, failed=2)
+    computed = 'espalier_outputs_computed_total{model="fused",version="4",output="logits_intent"} 70\n'
+
+    intent, mood = read_status(tmp_path, _compacted(registry), "here:8001", MetricsPage.of(computed, 0.0))
+    assert (intent.requests, intent.errors) == (70, 2)
+    assert (mood.requests, mood.errors) == (0, 0)
+
+    intent, _ = read_status(tmp_path, _compacted(registry), "here:8001", MetricsPage.of("", 0.0))
+    assert (intent.requests, intent.errors) == (None, None), "the container's backends do not count them"
+
+
+def test_layers_and_milliseconds_are_those_of_the_live_version(tmp_path, registry):
+    folder = tmp_path / "branch_intent" / "3"
+    folder.mkdir(parents=True)
+    (folder / "branch.json").write_text('{"layers": 3}')
+    text = """
+espalier_texts_total{model="nlu",task="intent",version="3"} 100
+espalier_branch_seconds_sum{task="intent",version="3"} 0.5
+espalier_trunk_layers_total{model="nlu"} 200
+espalier_trunk_seconds_total{model="nlu"} 0.4
+"""
+
+    intent, mood = read_status(tmp_path, registry, None, MetricsPage.of(text, 0.0))
+
+    assert (intent.layers, intent.own_layers) == (2, 3)
+    assert (intent.milliseconds, intent.trunk_milliseconds) == (5.0, 4.0)
+    assert (mood.own_layers, mood.milliseconds) == (None, None)

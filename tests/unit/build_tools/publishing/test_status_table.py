@@ -44,7 +44,9 @@ def test_a_task_is_one_line_under_titles(printed):
     lines = printed()
 
     titles = next(line for line in lines if line.strip().startswith("task"))
-    assert " ".join(titles.split()) == "task live previous candidate loaded requests errors layers since by data"
+    assert (
+        " ".join(titles.split()) == "task live previous candidate loaded requests errors runs in layers since by data"
+    )
     assert " ".join(_row(lines)) == "intent 7 6 6, 7 1234 56 - 2026-01-02 03:04 somebody rows_of_may"
 
 

@@ -1,7 +1,6 @@
 """The watch against a Triton that is made up: what it brings back, and what it leaves alone."""
 
 import time
-from types import SimpleNamespace
 
 import grpc
 import pytest
@@ -41,7 +40,7 @@ class MadeUpTriton:
 
     def config(self, model):
         group = pb.ModelInstanceGroup(count=1)
-        names = ("input_ids", "attention_mask") if model == "trunk" else ("hidden", "attention_mask")
+        names = ("input_ids", "attention_mask") if model in ("trunk", "fused") else ("hidden", "attention_mask")
         inputs = [pb.ModelInput(name=name, data_type=pb.TYPE_INT64, dims=[-1, -1]) for name in names]
         return pb.ModelConfig(name=model, instance_group=[group], input=inputs, output=[pb.ModelOutput(name="out")])
 
@@ -92,17 +91,13 @@ def events():
 
 
 @pytest.fixture
-def watch(triton, events, tmp_path, monkeypatch):
-    tasks = {
-        name: SimpleNamespace(live=1, live_version=SimpleNamespace(model=f"branch_{name}", trunk="trunk"))
-        for name in ("intent", "mood")
-    }
+def watch(triton, events, tmp_path, monkeypatch, watched):
     (tmp_path / "registry.json").touch()
     for model in MODELS:
         (tmp_path / model).mkdir()
         (tmp_path / model / "config.pbtxt").touch()
-    monkeypatch.setattr(watch_module, "read_registry", lambda _: SimpleNamespace(tasks=tasks))
-    monkeypatch.setattr(revival, "read_registry", lambda _: SimpleNamespace(tasks=tasks))
+    monkeypatch.setattr(watch_module, "read_registry", lambda _: watched)
+    monkeypatch.setattr(revival, "read_registry", lambda _: watched)
     monkeypatch.setattr(watch_module, "_INDEX_EVERY", 0.0)
     monkeypatch.setattr(watch_module, "_FIRST_PAUSE", 0.01)
     monkeypatch.setattr(watch_module, "_MISSING_SECONDS", 0.1)
@@ -163,6 +158,27 @@ def test_a_trunk_that_cannot_be_brought_back_is_beyond_repair(watch, triton):
     triton.processes["trunk"] = []
     _look_until(watch, lambda: watch.beyond_repair is not None)
     assert watch.beyond_repair == "trunk cannot be brought back (trunk cannot be loaded)"
+
+
+def test_a_dead_fused_graph_is_brought_back_and_its_tasks_are_not_ready_until_then(
+    watch, triton, compacted, watched, tmp_path
+):
+    (tmp_path / "fused").mkdir()
+    (tmp_path / "fused" / "config.pbtxt").touch()
+    watched.trunks, watched.tasks = compacted.trunks, compacted.tasks | {"mood": watched.tasks["mood"]}
+    watched.trunks["trunk"].fused.version = 1
+    triton.ready -= {"trunk", "branch_intent", "branch_mood"}
+    triton.ready.add("fused")
+    triton.processes = {"nlu": [1], "nlu_stream": [2], "fused": [3]}
+    _look_until(watch, lambda: watch.unready is None)
+    _look_until(watch, lambda: watch.tasks == {"intent": True, "mood": True})
+    assert triton.loads == [], "neither trunk nor branches are missed"
+
+    triton.processes["fused"] = []
+    _look_until(watch, lambda: watch.unready == "fused: its process has ended")
+    assert watch.tasks == {"intent": False, "mood": False}
+    _look_until(watch, lambda: watch.unready is None and watch.tasks["mood"])
+    assert triton.loads == ["fused"]
 
 
 @pytest.mark.parametrize("state", ["busy", "unloaded"])

@@ -1,0 +1,27 @@
+"""The models with which Triton starts."""
+
+from pathlib import Path
+
+from build_tools.errors import BuildError
+from build_tools.repository.in_memory import idle_models
+from build_tools.repository.names import embedded_config
+from build_tools.repository.registry import read_registry
+
+_ALL = "*"
+
+
+def models_to_load(repository: Path) -> list[str]:
+    """Returns names for --load-model: all models, without those that a fused graph stands in for, which take memory.
+
+    Without a registry that can be read it is all.
+    """
+    try:
+        idle = idle_models(read_registry(repository))
+    except BuildError:
+        return [_ALL]
+    if not any((repository / model).is_dir() for model in idle):
+        return [_ALL]
+    folders = (folder for folder in sorted(repository.iterdir()) if folder.name not in idle)
+    return [
+        folder.name for folder in folders if (folder / "config.pbtxt").is_file() or embedded_config(folder).is_file()
+    ]
