@@ -92,7 +92,7 @@ class OnnxModel:
             tensors = self._read(request)
             self._check(tensors)
             if isinstance(self._graph, FusedGraph):
-                tensors = self._graph.with_asked(tensors, asked)
+                self._graph.check(tensors, asked)
             computed = self._compute(tensors, asked)
             for name in computed:
                 if name.startswith(_CHECKED_OUTPUTS):
