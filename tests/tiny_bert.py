@@ -8,6 +8,8 @@ from tokenizers import Tokenizer
 from transformers import BertConfig, BertModel
 
 from training.encoder import Encoder
+from training.encoders.assemble import assemble
+from training.encoders.bert import BERT
 
 _DEPTH = 4
 
@@ -38,7 +40,8 @@ def tiny_bert(tokenizer: Tokenizer, layers: int = 4, width: int = 32, spread: fl
 def tiny_encoder_in_memory() -> Encoder:
     """3 layers of width 16; its tokenizer knows the words "a" to "e"."""
     tokenizer = tiny_tokenizer(*"abcde")
-    return Encoder("tiny", tiny_bert(tokenizer, layers=3, width=16, spread=0.3), tokenizer)
+    bert = tiny_bert(tokenizer, layers=3, width=16, spread=0.3)
+    return Encoder("tiny", assemble(BERT, bert.config, bert.state_dict()), tokenizer)
 
 
 def save_encoder(folder: Path, bert: BertModel, tokenizer: Tokenizer) -> Path:

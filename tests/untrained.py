@@ -39,7 +39,7 @@ def untrained(
     with torch.random.fork_rng():
         torch.manual_seed(seed)
         outputs = 1 if kind is Kind.PAIR_REGRESSION else len(labels)
-        branch = Branch(encoder.bert.config, layers, outputs, per_token=kind is Kind.TAGGING).eval()
+        branch = Branch(encoder.architecture, tap, layers, outputs, per_token=kind is Kind.TAGGING).eval()
         torch.nn.init.normal_(branch.classifier.weight)  # wide, as the encoder's
     pair = TEXTS[0] if kind.is_pair else None
     examples = [Example(text, "", pair, _words(text) if kind is Kind.TAGGING else ()) for text in TEXTS]

@@ -1,8 +1,9 @@
 """Training: data + encoder -> task checkpoints.
 
 Read the modules in this order: `data` (rows -> examples), `tokenization` and `batches` (examples -> tensors),
-`encoder` (a pretrained BERT), `model` (trunk and branch), `losses`, `trainer` (the teacher, paper section 3.1),
-`trainer_distillation` (the student, section 3.2), `metrics`, `checkpoint` (the folder that build_tools reads).
+`encoder` (a pretrained one; `encoders/` has its layers and what families say of them), `model` (trunk and branch),
+`losses`, `trainer` (the teacher, paper section 3.1), `trainer_distillation` (the student, section 3.2), `metrics`,
+`checkpoint` (the folder that build_tools reads).
 """
 
 import os

@@ -13,12 +13,13 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationErr
 from safetensors import safe_open
 from safetensors.torch import load_file, save_file
 from tokenizers import Tokenizer
-from transformers import BertConfig
 
 from espalier_json import NotJsonError, parse_json
 from training.atomic_write import rename_folder
 from training.encoder import tokenizer_json
 from training.encoder_checks import MOST_LAYERS
+from training.encoders.architecture import Architecture
+from training.encoders.stored_names import in_branch
 from training.errors import TrainingError, one_line
 from training.kinds import Kind
 from training.label_form import check_labels_form, check_plain
@@ -27,6 +28,7 @@ from training.validation import first_problem
 
 FORMAT_VERSION: Final = 1
 WEIGHTS, RECORD, TOKENIZER, GOLDEN = "branch.safetensors", "branch.json", "tokenizer.json", "golden.jsonl"
+BASELINE = "baseline.json"  # the record of a baseline, which is no task checkpoint (baselines/baseline_checkpoint.py)
 GOLDEN_ROWS = 32  # at most
 GOLDEN_CHARACTERS = 100_000  # of a golden text, as of a text in a request
 # The largest file that is read. A tokenizer of 250,000 pieces has 17 MB; a branch's weights are as large as its record
@@ -67,7 +69,11 @@ class EncoderRecord(BaseModel):
 
 
 class TrainingRecord(BaseModel):
-    """How a branch was trained. teacher: the content of the teacher's branch.json, if the branch is a student."""
+    """How a branch was trained.
+
+    teacher: the content of the teacher's branch.json, if the branch is a student; the record of the original (a model
+    of transformers, with `model` and `architecture`), if it was adopted.
+    """
 
     model_config = ConfigDict(extra="forbid")
     role: Literal["teacher", "student"]
@@ -79,6 +85,14 @@ class TrainingRecord(BaseModel):
     best_epoch: _Count
     hyper_parameters: dict[_Short, float | int | _Place] = Field(max_length=_MOST_ENTRIES)
     teacher: dict[str, Any] | None = None
+
+    @property
+    def original(self) -> dict[str, Any] | None:
+        """The record of the model of transformers that the branch or its teacher learned from, if any."""
+        found: Any = self.teacher
+        while isinstance(found, dict) and "model" not in found:
+            found = (found.get("training") or {}).get("teacher")
+        return found if isinstance(found, dict) else None
 
 
 class BranchRecord(BaseModel):
@@ -139,7 +153,8 @@ def save_checkpoint(folder: Path, checkpoint: Checkpoint) -> None:
     with tempfile.TemporaryDirectory(dir=folder.parent, prefix=f".{folder.name}.") as temporary:
         staged = Path(temporary) / folder.name
         staged.mkdir()
-        tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in checkpoint.branch.state_dict().items()}
+        state = checkpoint.branch.state_dict()
+        tensors = {stored: state[name].detach().cpu().contiguous() for name, stored in in_branch(state).items()}
         save_file(tensors, staged / WEIGHTS)
         (staged / WEIGHTS).chmod(0o644)  # safetensors lets only the owner read it; other teams must too
         (staged / TOKENIZER).write_text(tokenizer_json(checkpoint.tokenizer), encoding="utf-8")
@@ -172,6 +187,11 @@ def load_record(folder: Path) -> BranchRecord:
     field is invalid.
     """
     path = folder / RECORD
+    if (folder / BASELINE).is_file():
+        raise TrainingError(
+            f"{folder} is a baseline, a whole encoder fine-tuned for one task: it shares no trunk with other tasks, so "
+            "it cannot be built, published or distilled. `espalier evaluate` scores it."
+        )
     if not path.is_file():
         raise TrainingError(f"{folder} is not a task checkpoint: {RECORD} is missing.")
     for name, most in _MOST_BYTES.items():
@@ -207,16 +227,18 @@ def load_checkpoint(folder: Path) -> Checkpoint:
     """
     record = load_record(folder)
     try:
-        config = BertConfig(**record.encoder.config)
-        config._attn_implementation = "sdpa"
+        architecture = Architecture(**record.encoder.config)
+        per_token = record.kind is Kind.TAGGING
         with torch.device("meta"):  # shapes only: a record may describe more than fits in memory
-            branch = Branch(config, record.layers, record.outputs, per_token=record.kind is Kind.TAGGING)
-        _check_shapes(folder / WEIGHTS, {name: list(tensor.shape) for name, tensor in branch.state_dict().items()})
+            branch = Branch(architecture, record.tap, record.layers, record.outputs, per_token)
+        state = branch.state_dict()
+        stored = in_branch(state)
+        _check_shapes(folder / WEIGHTS, {stored[name]: list(tensor.shape) for name, tensor in state.items()})
         weights = load_file(folder / WEIGHTS)
         branch.load_state_dict(
-            {name: tensor.to(torch.float32, copy=True) for name, tensor in weights.items()}, assign=True
+            {name: weights[stored[name]].to(torch.float32, copy=True) for name in state}, assign=True
         )
-    except Exception as error:  # torch, safetensors and transformers raise many types
+    except Exception as error:  # torch, safetensors and pydantic raise many types
         raise TrainingError(
             f"{folder}: {WEIGHTS} does not hold the layers that {RECORD} describes: {one_line(error)}"
         ) from error

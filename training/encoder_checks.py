@@ -1,89 +1,74 @@
-"""Checks that a folder's config and weights are those of a BERT whose layers Espalier computes."""
+"""Checks that a config is that of an encoder whose layers Espalier computes, before any weight is read."""
 
-import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
-from transformers import BertConfig
-from transformers.activations import ACT2FN
+from pydantic import ValidationError
 
+from training.encoders.families import FAMILIES, TITLES
+from training.encoders.family import Family, RefusedEncoderError
 from training.errors import TrainingError
 
 MOST_LAYERS = 128  # of an encoder; a config or a record with more is damaged
-_MOST = 10_000_000  # of every other size
-_NAMED = 3  # a message names at most this many tensors
-# Tensors that the trunk and the branches do not read. `position_ids` is the constant 0, 1, 2, ... in old checkpoints.
-_HEADS = re.compile(r"(bert\.)?(cls|classifier|qa_outputs|pooler)\.|(bert\.)?embeddings\.position_ids$")
-_POOLER = re.compile(r"(bert\.)?pooler\.")
 
 
-def check_config(name: str, config: BertConfig) -> None:
-    """Raises TrainingError if a value in the config makes layers compute something that Espalier does not compute."""
-    if config.model_type != "bert":
-        raise TrainingError(f"the encoder {name!r} is a {config.model_type!r} model; Espalier needs a BERT model.")
+def family_of(name: str, content: Mapping[str, Any]) -> Family:
+    """Returns the family of the encoder `name`. content: its config.json.
+
+    Raises TrainingError, with the families that are computed, if it is none of them.
+    """
+    model_type = content.get("model_type")
+    if model_type is None:
+        raise TrainingError(
+            f"the encoder {name!r} could not be loaded: its folder has no config.json that says its model_type."
+        )
+    family = FAMILIES.get(model_type) if isinstance(model_type, str) else None
+    if family is None:
+        raise TrainingError(
+            f"the encoder {name!r} is a {model_type!r:.60} model (model_type in its config.json), which Espalier does "
+            f"not compute: choose one of {TITLES}."
+        )
+    return family
+
+
+def check_config(name: str, family: Family, config: Any) -> None:
+    """Raises TrainingError if a value in the config makes layers compute something that Espalier does not compute.
+
+    config: a config of transformers.
+    """
     for field in ("is_decoder", "add_cross_attention", "quantization_config", "pruned_heads"):
         if getattr(config, field, None):
             raise TrainingError(
                 f"the encoder {name!r} has {field} = {getattr(config, field)!r} in its config.json: Espalier needs a "
-                "plain BERT encoder, without it."
+                f"plain {family.title} encoder, without it."
             )
     positions = getattr(config, "position_embedding_type", None) or "absolute"
     if positions != "absolute":
         raise TrainingError(
             f"the encoder {name!r} has position embeddings of the type {positions!r}: Espalier computes only absolute "
-            "ones, so choose another encoder."
+            f"ones for {family.title}, so choose another encoder."
         )
     if "AutoModel" in (getattr(config, "auto_map", None) or {}):
         raise TrainingError(
             f"the encoder {name!r} computes its layers with code of its own (auto_map in its config.json): Espalier "
-            "needs a plain BERT model."
+            f"needs a plain {family.title} model."
         )
-    if not isinstance(config.hidden_act, str) or config.hidden_act not in ACT2FN:
-        raise TrainingError(f"the encoder {name!r} has an unknown activation, hidden_act = {config.hidden_act!r}.")
-    for field in (
-        "vocab_size",
-        "hidden_size",
-        "num_hidden_layers",
-        "num_attention_heads",
-        "intermediate_size",
-        "max_position_embeddings",
-        "type_vocab_size",
-    ):
-        most = MOST_LAYERS if field == "num_hidden_layers" else _MOST
-        if not 1 <= getattr(config, field) <= most:
-            raise TrainingError(f"the encoder {name!r} must have a {field} of 1 to {most} in its config.json.")
-    if config.hidden_size % config.num_attention_heads:
+    if not 1 <= config.num_hidden_layers <= MOST_LAYERS:
         raise TrainingError(
-            f"the encoder {name!r} has a hidden_size of {config.hidden_size}, which its {config.num_attention_heads} "
-            "attention heads do not divide."
+            f"the encoder {name!r} must have num_hidden_layers of 1 to {MOST_LAYERS} in its config.json."
         )
+    try:
+        family.architecture(config)
+    except RefusedEncoderError as error:
+        raise TrainingError(f"the encoder {name!r} {error}.") from error
+    except ValidationError as error:
+        raise TrainingError(f"the encoder {name!r} {_problem(error)}.") from error
 
 
-def check_weights(name: str, loading: Mapping[str, Any]) -> None:
-    """Raises TrainingError if a parameter was not in the file, or a tensor of the file was not used.
-
-    loading: the loading info of `from_pretrained`. The pooler may be missing, and task heads may be left over.
-    """
-    missing = sorted(key for key in loading["missing_keys"] if not _POOLER.match(key))
-    if missing:
-        raise TrainingError(
-            f"the weights of the encoder {name!r} lack {_some(missing)}: the file does not hold the BERT that its "
-            "config.json describes."
-        )
-    mismatched = sorted(str(key[0] if isinstance(key, tuple) else key) for key in loading["mismatched_keys"])
-    if mismatched:
-        raise TrainingError(
-            f"the weights of the encoder {name!r} have other shapes than its config.json says: {_some(mismatched)}."
-        )
-    unused = sorted(key for key in loading["unexpected_keys"] if not _HEADS.match(key))
-    if unused:
-        raise TrainingError(
-            f"the weights of the encoder {name!r} hold {_some(unused)}, which the BERT that its config.json describes "
-            "does not have."
-        )
-
-
-def _some(names: Iterable[str]) -> str:
-    names = list(names)
-    more = f" and {len(names) - _NAMED} more" if len(names) > _NAMED else ""
-    return ", ".join(names[:_NAMED]) + more
+def _problem(error: ValidationError) -> str:
+    """The first problem as the end of a sentence about the encoder."""
+    first = error.errors()[0]
+    if not first["loc"]:  # a sentence of ours
+        return first["msg"].removeprefix("Value error, ")
+    field = ".".join(map(str, first["loc"]))
+    return f"has {field} = {first['input']!r:.60} in its config.json ({first['msg']}): choose another encoder"

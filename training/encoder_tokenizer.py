@@ -4,7 +4,6 @@ from pathlib import Path
 from typing import Any
 
 from tokenizers import Tokenizer
-from transformers import AutoTokenizer
 
 from training.errors import TrainingError, one_line
 
@@ -49,6 +48,8 @@ def load_tokenizer(name: str, path: str | Path) -> Tokenizer:
     Raises TrainingError if the folder has no tokenizer, if it cannot read a text, or if AutoTokenizer gives other
     tokens for one of a fixed set of texts. Raises what the libraries raise for damaged files.
     """
+    from transformers import AutoTokenizer  # here: it takes a second to import
+
     reference = AutoTokenizer.from_pretrained(path)
     backend = getattr(reference, "backend_tokenizer", None)
     if backend is None:
@@ -61,7 +62,7 @@ def load_tokenizer(name: str, path: str | Path) -> Tokenizer:
     tokenizer.no_padding()
     tokenizer.no_truncation()
     special = {*reference.all_special_tokens, *(token.content for token in _added(tokenizer) if token.special)}
-    # Without any file, AutoTokenizer makes a tokenizer that knows only BERT's special tokens.
+    # Without any file, AutoTokenizer makes a tokenizer that knows only special tokens.
     if not tokenizer.get_vocab().keys() - special:
         raise TrainingError(
             f"the encoder {name!r} has no tokenizer: add its tokenizer.json, or its vocab.txt, to the folder."

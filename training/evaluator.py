@@ -51,13 +51,16 @@ def decode(logits: np.ndarray, tokens: Tokens, kind: Kind, labels: Sequence[str]
     return labels[int(logits.argmax())]
 
 
+def answers_of(model: nn.Module, tokens: Sequence[Tokens], kind: Kind, labels: Sequence[str]) -> list[Any]:
+    """The decoded answer of each example, in the order of `tokens`."""
+    return [decode(row, one, kind, labels) for row, one in zip(logits_of(model, tokens, kind), tokens, strict=True)]
+
+
 def scores_of(
     model: nn.Module, tokens: Sequence[Tokens], examples: Sequence[Example], kind: Kind, labels: Sequence[str]
 ) -> dict[str, float]:
     """All metrics of the kind, in points from 0 to 100. tokens: those of `examples`, in the same order."""
-    predictions = [
-        decode(logits, one, kind, labels) for logits, one in zip(logits_of(model, tokens, kind), tokens, strict=True)
-    ]
+    predictions = answers_of(model, tokens, kind, labels)
     return score(kind, labels, predictions, [example.label for example in examples])
 
 

@@ -2,11 +2,13 @@
 
 import hashlib
 import json
-from collections.abc import Iterable
+from collections.abc import Callable
 
 import torch
+from torch import nn
 
 from training.encoder import Encoder, tokenizer_json
+from training.encoders.stored_names import in_embeddings, in_layer
 
 
 def trunk_fingerprints(encoder: Encoder, depth: int) -> list[str]:
@@ -16,15 +18,16 @@ def trunk_fingerprints(encoder: Encoder, depth: int) -> list[str]:
     fits any trunk with the same f(k), however deep that trunk is.
     """
     start = json.dumps(encoder.config, sort_keys=True) + "\n" + tokenizer_json(encoder.tokenizer)
-    chain = [_hash(start, encoder.bert.embeddings.named_parameters())]
-    for layer in encoder.bert.encoder.layer[:depth]:
-        chain.append(_hash(chain[-1], layer.named_parameters()))
+    chain = [_hash(start, encoder.network.embeddings, in_embeddings)]
+    for layer in encoder.network.layers[:depth]:
+        chain.append(_hash(chain[-1], layer, in_layer))
     return chain
 
 
-def _hash(start: str, parameters: Iterable[tuple[str, torch.Tensor]]) -> str:
+def _hash(start: str, module: nn.Module, stored: Callable[[str], str]) -> str:
+    parameters = {stored(name): tensor for name, tensor in module.named_parameters()}
     digest = hashlib.sha256(start.encode())
-    for name, tensor in sorted(parameters, key=lambda pair: pair[0]):
+    for name, tensor in sorted(parameters.items()):
         digest.update(f"\n{name} {tuple(tensor.shape)}\n".encode())
         digest.update(tensor.detach().to("cpu", torch.float32).contiguous().numpy().tobytes())
     return digest.hexdigest()

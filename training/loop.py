@@ -8,10 +8,10 @@ from dataclasses import dataclass
 import torch
 from torch import nn
 from torch.optim.lr_scheduler import LambdaLR
-from tqdm import tqdm
 
 from training.errors import NotFiniteError
 from training.hyper_parameters import HyperParameters
+from training.progress import Progress
 
 # Told the score after each epoch; what it raises ends the training.
 AfterEpoch = Callable[[int, float], None]
@@ -43,7 +43,7 @@ def fit(
     """Trains `model` in place; it ends with the weights of the epoch that is best on dev, and in evaluation mode.
 
     losses: yields the mean loss of each batch of one epoch, `batches` of them; evaluate: the dev scores.
-    title: for the progress bar. after_epoch: see AfterEpoch.
+    title: for the progress. after_epoch: see AfterEpoch.
     Raises NotFiniteError if a loss is NaN or infinite.
     """
     steps_per_epoch = math.ceil(batches / hyper.accumulation)
@@ -52,7 +52,7 @@ def fit(
     epochs: dict[int, float] = {}
     best_epoch, best_scores, best_state = 0, {metric: -math.inf}, model.state_dict()
 
-    with tqdm(total=steps, desc=title, unit="step", disable=None, leave=False) as progress:
+    with Progress(title, steps) as progress:
         for epoch in range(1, hyper.epochs + 1):
             model.train()
             for number, loss in enumerate(losses()):
@@ -68,10 +68,10 @@ def fit(
                     optimizer.step()
                     schedule.step()
                     optimizer.zero_grad()
-                    progress.update()
+                    progress.step()
             scores = evaluate()
             epochs[epoch] = scores[metric]
-            progress.set_postfix({metric: f"{scores[metric]:.2f}"})
+            progress.epoch(epoch, metric, scores[metric])
             if epoch >= hyper.first_epoch and scores[metric] > best_scores[metric]:
                 best_epoch, best_scores, best_state = epoch, scores, copy.deepcopy(model.state_dict())
             after_epoch(epoch, scores[metric])

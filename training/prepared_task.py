@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Callable, Iterator
-from typing import Literal
+from typing import Any, Literal
 
 import torch
 from torch import nn
@@ -12,7 +12,7 @@ from training.data import Example, TaskData
 from training.device import autocast, training_device
 from training.encoder import Encoder
 from training.errors import TrainingError
-from training.evaluator import scores_of
+from training.evaluator import answers_of, scores_of
 from training.hyper_parameters import ClassWeights, HyperParameters
 from training.kinds import Kind
 from training.losses import balanced_weights, hard_loss, training_logits
@@ -21,7 +21,8 @@ from training.model import Branch, Trunk
 from training.task_model import ComputedStates, ContinuedStates, HiddenStates, TaskModel
 from training.tokenization import NOT_SEEN, Tokens, tokenize
 
-Split = Literal["train", "dev"]
+# held: the half of dev that chooses nothing, if dev was cut in two
+Split = Literal["train", "dev", "held"]
 # (logits with a target, batch) -> mean loss
 Loss = Callable[[torch.Tensor, Batch], torch.Tensor]
 
@@ -37,7 +38,7 @@ class PreparedTask:
     """
 
     def __init__(self, data: TaskData, name: str, encoder: Encoder, max_length: int, metric: str | None = None) -> None:
-        max_positions = encoder.config["max_position_embeddings"]
+        max_positions = encoder.architecture.max_position_embeddings
         if not 4 <= max_length <= max_positions:
             raise TrainingError(f"the maximum length must be 4..{max_positions} tokens, not {max_length}.")
         self.metric = metric or data.metric or data.kind.default_metric
@@ -48,6 +49,8 @@ class PreparedTask:
         self.device = training_device()
         self.stored: dict[tuple[Split, int], HiddenStates] = {}
         self.examples: dict[Split, list[Example]] = {"train": data.train, "dev": data.dev}
+        if data.held:
+            self.examples["held"] = data.held
         self.tokens: dict[Split, list[Tokens]] = {
             split: tokenize(encoder.tokenizer, examples, max_length) for split, examples in self.examples.items()
         }
@@ -55,6 +58,11 @@ class PreparedTask:
         if self.kind is Kind.TAGGING:
             self._leave_out_wordless()
         self.targets = [target_of(example, self.kind, data.labels) for example in self.examples["train"]]
+
+    @property
+    def splits(self) -> tuple[Split, ...]:
+        """The splits that the task has."""
+        return tuple(self.examples)
 
     def states(self, split: Split, tap: int) -> HiddenStates:
         """The hidden states at a tap, for the texts of one split: stored ones where they exist."""
@@ -98,10 +106,18 @@ class PreparedTask:
         """All dev metrics of a model that reads the dev split."""
         return scores_of(model, self.tokens["dev"], self.examples["dev"], self.kind, self.data.labels)
 
+    def answers(self, model: nn.Module, split: Split) -> list[Any]:
+        """The decoded answers of a model that reads this split, as metrics.score takes them."""
+        return answers_of(model, self.tokens[split], self.kind, self.data.labels)
+
+    def golds(self, split: Split) -> list[Any]:
+        """The true answers."""
+        return [example.label for example in self.examples[split]]
+
     def _check_token_types(self) -> None:
-        """Raises TrainingError if the encoder has no embedding for the second text of a pair."""
-        known = self.encoder.config["type_vocab_size"]
-        if any(max(tokens.types) >= known for split in self.tokens.values() for tokens in split):
+        """Raises TrainingError if the encoder reads token types, and has none for the second text of a pair."""
+        known = self.encoder.architecture.type_vocab_size
+        if known and any(max(tokens.types) >= known for split in self.tokens.values() for tokens in split):
             raise TrainingError(
                 f"the encoder {self.encoder.name!r} has {known} token type(s), and its tokenizer marks the second text "
                 f"of a pair with another: a task of kind {self.kind} needs an encoder with more (type_vocab_size)."

@@ -21,7 +21,6 @@ from training.prepared_task import PreparedTask, Split
 from training.tokenization import Tokens
 
 BATCH = 64
-SPLITS: tuple[Split, ...] = ("train", "dev")
 
 
 @dataclass(frozen=True)
@@ -82,14 +81,14 @@ def states_stored_in(cache: Cache | None, task: PreparedTask, tap: int, passes: 
 def store_states(
     task: PreparedTask, taps: Sequence[int], folder: Path, budget: int, report: Callable[[str], None]
 ) -> bool:
-    """Computes the hidden states of train and dev at `taps` in one pass, and lets `task` read them from then on.
+    """Computes the hidden states of all splits at `taps` in one pass, and lets `task` read them from then on.
 
     budget: bytes on disk. Where it is too small the deepest taps are kept, which save the most; what is not kept is
     recomputed in each epoch, and so is everything if the disk is full. Processes on one folder share the files.
     Returns whether this call computed any.
     """
-    hidden_size = int(task.encoder.config["hidden_size"])
-    tokens = {split: sum(len(one.ids) for one in task.tokens[split]) for split in SPLITS}
+    hidden_size = task.encoder.architecture.hidden_size
+    tokens = {split: sum(len(one.ids) for one in task.tokens[split]) for split in task.splits}
     bytes_per_tap = 2 * hidden_size * sum(tokens.values())
     kept = sorted(set(taps), reverse=True)[: budget // bytes_per_tap]
     if len(kept) < len(set(taps)):
@@ -99,14 +98,14 @@ def store_states(
         )
     folder.mkdir(parents=True, exist_ok=True)
     with _lock(folder):
-        missing = [tap for tap in sorted(kept) if not all(_path(folder, split, tap).exists() for split in SPLITS)]
+        missing = [tap for tap in sorted(kept) if not all(_path(folder, split, tap).exists() for split in task.splits)]
         try:
-            for split in SPLITS:
+            for split in task.splits:
                 _compute(task, split, missing, folder)
         except OSError as error:
             for unfinished in folder.glob("*.part"):
                 unfinished.unlink()
-            for split in SPLITS:  # train is of no use without dev, and the room is wanted
+            for split in task.splits:  # one split is of no use without the others, and the room is wanted
                 for tap in missing:
                     _path(folder, split, tap).unlink(missing_ok=True)
             report(
@@ -114,7 +113,7 @@ def store_states(
                 "recomputed in each epoch, which is slower; make room or give a smaller cache."
             )
             return True
-        for split in SPLITS:
+        for split in task.splits:
             for tap in kept:
                 path = _path(folder, split, tap)
                 task.stored[split, tap] = StoredStates(path, task.tokens[split], hidden_size, task.device)

@@ -30,7 +30,7 @@ class ContinuedStates:
 
     def __init__(self, lower: HiddenStates, encoder: Encoder, tap: int, higher: int, device: torch.device) -> None:
         self.lower = lower
-        self.layers = [layer.to(device) for layer in encoder.bert.encoder.layer[tap:higher]]
+        self.layers = [layer.to(device) for layer in encoder.network.layers[tap:higher]]
 
     @torch.no_grad()
     def __call__(self, inputs: Inputs) -> torch.Tensor:
@@ -59,10 +59,10 @@ class FullModel(nn.Module):
 
     def __init__(self, encoder: Encoder, outputs: int, per_token: bool) -> None:
         super().__init__()
-        self.embeddings = copy.deepcopy(encoder.bert.embeddings).requires_grad_(requires_grad=True)
+        self.embeddings = copy.deepcopy(encoder.network.embeddings).requires_grad_(requires_grad=True)
         self.branch = new_branch(encoder, 0, outputs, per_token)
 
     def forward(self, inputs: Inputs) -> torch.Tensor:
         """Logits float32 [B, C], or [B, T, C] per token."""
-        hidden = self.embeddings(input_ids=inputs.input_ids, token_type_ids=inputs.token_type_ids)
+        hidden = self.embeddings(inputs.input_ids, inputs.token_type_ids)
         return self.branch(hidden, inputs.attention_mask)

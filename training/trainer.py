@@ -1,13 +1,14 @@
 """Partial fine-tuning: the top L layers of an encoder on one task, all below frozen (paper, section 3.1)."""
 
 from dataclasses import asdict
+from typing import Any, Literal
 
 import torch
 
 from training.checkpoint import FORMAT_VERSION, BranchRecord, Checkpoint, EncoderRecord, TrainingRecord
 from training.data import TaskData
 from training.encoder import Encoder
-from training.errors import TrainingError
+from training.encoder_depth import no_trunk
 from training.fingerprint import trunk_fingerprints
 from training.golden import golden_examples
 from training.hyper_parameters import HyperParameters
@@ -54,10 +55,7 @@ def fine_tune_branch(
 def teacher_tap(encoder: Encoder, layers: int) -> int:
     """The number of frozen layers below a teacher of L = `layers`. Raises TrainingError if `layers` leaves none."""
     if not 1 <= layers < encoder.layers:
-        raise TrainingError(
-            f"L must be 1..{encoder.layers - 1} for an encoder of {encoder.layers} layers (tap 0 would leave no trunk "
-            f"to share), not {layers}."
-        )
+        raise no_trunk(layers, encoder.layers)
     return encoder.layers - layers
 
 
@@ -80,15 +78,27 @@ def train_branch(
 
 
 def checkpoint_of(
-    task: PreparedTask, branch: Branch, result: Fit, hyper: HyperParameters, teacher: BranchRecord | None = None
+    task: PreparedTask,
+    branch: Branch,
+    result: Fit,
+    hyper: HyperParameters,
+    teacher: BranchRecord | None = None,
+    tap: int | None = None,
+    original: dict[str, Any] | None = None,
 ) -> Checkpoint:
-    """A trained branch as a checkpoint, with golden examples by the trunk itself. teacher: a student's."""
+    """A trained branch as a checkpoint, with golden examples by the trunk itself.
+
+    teacher: a student's. tap: of a student at another tap than its teacher's, or without one.
+    original: the record of a model that was adopted, in place of the teacher's.
+    """
     data, encoder = task.data, task.encoder
-    tap = teacher.tap if teacher else encoder.layers - len(branch.layers)
+    role: Literal["teacher", "student"] = "teacher" if teacher is None and tap is None else "student"
+    if tap is None:
+        tap = teacher.tap if teacher else encoder.layers - len(branch.layers)
     branch, trunk = branch.cpu().eval(), Trunk(encoder, [tap]).cpu()
     hyper_parameters = asdict(hyper)
     training = TrainingRecord(
-        role="student" if teacher else "teacher",
+        role=role,
         data=data.source,
         data_sha256=data.sha256,
         train_rows=len(data.train),
@@ -96,7 +106,7 @@ def checkpoint_of(
         seed=hyper_parameters.pop("seed"),
         best_epoch=result.best_epoch,
         hyper_parameters=hyper_parameters,
-        teacher=teacher.model_dump(mode="json") if teacher else None,
+        teacher=teacher.model_dump(mode="json") if teacher else original,
     )
     record = BranchRecord(
         format_version=FORMAT_VERSION,

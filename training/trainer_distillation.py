@@ -1,6 +1,7 @@
 """Distillation: a teacher's L layers into a student branch of l (paper, section 3.2)."""
 
 from collections.abc import Callable
+from dataclasses import replace
 
 import numpy as np
 import torch
@@ -8,6 +9,7 @@ import torch
 from training.batches import Batch
 from training.checkpoint import Checkpoint
 from training.data import TaskData
+from training.data.example import UnlabelledExample
 from training.encoder import Encoder
 from training.errors import TrainingError
 from training.evaluator import logits_of
@@ -44,6 +46,10 @@ def distill(
         raise TrainingError(f"the checkpoint of {record.task} has one layer, nothing to distil: give a deeper teacher.")
     if not 1 <= layers < record.layers:
         raise TrainingError(f"l must be 1..{record.layers - 1} for a teacher of {record.layers} layers, not {layers}.")
+    own, known = set(data.labels), set(record.labels)
+    may_have_more = record.training.original is not None  # a model may answer more than the data has
+    if data.kind is record.kind and (own == known or (may_have_more and own < known)):
+        data = replace(data, labels=tuple(record.labels))  # in the order of the teacher's outputs
     if (data.kind, list(data.labels)) != (record.kind, record.labels):
         differing = sorted(set(data.labels) ^ set(record.labels))[:3]
         raise TrainingError(
@@ -69,14 +75,33 @@ def distill_branch(
     hyper: HyperParameters,
     after_epoch: AfterEpoch = go_on,
 ) -> Fit:
-    """Trains `student` in place. The loss is T^2 x soft + hard; soft_loss brings the T^2."""
+    """Trains `student` in place. The loss is T^2 x soft + hard; soft_loss brings the T^2.
+
+    What the teacher did not read (NaN) has no part in the soft loss, and rows without a label none in the hard one.
+    """
     hard = task.hard_loss(hyper)
+    is_labelled = torch.tensor([not isinstance(one, UnlabelledExample) for one in task.examples["train"]])
 
     def loss(logits: torch.Tensor, batch: Batch) -> torch.Tensor:
-        soft = soft_loss(logits, teacher_logits(batch), task.kind, hyper.temperature)
-        return soft + hard(logits, batch)
+        taught = teacher_logits(batch)
+        read = taught.isfinite() if taught.dim() == 1 else taught.isfinite().all(dim=-1)
+        labelled = is_labelled.to(batch.rows.device)[batch.rows]
+        if task.kind is Kind.TAGGING:
+            labelled = labelled[batch.word_rows]
+        total = logits.sum() * 0  # a batch may have neither
+        if read.any():
+            total = total + _share(read) * soft_loss(logits[read], taught[read], task.kind, hyper.temperature)
+        if labelled.any():
+            chosen = replace(batch, targets=batch.targets[labelled])
+            total = total + _share(labelled) * hard(logits[labelled], chosen)
+        return total
 
     return train_branch(task, student, tap, loss, hyper, after_epoch)
+
+
+def _share(mask: torch.Tensor) -> float:
+    """So that each row of a batch counts the same, whatever is missing in the others."""
+    return float(mask.float().mean())
 
 
 def all_logits(task: PreparedTask, teacher: Branch, tap: int) -> np.ndarray:

@@ -143,7 +143,7 @@ def _export_and_check(
     staged: Path, checkpoints: list[Checkpoint], encoder: Encoder, runtime: Runtime, report: Report
 ) -> Graphs:
     """Exports trunk and branches into their version folders, and checks the logit parity of each branch."""
-    hidden_size = int(encoder.config["hidden_size"])
+    hidden_size = encoder.architecture.hidden_size
     taps = sorted({checkpoint.record.tap for checkpoint in checkpoints})
     report(f"trunk: {taps[-1]} layers of {encoder.name}, taps {', '.join(map(str, taps))}")
     file = _version_folder(staged / TRUNK) / GRAPH_FILE

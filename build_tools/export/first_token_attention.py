@@ -1,4 +1,4 @@
-"""Attention of a row's first token alone, which is all that a head with BERT's pooler reads of the last layer.
+"""Attention of a row's first token alone, which is all that a head with a pooler reads of the last layer.
 
 The one query is compared with the hidden states themselves, so keys and values are not computed. For each head
 
@@ -9,41 +9,55 @@ so two matrix products per token become two per row.
 """
 
 from collections.abc import Iterable
-from typing import Any
 
 import torch
 from torch import nn
 
+from training.encoders.layer import Layer
+
 
 class FirstTokenAttention(nn.Module):
-    """With the weights of a BertLayer: hidden [B, T, H], mask [B, 1, 1, T] -> the first token's context, [B, 1, H]."""
+    """With the weights of a Layer: hidden [B, T, H], mask [B, 1, 1, T] -> the first token's context, [B, 1, H].
 
-    def __init__(self, layer: Any) -> None:
+    The layer has neither rotary positions (see first_token_rotary_attention.py) nor a norm or a window, which come with
+    them.
+    """
+
+    def __init__(self, layer: Layer) -> None:
         super().__init__()
-        own = layer.attention.self
+        own = layer.attention
         self.query = own.query
-        heads = int(own.num_attention_heads)
         # D = H / heads. The rows of W_k for a head, [D, H], map its query into the space of the hidden states.
-        self.key = _parameters(own.key.weight.detach().chunk(heads))
-        self.value = _parameters(part.T for part in own.value.weight.detach().chunk(heads))
+        self.key = _parameters(own.key.weight.detach().chunk(own.heads))
+        self.value = values_by_head(own.value, own.heads)
         self.value_bias = own.value.bias
+        # What the distance of each token from the first adds to the scores, [heads, most tokens].
+        self.bias = None
+        if own.position_bias is not None:
+            self.bias = nn.Parameter(own.bias_of_distances()[:, own.most_tokens - 1 :].detach().contiguous())
 
     def forward(self, hidden: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
         query = self.query(hidden[:, :1])
         width = query.shape[-1] // len(self.key)
-        asked = _of_each_head(query.split(width, dim=-1), self.key)  # [B, heads, H]
-        scores = asked @ hidden.transpose(1, 2) * width**-0.5 + mask[:, 0]  # [B, heads, T]
+        asked = of_each_head(query.split(width, dim=-1), self.key)  # [B, heads, H]
+        added = mask[:, 0] if self.bias is None else mask[:, 0] + self.bias[:, : hidden.shape[1]]
+        scores = asked @ hidden.transpose(1, 2) * width**-0.5 + added  # [B, heads, T]
         summed = scores.softmax(dim=-1) @ hidden  # [B, heads, H]
-        context = _of_each_head(summed.split(1, dim=1), self.value)  # [B, heads, D]
+        context = of_each_head(summed.split(1, dim=1), self.value)  # [B, heads, D]
         return context.flatten(1).unsqueeze(1) + self.value_bias
 
 
-def _of_each_head(rows: Iterable[torch.Tensor], matrices: Iterable[torch.Tensor]) -> torch.Tensor:
+def of_each_head(rows: Iterable[torch.Tensor], matrices: Iterable[torch.Tensor]) -> torch.Tensor:
     """For each head, rows [B, 1, I] and a matrix [I, O] -> [B, heads, O].
 
     One product per head: for a product in three dimensions OpenVINO packs the weights again for each new B.
     """
     return torch.cat([row @ matrix for row, matrix in zip(rows, matrices, strict=True)], dim=1)
+
+
+def values_by_head(value: nn.Linear, heads: int) -> nn.ParameterList:
+    """For each head the matrix [H, D] that makes values of hidden states, without the bias."""
+    return _parameters(part.T for part in value.weight.detach().chunk(heads))
 
 
 def _parameters(tensors: Iterable[torch.Tensor]) -> nn.ParameterList:

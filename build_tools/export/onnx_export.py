@@ -6,28 +6,29 @@ import warnings
 from collections.abc import Hashable
 from itertools import pairwise
 from pathlib import Path
-from typing import Any
 
 import onnx_ir
 import torch
 from torch import nn
-from transformers import BertConfig
 
 from build_tools.export.exported_layers import PLAIN, ExportedLayers, Form
 from build_tools.export.onnxruntime_layers import FUSED
 from build_tools.export.trace_cache import Structure, traced
 from build_tools.repository.names import TRUNK_INPUTS, hidden_name
 from build_tools.repository.runtime import Runtime
-from training.encoder import Encoder, computing_config
+from training.encoder import Encoder
+from training.encoders.architecture import Architecture
 from training.model import Branch, Trunk
 
 OPSET = 18
+_OF_EMBEDDINGS = {"family", "vocab_size", "type_vocab_size", "embedding_size", "position_table"}  # of no branch
 
 
 def export_trunk(encoder: Encoder, taps: list[int], path: Path, runtime: Runtime) -> None:
     """Writes the trunk up to its deepest tap: inputs int64 [B, T] -> hidden_<tap>, float32 [B, T, H], for each tap."""
     trunk = Trunk(encoder, taps)
-    structure = _structure(runtime, encoder.bert.config, trunk.taps)
+    fields = encoder.config.items()
+    structure = (runtime, *fields, *_forms(encoder.architecture, 0, trunk.taps[-1]), trunk.taps)
     outputs = [hidden_name(tap) for tap in trunk.taps]
     steps = [trunk.layers[below:tap] for below, tap in pairwise((0, *trunk.taps))]
     # All layers between two taps become one module, with a tap after it.
@@ -41,18 +42,18 @@ def export_trunk(encoder: Encoder, taps: list[int], path: Path, runtime: Runtime
 def export_branch(branch: Branch, path: Path, runtime: Runtime) -> None:
     """Writes a branch: hidden float32 [B, T, H], attention_mask int64 [B, T] -> logits [B, C] or [B, T, C]."""
     branch = copy.deepcopy(branch).cpu().eval()
-    layer: Any = branch.layers[0]
     head = (branch.classifier.out_features, branch.pooler is None)
-    structure = _structure(runtime, layer.attention.self.config, len(branch.layers), *head)
+    fields = [field for field in branch.architecture.recorded().items() if field[0] not in _OF_EMBEDDINGS]
+    structure = (runtime, *fields, *_forms(branch.architecture, branch.tap, len(branch.layers)), *head)
     branch.layers = nn.ModuleList([ExportedLayers(branch.layers, _form(runtime), first_only=branch.pooler is not None)])
     hidden = torch.zeros(2, 8, branch.classifier.in_features)
     inputs = {"hidden": hidden, "attention_mask": torch.ones(2, 8, dtype=torch.long)}
     _export(structure, branch, inputs, ["logits"], path)
 
 
-def _structure(runtime: Runtime, config: BertConfig, *shape: Hashable) -> Structure:
-    """Everything that decides a module's graph, except the weights."""
-    return (runtime, *computing_config(config).values(), *shape)
+def _forms(architecture: Architecture, tap: int, layers: int) -> list[Hashable]:
+    """In what the layers above `tap` may differ, except their weights."""
+    return [architecture.layer_form(tap + number) for number in range(layers)]
 
 
 def _form(runtime: Runtime) -> Form:
@@ -74,7 +75,7 @@ def _trace(module: nn.Module, inputs: dict[str, torch.Tensor], outputs: list[str
     batch, length = torch.export.Dim("batch"), torch.export.Dim("length")
     exporter_log = logging.getLogger("torch.onnx")
     level = exporter_log.level
-    exporter_log.setLevel(logging.ERROR)  # it warns about torchvision's operators, which BERT does not use
+    exporter_log.setLevel(logging.ERROR)  # it warns about torchvision's operators, which no encoder uses
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")

@@ -19,7 +19,7 @@ Structure = tuple[Hashable, ...]
 
 _ROOT = Path(__file__).parents[2]
 _SOURCES = ("build_tools", "training")  # whose code is traced
-_LIBRARIES = ("onnx", "onnx-ir", "onnxscript", "torch", "transformers")
+_LIBRARIES = ("onnx", "onnx-ir", "onnxscript", "torch")
 _DIGEST = hashlib.sha256().digest_size
 _KEPT_SECONDS = 90 * 24 * 3600  # older graphs are deleted; one in use is traced again
 

@@ -85,6 +85,7 @@ class Supervisor:
         self._key = ""
         self._folder: Path | None = None
         self._counts: Path | None = None
+        self._steps: Path | None = None
         self._mark: RunMark | None = None
         self._triton: TritonServer | AttachedTriton | None = None
         self._control: TritonControl | None = None
@@ -118,6 +119,8 @@ class Supervisor:
             self._mark = RunMark(self._folder)
             self._counts = metrics = given.attached_counts or self._folder / "metrics"
             metrics.mkdir(exist_ok=True)
+            self._steps = self._folder / "steps"
+            self._steps.mkdir()
             self._start_triton(metrics)
             self._start_gates(metrics)
             self._metrics = MetricsEndpoint(
@@ -252,6 +255,7 @@ class Supervisor:
                 given.resources,
                 key=self._key,
                 metrics=metrics,
+                steps=self._steps,
             )
             target = f"{_LOOPBACK}:{self._private['grpc']}"
         self._triton.start()
@@ -263,7 +267,7 @@ class Supervisor:
         assert self._control is not None
         pid = self.triton_pid
         table = None if pid is None else ProcessTable(pid)
-        return Watch(self._control, self.settings.repository, table, self._report, self._model_restarts)
+        return Watch(self._control, self.settings.repository, table, self._report, self._model_restarts, self._steps)
 
     def _start_gates(self, metrics: Path) -> None:
         assert self._folder is not None

@@ -21,6 +21,7 @@ from failing_site import (
     wait_for,
     wait_until_back,
 )
+from frozen_thread import frozen_in_a_request
 from publishing_site import Site
 
 from build_tools.errors import BuildError
@@ -32,6 +33,7 @@ TOGETHER = [("trunk", "branch_mood"), ("branch_intent", "branch_place")]
 STOPPED = drill_size([("branch_intent", 1.0), ("trunk", 5.0)], [
     (model, seconds) for model in ("branch_intent", "trunk", "nlu") for seconds in (1.0, 5.0, 30.0)
 ])  # fmt: skip
+HANGING = drill_size(["branch_intent"], ["branch_intent", "trunk", "nlu"])
 HEALED_SECONDS = 15.0
 KILL_EVERY_SECONDS = 2.0
 SERVER_SECONDS = 60.0
@@ -88,6 +90,25 @@ def test_a_stopped_process_is_healed_within_fifteen_seconds(site: Site, tmp_path
     print(f"\nSIGSTOP of {model} for {seconds:g} s: {len(failures)} requests failed, the last after {last:.1f} s")
     assert took < HEALED_SECONDS
     assert last < HEALED_SECONDS
+    assert server.triton_pid == pid, "tritonserver was started again, which was not needed"
+
+
+@pytest.mark.parametrize("model", HANGING)
+def test_a_process_that_hangs_in_a_request_on_a_busy_server_is_replaced_within_fifteen_seconds(
+    site: Site, tmp_path: Path, model
+) -> None:
+    server, pid = site.server, site.server.triton_pid
+    before = restarts(server, model)
+    with timed_load(server.grpc_url, tmp_path) as end:
+        with frozen_in_a_request(processes_of(server, model)[0], server.state_file.parent / "steps"):
+            hung = time.time()
+            took = wait_until_back(server, before, HEALED_SECONDS)
+        time.sleep(QUIET_SECONDS)
+        seen = end()
+
+    failures = seen.failures(hung, time.time())
+    print(f"\n{model} hangs: back after {took:.1f} s, {len(failures)} requests failed")
+    assert all(after < HEALED_SECONDS for _, after, _ in failures)
     assert server.triton_pid == pid, "tritonserver was started again, which was not needed"
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from publishing_site import SEEN_SECONDS, Site, check_answers, check_tidy
 from sentences import TEXTS
-from untrained import tiny_encoder
+from tiny_families import save_family
 
 from build_tools.publishing.metrics_page import read_metrics
 from build_tools.publishing.promote import promote
@@ -22,6 +22,7 @@ from build_tools.repository.registry import CanaryTerms, read_registry
 from build_tools.serving.supervisor import Settings, Supervisor
 from clients import Client
 from clients.errors import RequestRejected
+from training.encoder import load_encoder
 from training.kinds import Kind
 
 HERE = Path(__file__).parent
@@ -55,10 +56,10 @@ def test_a_tap_that_the_trunk_has_not_is_added_while_it_serves(site: Site, load:
     assert {entry["version"] for entry in seen["answers"] if entry["task"] == "same"} == {1, version}
 
 
-def test_a_branch_of_another_encoder_is_served_beside_the_others_on_a_trunk_of_its_own(
+def test_a_branch_of_another_encoder_family_is_served_beside_the_others_on_a_trunk_of_its_own(
     site: Site, load: Callable[[], dict], tmp_path: Path
 ) -> None:
-    other = tiny_encoder(tmp_path / "encoder", seed=5)
+    other = load_encoder(str(save_family("mpnet", tmp_path / "encoder")))
     _, version = site.publish(site.checkpoint("mood", encoder=other), encoder=other.name)
     seen = load()
 

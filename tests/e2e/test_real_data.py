@@ -1,13 +1,12 @@
 """Real data, trained, built, served and asked: serving costs no accuracy."""
 
 import pytest
+from served_prediction import prediction
 from served_suite import DATA, REAL_TASKS, Suite
 
-from clients import Answer, Client
-from training.data import Example
+from clients import Client
 from training.data.task import read_examples
 from training.evaluator import evaluate
-from training.kinds import Kind
 from training.metrics import score
 from training.model import Trunk
 
@@ -37,16 +36,3 @@ def test_the_metric_of_served_answers_is_the_offline_metric(task: str, suite: Su
     print(f"{task}: offline {offline[record.metric]:.2f}, served {served[record.metric]:.2f} ({record.metric})")
     assert len(examples) == ROWS
     assert abs(served[record.metric] - offline[record.metric]) <= 0.5
-
-
-def prediction(answer: Answer, example: Example, kind: Kind) -> object:
-    """A served answer in the form that the offline metric takes: label, value, or one tag per word."""
-    assert answer.error is None
-    if kind is not Kind.TAGGING:
-        return answer.score if kind is Kind.PAIR_REGRESSION else answer.label
-    tags = ["O"] * len(example.words)
-    for span in answer.spans or ():
-        inside = [i for i, (start, end) in enumerate(example.words) if start < span.end and end > span.start]
-        for place, word in enumerate(inside):
-            tags[word] = f"{'I' if place else 'B'}-{span.label}"
-    return tags

@@ -41,7 +41,9 @@ def random_checkpoints(shape: Shape, encoder: Encoder, folder: Path) -> list[Pat
     for branch_shape in shape.branches:
         kind = branch_shape.kind
         labels = _labels(kind, branch_shape.labels)
-        branch = Branch(encoder.bert.config, branch_shape.layers, len(labels), kind is Kind.TAGGING).eval()
+        branch = Branch(
+            encoder.architecture, branch_shape.tap, branch_shape.layers, len(labels), kind is Kind.TAGGING
+        ).eval()
         golden = golden_examples(
             Trunk(encoder, [branch_shape.tap]),
             branch,

@@ -9,11 +9,13 @@ from training.prepared_task import PreparedTask
 from training.task_model import FullModel
 
 
-def fully_fine_tune(task: PreparedTask, hyper: HyperParameters, after_epoch: AfterEpoch = go_on) -> Fit:
-    """Fine-tunes a copy of the whole encoder for the task. Its weights are not kept: they do not fit a shared trunk."""
+def fully_fine_tune(
+    task: PreparedTask, hyper: HyperParameters, after_epoch: AfterEpoch = go_on
+) -> tuple[FullModel, Fit]:
+    """Fine-tunes a copy of the whole encoder for the task. Its weights fit no shared trunk."""
     torch.manual_seed(hyper.seed)
     model = FullModel(task.encoder, task.outputs, per_token=task.kind is Kind.TAGGING).to(task.device)
-    return fit(
+    result = fit(
         model,
         task.losses(model, task.hard_loss(hyper), hyper),
         task.batches(hyper),
@@ -23,3 +25,4 @@ def fully_fine_tune(task: PreparedTask, hyper: HyperParameters, after_epoch: Aft
         f"{task.name} full fine-tuning",
         after_epoch,
     )
+    return model, result

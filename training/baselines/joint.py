@@ -2,12 +2,15 @@
 
 import time
 from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Final
 
 from filelock import FileLock, Timeout
 
+from training.baselines.baseline_checkpoint import BaselineRole
 from training.baselines.joint_head import train_head
+from training.baselines.joint_kept import Keeper
 from training.baselines.joint_result import FILE, JointResult, read_joint_result, write_joint_result
 from training.baselines.joint_settings import FILE as SETTINGS_FILE
 from training.baselines.joint_settings import JointSettings
@@ -20,8 +23,8 @@ from training.recorded_settings import check_recorded_settings, record_settings
 HOME: Final = ".joint"
 
 Report = Callable[[str], None]
-# title -> the scores to keep
-Train = Callable[[str], dict[str, float]]
+# title, what keeps weights and figures -> the scores to keep
+Train = Callable[[str, Keeper], dict[str, float]]
 
 
 def train_joint_baseline(
@@ -62,22 +65,30 @@ def _train_missing(
     # Each training, with the field of the result for its scores.
     todo: list[tuple[str, str, Train]] = []
     if not result.full:
-        todo.append(("full", f"joint training of {len(tasks)} tasks", lambda title: _all(tasks, settings, title)))
+        todo.append(("full", f"joint training of {len(tasks)} tasks", partial(_all, tasks, settings)))
     for name in dict.fromkeys(left_out):
         if name not in result.leave_one_out:
             todo.append(("leave_one_out", f"joint training without {name}", _without(name, tasks, settings)))
 
     failures: list[NotFiniteError] = []
     for number, (field, title, train) in enumerate(todo, start=1):
-        start = time.perf_counter()
+        start, processor = time.perf_counter(), time.process_time()
+        role: BaselineRole = "joint" if field == "full" else "left_out"
+        keeper = Keeper(folder / HOME / field, role, settings.hyper if field == "full" else settings.head_hyper)
         try:
-            scores = train(title)
+            scores = train(title, keeper)
         except NotFiniteError as error:
             failures.append(error)
             report(f"{title} ({number} of {len(todo)}) failed: {error}")
             continue
         seconds = time.perf_counter() - start
-        added = {field: getattr(result, field) | scores, "seconds": result.seconds + seconds}
+        figures = f"{field}_figures"
+        added = {
+            field: getattr(result, field) | scores,
+            figures: getattr(result, figures) | keeper.figures,
+            "seconds": result.seconds + seconds,
+            "processor_seconds": result.processor_seconds + time.process_time() - processor,
+        }
         result = result.model_copy(update=added)
         write_joint_result(folder, result)
         found = ", ".join(f"{task} {score:.2f}" for task, score in scores.items())
@@ -87,8 +98,8 @@ def _train_missing(
     return result
 
 
-def _all(tasks: Sequence[PreparedTask], settings: JointSettings, title: str) -> dict[str, float]:
-    return train_jointly(tasks, settings.hyper, title)[1]
+def _all(tasks: Sequence[PreparedTask], settings: JointSettings, title: str, keeper: Keeper) -> dict[str, float]:
+    return train_jointly(tasks, settings.hyper, title, keep=keeper)[1]
 
 
 def _without(name: str, tasks: Sequence[PreparedTask], settings: JointSettings) -> Train:
@@ -96,8 +107,8 @@ def _without(name: str, tasks: Sequence[PreparedTask], settings: JointSettings) 
     (task,) = (task for task in tasks if task.name == name)
     others = [other for other in tasks if other is not task]
 
-    def train(title: str) -> dict[str, float]:
+    def train(title: str, keeper: Keeper) -> dict[str, float]:
         encoder, _ = train_jointly(others, settings.hyper, title)
-        return {name: train_head(task, encoder, settings.head_hyper).scores[task.metric]}
+        return {name: train_head(task, encoder, settings.head_hyper, keep=keeper).scores[task.metric]}
 
     return train

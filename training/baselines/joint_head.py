@@ -5,6 +5,7 @@ from itertools import accumulate
 import torch
 from torch.nn.utils.rnn import pad_sequence
 
+from training.baselines.joint_training import Keep, keep_nothing
 from training.batches import Inputs, groups_by_length, make_inputs
 from training.encoder import Encoder
 from training.hyper_parameters import HyperParameters
@@ -12,7 +13,7 @@ from training.kinds import Kind
 from training.loop import Fit, fit
 from training.model import new_branch
 from training.prepared_task import PreparedTask, Split
-from training.stored_states import BATCH, SPLITS
+from training.stored_states import BATCH
 
 
 class HeadStates:
@@ -27,7 +28,7 @@ class HeadStates:
         tokens, self.device = task.tokens[split], task.device
         self.lengths = [len(one.ids) if task.kind is Kind.TAGGING else 1 for one in tokens]
         self.starts = list(accumulate(self.lengths, initial=0))
-        self.memory = torch.empty(self.starts[-1], task.encoder.config["hidden_size"], dtype=torch.float16)
+        self.memory = torch.empty(self.starts[-1], task.encoder.architecture.hidden_size, dtype=torch.float16)
         for rows in groups_by_length(tokens, BATCH):
             hidden = compute(make_inputs(tokens, rows).to(self.device)).to("cpu", torch.float16)
             for place, row in enumerate(rows):
@@ -41,18 +42,18 @@ class HeadStates:
         return self.memory[self.starts[row] : self.starts[row + 1]]
 
 
-def train_head(prepared: PreparedTask, encoder: Encoder, hyper: HyperParameters) -> Fit:
+def train_head(prepared: PreparedTask, encoder: Encoder, hyper: HyperParameters, keep: Keep = keep_nothing) -> Fit:
     """Trains a new head for the task on `encoder`, which does not change.
 
     prepared: the task, on any encoder. Raises NotFiniteError if the loss is NaN or infinite.
     """
     tap = encoder.layers
     task = PreparedTask(prepared.data, prepared.name, encoder, prepared.max_length, prepared.metric)
-    task.stored = {(split, tap): HeadStates(task, split) for split in SPLITS}
+    task.stored = {(split, tap): HeadStates(task, split) for split in task.splits}
     torch.manual_seed(hyper.seed)
     head = new_branch(encoder, tap, task.outputs, per_token=task.kind is Kind.TAGGING)
     model, on_dev = task.model("train", head, tap), task.model("dev", head, tap)
-    return fit(
+    result = fit(
         model,
         task.losses(model, task.hard_loss(hyper), hyper),
         task.batches(hyper),
@@ -61,3 +62,5 @@ def train_head(prepared: PreparedTask, encoder: Encoder, hyper: HyperParameters)
         hyper,
         f"{task.name} head on the joint model without it",
     )
+    keep(prepared, encoder, head)
+    return result

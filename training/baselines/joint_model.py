@@ -35,7 +35,7 @@ class JointModel(nn.Module):
 
     def __init__(self, encoder: Encoder, tasks: Sequence[PreparedTask]) -> None:
         super().__init__()
-        self.encoder = Encoder(encoder.name, copy.deepcopy(encoder.bert), encoder.tokenizer)
+        self.encoder = Encoder(encoder.name, copy.deepcopy(encoder.network), encoder.tokenizer)
         self.shared = SharedEncoder(self.encoder)
         heads = [new_branch(encoder, encoder.layers, task.outputs, task.kind is Kind.TAGGING) for task in tasks]
         self.heads = nn.ModuleList(heads)

@@ -5,6 +5,7 @@ from typing import Final, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from training.figure import Figure
 from training.result_file import read_result_file, write_result_file
 
 FILE: Final = "joint.json"
@@ -21,7 +22,10 @@ class JointResult(BaseModel):
     leave_one_out: dict[str, float] = Field(
         description="task -> score of a new head on the frozen model that was trained on the other tasks"
     )
+    full_figures: dict[str, Figure] = Field(default_factory=dict, description="task -> figure of the full model")
+    leave_one_out_figures: dict[str, Figure] = Field(default_factory=dict, description="task -> figure, left out")
     seconds: float = Field(ge=0, description="wall time of all trainings")
+    processor_seconds: float = Field(default=0.0, ge=0, description="of all threads")
 
 
 def write_joint_result(folder: Path, result: JointResult) -> None:

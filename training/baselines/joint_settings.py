@@ -49,6 +49,7 @@ class JointSettings(RecordedSettings):
     head_learning_rate: float
     precision: TrainingPrecision
     seed: int
+    halve_dev: int | None = None
 
     @property
     def hyper(self) -> HyperParameters:

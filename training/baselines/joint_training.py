@@ -8,6 +8,7 @@ from training.baselines.joint_model import JointModel
 from training.encoder import Encoder
 from training.hyper_parameters import HyperParameters
 from training.loop import fit
+from training.model import Branch
 from training.prepared_task import PreparedTask
 
 MEAN = "mean of the tasks"  # a task's name has no spaces
@@ -16,8 +17,16 @@ MEAN = "mean of the tasks"  # a task's name has no spaces
 Losses = Callable[[], Iterator[torch.Tensor]]
 
 
+# Told of each trained task: the trained encoder and the task's head.
+Keep = Callable[[PreparedTask, Encoder, Branch], None]
+
+
+def keep_nothing(task: PreparedTask, encoder: Encoder, head: Branch) -> None:
+    """The Keep that drops the weights."""
+
+
 def train_jointly(
-    tasks: Sequence[PreparedTask], hyper: HyperParameters, title: str
+    tasks: Sequence[PreparedTask], hyper: HyperParameters, title: str, keep: Keep = keep_nothing
 ) -> tuple[Encoder, dict[str, float]]:
     """Trains a copy of the tasks' encoder on all tasks and keeps the epoch with the best mean dev metric.
 
@@ -35,6 +44,8 @@ def train_jointly(
         return {**scores, MEAN: sum(scores.values()) / len(scores)}
 
     result = fit(model, mix_batches(losses, batches, hyper.seed), sum(batches), evaluate, MEAN, hyper, title)
+    for task, own in pairs:
+        keep(task, model.encoder, own.branch)
     return model.encoder, {task.name: result.scores[task.name] for task in tasks}
 
 

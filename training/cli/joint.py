@@ -11,6 +11,7 @@ from training.cli.options import (
     DevRows,
     EncoderName,
     Format,
+    HalveDev,
     LearningRate,
     MaxLength,
     Seed,
@@ -40,6 +41,7 @@ def joint(
     precision: Format = DEFAULTS.precision,
     train_rows: TrainRows = None,
     dev_rows: DevRows = None,
+    halve_dev: HalveDev = None,
     seed: Seed = DEFAULTS.seed,
     leave_out: Annotated[
         list[str] | None, typer.Option(metavar="TASK", help="A task to leave out; repeatable; by default each in turn.")
@@ -63,7 +65,10 @@ def joint(
     from training.prepared_task import PreparedTask
 
     epoch_range = parse_range(epochs)
-    data = {name: load_task(str(folder), None, train_rows, dev_rows=dev_rows) for name, folder in folders.items()}
+    data = {
+        name: load_task(str(folder), None, train_rows, dev_rows=dev_rows, halve_dev=halve_dev)
+        for name, folder in folders.items()
+    }
     pretrained = load_encoder(encoder)
     prepared = [PreparedTask(one, name, pretrained, max_length) for name, one in data.items()]
     settings = JointSettings(
@@ -78,6 +83,7 @@ def joint(
         head_learning_rate=head_learning_rate,
         precision=precision,
         seed=seed,
+        halve_dev=halve_dev,
     )
     result = train_joint_baseline(output, prepared, settings, left_out, report=typer.echo)
     for task in prepared:

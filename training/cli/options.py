@@ -21,7 +21,7 @@ Output = Annotated[Path, typer.Option("--output", help="The checkpoint's folder;
 TaskName = Annotated[str | None, typer.Option("--task", help="The task's name; by default the data folder's name.")]
 KindName = Annotated[Kind | None, typer.Option("--kind", help="The task's kind; by default inferred from the rows.")]
 Metric = Annotated[str | None, typer.Option(help="The dev metric that picks the best epoch; by default the kind's.")]
-EncoderName = Annotated[str, typer.Option("--encoder", help="minilm, a local folder, or the hub id of a BERT model.")]
+EncoderName = Annotated[str, typer.Option("--encoder", help="minilm, a local folder, or a hub id: docs/encoders.md.")]
 Epochs = Annotated[int, typer.Option(min=1, help="Epochs to train; the best one on dev is kept.")]
 BatchSize = Annotated[int, typer.Option(min=1, help="Rows per forward pass.")]
 Accumulation = Annotated[int, typer.Option(min=1, help="Batches per optimizer step.")]
@@ -35,6 +35,10 @@ MaxLength = Annotated[int, typer.Option(help="Longer inputs are truncated to thi
 Seed = Annotated[int, typer.Option(help="Seed of new weights, shuffling and dropout.")]
 TrainRows = Annotated[int | None, typer.Option(min=1, help="Train on a random sample of this many rows.")]
 DevRows = Annotated[int | None, typer.Option(min=1, help="Score on a random sample of this many dev rows.")]
+HalveDev = Annotated[
+    int | None,
+    typer.Option(metavar="SEED", help="Cut dev in two: one half chooses, the other gives the figures."),
+]
 CacheGb = Annotated[
     float, typer.Option("--cache-gb", min=0, help="Disk space for the frozen layers' outputs, in GB; 0: none.")
 ]

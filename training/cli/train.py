@@ -1,8 +1,9 @@
 """The verbs sample-suite, finetune, distill and evaluate."""
 
 import json
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -29,6 +30,7 @@ from training.cli.options import (
     hyper_parameters,
     task_name,
 )
+from training.errors import TrainingError
 
 if TYPE_CHECKING:
     from training.checkpoint import Checkpoint
@@ -71,6 +73,10 @@ def finetune(
     seed: Seed = DEFAULTS.seed,
 ) -> None:
     """Train a teacher: fine-tune the top layers of an encoder on one task."""
+    from training.encoder_depth import check_teacher_layers
+
+    check_teacher_layers(layers, encoder)  # before torch is imported
+
     from training.checkpoint import check_new
     from training.data import load_task
     from training.encoder import load_encoder
@@ -86,11 +92,29 @@ def finetune(
 
 @app.command()
 def distill(
-    teacher: Annotated[Path, typer.Argument(help="The teacher's checkpoint.")],
-    data: Data,
+    inputs: Annotated[
+        list[str],
+        typer.Argument(
+            metavar="[CHECKPOINT] TASK_DIR",
+            help="The teacher's checkpoint, unless --teacher names a model; then the data, as for finetune.",
+        ),
+    ],
     layers: Annotated[int, typer.Option("--student-layers", "-l", help="How many layers the student gets.")],
     output: Output,
-    encoder: Annotated[str | None, typer.Option("--encoder", help="Another name or folder of its encoder.")] = None,
+    teacher: Annotated[
+        str | None,
+        typer.Option("--teacher", help="A fine-tuned classifier of transformers as the teacher: a folder or hub id."),
+    ] = None,
+    tap: Annotated[
+        int | None, typer.Option("--tap", min=1, help="With --teacher: the trunk layers below the student.")
+    ] = None,
+    task: TaskName = None,
+    kind: KindName = None,
+    metric: Metric = None,
+    encoder: Annotated[
+        str | None,
+        typer.Option("--encoder", help="Another name or folder of the teacher's encoder; with --teacher, the trunk's."),
+    ] = None,
     epochs: Epochs = DEFAULTS.epochs,
     patience: Patience = DEFAULTS.patience,
     batch_size: BatchSize = DEFAULTS.batch_size,
@@ -98,20 +122,50 @@ def distill(
     learning_rate: LearningRate = DEFAULTS.learning_rate,
     class_weights: Weights = DEFAULTS.class_weights,
     precision: Format = DEFAULTS.precision,
+    max_length: Annotated[
+        int | None, typer.Option("--max-length", help="With --teacher: longer inputs are truncated; by default 128.")
+    ] = None,
     train_rows: TrainRows = None,
     cache_gb: CacheGb = DEFAULT_CACHE_GB,
     seed: Seed = DEFAULTS.seed,
 ) -> None:
     """Distil a teacher into a student, a branch of fewer layers."""
-    from training.checkpoint import check_new, load_checkpoint
+    from training.checkpoint import RECORD, check_new, load_checkpoint
     from training.data import load_task
-    from training.encoder import load_encoder
+    from training.encoder import DEFAULT_ENCODER, load_encoder
+
+    given = locals()
+    data = _data_of(inputs, given)
+    if teacher is not None:
+        from training.adoption.adopt import adopt
+        from training.adoption.distill import check_place, default_tap, distill_original
+        from training.adoption.original import load_original
+        from training.adoption.summary import move_line
+
+        name = task_name(task, data)
+        check_new(output)
+        hyper = hyper_parameters({**given, "max_length": max_length or DEFAULTS.max_length})
+        trunk_encoder = load_encoder(encoder or DEFAULT_ENCODER)
+        tap = tap or default_tap(trunk_encoder, layers)
+        check_place(trunk_encoder, tap, layers)
+        adopted = adopt(load_original(teacher), data, kind, train_rows, seed)
+        cache = _cache(output, cache_gb)
+        student = distill_original(adopted, name, trunk_encoder, tap, layers, hyper, metric, cache)
+        _finish(student, output)
+        typer.echo(move_line(adopted, student.record))
+        return
+
     from training.trainer_distillation import distill as distill_student
 
     check_new(output)
-    checkpoint = load_checkpoint(teacher)
+    folder = Path(inputs[0])
+    if (folder / "config.json").is_file() and not (folder / RECORD).is_file():
+        raise TrainingError(
+            f"{folder} is not a task checkpoint: a model of transformers is given as --teacher {folder}."
+        )
+    checkpoint = load_checkpoint(folder)
     task_data = load_task(data, checkpoint.record.kind, train_rows, seed)
-    hyper = hyper_parameters(locals(), max_length=checkpoint.record.max_length)
+    hyper = hyper_parameters({**given, "max_length": checkpoint.record.max_length})
     trained_with = load_encoder(encoder or checkpoint.record.encoder.name)
     cache = _cache(output, cache_gb)
     _finish(distill_student(checkpoint, task_data, trained_with, layers, hyper, cache), output)
@@ -119,37 +173,68 @@ def distill(
 
 @app.command()
 def evaluate(
-    checkpoint: Annotated[Path, typer.Argument(help="A task checkpoint.")],
     data: Annotated[Path, typer.Option("--data", help="A .jsonl, .csv or .tsv file of labelled rows.")],
+    checkpoints: Annotated[
+        list[Path] | None, typer.Argument(metavar="CHECKPOINT...", help="Task checkpoints, also those of baselines.")
+    ] = None,
+    model: Annotated[
+        str | None,
+        typer.Option("--model", help="Score this fine-tuned classifier of transformers too: a folder or hub id."),
+    ] = None,
     encoder: Annotated[str | None, typer.Option("--encoder", help="Another name or folder of its encoder.")] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object per checkpoint.")] = False,
 ) -> None:
-    """Score a checkpoint on a file of labelled rows."""
-    from training.checkpoint import load_checkpoint
-    from training.data.task import read_examples
-    from training.encoder import load_encoder
-    from training.evaluator import evaluate as evaluate_branch
-    from training.model import Trunk
-    from training.trunk_fit import check_trunk
+    """Score checkpoints, a model of transformers, or both, on a file of labelled rows, each with its standard error."""
+    if not checkpoints and model is None:
+        raise TrainingError("there is nothing to score: give a checkpoint, --model MODEL, or both.")
+    if checkpoints:
+        _evaluate_checkpoints(checkpoints, data, encoder, as_json)
+    if model is not None:
+        _evaluate_model(model, data, as_json)
 
-    loaded = load_checkpoint(checkpoint)
-    record = loaded.record
-    examples = read_examples(data, record.kind, tuple(record.labels))
-    trained_with = load_encoder(encoder or record.encoder.name)
-    check_trunk(loaded, trained_with)
-    scores = evaluate_branch(
-        Trunk(trained_with, [record.tap]),
-        loaded.branch,
-        loaded.tokenizer,
-        examples,
-        record.kind,
-        record.labels,
-        record.max_length,
-    )
+
+def _evaluate_checkpoints(checkpoints: Sequence[Path], data: Path, encoder: str | None, as_json: bool) -> None:
+    from training.checkpoint_scores import CheckpointScorer
+
+    scorer = CheckpointScorer(encoder)
+    for folder in checkpoints:
+        found = scorer.score(folder, data)
+        if as_json:
+            typer.echo(json.dumps(found.as_json()))
+        else:
+            name = f"{folder}: " if len(checkpoints) > 1 else ""
+            line = _score_line(found.task, found.metric, found.scores)
+            typer.echo(f"{name}{line}, standard error {found.error:.2f} on {found.rows} rows")
+
+
+def _evaluate_model(model: str, data: Path, as_json: bool) -> None:
+    from training.adoption.original import load_original
+    from training.adoption.score import score_original
+
+    found = score_original(load_original(model), data)
     if as_json:
-        typer.echo(json.dumps({"task": record.task, "metric": record.metric, "rows": len(examples), "scores": scores}))
+        scores = {"rows": found.rows, "scores": found.scores, "standard_error": round(found.error, 2)}
+        typer.echo(json.dumps({"model": model, "metric": found.metric, **scores}))
     else:
-        typer.echo(_score_line(record.task, record.metric, scores))
+        line = _score_line(model, found.metric, found.scores)
+        typer.echo(f"{line}, standard error {found.error:.2f} on {found.rows} rows")
+
+
+def _data_of(inputs: Sequence[str], options: Mapping[str, Any]) -> str:
+    """The data among distill's arguments. options: all of the verb's.
+
+    Raises TrainingError if the arguments are too many or too few, or if an option is for --teacher only.
+    """
+    is_adopted = options["teacher"] is not None
+    if len(inputs) != (1 if is_adopted else 2):
+        expected = (
+            "the data alone, as --teacher names the teacher" if is_adopted else "the teacher's checkpoint and the data"
+        )
+        raise TrainingError(f"distill takes {expected}; it got {' '.join(inputs)}.")
+    for name in ("tap", "task", "kind", "metric", "max_length"):
+        if not is_adopted and options[name] is not None:
+            raise TrainingError(f"--{name.replace('_', '-')} goes with --teacher MODEL: a checkpoint says it already.")
+    return inputs[-1]
 
 
 def _cache(output: Path, gigabytes: float) -> "Cache":

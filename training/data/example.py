@@ -18,3 +18,8 @@ class Example:
     label: Label
     text_pair: str | None = None
     words: tuple[tuple[int, int], ...] = ()
+
+
+@dataclass(frozen=True)
+class UnlabelledExample(Example):
+    """An input that the data gives no label. `label` is a placeholder, or what a model answers; no loss reads it."""

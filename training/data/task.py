@@ -4,10 +4,11 @@ import hashlib
 import json
 import random
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from training.data.example import Example
+from training.data.halves import cut_in_half
 from training.data.infer_kind import infer_kind
 from training.data.label_map import apply_label_map, check_label_map
 from training.data.labels import (
@@ -34,6 +35,7 @@ class TaskData:
 
     labels: class names, BIO tags (with "O"), or empty for regression. metric: the one in task.json, if any.
     sha256: of all rows, before any sampling; if task.json changes their labels, of all examples and labels.
+    held: the half of dev that chooses nothing; empty unless dev was cut in two.
     """
 
     source: str
@@ -43,6 +45,7 @@ class TaskData:
     dev: list[Example]
     sha256: str
     metric: str | None = None
+    held: list[Example] = field(default_factory=list)
 
 
 def load_task(
@@ -51,36 +54,41 @@ def load_task(
     train_rows: int | None = None,
     seed: int = 0,
     dev_rows: int | None = None,
+    halve_dev: int | None = None,
 ) -> TaskData:
     """Reads a task from a folder or from the hub (`hub:NAME[:CONFIGURATION]`).
 
     The folder holds train and dev, each as .jsonl, .csv or .tsv, and may hold a task.json (see TaskFile).
     kind: None takes that of task.json, or infers it from the rows of train.
     train_rows, dev_rows: take a random sample of this many rows, drawn with `seed`; the labels are those of all rows.
+    halve_dev: the seed that cuts dev (after sampling) in two; None does not cut it.
     Raises TrainingError, naming file and line, for unusable rows and unknown labels, and if task.json names a column or
     label that no row has. Emits a TrainingWarning for labels with only one training row.
     """
-    task_file, splits = _read(source, kind)
+    task_file, splits = read_splits(source, kind)
     in_folder = not source.startswith(HUB_PREFIX)
     if not all(split.pairs for split in splits.values()):
         raise TrainingError(f"{source}: both train and dev need at least one row.")
     kind = kind or task_file.kind or infer_kind(splits["train"].rows(None), in_folder)
     rows = {name: split.rows(kind) for name, split in splits.items()}
-    located = {name: _examples(pairs, kind) for name, pairs in rows.items()}
+    located = {name: located_examples(pairs, kind) for name, pairs in rows.items()}
     if task_file.redefines:
         located = _relabel(located, kind, task_file, Path(source))
     labels = _labels(located, kind, task_file.labels, source)
     examples = {name: [example for _, example in pairs] for name, pairs in located.items()}
     warn_of_single_examples(examples["train"], kind, source, in_folder)
     if task_file.redefines:
-        sha256 = _sha256([labels, *([_content(one) for one in examples[name]] for name in ("train", "dev"))])
+        sha256 = sha256_of([labels, *([_content(one) for one in examples[name]] for name in ("train", "dev"))])
     else:
-        sha256 = _sha256([row for _, row in rows["train"] + rows["dev"]])
-    train, dev = _sample(examples["train"], train_rows, seed), _sample(examples["dev"], dev_rows, seed)
+        sha256 = sha256_of([row for _, row in rows["train"] + rows["dev"]])
+    train, dev = sample(examples["train"], train_rows, seed), sample(examples["dev"], dev_rows, seed)
+    held: list[Example] = []
+    if halve_dev is not None:
+        dev, held = cut_in_half(dev, halve_dev)
     if not source.startswith(HUB_PREFIX):
         source = str(Path(source).resolve())  # it is read again from other folders, for instance by `espalier report`
-    _check_form(labels, source)
-    return TaskData(source, kind, labels, train, dev, sha256, task_file.metric)
+    check_form(labels, source)
+    return TaskData(source, kind, labels, train, dev, sha256, task_file.metric, held)
 
 
 def read_examples(path: Path, kind: Kind, labels: tuple[str, ...]) -> list[Example]:
@@ -92,7 +100,7 @@ def read_examples(path: Path, kind: Kind, labels: tuple[str, ...]) -> list[Examp
     """
     split, task_file = read_split(path), read_task_file(path.parent)
     task_file.check_kind(kind, path.parent)
-    located = _examples(split.renamed(task_file).rows(kind), kind)
+    located = located_examples(split.renamed(task_file).rows(kind), kind)
     located = apply_label_map(located, kind, task_file.label_map)
     if not located:
         raise TrainingError(f"{path} has no rows: at least one is needed.")
@@ -106,7 +114,7 @@ def read_examples(path: Path, kind: Kind, labels: tuple[str, ...]) -> list[Examp
     return [example for _, example in located]
 
 
-def _read(source: str, kind: Kind | None) -> tuple[TaskFile, dict[str, Split]]:
+def read_splits(source: str, kind: Kind | None) -> tuple[TaskFile, dict[str, Split]]:
     """The task.json and the splits "train" and "dev", with the fields renamed to ours."""
     if source.startswith(HUB_PREFIX):
         from training.data.hub import read_hub  # `datasets` is slow to import, and most runs read files
@@ -126,7 +134,8 @@ def _read(source: str, kind: Kind | None) -> tuple[TaskFile, dict[str, Split]]:
     return task_file, {name: split.renamed(task_file) for name, split in splits.items()}
 
 
-def _examples(pairs: Sequence[tuple[str, Row]], kind: Kind) -> list[Located]:
+def located_examples(pairs: Sequence[tuple[str, Row]], kind: Kind) -> list[Located]:
+    """The rows as examples. pairs: ("FILE, line N", row). Raises TrainingError, naming the place, for unusable rows."""
     return [(where, to_example(row, kind, where)) for where, row in pairs]
 
 
@@ -176,7 +185,7 @@ def _labels(
     return labels_of(declared, kind)
 
 
-def _check_form(labels: Sequence[str], source: str) -> None:
+def check_form(labels: Sequence[str], source: str) -> None:
     """Raises TrainingError now, and not after hours of training, if no checkpoint may have such labels or such data."""
     try:
         check_plain("the name of the data", source)
@@ -185,7 +194,7 @@ def _check_form(labels: Sequence[str], source: str) -> None:
         raise TrainingError(f"{source}: {error}: rename it, labels also with `label_map` in a task.json.") from error
 
 
-def _sample(examples: list[Example], rows: int | None, seed: int) -> list[Example]:
+def sample(examples: list[Example], rows: int | None, seed: int) -> list[Example]:
     """A random sample of `rows` examples, in random order; all examples in their order if there are no more."""
     if rows is None or rows >= len(examples):
         return examples
@@ -196,5 +205,6 @@ def _content(example: Example) -> list[object]:
     return [example.text, example.text_pair, example.label]
 
 
-def _sha256(content: object) -> str:
+def sha256_of(content: object) -> str:
+    """The SHA-256 of rows, or of what else JSON can hold."""
     return hashlib.sha256(json.dumps(content).encode()).hexdigest()

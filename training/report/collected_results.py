@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from training.baselines import joint_result
@@ -11,7 +11,7 @@ from training.errors import TrainingError
 from training.search import result as search_result
 from training.search.result import SearchResult, Trial, read_result
 from training.selection.options import Option, Options, TaskOptions
-from training.selection.options_from_search import find_searched, read_searched
+from training.selection.options_from_search import find_searched, read_searched, unfinished
 
 GLUE = ("cola", "sst2", "mrpc", "stsb", "rte", "qnli", "qqp", "mnli")
 
@@ -50,11 +50,13 @@ class CollectedResults:
 
     tasks: the GLUE tasks first, in the order of GLUE, if all eight are there; then the others by name.
     left_out: one sentence for each folder or task that is left out, with the reason.
+    unfinished: one sentence for each search that is there and has trainings left.
     """
 
     tasks: list[SearchedTask]
     left_out: list[str]
     joint: JointResult | None
+    unfinished: list[str] = field(default_factory=list)
 
     @property
     def encoder(self) -> str:
@@ -105,7 +107,8 @@ def collect_results(paths: Sequence[Path]) -> CollectedResults:
     _check_one_encoder(tasks.values(), joints)
     first = GLUE if set(GLUE) <= set(tasks) else ()
     in_order = [tasks[name] for name in dict.fromkeys([*first, *sorted(tasks)])]
-    return CollectedResults(in_order, left_out, joints[0] if joints else None)
+    sentences = unfinished([task.folder for task in in_order])
+    return CollectedResults(in_order, left_out, joints[0] if joints else None, sentences)
 
 
 def _look_into(paths: Sequence[Path]) -> tuple[list[Path], list[JointResult], list[str]]:

@@ -3,8 +3,11 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from training.report.collected_results import CollectedResults
+from training.figure import Figure, average_error, share_error
+from training.report.collected_results import CollectedResults, SearchedTask
+from training.search.result import Trial
 from training.selection.options import Option
+from training.selection.options_from_search import figure_of
 from training.selection.suite import Suite
 
 WITHOUT_KD = "w/o KD"
@@ -16,12 +19,32 @@ class Column:
 
     scores: task -> points. shapes: task -> (tap, the task's own layers); empty for a way that nobody would serve.
     marks: task -> the branch with that score, if it differs by task: T5 is a teacher, s2 a student.
+    figures: task -> the score with its standard error, where that is known.
     """
 
     name: str
     scores: dict[str, float]
     shapes: dict[str, tuple[int, int]]
     marks: dict[str, str] = field(default_factory=dict)
+    figures: dict[str, Figure] = field(default_factory=dict)
+
+    def error(self, task: str) -> float | None:
+        """Returns the standard error of a task's score; None if it is not known."""
+        return self.figures[task].error if task in self.figures else None
+
+    def average_error(self, tasks: Sequence[str]) -> float | None:
+        """Returns the standard error of the mean score; None if that of a task is not known."""
+        return average_error([self.figures[task] for task in tasks]) if self._has_figures(tasks) else None
+
+    def share_error(self, other: "Column", tasks: Sequence[str]) -> float | None:
+        """Returns the standard error of share_of, paired by task; None if a figure is not known."""
+        both = [task for task in tasks if task in self.scores and task in other.scores]
+        if not (self._has_figures(both) and other._has_figures(both)):
+            return None
+        return share_error([self.figures[task] for task in both], [other.figures[task] for task in both])
+
+    def _has_figures(self, tasks: Sequence[str]) -> bool:
+        return bool(tasks) and all(task in self.figures for task in tasks)
 
     def average(self, tasks: Sequence[str]) -> float | None:
         """Returns the mean score; None if a task has no score."""
@@ -50,21 +73,36 @@ class Column:
 
 def full_fine_tuning_column(results: CollectedResults) -> Column:
     """Returns the baseline: one whole encoder per task."""
-    scores = {task.name: task.full_score for task in results.tasks}
-    found = {name: score for name, score in scores.items() if score is not None}
-    return Column("full fine-tuning", found, dict.fromkeys(found, (0, results.encoder_layers)))
+    chosen = {task.name: task.options.full for task in results.tasks if task.options.full is not None}
+    return _column("full fine-tuning", chosen, set())
+
+
+def lora_columns(results: CollectedResults) -> list[Column]:
+    """Returns LoRA if a task has it: adapters in every layer, so that each task needs its own pass through them all."""
+    best = {task.name: task.result.best("lora").get(results.encoder_layers) for task in results.tasks}
+    column = Column("LoRA", {}, {})
+    for task in results.tasks:
+        _add(column, task, best[task.name], (0, results.encoder_layers))
+    return [column] if column.scores else []
 
 
 def joint_columns(results: CollectedResults) -> list[Column]:
     """Returns MT-DNN trained on all tasks (one encoder serves them), and on all but one (nobody would serve that)."""
     if results.joint is None:
         return []
+    joint = results.joint
     full, left_out = (
-        {name: scores[name] for name in results.names if name in scores}
-        for scores in (results.joint.full, results.joint.leave_one_out)
+        Column(name, {}, {}, figures={task: figures[task] for task in results.names if task in figures})
+        for name, figures in (
+            ("MT-DNN (full)", joint.full_figures),
+            ("MT-DNN (LOO)", joint.leave_one_out_figures),
+        )
     )
-    shapes = dict.fromkeys(full, (results.encoder_layers, 0))
-    return [Column("MT-DNN (full)", full, shapes), Column("MT-DNN (LOO)", left_out, {})]
+    for column, scores in ((full, joint.full), (left_out, joint.leave_one_out)):
+        told = {task: column.figures[task].score for task in column.figures}
+        column.scores.update({task: told.get(task, scores[task]) for task in results.names if task in scores})
+    full.shapes.update(dict.fromkeys(full.scores, (results.encoder_layers, 0)))
+    return [full, left_out]
 
 
 def vanilla_columns(results: CollectedResults) -> list[Column]:
@@ -74,10 +112,7 @@ def vanilla_columns(results: CollectedResults) -> list[Column]:
     for layers in sorted({layers for trials in best.values() for layers in trials}):
         column = Column(f"vanilla KD-{layers}", {}, {})
         for task in results.tasks:
-            trial = best[task.name].get(layers)
-            score = None if trial is None else trial.score
-            if score is not None:
-                column.scores[task.name], column.shapes[task.name] = score, (task.options.teacher.tap, layers)
+            _add(column, task, best[task.name].get(layers), (task.options.teacher.tap, layers))
         columns.append(column)
     return columns
 
@@ -107,10 +142,22 @@ def suite_column(suite: Suite) -> Column:
     return _column(suite.name, dict(suite.tasks), set(suite.tasks))
 
 
+def _add(column: Column, task: SearchedTask, trial: Trial | None, shape: tuple[int, int]) -> None:
+    """Adds a baseline's trial to its column, if there is one."""
+    if trial is None or trial.score is None:
+        return
+    figure = figure_of(trial, task.result)
+    column.scores[task.name], column.shapes[task.name] = trial.score if figure is None else figure.score, shape
+    if figure is not None:
+        column.figures[task.name] = figure
+
+
 def _column(name: str, chosen: dict[str, Option], marked: set[str]) -> Column:
-    scores = {task: option.score for task, option in chosen.items()}
+    scores = {task: option.told for task, option in chosen.items()}
     shapes = {task: (option.tap, option.layers) for task, option in chosen.items()}
-    return Column(name, scores, shapes, {task: _mark(option) for task, option in chosen.items() if task in marked})
+    marks = {task: _mark(option) for task, option in chosen.items() if task in marked}
+    figures = {task: option.figure for task, option in chosen.items() if option.figure is not None}
+    return Column(name, scores, shapes, marks, figures)
 
 
 def _mark(option: Option) -> str:

@@ -6,15 +6,16 @@ from dataclasses import dataclass
 from training.report.collected_results import CollectedResults
 from training.report.comparison_columns import Column
 from training.report.metric_names import metric_name
-from training.report.numbers import MISSING, percent, points
+from training.report.numbers import MISSING, percent, plus_minus, points
 
 
 @dataclass(frozen=True)
 class Cell:
-    """text: a number or a dash. mark: the branch with that score, such as T5."""
+    """text: a number or a dash. mark: the branch with that score, such as T5. error: one standard error, as "±1.2"."""
 
     text: str
     mark: str = ""
+    error: str = ""
 
 
 @dataclass(frozen=True)
@@ -74,13 +75,25 @@ def _group(
         Row(
             task,
             metrics[task],
-            [Cell(points(column.scores.get(task)), column.marks.get(task, "")) for column in columns],
+            [
+                Cell(points(column.scores.get(task)), column.marks.get(task, ""), plus_minus(column.error(task)))
+                for column in columns
+            ],
         )
         for task in shown
     ]
 
-    def row(name: str, text: Callable[[Column], str], note: str = "") -> Row:
-        return Row(name, note, [Cell(text(column)) for column in columns])
+    def row(
+        name: str, text: Callable[[Column], str], note: str = "", error: Callable[[Column], str] = lambda _: ""
+    ) -> Row:
+        return Row(name, note, [Cell(text(column), error=error(column)) for column in columns])
+
+    def average_error(column: Column) -> str:
+        return plus_minus(column.average_error(averaged))
+
+    def share_error(column: Column) -> str:
+        error = None if column is full or column.average(averaged) is None else column.share_error(full, averaged)
+        return plus_minus(None if error is None else 100 * error)
 
     def average(column: Column) -> str:
         return points(column.average(averaged))
@@ -98,8 +111,8 @@ def _group(
     compared = sum(task in full.scores for task in averaged)
     note = "" if compared == len(averaged) else f"over {compared} of {len(averaged)}"
     averages = [
-        row(f"average, {title}", average),
-        row("of full fine-tuning", share, note),
+        row(f"average, {title}", average, error=average_error),
+        row("of full fine-tuning", share, note, share_error),
         row("layers", layers),
         row("overhead", overhead),
     ]

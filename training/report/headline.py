@@ -31,7 +31,9 @@ def _sentence(results: CollectedResults, chosen: Column, full: Column, tasks: Se
             f"{'task' if len(both) == 1 else 'tasks'} with both scores)"
         )
     layers, overhead = chosen.layers(tasks), chosen.overhead(tasks, results.encoder_layers)
+    error = chosen.share_error(full, both) if len(both) == len(tasks) else None
+    sure = "" if error is None else f" (\N{PLUS-MINUS SIGN}{100 * error:.1f}, one standard error)"
     return (
-        f"{points(chosen.average(tasks))} points on average{compared}, with {layers} layers: an overhead of "
+        f"{points(chosen.average(tasks))} points on average{compared}{sure}, with {layers} layers: an overhead of "
         f"{percent(overhead)}."
     )

@@ -13,6 +13,11 @@ def percent(share: float | None) -> str:
     return MISSING if share is None else f"{100 * share:.1f} %"
 
 
+def plus_minus(error: float | None) -> str:
+    """Formats a standard error in points: 1.23 -> '\u00b11.2'; an unknown one is empty."""
+    return "" if error is None else f"\N{PLUS-MINUS SIGN}{error:.1f}"
+
+
 def seconds(value: float | None) -> str:
     """Formats a duration in seconds, with a decimal below 100 s."""
     if value is None:

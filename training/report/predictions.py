@@ -2,12 +2,14 @@
 
 from collections.abc import Callable, Sequence
 
-from training.checkpoint import load_checkpoint
-from training.data import load_task
+from training.checkpoint import BranchRecord, load_checkpoint
+from training.data import Example, load_task
+from training.data.example import UnlabelledExample
+from training.data.partly_labelled import read_partly_labelled
 from training.device import training_device
 from training.encoder import Encoder, load_encoder
 from training.errors import TrainingError
-from training.evaluator import decode, logits_of
+from training.evaluator import answers_of
 from training.fingerprint import trunk_fingerprints
 from training.model import Trunk
 from training.report.analysis.predicted import Predicted
@@ -50,15 +52,27 @@ def predict_dev(task: SearchedTask, option: Option, encoder: Encoder, fingerprin
     checkpoint = load_checkpoint(option.checkpoint)
     record = checkpoint.record
     check_fingerprint(record, encoder.name, fingerprints)
-    data = load_task(task.result.data, task.result.kind)
-    if data.sha256 != task.result.data_sha256 or list(data.labels) != record.labels:
-        raise TrainingError(f"{task.result.data} has changed since the search: search again.")
+    dev = _labelled_dev(task, record)
     device = training_device()
     trunk = Trunk(encoder, [record.tap]).to(device)
     model = TaskModel(ComputedStates(trunk), checkpoint.branch.to(device))
-    tokens = tokenize(checkpoint.tokenizer, data.dev, record.max_length)
-    answers = [
-        decode(logits, one, record.kind, record.labels)
-        for logits, one in zip(logits_of(model, tokens, record.kind), tokens, strict=True)
-    ]
-    return Predicted([example.label for example in data.dev], answers)
+    tokens = tokenize(checkpoint.tokenizer, dev, record.max_length)
+    answers = answers_of(model, tokens, record.kind, record.labels)
+    return Predicted([example.label for example in dev], answers)
+
+
+def _labelled_dev(task: SearchedTask, record: BranchRecord) -> list[Example]:
+    """The dev rows, of a model that was adopted those that have a label. Raises TrainingError as predict_dev does."""
+    source, kind = task.result.data, task.result.kind
+    if record.training.original is None:
+        data = load_task(source, kind)
+        dev, has_changed = data.dev, data.sha256 != task.result.data_sha256 or list(data.labels) != record.labels
+    else:
+        read = read_partly_labelled(source, kind)
+        dev = [one for _, one in read.examples(kind)["dev"] if not isinstance(one, UnlabelledExample)]
+        has_changed = read.sha256 != task.result.data_sha256
+    if has_changed:
+        raise TrainingError(f"{source} has changed since the search: search again.")
+    if not dev:
+        raise TrainingError(f"no dev row of {source} has a label to hold an answer against.")
+    return dev

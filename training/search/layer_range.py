@@ -1,6 +1,7 @@
 """Ranges of layers, above all of L, the layers fine-tuned in a teacher."""
 
 import re
+from collections.abc import Sequence
 
 from training.errors import TrainingError
 
@@ -29,8 +30,24 @@ def parse_range(text: str) -> range:
     return range(least, most + 1)
 
 
-def check_range(layers: range, encoder_layers: int) -> None:
-    """Raises TrainingError if an L of the range leaves no trunk, because its tap would be 0 or less."""
+def parse_layers(text: str) -> list[int]:
+    """Reads numbers of layers: `4-10`, `4`, or several of them, as `4,5,7,10`. Ascending, each once.
+
+    Raises TrainingError as parse_range does.
+    """
+    return sorted({number for part in text.split(",") for number in parse_range(part)})
+
+
+def check_taps(taps: Sequence[int], encoder_layers: int) -> None:
+    """Raises TrainingError if a tap leaves no layer above it for a student. taps: ascending; may be empty."""
+    if taps and taps[-1] >= encoder_layers:
+        raise TrainingError(
+            f"a tap must be 1..{encoder_layers - 1} for an encoder of {encoder_layers} layers, not {taps[-1]}."
+        )
+
+
+def check_range(layers: Sequence[int], encoder_layers: int) -> None:
+    """Raises TrainingError if an L leaves no trunk, because its tap would be 0 or less. layers: ascending."""
     if layers[-1] >= encoder_layers:
         raise TrainingError(
             f"L must be 1..{encoder_layers - 1} for an encoder of {encoder_layers} layers (tap 0 would leave no trunk "

@@ -48,13 +48,26 @@ class Claim:
         return dict(self.trial.study.trials[self.trial.number].intermediate_values)
 
 
+def open_storage(url: str) -> optuna.storages.BaseStorage:
+    """Opens the storage of a search's studies. Raises TrainingError if it cannot be used."""
+    with _storage_errors():
+        return optuna.storages.get_storage(url)
+
+
 class Ledger:
     """One study. Its trials are compared with each other, so they have one role; students also have one teacher.
 
-    epochs: the number of epochs that each trial trains.
+    epochs: the number of epochs that each trial trains, unless its spec says another.
     """
 
-    def __init__(self, folder: Path, storage: str, name: str, epochs: int, pruner: optuna.pruners.BasePruner) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        storage: str | optuna.storages.BaseStorage,
+        name: str,
+        epochs: int,
+        pruner: optuna.pruners.BasePruner,
+    ) -> None:
         self.name, self.epochs, self.locks = name, epochs, folder / "locks"
         self.locks.mkdir(parents=True, exist_ok=True)
         self.lock = FileLock(self.locks / "studies")
@@ -77,12 +90,13 @@ class Ledger:
                     self.study.enqueue_trial(spec.params, user_attrs={SPEC: spec.params})
                     trial = self.study.ask()
                     # The suggestions are the enqueued values, for Optuna to show; the ranges only have to include them.
-                    trial.suggest_categorical("role", ["teacher", "student", "full", "vanilla"])
+                    roles = ["teacher", "student", "full", "vanilla"]  # Optuna allows no others in an older study
+                    trial.suggest_categorical("role", roles if spec.role in roles else [spec.role])
                     trial.suggest_int("layers", 1, 1000)
                     trial.suggest_float("learning_rate", 0.0, sys.float_info.max)
                     trial.suggest_int("seed", 0, 2**31)
                     held.enter_context(FileLock(self._lock_file(trial.number)))
-                    claim = Claim(spec, trial, self.epochs)
+                    claim = Claim(spec, trial, spec.total_epochs or self.epochs)
             yield claim
 
     def finish(self, claim: Claim, result: Trial) -> None:

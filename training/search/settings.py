@@ -17,10 +17,11 @@ FILE: Final = "search.json"
 
 
 class Baseline(StrEnum):
-    """full: all layers are fine-tuned; vanilla: students start from the pretrained encoder."""
+    """full: all layers are fine-tuned; vanilla: students start from the pretrained encoder; lora: adapters."""
 
     FULL = "full"
     VANILLA = "vanilla"
+    LORA = "lora"
 
 
 class Grid(BaseModel):
@@ -30,22 +31,32 @@ class Grid(BaseModel):
     student_layers: list[int] = Field(min_length=1)
     learning_rates: list[float] = Field(min_length=1)
     full_learning_rates: list[float] = Field(default=[], description="for full fine-tuning; empty: learning_rates")
+    lora_learning_rates: list[float] = Field(default=[], description="for adapters; empty: learning_rates")
+    rate_first: bool = Field(default=False, description="choose the rate with one number of layers, for the others too")
+    student_taps: list[int] = Field(default=[], description="taps of students besides their teacher's own")
+    double_until: float | None = Field(default=None, gt=0, description="points that twice the epochs must gain")
+    most_epochs: int = Field(default=100, ge=1, description="that a longer run may train")
     seeds: list[int] = Field(min_length=1)
     baselines: list[Baseline] = []
     tolerance: float = Field(default=0.0, ge=0, description="points below the best teacher that still count as equal")
 
-    def specs(self, role: Role, layers: list[int]) -> list[Spec]:
-        """Returns the trials of a role, fewest layers first.
+    def specs(self, role: Role, layers: list[int], tap: int | None = None) -> list[Spec]:
+        """Returns the trials of a role, fewest layers first. tap: as in Spec.
 
         More layers learn faster per epoch, so a deep trial that falls behind a shallow one does not catch up, and deep
         trials cost most.
         """
         return [
-            Spec(role, number, rate, seed)
-            for rate in (role == "full" and self.full_learning_rates) or self.learning_rates
+            Spec(role, number, rate, seed, tap)
+            for rate in self.rates(role)
             for seed in self.seeds
             for number in sorted(set(layers))
         ]
+
+    def rates(self, role: Role) -> list[float]:
+        """Returns the learning rates to try for a role."""
+        own = {"full": self.full_learning_rates, "lora": self.lora_learning_rates}
+        return own.get(role) or self.learning_rates
 
 
 class Settings(RecordedSettings):
@@ -69,6 +80,8 @@ class Settings(RecordedSettings):
     class_weights: ClassWeights
     precision: TrainingPrecision
     prune: bool
+    halve_dev: int | None = None
+    original: str | None = Field(default=None, description="SHA-256 of the model that the branches learn from")
 
     def hyper(self, spec: Spec) -> HyperParameters:
         """Returns the hyper-parameters of a trial."""
@@ -79,7 +92,7 @@ class Settings(RecordedSettings):
             batch_size=self.batch_size,
             accumulation=self.accumulation,
             first_epoch=self.first_epoch,
-            epochs=self.epochs,
+            epochs=spec.total_epochs or self.epochs,
             patience=self.patience,
             class_weights=self.class_weights,
             precision=self.precision,

@@ -1,9 +1,10 @@
 """The choice of each task's branch: mixed (by the gain per layer), and the fixed choices to compare it with."""
 
 import math
+from collections.abc import Sequence
 
 from training.errors import TrainingError
-from training.selection.options import Option, Options, TaskOptions
+from training.selection.options import Option, Options
 from training.selection.suite import Suite
 
 
@@ -12,19 +13,28 @@ def mixed(options: Options, threshold: float) -> Suite:
 
     threshold: c, the points that each added layer must bring. Raises TrainingError if it is negative or not finite.
     """
-    if not (math.isfinite(threshold) and threshold >= 0):
-        raise TrainingError(f"the threshold must be 0 or more points per layer, not {threshold:g}.")
-    tasks = {task: _walk(of_task, threshold) for task, of_task in options.tasks.items()}
+    check_threshold(threshold)
+    tasks = {
+        task: walk((*of_task.students.values(), of_task.teacher), threshold) for task, of_task in options.tasks.items()
+    }
     return Suite(f"mixed (c = {threshold:g})", threshold, options.encoder_layers, tasks)
 
 
-def _walk(options: TaskOptions, threshold: float) -> Option:
-    """Starts at the fewest layers and moves to the nearest larger option that gains at least `threshold` points per
+def check_threshold(threshold: float) -> None:
+    """Raises TrainingError if a threshold is negative or not finite."""
+    if not (math.isfinite(threshold) and threshold >= 0):
+        raise TrainingError(f"the threshold must be 0 or more points per layer, not {threshold:g}.")
+
+
+def walk(options: Sequence[Option], threshold: float) -> Option:
+    """Returns where a task's walk ends. options: at least one, by ascending layers.
+
+    It starts at the fewest layers and moves to the nearest larger option that gains at least `threshold` points per
     added layer over the current one, skipping options that do not, until none does.
 
     Gains are compared to nine decimals: 88.6 - 86.4 is 2.2 points, but a little less in floating point.
     """
-    current, *larger = (*options.students.values(), options.teacher)
+    current, *larger = options
     for option in larger:
         gain = option.score - current.score
         if round(gain, 9) >= round(threshold * (option.layers - current.layers), 9):

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Literal
 
 from training.errors import TrainingError
+from training.figure import Figure
 
 OptionRole = Literal["student", "teacher", "full"]
 
@@ -19,15 +20,25 @@ class Option:
     tap: int
     score: float  # dev metric in points
     checkpoint: Path | None = None  # None if only the score is known
+    figure: Figure | None = None  # the score to tell, on rows that may have chosen nothing; None: only `score` is known
+
+    @property
+    def told(self) -> float:
+        """The score to tell: the figure's, or else the one that chose."""
+        return self.score if self.figure is None else self.figure.score
 
 
 @dataclass(frozen=True)
 class TaskOptions:
-    """A task's teacher, its students by ascending l, and full fine-tuning if its score is known."""
+    """A task's teacher, its students by ascending l, and full fine-tuning if its score is known.
+
+    other_taps: students that read the trunk elsewhere than their teacher.
+    """
 
     teacher: Option
     students: Mapping[int, Option]
     full: Option | None = None
+    other_taps: tuple[Option, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -4,6 +4,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from training.errors import TrainingError
+from training.figure import Figure
 from training.search.result import FILE, SearchResult, Trial, read_result
 from training.selection.options import Option, OptionRole, Options, TaskOptions
 
@@ -73,10 +74,38 @@ def _task_options(folder: Path, result: SearchResult, teacher_layers: range | No
     tap = result.encoder_layers - teacher.layers
     full = result.best("full").get(result.encoder_layers)
     return TaskOptions(
-        teacher=_option("teacher", teacher, tap, folder),
-        students={layers: _option("student", trial, tap, folder) for layers, trial in students.items()},
-        full=None if full is None else _option("full", full, 0, folder),
+        teacher=_option("teacher", teacher, tap, folder, result),
+        students={layers: _option("student", trial, tap, folder, result) for layers, trial in students.items()},
+        full=None if full is None else _option("full", full, 0, folder, result),
+        other_taps=tuple(
+            _option("student", trial, other, folder, result)
+            for (other, _), trial in sorted(result.best_of_other_taps().items())
+        ),
     )
+
+
+def unfinished(folders: Iterable[Path]) -> list[str]:
+    """Returns a sentence for each search that has trainings left. Raises TrainingError if a result is damaged."""
+    sentences = []
+    for folder in folders:
+        result = read_result(folder)
+        if result.to_do:
+            trainings = "1 training is" if result.to_do == 1 else f"{result.to_do} trainings are"
+            sentences.append(
+                f"the search of task {result.task} in {folder} is unfinished ({trainings} left), so its choice may "
+                "change: run `espalier search` again to resume it."
+            )
+    return sentences
+
+
+def figure_of(trial: Trial, result: SearchResult) -> Figure | None:
+    """Returns the score to tell of a finished trial; None if only the score that chose is known."""
+    score = trial.held_scores.get(result.metric, trial.score)
+    if score is None or not (trial.held_scores or trial.draws):
+        return None
+    is_held = bool(trial.held_scores)
+    rows = result.held_rows if is_held else result.dev_rows
+    return Figure(rows=rows, score=score, draws=trial.draws, chose_nothing=is_held)
 
 
 def _chosen_teacher(folder: Path, result: SearchResult) -> Trial:
@@ -97,8 +126,8 @@ def _unfinished(folder: Path, result: SearchResult, role: str) -> TrainingError:
     )
 
 
-def _option(role: OptionRole, trial: Trial, tap: int, folder: Path) -> Option:
+def _option(role: OptionRole, trial: Trial, tap: int, folder: Path, result: SearchResult) -> Option:
     if trial.score is None:
         raise TrainingError(f"{folder / FILE}: a finished {role} of {trial.layers} layers has no score: search again.")
     checkpoint = None if trial.checkpoint is None else folder / trial.checkpoint
-    return Option(role, trial.layers, tap, trial.score, checkpoint)
+    return Option(role, trial.layers, tap, trial.score, checkpoint, figure_of(trial, result))

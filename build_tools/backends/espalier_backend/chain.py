@@ -16,6 +16,9 @@ class Segment(Protocol):
     def __call__(self, tensors: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
         """Computes all of `outputs`. `tensors` may hold more than the segment reads."""
 
+    def release(self) -> None:
+        """Gives back the memory of earlier computations. None may be under way."""
+
 
 class Chain:
     """Segments in order. Each reads the model's inputs and the outputs of the segments before it."""
@@ -35,6 +38,11 @@ class Chain:
                 break
             computed |= segment({**inputs, **computed})
         return computed
+
+    def release(self) -> None:
+        """Gives back the memory of earlier runs. None may be under way."""
+        for segment in self._segments:
+            segment.release()
 
     def _start(self, inputs: Mapping[str, np.ndarray]) -> int:
         """The number of the first segment to run: the one above the highest output among `inputs`."""

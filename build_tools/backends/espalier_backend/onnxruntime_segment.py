@@ -16,9 +16,17 @@ class OnnxRuntimeSegment:
             options.intra_op_num_threads = int(parameters["intra_op_thread_count"])
         self._session = onnxruntime.InferenceSession(str(file), options, providers=["CPUExecutionProvider"])
         self._reads = [value.name for value in self._session.get_inputs()]
+        self._run_options: onnxruntime.RunOptions | None = None
         self.outputs = tuple(outputs)
 
     def __call__(self, tensors: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
         """Computes all outputs, each into a new array."""
-        results = self._session.run(self.outputs, {name: tensors[name] for name in self._reads})
+        feeds = {name: tensors[name] for name in self._reads}
+        options, self._run_options = self._run_options, None
+        results = self._session.run(self.outputs, feeds, options)
         return dict(zip(self.outputs, results, strict=True))
+
+    def release(self) -> None:
+        """Has the next call give back the buffers of earlier ones: ONNX Runtime does that at the end of a call only."""
+        self._run_options = onnxruntime.RunOptions()
+        self._run_options.add_run_config_entry("memory.enable_memory_arena_shrinkage", "cpu:0")

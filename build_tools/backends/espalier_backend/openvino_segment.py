@@ -66,6 +66,10 @@ class OpenVINOSegment:
         self._last = [array.shape for array in feeds.values()]
         return {name: results[port] for name, port in self._ports.items()}
 
+    def release(self) -> None:
+        """Gives back the buffers of earlier calls. None may be under way."""
+        self._compiled.release_memory()
+
     def _forget(self, failed: list[tuple[int, ...]]) -> None:
         """Computes zeros of another shape, so that nothing of a request that failed shows in the next answer.
 

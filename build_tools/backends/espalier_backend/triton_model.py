@@ -1,9 +1,8 @@
 """The model class of the Python-based backends: one ONNX file, with the config.pbtxt of a C++ backend."""
 
-import ctypes
 import json
 import os
-from contextlib import suppress
+import threading
 from pathlib import Path
 from typing import Any
 
@@ -15,8 +14,14 @@ from .damage import damage
 from .fused_graph import ASKED, FusedGraph
 from .fused_layout import read_layout
 from .load_chain import Compile, load_chain
+from .parts import parts
+from .released_memory import ReleasedMemory, give_back
 from .request_check import RefusedRequestError, RequestCheck, check_finite
+from .step_clock import StepClock
 
+# A part of a request should be done in this time. The second is pessimistic: a core that three processes share.
+_PART_SECONDS = 8.0
+_FLOPS = 2e10
 _CHECKED_OUTPUTS = "logits"  # of a branch, or logits_<task>; hidden states are a hundred times as many values
 
 
@@ -34,11 +39,15 @@ class OnnxModel:
         file = Path(args["model_repository"], args["model_version"], config["default_model_filename"] or "model.onnx")
         if not file.is_file():
             raise pb_utils.TritonModelException(f"model {args['model_name']}: no file {file}")
-        for one in (file, *sorted(file.parent.glob("*.data"))):  # a fused graph's weights are beside it
+        files = (file, *sorted(file.parent.glob("*.data")))  # a fused graph's weights are beside it
+        for one in files:
             if (reason := damage(one, Path(args["model_repository"]).parent)) is not None:
                 raise pb_utils.TritonModelException(reason)
         self._name = args["model_name"]
         self._inputs = [tensor["name"] for tensor in config["input"]]
+        # Two operations for each weight, of which a float32 has four bytes.
+        self._seconds_of_token = sum(one.stat().st_size for one in files) / 2 / _FLOPS
+        self._clock = StepClock()
         outputs = [tensor["name"] for tensor in config["output"]]
         parameters = {name: value["string_value"] for name, value in config["parameters"].items()}
         self._check = RequestCheck(config["input"], parameters, file.parent)
@@ -47,7 +56,9 @@ class OnnxModel:
             self._graph = self._load(file, config["output"], parameters)
         except Exception as error:
             raise pb_utils.TritonModelException(f"cannot load {file}: {type(error).__name__}: {error}") from error
-        _give_back_memory()
+        give_back()  # what loading the graph took, about 6 MB
+        self._computing = threading.Lock()
+        self._released_memory = ReleasedMemory(self._release)
         # Shows that requests run the trunk only as deep as they ask for. Only for models with several outputs: for a
         # branch, Triton's own count of executions is enough, and each count here is a call to another process.
         self._family = pb_utils.MetricFamily(
@@ -69,14 +80,20 @@ class OnnxModel:
 
     def execute(self, requests: list[Any]) -> list[Any]:
         """Answers each request by itself, so that an error fails only that request."""
-        return [self._answer(request) for request in requests]
+        try:
+            return [self._answer(request) for request in requests]
+        finally:
+            self._clock.end()
 
     def _answer(self, request: Any) -> Any:
+        self._clock.begin(_PART_SECONDS)
         try:
             asked = request.requested_output_names()
             tensors = self._read(request)
             self._check(tensors)
-            computed = self._graph.run(tensors, asked)
+            if isinstance(self._graph, FusedGraph):
+                tensors = self._graph.with_asked(tensors, asked)
+            computed = self._compute(tensors, asked)
             for name in computed:
                 if name.startswith(_CHECKED_OUTPUTS):
                     check_finite(computed[name], tensors)
@@ -89,15 +106,24 @@ class OnnxModel:
             self._computed[name].increment(1)
         return pb_utils.InferenceResponse([pb_utils.Tensor(name, computed[name]) for name in asked])
 
+    def _compute(self, tensors: dict[str, np.ndarray], asked: list[str]) -> dict[str, np.ndarray]:
+        computed = []
+        for part, tokens in parts(tensors):
+            self._clock.begin(_PART_SECONDS + tokens * self._seconds_of_token)
+            with self._computing:
+                computed.append(self._graph.run(part, asked))
+            self._released_memory.after(tokens)
+        if len(computed) == 1:
+            return computed[0]
+        return {name: np.concatenate([one[name] for one in computed]) for name in computed[0]}
+
+    def _release(self) -> None:
+        with self._computing:
+            self._graph.release()
+
     def _read(self, request: Any) -> dict[str, np.ndarray]:
         tensors = ((name, pb_utils.get_input_tensor_by_name(request, name)) for name in self._inputs)
         return {name: tensor.as_numpy() for name, tensor in tensors if tensor is not None}
-
-
-def _give_back_memory() -> None:
-    """Returns memory to the system that the C library keeps after loading a graph: about 6 MB per process."""
-    with suppress(AttributeError):  # another C library than glibc
-        ctypes.CDLL(None).malloc_trim(0)
 
 
 def _thread_count(model: str) -> dict[str, str]:

@@ -47,8 +47,8 @@ class TritonServer:
     The process has a session of its own, so Ctrl-C in a terminal reaches only its owner. It ends by itself when the
     thread that called `start` ends: call it from a thread that lives as long as the server should.
     key: if given, the server is a private one: without HTTP, and its gRPC open only to who sends the key. metrics: the
-    folder of prometheus_client's multiprocess mode, for the counters of model processes. tolerant: start also if models
-    cannot be loaded.
+    folder of prometheus_client's multiprocess mode, for the counters of model processes. steps: the folder in which
+    they tell how long their steps should take. tolerant: start also if models cannot be loaded.
     grpc_url, http_url and metrics_url are `host:port` of each endpoint, pid is the process id of tritonserver. All of
     them raise ServeError while the server does not run.
     """
@@ -66,11 +66,13 @@ class TritonServer:
         *,
         key: str | None = None,
         metrics: Path | None = None,
+        steps: Path | None = None,
         tolerant: bool = False,
     ) -> None:
         self.repository = repository
         self._key = key
         self._metrics = metrics
+        self._steps = steps
         self.tolerant = tolerant
         self._resources = resources or choose_resources()
         self._host = host
@@ -236,7 +238,8 @@ class TritonServer:
         trunks = self.repository.glob(f"{TRUNK}*")
         resumes = str(int(any(embedded_config(trunk).is_file() for trunk in trunks)))
         counted = {"PROMETHEUS_MULTIPROC_DIR": str(self._metrics)} if self._metrics else {}
-        return self._resources.environment() | counted | {"ESPALIER_TRUNK_RESUMES": resumes}
+        timed = {"ESPALIER_STEPS": str(self._steps)} if self._steps else {}
+        return self._resources.environment() | counted | timed | {"ESPALIER_TRUNK_RESUMES": resumes}
 
     def _wait_until_ready(self) -> None:
         process = self._running()

@@ -19,6 +19,7 @@ from build_tools.repository.registry import REGISTRY, Registry, read_registry
 from build_tools.serving.errors import ServeError
 from build_tools.serving.state import ModelState
 from build_tools.serving.triton.triton_control import Loaded, ModelVersion, TritonControl
+from build_tools.serving.watch.hung_processes import HungProcesses
 from build_tools.serving.watch.model_health import PROBE_EVERY, PROBE_PATIENCE, ModelHealth, Progress
 from build_tools.serving.watch.model_processes import ModelProcess, ProcessTable
 from build_tools.serving.watch.needed_models import needed_by_all, needed_for, needed_models
@@ -89,8 +90,12 @@ class Watch:
         processes: ProcessTable | None,
         report: Callable[[str], None],
         restarts: dict[str, int],
+        steps: Path | None = None,
     ) -> None:
-        """processes: None if they cannot be seen. report: is given a line for events. restarts: by model, to add to."""
+        """processes: None if they cannot be seen. report: is given a line for events. restarts: by model, to add to.
+
+        steps: the folder in which the processes tell how long their steps should take; None if they do not.
+        """
         self._triton = triton
         self._repository = repository
         self._processes = processes
@@ -98,6 +103,7 @@ class Watch:
         self._restarts = restarts
         self._revival = Revival(triton, repository, own_backends=processes is not None)
         self._stopped = StoppedProcesses()
+        self._hung = HungProcesses(steps)
         self._replaced: dict[int, float] = {}  # processes of earlier loads that still live: since when
         self._lookers = ThreadPoolExecutor(1, "look")
         self._probers = ThreadPoolExecutor(_PROBERS, "probe")
@@ -127,10 +133,12 @@ class Watch:
         """Takes note of what has happened, and begins what is to be done. Returns at once."""
         now = time.monotonic()
         processes = self._processes.read(complete=self._lacks_processes) if self._processes else []
-        self._end_replaced({one.pid for one in processes}, now)
+        living = {one.pid for one in processes}
+        self._end_replaced(living, now)
+        self._hung.keep(living)
         processes = [one for one in processes if one.pid not in self._replaced]
         for one in processes:
-            if done := self._stopped.see(one.pid, one.stopped, now):
+            if done := self._stopped.see(one.pid, one.stopped, now) or self._hung.see(one.pid, now):
                 self._say(one.version[0], f"process {one.pid} {done}")
         self._look_at_triton(now)
         self._read_registry()

@@ -22,6 +22,14 @@ class TritonPythonModel:
 
     def execute(self, requests: list[Any]) -> list[Any]:
         """Sends the texts of all requests, which may come from many callers, through trunk and branches together."""
+        with self._router.clock.batch():
+            return self._answered(requests)
+
+    def finalize(self) -> None:
+        """Triton calls it once, before the process ends."""
+        self._router.close()
+
+    def _answered(self, requests: list[Any]) -> list[Any]:
         try:
             registry = self._router.registry()
         except UnavailableError as error:
@@ -40,7 +48,3 @@ class TritonPythonModel:
             for index, span in batch.spans.items():
                 responses[index] = batch.gone(index) or result_response([answers[row] for row in span])
         return [responses[index] for index in range(len(requests))]
-
-    def finalize(self) -> None:
-        """Triton calls it once, before the process ends."""
-        self._router.close()

@@ -32,7 +32,8 @@ class TritonPythonModel:
         streams: list[_Stream] = []
         try:
             streams += [_Stream(request.get_response_sender()) for request in requests]
-            self._answer(requests, streams)
+            with self._router.clock.batch():
+                self._answer(requests, streams)
         except BaseException as error:  # concerns all requests; a panic in Rust code is not an Exception
             for stream in streams:
                 stream.end(failure_response("nlu_stream", error))

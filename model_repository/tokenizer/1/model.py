@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 import triton_python_backend_utils as pb_utils
 from freed_memory import FreedMemory
+from step_clock import StepClock
 from text_tokenizer import (
     RefusedRequestError,
     TextTokenizer,
@@ -17,6 +18,8 @@ from text_tokenizer import (
     pad,
 )
 
+_REQUEST_SECONDS = 8.0  # that one should take at most: a hundred times what the longest texts do
+
 
 class TritonPythonModel:
     """Tokenizes the texts of a request and pads them to the next length bucket."""
@@ -26,16 +29,19 @@ class TritonPythonModel:
         folder = Path(args["model_repository"], args["model_version"])
         self._tokenizer = TextTokenizer(folder / "tokenizer.json")
         self._freed_memory = FreedMemory()
+        self._clock = StepClock()
 
     def execute(self, requests: list[Any]) -> list[Any]:
         """Returns one response per request: an error for each request that cannot be read, and for no other."""
         responses = []
         for request in requests:
+            self._clock.begin(_REQUEST_SECONDS)
             try:
                 responses.append(pb_utils.InferenceResponse(self._tensors(request)))
             except RefusedRequestError as error:
                 refusal = pb_utils.TritonError(str(error), pb_utils.TritonError.INVALID_ARG)
                 responses.append(pb_utils.InferenceResponse(error=refusal))
+        self._clock.end()
         return responses
 
     def _tensors(self, request: Any) -> list[Any]:

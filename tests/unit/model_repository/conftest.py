@@ -4,7 +4,6 @@ import importlib
 import string
 import sys
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from types import ModuleType, SimpleNamespace
 
@@ -16,7 +15,9 @@ _REPOSITORY = Path(__file__).resolve().parents[3] / "model_repository"
 sys.path += [str(_REPOSITORY / "nlu" / "1"), str(_REPOSITORY / "tokenizer" / "1")]
 
 from climbing import REGISTRY, Models  # noqa: E402  the router is found from here on
+from router.batch_clock import BatchClock  # noqa: E402
 from router.breakers import Breakers  # noqa: E402
+from router.call_threads import CallThreads  # noqa: E402
 from router.candidates import Candidates  # noqa: E402
 from router.durations import Durations  # noqa: E402
 from router.metrics import RouterMetrics  # noqa: E402
@@ -124,8 +125,9 @@ def models(climb_module, trunk_module, monkeypatch):
 
 @pytest.fixture
 def pool(models):  # noqa: ARG001  the calls held up are let go before the pool is shut down
-    with ThreadPoolExecutor(4) as pool:
-        yield pool
+    pool = CallThreads(4)
+    yield pool
+    pool.close()
 
 
 @pytest.fixture
@@ -152,7 +154,7 @@ def processes():
 
 @pytest.fixture
 def breakers(metrics, processes):
-    breakers = Breakers(metrics, processes)
+    breakers = Breakers(metrics, BatchClock(), processes)
     yield breakers
     breakers.keep([])
 

@@ -1,4 +1,6 @@
 import importlib
+from contextlib import nullcontext
+from types import SimpleNamespace
 
 import pytest
 from router.unavailable import DeadError, NotLoadedError, StoppingError, UnavailableError
@@ -39,3 +41,31 @@ def test_what_passes_is_told_from_what_stays(failure, sentence, error):
 @pytest.mark.parametrize("sentence", ["ValueError: hidden has 3 rows and attention_mask 4", "out of memory", ""])
 def test_a_failure_of_the_model_itself_is_none_that_passes(failure, sentence):
     assert not isinstance(failure("branch_intent", sentence), UnavailableError)
+
+
+class Called:
+    """Stands for Triton: answers each call with the next of these, an error sentence or None."""
+
+    def __init__(self, *sentences):
+        self._sentences = list(sentences)
+
+    def exec(self):
+        sentence = self._sentences.pop(0)
+        error = SimpleNamespace(message=lambda: sentence)
+        return SimpleNamespace(has_error=lambda: sentence is not None, error=lambda: error)
+
+
+REPLACED = "Server is stopping, scheduler for model has stopped accepting new inference requests"
+
+
+@pytest.mark.parametrize(("second", "expected"), [(None, None), ("Server not ready", StoppingError)])
+def test_a_model_that_is_replaced_during_the_call_is_asked_again_and_is_no_server_that_stops(
+    failure, monkeypatch, second, expected
+):
+    module = importlib.import_module(failure.__module__)
+    called = Called(REPLACED, second)
+    monkeypatch.setattr(module.pb_utils, "InferenceRequest", lambda **_: called, raising=False)
+    monkeypatch.setattr(module.pb_utils, "get_output_tensor_by_name", lambda *_: None, raising=False)
+
+    with pytest.raises(expected) if expected else nullcontext():
+        assert module.infer("branch_intent", 1, {}, []) == {}

@@ -8,6 +8,7 @@ from types import SimpleNamespace
 
 import pytest
 from router import breakers as breakers_module
+from router.batch_clock import BatchClock
 from router.breakers import Breakers
 from router.unavailable import DeadError, NotAskedError, NotLoadedError
 from router.work_group import AbandonedError
@@ -79,7 +80,7 @@ def metrics():
 
 @pytest.fixture
 def breakers(metrics, processes):
-    breakers = Breakers(metrics, processes)
+    breakers = Breakers(metrics, BatchClock(), processes)
     yield breakers
     breakers.keep([])  # ends the trials
 

@@ -266,7 +266,9 @@ def test_when_the_answers_end_early_no_call_is_still_under_way_and_none_follows(
     ending.join()
 
     before = len(models.calls)
-    pool.submit(int).result(PATIENCE)
+    idle = threading.Event()
+    pool.submit(idle.set)
+    assert idle.wait(PATIENCE)
     assert len(models.calls) == before
 
 

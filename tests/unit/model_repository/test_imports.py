@@ -6,7 +6,7 @@ from pathlib import Path
 
 _REPOSITORY = Path(__file__).resolve().parents[3] / "model_repository"
 _PACKAGES = {"numpy", "opentelemetry", "prometheus_client", "tokenizers", "triton_python_backend_utils"}
-_OWN = {"freed_memory", "router", "text_tokenizer"}
+_OWN = {"freed_memory", "router", "step_clock", "text_tokenizer"}
 
 
 def _imported(file):

@@ -12,11 +12,11 @@ from training.errors import TrainingError
 def test_local_folder_gives_layers_config_and_a_float32_model_in_evaluation_mode(encoder_folder: Path) -> None:
     encoder = load_encoder(str(encoder_folder))
     assert encoder.name == str(encoder_folder)
-    assert encoder.layers == len(encoder.bert.encoder.layer) == 4
+    assert encoder.layers == len(encoder.network.layers) == 4
     assert encoder.config["hidden_size"] == 32
     assert "num_hidden_layers" not in encoder.config
-    assert {p.dtype for p in encoder.bert.parameters()} == {torch.float32}
-    assert not encoder.bert.training
+    assert {p.dtype for p in encoder.network.parameters()} == {torch.float32}
+    assert not encoder.network.training
 
 
 def test_tokenizer_comes_without_padding_and_truncation(encoder_folder: Path, tmp_path: Path) -> None:
@@ -62,9 +62,9 @@ def test_damaged_file_gives_a_clear_error(encoder_folder: Path, tmp_path: Path, 
         load_encoder(str(tmp_path))
 
 
-def test_model_that_is_no_bert_is_refused_naming_what_it_is(tmp_path: Path) -> None:
-    (tmp_path / "config.json").write_text(json.dumps({"model_type": "distilbert"}))
-    with pytest.raises(TrainingError, match="is a 'distilbert' model; Espalier needs a BERT"):
+def test_model_of_no_family_is_refused_naming_what_it_is_and_the_families(tmp_path: Path) -> None:
+    (tmp_path / "config.json").write_text(json.dumps({"model_type": "t5"}))
+    with pytest.raises(TrainingError, match=r"is a 't5' model .*: choose one of BERT, RoBERTa, XLM-R,"):
         load_encoder(str(tmp_path))
 
 

@@ -102,7 +102,7 @@ def test_branch_has_its_own_weights_and_all_of_them_learn(encoder: Encoder, inpu
     branch(hidden, inputs[1]).sum().backward()
     assert [name for name, p in branch.named_parameters() if p.grad is None] == []
     own = {p.data_ptr() for p in branch.parameters()}
-    assert not own & {p.data_ptr() for p in encoder.bert.parameters()}
+    assert not own & {p.data_ptr() for p in encoder.network.parameters()}
 
 
 @pytest.mark.parametrize("kind", [Kind.CLASSIFICATION, Kind.TAGGING, Kind.PAIR_REGRESSION])
@@ -124,7 +124,8 @@ def test_student_is_the_teachers_lowest_layers_and_head(
         assert torch.equal(tensor, expected[name]), name
         assert tensor.data_ptr() != expected[name].data_ptr(), name
     pretrained = new_branch(encoder, 1, 2, per_token=False)
-    assert not torch.equal(got["layers.0.output.dense.weight"], pretrained.state_dict()["layers.0.output.dense.weight"])
+    outer = "layers.0.after_attention.outer.weight"
+    assert not torch.equal(got[outer], pretrained.state_dict()[outer])
 
 
 @pytest.mark.parametrize("kind", list(Kind))
@@ -136,7 +137,7 @@ def test_student_from_the_bottom_is_the_pretrained_layers_above_its_tap_and_a_ne
     student = bottom_of(encoder, tap, layers, teacher)
     assert len(student.layers) == layers
     for number, layer in enumerate(student.layers):
-        pretrained = encoder.bert.encoder.layer[tap + number].state_dict()
+        pretrained = encoder.network.layers[tap + number].state_dict()
         assert layer.state_dict().keys() == pretrained.keys()
         for name, tensor in layer.state_dict().items():
             assert torch.equal(tensor, pretrained[name]), name
@@ -145,12 +146,12 @@ def test_student_from_the_bottom_is_the_pretrained_layers_above_its_tap_and_a_ne
     assert {name: tensor.shape for name, tensor in student.state_dict().items()} == shapes
     assert not torch.equal(student.classifier.weight, teacher.classifier.weight)
     if student.pooler is not None:
-        assert torch.equal(student.pooler.weight, encoder.bert.pooler.dense.weight)
+        assert torch.equal(student.pooler.weight, encoder.network.pooler.weight)
 
 
 def test_encoder_without_a_pooler_gets_a_new_one(encoder_folder: Path) -> None:
     encoder = load_encoder(str(encoder_folder))
-    encoder.bert.pooler = None
+    encoder.network.pooler = None
     branch = new_branch(encoder, 3, 2, per_token=False)
     assert branch.pooler is not None
     assert branch(torch.zeros(1, 4, 32), torch.ones(1, 4, dtype=torch.long)).shape == (1, 2)

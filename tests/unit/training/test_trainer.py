@@ -61,10 +61,10 @@ def test_training_leaves_the_encoder_as_it_was(
     tasks: dict[Kind, TaskData], encoder_folder: Path, hyper: HyperParameters
 ) -> None:
     encoder = load_encoder(str(encoder_folder))
-    before = {name: tensor.clone() for name, tensor in encoder.bert.state_dict().items()}
+    before = {name: tensor.clone() for name, tensor in encoder.network.state_dict().items()}
     chain = trunk_fingerprints(encoder, 4)
     checkpoint = fine_tune(tasks[Kind.CLASSIFICATION], "task", encoder, layers=2, hyper=hyper)
-    assert same(before, dict(encoder.bert.state_dict()))
+    assert same(before, dict(encoder.network.state_dict()))
     assert trunk_fingerprints(encoder, 4) == chain
     start = new_branch(encoder, 2, 2, per_token=False).state_dict()
     still = [name for name, tensor in weights(checkpoint).items() if torch.equal(tensor, start[name])]

@@ -166,7 +166,7 @@ def test_another_trunk_is_refused_naming_both_fingerprints(
     teacher = teachers[Kind.CLASSIFICATION]
     other = load_encoder(str(encoder_folder))
     with torch.no_grad():
-        other.bert.encoder.layer[0].output.dense.weight[0, 0] += 1
+        other.network.layers[0].after_attention.outer.weight[0, 0] += 1
     with pytest.raises(TrainingError) as error:
         distill(teacher, tasks[Kind.CLASSIFICATION], other, 1, hyper)
     assert teacher.record.trunk_fingerprint in str(error.value)
@@ -179,7 +179,7 @@ def test_encoder_that_differs_above_the_tap_or_is_shallower_fits(
     teacher = teachers[Kind.CLASSIFICATION]
     other = load_encoder(str(encoder_folder))
     with torch.no_grad():
-        other.bert.encoder.layer[1].output.dense.weight[0, 0] += 1
+        other.network.layers[1].after_attention.outer.weight[0, 0] += 1
     check_trunk(teacher, other)
     check_trunk(teacher, load_encoder(str(shallow_encoder_folder)))
 

@@ -12,7 +12,7 @@ from router.unavailable import DeadError, NotLoadedError, StoppingError
 
 # What Triton 2.51 says. The error's code is INTERNAL for all of them, once BLS has passed it on.
 _SIGNS = (
-    # Its schedulers refuse requests once the server is being stopped, and later the server itself does.
+    # A scheduler says the first while the server is being stopped, and later the server itself the second.
     (re.compile(r"Server is stopping|Server not ready"), StoppingError),
     (re.compile(r"[Ss]tub process .*is not healthy"), DeadError),
     # While a model is unloaded, loaded, or has no such version.
@@ -25,6 +25,15 @@ def infer(model: str, version: int, inputs: dict[str, np.ndarray], outputs: Sequ
 
     Raises RuntimeError with Triton's message if the call fails: UnavailableError if nothing is wrong with the call.
     """
+    try:
+        return _infer(model, version, inputs, outputs)
+    except StoppingError:
+        # The scheduler of a model that a newly loaded one has just replaced says it as well. The next call goes to the
+        # new one; if the server does stop, that call is refused too.
+        return _infer(model, version, inputs, outputs)
+
+
+def _infer(model: str, version: int, inputs: dict[str, np.ndarray], outputs: Sequence[str]) -> dict[str, np.ndarray]:
     request = pb_utils.InferenceRequest(
         model_name=model,
         model_version=version,

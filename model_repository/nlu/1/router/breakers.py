@@ -8,6 +8,7 @@ import threading
 from collections.abc import Callable, Collection
 from typing import Protocol, TypeVar
 
+from router.batch_clock import BatchClock
 from router.model_processes import ModelProcesses
 from router.process_watch import Called, ProcessWatch
 from router.unavailable import DeadError, NotAskedError, NotLoadedError
@@ -51,8 +52,9 @@ class _Breaker:
 class Breakers:
     """One for each version of a model that is called. Safe to share between threads."""
 
-    def __init__(self, metrics: BreakerMetrics, processes: ModelProcesses | None = None) -> None:
+    def __init__(self, metrics: BreakerMetrics, clock: BatchClock, processes: ModelProcesses | None = None) -> None:
         self._metrics = metrics
+        self._clock = clock
         self._processes = processes or ModelProcesses()
         self._watch = ProcessWatch(self._processes, self._ended, self._waiting)
         self._known: set[Called] | None = None  # None: all are
@@ -85,7 +87,8 @@ class Breakers:
             raise NotAskedError(f"{model} has died and is being brought back")
         self._watch.add(called)
         try:
-            result = infer()
+            with self._clock.call():
+                result = infer()
         except DeadError as error:
             self._end(called, call)
             self._died(called, error, infer)

@@ -215,7 +215,7 @@ class Climb:
                 handle(error)
             except Exception as fatal:
                 self._work.put(fatal)
-            item.end()
+            item.abandon()
 
         return end
 

@@ -1,10 +1,10 @@
 """What all batches of one router process share."""
 
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 
 from router.branch_layers import BranchLayers
 from router.breakers import Breakers
+from router.call_threads import CallThreads
 from router.durations import Durations
 from router.failure_log import FailureLog
 from router.metrics import RouterMetrics
@@ -17,7 +17,7 @@ class Equipment:
     """calls: the threads in which trunks and branches are called. layers: how many each branch has."""
 
     trunk: Trunk
-    calls: ThreadPoolExecutor
+    calls: CallThreads
     cache: ResultCache
     breakers: Breakers
     metrics: RouterMetrics

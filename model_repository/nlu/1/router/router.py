@@ -2,14 +2,15 @@
 
 import os
 from collections.abc import Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from freed_memory import FreedMemory
 
+from router.batch_clock import BatchClock
 from router.bls import is_loaded
 from router.branch_layers import BranchLayers
 from router.breakers import Breakers
+from router.call_threads import CallThreads
 from router.candidate_watch import CandidateWatch
 from router.candidates import Candidates
 from router.climb import Climb
@@ -29,7 +30,10 @@ _AT_ONCE = "3"
 
 
 class Router:
-    """Tokenizes rows, groups them by length, and carries the trunk's hidden states to the branches."""
+    """Tokenizes rows, groups them by length, and carries the trunk's hidden states to the branches.
+
+    clock: for `with clock.batch()` around all that is done with a batch.
+    """
 
     def __init__(self, repository: Path, model: str) -> None:
         """model: the Triton model that this router answers for, `nlu` or `nlu_stream`."""
@@ -42,11 +46,12 @@ class Router:
         # Triton's rate limiter decides which calls compute. One call more than compute at once waits there, ready to
         # start when another one ends.
         at_once = int(os.environ.get("ESPALIER_AT_ONCE", _AT_ONCE)) + 1
+        self.clock = BatchClock()
         self._equipment = Equipment(
             trunk=Trunk.from_environment(),
-            calls=ThreadPoolExecutor(at_once, thread_name_prefix="call"),
+            calls=CallThreads(at_once),
             cache=ResultCache(int(os.environ.get("ESPALIER_RESULT_CACHE_BYTES", "0"))),
-            breakers=Breakers(self._metrics),
+            breakers=Breakers(self._metrics, self.clock),
             metrics=self._metrics,
             layers=BranchLayers(repository),
         )
@@ -72,6 +77,7 @@ class Router:
 
     def close(self) -> None:
         """Shows what was counted last, and sends the last spans. Call it once, when nothing is asked any more."""
+        self._equipment.calls.close()
         self._metrics.close()
         self._tracing.close()
 

@@ -1,10 +1,12 @@
-"""A group of work items on a thread pool: items add further items, and the group ends when the last one has ended."""
+"""A group of work items on shared threads: items add further items, and the group ends when the last one has ended."""
 
 import queue
 import threading
 from collections.abc import Callable, Iterator
-from concurrent.futures import Executor
+from functools import partial
 from typing import Generic, TypeVar
+
+from router.call_threads import CallThreads
 
 Result = TypeVar("Result")
 
@@ -14,27 +16,34 @@ class AbandonedError(Exception):
 
 
 class Item:
-    """A work item that runs. It ends when its function returns, or when somebody else ends it before."""
+    """A work item that runs. It ends when its function returns, or when somebody abandons it before."""
 
-    def __init__(self, finish: Callable[[], None]) -> None:
+    def __init__(self, finish: Callable[[], None], replace: Callable[[], None]) -> None:
         self._finish = finish
+        self._replace = replace
         self._lock = threading.Lock()
         self._has_ended = False
 
-    def end(self) -> None:
-        """Ends the item, for which its group then waits no longer. Does nothing if it has ended."""
+    def end(self) -> bool:
+        """Ends the item, for which its group then waits no longer. Returns False if it had ended before."""
         with self._lock:
             if self._has_ended:
-                return
+                return False
             self._has_ended = True
         self._finish()
+        return True
+
+    def abandon(self) -> None:
+        """Ends the item from outside, and starts another thread in the place of its own."""
+        if self.end():
+            self._replace()
 
 
 class WorkGroup(Generic[Result]):
-    """Runs work items on a pool that several groups share. Each item may call `add`, `put` and `item`."""
+    """Runs work items on threads that several groups share. Each item may call `add`, `put` and `item`."""
 
-    def __init__(self, pool: Executor) -> None:
-        self._pool = pool
+    def __init__(self, threads: CallThreads) -> None:
+        self._threads = threads
         self._results: queue.SimpleQueue[Result | Exception | None] = queue.SimpleQueue()
         self._lock = threading.Lock()
         self._unfinished = 0
@@ -67,7 +76,7 @@ class WorkGroup(Generic[Result]):
         with self._lock:
             self._unfinished += 1
         try:
-            self._pool.submit(self._do, work, *arguments)
+            self._threads.submit(partial(self._do, work, *arguments))
         except BaseException:
             self._finish()
             raise
@@ -81,8 +90,9 @@ class WorkGroup(Generic[Result]):
         item: Item = self._running.item
         return item
 
-    def _do(self, work: Callable[..., None], *arguments: object) -> None:
-        item = self._running.item = Item(self._finish)
+    def _do(self, work: Callable[..., None], *arguments: object) -> bool:
+        """Runs an item. Returns whether it was abandoned, so that another thread has taken this one's place."""
+        item = self._running.item = Item(self._finish, self._threads.replace)
         try:
             if not self._stopped:
                 work(*arguments)
@@ -92,8 +102,7 @@ class WorkGroup(Generic[Result]):
             self._results.put(error)
         except BaseException as error:  # a panic in Rust code; if it were lost here, the reader would wait forever
             self._results.put(RuntimeError(f"{type(error).__name__}: {error}"))
-        finally:
-            item.end()
+        return not item.end()
 
     def _finish(self) -> None:
         with self._lock:

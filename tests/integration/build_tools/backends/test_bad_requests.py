@@ -1,5 +1,7 @@
 """A request that is refused, or at which a runtime fails, changes no later answer: random sequences of both kinds.
 
+Neither does it when memory is released between them.
+
 In this process, as Triton's stub would run a backend; both runtimes, a trunk and a branch.
 """
 
@@ -31,6 +33,7 @@ from training.kinds import Kind
 from training.model import Branch
 
 SEQUENCES = 1000
+RELEASE_EVERY = 50
 SEGMENTS = {Runtime.OPENVINO: OpenVINOSegment, Runtime.ONNXRUNTIME: OnnxRuntimeSegment}
 POSITIONS = 64
 WIDTH = 16
@@ -54,7 +57,9 @@ def models(runtime: Runtime, encoder: Encoder, tmp_path_factory: pytest.TempPath
     for name in ("trunk", "branch"):
         (folder / name / "1").mkdir(parents=True)
     export_trunk(encoder, [1, 2], folder / "trunk/1/model.onnx", runtime)
-    export_branch(Branch(encoder.bert.config, 1, 3, per_token=False).eval(), folder / "branch/1/model.onnx", runtime)
+    export_branch(
+        Branch(encoder.architecture, 2, 1, 3, per_token=False).eval(), folder / "branch/1/model.onnx", runtime
+    )
     record = {"encoder": {"config": {"max_position_embeddings": POSITIONS}}}
     (folder / "branch/1/branch.json").write_text(json.dumps(record))
     entry = TrunkEntry(encoder="tiny", config=encoder.config, taps=[1, 2], fingerprints=[], tokenizers={})
@@ -142,7 +147,9 @@ def test_no_answer_depends_on_the_bad_requests_before_it(
     # Each is computed before anything bad was asked.
     expected = [models[name].execute([Request(tensors, [output])])[0].outputs[output] for tensors in good]
     refused = 0
-    for _ in range(SEQUENCES):
+    for number in range(SEQUENCES):
+        if number % RELEASE_EVERY == 0:
+            models[name]._release()
         places = [chance.randrange(len(good)) for _ in range(chance.randint(1, 4))]
         for place in places:
             (bad,) = models[name].execute([Request(_spoiled(chance.choice(good), chance), [output])])
@@ -175,7 +182,9 @@ def _other_answers(segment: Any) -> int:
     good = [_good_branch(chance, 0) for _ in range(20)]
     expected = [np.array(segment(tensors)["logits"]) for tensors in good]
     others = 0
-    for _ in range(SEQUENCES):
+    for number in range(SEQUENCES):
+        if number % RELEASE_EVERY == 0:
+            segment.release()
         _answer(segment, _mismatched(chance))
         place = chance.randrange(len(good))
         answer = _answer(segment, good[place])
@@ -185,7 +194,7 @@ def _other_answers(segment: Any) -> int:
 
 
 def test_a_runtime_that_fails_half_way_forgets_it(encoder: Encoder, runtime: Runtime, tmp_path: Path) -> None:
-    export_branch(Branch(encoder.bert.config, 1, 3, per_token=False).eval(), tmp_path / "model.onnx", runtime)
+    export_branch(Branch(encoder.architecture, 2, 1, 3, per_token=False).eval(), tmp_path / "model.onnx", runtime)
 
     assert _other_answers(SEGMENTS[runtime](tmp_path / "model.onnx", ["logits"], {})) == 0
 
@@ -195,6 +204,8 @@ def test_openvino_alone_keeps_the_shapes_of_a_request_at_which_it_failed(
 ) -> None:
     """Why `_forget` is there. If this fails, a later OpenVINO needs it no more."""
     monkeypatch.setattr(OpenVINOSegment, "_forget", lambda *_: None)
-    export_branch(Branch(encoder.bert.config, 1, 3, per_token=False).eval(), tmp_path / "model.onnx", Runtime.OPENVINO)
+    export_branch(
+        Branch(encoder.architecture, 2, 1, 3, per_token=False).eval(), tmp_path / "model.onnx", Runtime.OPENVINO
+    )
 
     assert _other_answers(load_graph(tmp_path / "model.onnx", ["logits"], Runtime.OPENVINO)._segments[0]) > 0

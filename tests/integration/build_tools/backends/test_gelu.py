@@ -18,7 +18,7 @@ WIDTH = 16
 def branch_file(encoder, tmp_path_factory):
     file = tmp_path_factory.mktemp("branch") / "model.onnx"
     torch.manual_seed(1)
-    export_branch(Branch(encoder.bert.config, 2, 3, per_token=True), file, Runtime.OPENVINO)
+    export_branch(Branch(encoder.architecture, 2, 2, 3, per_token=True), file, Runtime.OPENVINO)
     return file
 
 

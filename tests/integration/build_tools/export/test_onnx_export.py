@@ -1,11 +1,10 @@
-import copy
 import logging
 
 import numpy as np
 import onnx
-import onnxruntime
 import pytest
 import torch
+from multiplied_rows import rows_multiplied
 
 from build_tools.export import onnx_export as export
 from build_tools.export.onnx_export import export_branch, export_trunk
@@ -30,7 +29,7 @@ def trunk_file(encoder, tmp_path_factory):
 @pytest.fixture(scope="module", params=[False, True], ids=["pooled", "per_token"])
 def branch(request, encoder):
     torch.manual_seed(1)
-    return Branch(encoder.bert.config, 1, 3, per_token=request.param)
+    return Branch(encoder.architecture, 2, 1, 3, per_token=request.param)
 
 
 @pytest.fixture(scope="module")
@@ -107,7 +106,7 @@ def test_padding_changes_neither_hidden_states_nor_logits(trunk_file, branch_fil
 def test_masks_with_holes_and_rows_without_a_token_are_computed_too(encoder, runtime, tmp_path):
     """No tokenizer makes them; whoever asks a model of its own over KServe may."""
     torch.manual_seed(1)
-    branch = Branch(encoder.bert.config, 2, 3, per_token=True)
+    branch = Branch(encoder.architecture, 2, 2, 3, per_token=True)
     export_branch(branch, tmp_path / "model.onnx", runtime)
     hidden = torch.randn(3, 4, 16, generator=torch.Generator().manual_seed(5))
     _check_branch(branch, tmp_path / "model.onnx", runtime, hidden, torch.tensor([[1, 0, 1, 0], [1] * 4, [1, 0, 0, 1]]))
@@ -118,27 +117,14 @@ def test_masks_with_holes_and_rows_without_a_token_are_computed_too(encoder, run
     assert np.isfinite(computed).all()
 
 
-def _rows_multiplied(file, given):
-    """How many rows each matrix of a layer is multiplied with, in the order of computation."""
-    model = onnx.load(file)
-    layers = {weight.name for weight in model.graph.initializer if len(weight.dims) == 2 and max(weight.dims) >= 16}
-    read = [node.input[0] for node in model.graph.node if node.op_type == "MatMul" and node.input[1] in layers]
-    names = list(dict.fromkeys(read))
-    model.graph.output.extend(onnx.helper.make_tensor_value_info(name, 1, None) for name in names)
-    onnx.save(model, file.with_name("all.onnx"))
-    session = onnxruntime.InferenceSession(file.with_name("all.onnx"), providers=["CPUExecutionProvider"])
-    values = dict(zip(names, session.run(names, given), strict=True))
-    return [values[name].size // values[name].shape[-1] for name in read]
-
-
 @pytest.mark.parametrize("runtime", Runtime)
 def test_neither_padding_nor_what_the_pooler_does_not_read_is_multiplied(encoder, runtime, tmp_path):
     mask = np.array([[1] * 8, [1] * 3 + [0] * 5, [1] * 2 + [0] * 6])
     given = {"hidden": np.ones((3, 8, 16), np.float32), "attention_mask": mask}
     rows = {}
     for per_token in (True, False):
-        export_branch(Branch(encoder.bert.config, 2, 3, per_token), tmp_path / "model.onnx", runtime)
-        rows[per_token] = _rows_multiplied(tmp_path / "model.onnx", given)
+        export_branch(Branch(encoder.architecture, 2, 2, 3, per_token), tmp_path / "model.onnx", runtime)
+        rows[per_token] = rows_multiplied(tmp_path / "model.onnx", given)
 
     assert rows[True] == [13] * 8 + [24]  # tokens: 8 + 3 + 2; four products in each of two layers, and the head
     # The last layer for three texts alone: query, what stands for keys and values for each of two heads, and the rest.
@@ -177,7 +163,7 @@ def test_branches_that_differ_in_nothing_else_have_each_its_own_weights(encoder,
     hidden, mask = torch.randn(2, 5, 16, generator=torch.Generator().manual_seed(5)), torch.ones(2, 5, dtype=torch.long)
     for seed in (2, 3):
         torch.manual_seed(seed)
-        branch = Branch(encoder.bert.config, 1, 4, per_token=False).eval()
+        branch = Branch(encoder.architecture, 2, 1, 4, per_token=False).eval()
         export_branch(branch, tmp_path / f"{seed}.onnx", runtime)
         _check_branch(branch, tmp_path / f"{seed}.onnx", runtime, hidden, mask)
 
@@ -186,17 +172,15 @@ def test_branches_of_other_heads_of_attention_are_traced_each_for_itself(encoder
     """They have weights of the same shapes."""
     hidden, mask = torch.randn(2, 5, 16, generator=torch.Generator().manual_seed(5)), torch.ones(2, 5, dtype=torch.long)
     for heads in (2, 4):
-        config = copy.deepcopy(encoder.bert.config)
-        config.num_attention_heads = heads
         torch.manual_seed(2)
-        branch = Branch(config, 1, 4, per_token=False).eval()
+        branch = Branch(encoder.architecture.model_copy(update={"num_attention_heads": heads}), 2, 1, 4, False).eval()
         export_branch(branch, tmp_path / f"{heads}.onnx", Runtime.OPENVINO)
         _check_branch(branch, tmp_path / f"{heads}.onnx", Runtime.OPENVINO, hidden, mask)
 
 
 @pytest.mark.parametrize("runtime", Runtime)
 def test_another_process_writes_the_same_file_without_tracing(encoder, runtime, graph_cache, tmp_path, monkeypatch):
-    branch = Branch(encoder.bert.config, 1, 3, per_token=False)
+    branch = Branch(encoder.architecture, 2, 1, 3, per_token=False)
     exports = {
         "trunk": lambda file: export_trunk(encoder, TAPS, file, runtime),
         "branch": lambda file: export_branch(branch, file, runtime),

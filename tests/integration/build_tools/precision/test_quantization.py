@@ -37,7 +37,7 @@ def branch_files(encoder, runtime, tmp_path_factory):
     """(in float32, in int8), per token, of 3 labels"""
     folder = tmp_path_factory.mktemp("branch")
     torch.manual_seed(1)
-    export_branch(Branch(encoder.bert.config, 1, 3, per_token=True), folder / "model.onnx", runtime)
+    export_branch(Branch(encoder.architecture, 2, 1, 3, per_token=True), folder / "model.onnx", runtime)
     quantize(folder / "model.onnx", folder / "int8.onnx", runtime, WIDTH)
     return folder / "model.onnx", folder / "int8.onnx"
 

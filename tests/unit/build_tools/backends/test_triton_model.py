@@ -195,3 +195,27 @@ def test_weights_beside_the_graph_are_compared_with_the_manifest_too(model_class
 
     with pytest.raises(RuntimeError, match=r"model\.onnx\.data is damaged"):
         model_class().initialize(_arguments(folder))
+
+
+def test_many_tokens_are_computed_in_parts_and_each_sequence_gets_its_own_answer(model, tensors, monkeypatch):
+    (whole,) = model.execute([Request(tensors, ["hidden_3"])])
+    monkeypatch.setattr("build_tools.backends.espalier_backend.parts._MOST_TOKENS", 3)
+
+    (response,) = model.execute([Request(tensors, ["hidden_3"])])
+
+    np.testing.assert_allclose(response.outputs["hidden_3"], whole.outputs["hidden_3"], rtol=1e-6)
+    assert _counts(model)["hidden_3"] == 2, "one for each request"
+
+
+def test_a_fused_model_computes_many_tokens_in_parts_of_which_some_have_no_row_for_an_output(fused_model, monkeypatch):
+    inputs, asked = texts(5, 6), np.zeros((5, 4), bool)
+    asked[[0, 4], 0] = asked[3, 2] = True
+    request = Request(inputs | {"asked": asked}, ["logits_intent", "hidden_2"])
+    (whole,) = fused_model.execute([request])
+    monkeypatch.setattr("build_tools.backends.espalier_backend.parts._MOST_TOKENS", 12)
+
+    (response,) = fused_model.execute([request])
+
+    for name, rows in (("logits_intent", 2), ("hidden_2", 1)):
+        assert len(response.outputs[name]) == rows
+        np.testing.assert_allclose(response.outputs[name], whole.outputs[name], atol=1e-6)

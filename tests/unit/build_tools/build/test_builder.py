@@ -5,6 +5,7 @@ from build_tools.build import builder
 from build_tools.errors import BuildError
 from training.checkpoint import Checkpoint
 from training.encoder import Encoder
+from training.encoders.network import Network
 from training.errors import TrainingError
 from training.fingerprint import trunk_fingerprints
 from training.model import Branch
@@ -16,7 +17,7 @@ def checkpoint(encoder, make_record):
 
     def checkpoint(**given):
         fields = {"trunk_fingerprint": trunk_fingerprints(encoder, 2)[2], **given}
-        branch = Branch(encoder.bert.config, 1, 2, per_token=False)
+        branch = Branch(encoder.architecture, 2, 1, 2, per_token=False)
         return Checkpoint(record=make_record(**fields), branch=branch, tokenizer=encoder.tokenizer, golden=[])
 
     return checkpoint
@@ -58,7 +59,7 @@ def test_one_encoder_under_two_names_is_taken_where_the_user_says_which(checkpoi
 
 def test_a_trunk_that_does_not_fit_is_refused_with_both_fingerprints(checkpoint, encoder):
     torch.manual_seed(99)
-    other = Encoder("tiny", type(encoder.bert)(encoder.bert.config).eval(), encoder.tokenizer)
+    other = Encoder("tiny", Network(encoder.architecture, encoder.layers, has_pooler=True).eval(), encoder.tokenizer)
     assert builder._fitting_trunk([checkpoint()], encoder) == trunk_fingerprints(encoder, 2)
 
     with pytest.raises(TrainingError) as caught:

@@ -18,7 +18,7 @@ def save(tmp_path, encoder, make_record):
 
     def save(name, **given):
         folder = tmp_path / "results" / name
-        branch = Branch(encoder.bert.config, 1, 2, per_token=False)
+        branch = Branch(encoder.architecture, 2, 1, 2, per_token=False)
         record = make_record(**given)
         save_checkpoint(folder, Checkpoint(record=record, branch=branch, tokenizer=encoder.tokenizer, golden=[]))
         return folder

@@ -18,7 +18,7 @@ def difference(encoder, make_record):
     def difference(kind, expected, computed, **given):
         record = make_record(kind, **given)
         golden = [{"text": text, "logits": row} for text, row in zip(TEXTS, expected, strict=False)]
-        branch = Branch(encoder.bert.config, 1, record.outputs, per_token=kind is Kind.TAGGING)
+        branch = Branch(encoder.architecture, 2, 1, record.outputs, per_token=kind is Kind.TAGGING)
         checkpoint = Checkpoint(record=record, branch=branch, tokenizer=encoder.tokenizer, golden=golden)
         return first_difference(GoldenBatch(checkpoint), [np.array(row, np.float32) for row in computed])
 

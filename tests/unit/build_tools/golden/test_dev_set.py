@@ -44,7 +44,7 @@ def dev_set(encoder, make_record, tmp_path, write_dev):
     def dev_set(kind, rows):
         torch.manual_seed(0)
         record = make_record(kind)
-        branch = Branch(encoder.bert.config, 1, record.outputs, per_token=kind is Kind.TAGGING)
+        branch = Branch(encoder.architecture, 2, 1, record.outputs, per_token=kind is Kind.TAGGING)
         checkpoint = Checkpoint(record=record, branch=branch, tokenizer=encoder.tokenizer, golden=[])
         return DevSet(write_dev(tmp_path / "intent", rows), checkpoint)
 

@@ -43,7 +43,7 @@ def golden(encoder, make_record):
     def golden(logits, kind=Kind.CLASSIFICATION, pairs=(None, None, None)):
         record = make_record(kind)
         torch.manual_seed(0)
-        branch = Branch(encoder.bert.config, 1, record.outputs, per_token=kind is Kind.TAGGING)
+        branch = Branch(encoder.architecture, 2, 1, record.outputs, per_token=kind is Kind.TAGGING)
         rows = [
             {"text": text, **({} if pair is None else {"text_pair": pair}), "logits": row}
             for text, pair, row in zip(TEXTS, pairs, logits, strict=True)

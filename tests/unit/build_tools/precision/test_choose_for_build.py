@@ -80,7 +80,7 @@ def suite(encoder, make_record):
         branches = []
         for task, pairs in wrong.items():
             golden = [{"text": text, "logits": row} for text, row in zip(TEXTS, GOLDEN, strict=True)]
-            branch = Branch(encoder.bert.config, 1, 2, per_token=False)
+            branch = Branch(encoder.architecture, 2, 1, 2, per_token=False)
             record = make_record(task=task)
             checkpoint = Checkpoint(record=record, branch=branch, tokenizer=encoder.tokenizer, golden=golden)
             graph = Graph(lambda of, pairs=pairs: _branch(of, pairs, on_dev), task)

@@ -16,11 +16,11 @@ from training.fingerprint import trunk_fingerprints
 @pytest.fixture(scope="session")
 def retrained(encoder):
     """The same encoder with other weights from layer 2 up."""
-    bert = copy.deepcopy(encoder.bert)
+    network = copy.deepcopy(encoder.network)
     with torch.no_grad():
-        for layer in bert.encoder.layer[1:]:
-            layer.output.dense.weight.add_(1)
-    return Encoder("retrained", bert, encoder.tokenizer)
+        for layer in network.layers[1:]:
+            layer.after_attention.outer.weight.add_(1)
+    return Encoder("retrained", network, encoder.tokenizer)
 
 
 @pytest.fixture
@@ -31,7 +31,7 @@ def loaded(encoder, retrained, monkeypatch):
     def load_encoder(name):
         loaded.append(name)
         found = {"tiny": encoder, "moved_tiny": encoder, "retrained": retrained}[name]
-        return Encoder(name, found.bert, found.tokenizer)
+        return Encoder(name, found.network, found.tokenizer)
 
     monkeypatch.setattr(trunk_plan, "load_encoder", load_encoder)
     return loaded
@@ -113,7 +113,7 @@ def test_another_maximum_length_needs_a_tokenizer_of_its_own_and_no_new_trunk(pl
 def test_a_new_tap_within_the_trunk_s_depth_is_a_new_version_of_the_same_weights(plan, loaded, trunk, record, encoder):
     found = plan(record(1))
 
-    assert (found.name, found.present, found.encoder.bert) == ("trunk", trunk, encoder.bert)
+    assert (found.name, found.present, found.encoder.network) == ("trunk", trunk, encoder.network)
     assert found.encoder is not None
     assert found.entry == trunk.model_copy(update={"version": 5, "taps": [1, 2]})
     assert loaded == ["tiny"]
@@ -149,7 +149,7 @@ def test_a_checkpoint_whose_encoder_computes_otherwise_is_refused_though_its_fin
 def test_a_deeper_tap_of_the_same_encoder_is_a_deeper_version_of_the_same_trunk(plan, loaded, trunk, record, encoder):
     found = plan(record(3))
 
-    assert (found.name, found.present, found.encoder.bert) == ("trunk", trunk, encoder.bert)
+    assert (found.name, found.present, found.encoder.network) == ("trunk", trunk, encoder.network)
     assert found.entry == trunk.model_copy(
         update={"version": 5, "taps": [2, 3], "fingerprints": trunk_fingerprints(encoder, 3)}
     )
@@ -177,7 +177,7 @@ def test_a_branch_that_fits_no_trunk_here_is_refused_with_what_to_give(plan, loa
 def test_another_encoder_that_is_asked_for_is_a_second_trunk_with_its_own_tokenizer(plan, loaded, record, retrained):
     found = plan(record(2, on=retrained), "retrained")
 
-    assert (found.name, found.present, found.encoder.bert) == ("trunk.2", None, retrained.bert)
+    assert (found.name, found.present, found.encoder.network) == ("trunk.2", None, retrained.network)
     assert found.entry == TrunkEntry(
         encoder="retrained",
         config=retrained.config,

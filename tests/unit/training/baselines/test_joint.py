@@ -10,6 +10,8 @@ import training.baselines.joint
 from training.baselines.joint import train_joint_baseline
 from training.baselines.joint_result import JointResult, read_joint_result
 from training.baselines.joint_settings import JointSettings, TaskSettings
+from training.baselines.joint_training import Keep
+from training.checkpoint_scores import CheckpointScorer
 from training.encoder import Encoder
 from training.errors import NotFiniteError, TrainingError
 from training.hyper_parameters import HyperParameters, TrainingPrecision
@@ -45,9 +47,10 @@ class Trainings:
     joint_rates: set[float] = field(default_factory=set)
 
     def train_jointly(
-        self, tasks: Sequence[PreparedTask], hyper: HyperParameters, title: str
+        self, tasks: Sequence[PreparedTask], hyper: HyperParameters, title: str, keep: object = None
     ) -> tuple[frozenset[str], dict[str, float]]:
         assert title
+        assert (keep is not None) == (len(tasks) == len(NAMES))  # a model without a task is kept with the task's head
         names = frozenset(task.name for task in tasks)
         if names in self.ends:
             raise self.ends[names]
@@ -55,7 +58,10 @@ class Trainings:
         self.joint_rates.add(hyper.learning_rate)
         return names, {name: 70.0 + NAMES.index(name) for name in names}
 
-    def train_head(self, task: PreparedTask, trained_on: frozenset[str], hyper: HyperParameters) -> SimpleNamespace:
+    def train_head(
+        self, task: PreparedTask, trained_on: frozenset[str], hyper: HyperParameters, keep: object
+    ) -> SimpleNamespace:
+        assert keep
         self.heads.append((task.name, trained_on, hyper.learning_rate))
         return SimpleNamespace(scores={task.metric: 50.0 + NAMES.index(task.name), "another": 1.0})
 
@@ -95,17 +101,25 @@ def test_the_frozen_model_of_a_real_run_is_the_joint_one(
     read: list[Encoder] = []
     train_head = training.baselines.joint.train_head
 
-    def reading(task: PreparedTask, trained: Encoder, hyper: HyperParameters) -> object:
+    def reading(task: PreparedTask, trained: Encoder, hyper: HyperParameters, keep: Keep) -> object:
         read.append(trained)
-        return train_head(task, trained, hyper)
+        return train_head(task, trained, hyper, keep)
 
     monkeypatch.setattr(training.baselines.joint, "train_head", reading)
     result = run(tmp_path, prepared[:2], ["classification"])
     assert result.full.keys() == {"classification", "pair_classification"}
     assert result.leave_one_out.keys() == {"classification"}
+    # Each model is kept, and scores what it scored.
+    for kind, tasks in (("full", ["classification", "pair_classification"]), ("leave_one_out", ["classification"])):
+        for task in tasks:
+            dev = Path(prepared[NAMES.index(task)].data.source) / "dev.jsonl"
+            scored = CheckpointScorer().score(tmp_path / ".joint" / kind / task, dev)
+            assert scored.score == getattr(result, f"{kind}_figures")[task].score
+            assert scored.score == pytest.approx(getattr(result, kind)[task], abs=5)  # a head reads float16
+            assert scored.draws == getattr(result, f"{kind}_figures")[task].draws
     (joint,) = read
-    pretrained, trained = encoder.bert.state_dict(), joint.bert.state_dict()
-    layers = [name for name in pretrained if name.startswith("encoder") and name.endswith("weight")]
+    pretrained, trained = encoder.network.state_dict(), joint.network.state_dict()
+    layers = [name for name in pretrained if name.startswith("layers") and name.endswith("weight")]
     assert not any(pretrained[name].equal(trained[name]) for name in layers)
 
 

@@ -15,22 +15,22 @@ from training.prepared_task import PreparedTask
 @pytest.fixture
 def other_encoder(encoder: Encoder) -> Encoder:
     """An encoder as after joint training: other weights, trainable."""
-    bert = copy.deepcopy(encoder.bert).requires_grad_(requires_grad=True)
+    network = copy.deepcopy(encoder.network).requires_grad_(requires_grad=True)
     torch.manual_seed(3)
     with torch.no_grad():
-        for parameter in bert.parameters():
+        for parameter in network.parameters():
             parameter.add_(0.05 * torch.randn_like(parameter))
-    return Encoder(encoder.name, bert, encoder.tokenizer)
+    return Encoder(encoder.name, network, encoder.tokenizer)
 
 
 @pytest.fixture
 def mute_encoder(encoder: Encoder) -> Encoder:
     """The last layer's outputs are all 0."""
-    bert = copy.deepcopy(encoder.bert)
-    norm = bert.encoder.layer[-1].output.LayerNorm
+    network = copy.deepcopy(encoder.network)
+    norm = network.layers[-1].after_attention.outer_norm
     norm.weight.data.zero_()
     norm.bias.data.zero_()
-    return Encoder(encoder.name, bert, encoder.tokenizer)
+    return Encoder(encoder.name, network, encoder.tokenizer)
 
 
 @pytest.mark.parametrize("split", ["train", "dev"])
@@ -69,10 +69,10 @@ def test_dev_is_scored_on_its_own_texts(prepared: list[PreparedTask], encoder: E
 def test_no_weight_of_the_encoder_changes(
     prepared: list[PreparedTask], other_encoder: Encoder, brief: HyperParameters
 ) -> None:
-    before = {name: tensor.clone() for name, tensor in other_encoder.bert.state_dict().items()}
+    before = {name: tensor.clone() for name, tensor in other_encoder.network.state_dict().items()}
     for task in prepared:
         train_head(task, other_encoder, brief)
-    after = other_encoder.bert.state_dict()
+    after = other_encoder.network.state_dict()
     assert all(torch.equal(after[name], tensor) for name, tensor in before.items())
 
 

@@ -3,6 +3,7 @@ import torch
 from training.baselines.joint_model import JointModel
 from training.batches import make_inputs
 from training.encoder import Encoder
+from training.model import Trunk
 from training.prepared_task import PreparedTask
 
 
@@ -10,12 +11,12 @@ def test_training_starts_from_the_pretrained_layers_and_pooler(encoder: Encoder,
     model = JointModel(encoder, prepared).eval()
     inputs = make_inputs(prepared[0].tokens["dev"], [0, 5])
     given = (inputs.input_ids, inputs.attention_mask, inputs.token_type_ids)
-    torch.testing.assert_close(model.shared(inputs), encoder.bert(*given).last_hidden_state)
-    assert encoder.bert.pooler is not None
+    torch.testing.assert_close(model.shared(inputs), Trunk(encoder, [encoder.layers])(*given)[-1])
+    assert encoder.network.pooler is not None
     for task, of_task in zip(prepared, model.task_models, strict=True):
         assert (of_task.branch.pooler is None) == (task.kind == "tagging")
         if of_task.branch.pooler is not None:
-            torch.testing.assert_close(of_task.branch.pooler.weight, encoder.bert.pooler.dense.weight)
+            torch.testing.assert_close(of_task.branch.pooler.weight, encoder.network.pooler.weight)
 
 
 def test_every_task_has_its_own_head_and_all_share_one_encoder(encoder: Encoder, prepared: list[PreparedTask]) -> None:
@@ -33,7 +34,7 @@ def test_every_task_has_its_own_head_and_all_share_one_encoder(encoder: Encoder,
 def test_the_embeddings_and_all_layers_are_trained(encoder: Encoder, prepared: list[PreparedTask]) -> None:
     model = JointModel(encoder, prepared)
     trained = {id(parameter) for parameter in model.parameters() if parameter.requires_grad}
-    bert = model.encoder.bert
-    wanted = [*bert.embeddings.parameters(), *bert.encoder.parameters()]
+    network = model.encoder.network
+    wanted = [*network.embeddings.parameters(), *network.layers.parameters()]
     assert {id(parameter) for parameter in wanted} <= trained
-    assert not {id(parameter) for parameter in encoder.bert.parameters()} & trained
+    assert not {id(parameter) for parameter in encoder.network.parameters()} & trained

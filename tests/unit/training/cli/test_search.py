@@ -25,9 +25,16 @@ def asked(monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
 
     class StoppedSearch:
         def __init__(
-            self, folder: Path, task: object, settings: object, grid: Any, storage: str, report: object
+            self,
+            folder: Path,
+            task: object,
+            settings: object,
+            grid: Any,
+            storage: str,
+            report: object,
+            adopted: object,
         ) -> None:
-            del folder, task, settings, report
+            del folder, task, settings, report, adopted
             found.update(
                 tolerance=grid.tolerance,
                 learning_rates=grid.learning_rates,

@@ -1,3 +1,6 @@
+import copy
+from dataclasses import replace
+
 import pytest
 
 from training.report.collected_results import CollectedResults
@@ -6,6 +9,7 @@ from training.report.comparison_columns import (
     distilled_columns,
     full_fine_tuning_column,
     joint_columns,
+    lora_columns,
     suite_column,
     vanilla_columns,
     without_distillation_column,
@@ -80,3 +84,19 @@ def test_a_share_compares_only_tasks_that_both_have() -> None:
     other = Column("other", {"a": 76.0, "c": 10.0}, {})
     assert other.share_of(full, ["a", "b", "c"]) == pytest.approx(0.95)
     assert other.share_of(full, ["c"]) is None
+
+
+def test_lora_is_a_whole_encoder_per_task_and_held_rows_give_the_scores_that_are_told(
+    results: CollectedResults,
+) -> None:
+    assert lora_columns(results) == []
+    rte = copy.deepcopy(results.tasks[0])
+    full = next(trial for trial in rte.result.trials if trial.role == "full")
+    rte.result.held_rows = 100
+    held = {"held_scores": {"accuracy": 60.0}, "draws": [59.0, 61.0], "role": "lora"}
+    rte.result.trials.append(full.model_copy(update=held))
+    (column,) = lora_columns(replace(results, tasks=[rte, *results.tasks[1:]]))
+    assert column.scores == {"rte": 60.0}
+    assert column.shapes == {"rte": (0, 6)}
+    assert column.error("rte") == pytest.approx(2**0.5)
+    assert (column.error("stsb"), column.average_error(["rte", "stsb"])) == (None, None)

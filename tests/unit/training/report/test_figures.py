@@ -1,3 +1,6 @@
+import copy
+import itertools
+
 import numpy as np
 import pytest
 from matplotlib.axes import Axes
@@ -5,10 +8,12 @@ from matplotlib.figure import Figure
 
 from training.report.collected_results import CollectedResults
 from training.report.figures.confusion_matrix import draw_confusion_matrix
+from training.report.figures.convergence import draw_convergence, with_longer_runs
 from training.report.figures.learning_curves import draw_learning_curves
 from training.report.figures.regression_scatter import draw_regression_scatter
 from training.report.figures.search_cost import draw_search_cost
 from training.report.figures.student_layers import draw_student_layers, with_both_starts
+from training.report.figures.student_taps import draw_student_taps, with_other_taps
 from training.report.figures.style import png_of
 from training.report.figures.teacher_layers import draw_teacher_layers
 from training.report.figures.trade_off import Point, draw_trade_off
@@ -67,19 +72,61 @@ def test_search_cost_stacks_the_parts_in_full_fine_tunings(results: CollectedRes
     assert axes.get_xlim()[1] > 10
 
 
-def test_trade_off_marks_thresholds_and_has_a_second_panel_only_with_shares() -> None:
+def test_trade_off_has_one_panel_of_shares_or_without_them_of_averages() -> None:
     sweep = [Point("", 0.5, 80.0, 0.99), Point("", 0.3, 79.0, 0.98)]
     marked, fixed = [Point("c = 1", 0.3, 79.0, 0.98)], [Point("KD-1", 0.2, 70.0, 0.9), Point("w/o KD", 0.6, 80.0, 1.0)]
-    left, right = draw_trade_off(sweep, marked, fixed, 80.5).axes
-    assert drawn(left)["mixed, over all thresholds c"] == [(0.3, 79.0), (0.5, 80.0)]
-    assert drawn(left)["KD-l"] == [(0.2, 70.0)]
-    assert drawn(left)["w/o KD"] == [(0.6, 80.0)]
-    assert {y for _, y in drawn(left)["full fine-tuning"]} == {80.5}
-    assert drawn(right)["mixed, over all thresholds c"] == [(0.3, 0.98), (0.5, 0.99)]
-    assert {text.get_text() for text in right.texts} == {"c = 1", "KD-1", "w/o KD"}
+    (axes,) = draw_trade_off(sweep, marked, fixed, 80.5).axes
+    assert drawn(axes)["mixed, over all thresholds c"] == [(0.3, 0.98), (0.5, 0.99)]
+    assert drawn(axes)["KD-l"] == [(0.2, 0.9)]
+    assert drawn(axes)["w/o KD"] == [(0.6, 1.0)]
+    assert {y for _, y in drawn(axes)["full fine-tuning"]} == {1.0}
+    assert {text.get_text() for text in axes.texts} >= {"c = 1", "KD-1", "w/o KD"}
+    (second,) = axes.child_axes
+    assert second.get_ylim() == pytest.approx([80.5 * limit for limit in axes.get_ylim()])
 
     (alone,) = draw_trade_off([Point("", 0.5, 80.0, None)], [], [], None).axes
+    assert drawn(alone)["mixed, over all thresholds c"] == [(0.5, 80.0)]
     assert "full fine-tuning" not in drawn(alone)
+
+
+def test_no_name_of_the_trade_off_lies_on_another_on_a_point_or_on_the_dashed_line() -> None:
+    sweep = [Point("", 0.35 + step / 100, 80.0, 0.995 + step / 1000) for step in range(5)]
+    marked = [Point(f"c = {4 - step}", 0.35 + step / 100, 80.0, 0.995 + step / 1000) for step in range(4)]
+    fixed = [Point("KD-3", 0.36, 80.0, 1.0), Point("KD-2", 0.37, 79.9, 0.999), Point("w/o KD", 0.4, 80.0, 1.0)]
+    figure = draw_trade_off(sweep, marked, fixed, 80.0)
+    png_of(figure)
+    (axes,) = figure.axes
+    names = [text for text in axes.texts if text.get_text()]
+    boxes = [name.get_window_extent() for name in names]
+    assert len(boxes) == 7
+    assert not any(one.overlaps(other) for one, other in itertools.combinations(boxes, 2))
+    line = axes.transData.transform((0, 1.0))[1]
+    assert not any(box.y0 <= line <= box.y1 for box in boxes)
+    for point in (*marked, *fixed):
+        assert not any(box.contains(*axes.transData.transform((point.overhead, point.share))) for box in boxes)
+    frame = axes.get_window_extent()
+    assert all(frame.x0 <= box.x0 and box.x1 <= frame.x1 for box in boxes)
+
+
+def test_convergence_is_drawn_by_epochs_for_the_ways_that_had_a_longer_run(results: CollectedResults) -> None:
+    assert with_longer_runs(results.tasks) == []
+    task = copy.deepcopy(results.tasks[0])
+    task.result.epochs = 3
+    longer = next(trial for trial in task.result.trials if trial.role == "full")
+    task.result.trials.append(longer.model_copy(update={"total_epochs": 6, "score": 71.2}))
+    assert with_longer_runs([task]) == [task]
+    (axes,) = draw_convergence([task]).axes
+    assert drawn(axes) == {"full fine-tuning": [(3, 71.0), (6, 71.2)]}
+
+
+def test_students_of_other_taps_are_drawn_with_those_of_the_teachers_own(results: CollectedResults) -> None:
+    assert with_other_taps(results.tasks) == []
+    task = copy.deepcopy(results.tasks[0])
+    other = next(trial for trial in task.result.trials if trial.role == "student" and trial.layers == 1)
+    task.result.trials.append(other.model_copy(update={"tap": 4, "score": 66.0}))
+    (axes,) = draw_student_taps(with_other_taps([task])).axes
+    assert drawn(axes)["l = 1"] == [(2, 64.0), (4, 66.0)]
+    assert {x for x, _ in drawn(axes)["the teacher's own tap"]} == {2}
 
 
 def test_learning_curves_show_each_epoch_of_teacher_and_students(results: CollectedResults) -> None:

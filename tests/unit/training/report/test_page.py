@@ -65,7 +65,17 @@ def test_each_plot_is_in_the_page_and_in_the_folder_and_described(page: Page, re
 
 def test_sections_come_in_the_order_of_the_question_asked(reader: Reader) -> None:
     order = [of["id"] for tag, of in reader.tags if tag == "h2"]
-    assert order == ["summary", "table", "teachers", "students", "trade-off", "cost", "tasks"]
+    assert order == [
+        "summary",
+        "table",
+        "teachers",
+        "students",
+        "trade-off",
+        "convergence",
+        "cost",
+        "published",
+        "tasks",
+    ]
 
 
 def test_the_summary_and_the_table_say_what_the_first_threshold_reaches(page: Page, reader: Reader) -> None:
@@ -78,7 +88,7 @@ def test_the_summary_and_the_table_say_what_the_first_threshold_reaches(page: Pa
 
 
 def test_the_trade_off_says_how_many_tasks_are_compared(reader: Reader) -> None:
-    assert "The right panel counts only the 3 of 4 tasks that have full fine-tuning" in reader.text
+    assert "The shares count only the 3 of 4 tasks that have full fine-tuning" in reader.text
 
 
 def test_what_comes_from_outside_is_escaped(page: Page, reader: Reader) -> None:

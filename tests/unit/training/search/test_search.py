@@ -7,7 +7,8 @@ import pytest
 
 import training.search.trial_training
 from training.checkpoint import load_checkpoint
-from training.data import TaskData
+from training.checkpoint_scores import CheckpointScorer
+from training.data import TaskData, load_task
 from training.encoder import Encoder
 from training.errors import NotFiniteError, TrainingError
 from training.evaluator import evaluate
@@ -35,8 +36,10 @@ def run(tmp_path: Path, tasks: dict[Kind, TaskData], encoder: Encoder) -> Run:
         cache: int = 10**9,
         data: TaskData | None = None,
         told: list[str] | None = None,
+        halve_dev: int | None = None,
     ) -> SearchResult:
-        task = PreparedTask(data or tasks[kind], "mood", encoder, 24)
+        of_kind = tasks[kind] if halve_dev is None else load_task(tasks[kind].source, halve_dev=halve_dev)
+        task = PreparedTask(data or of_kind, "mood", encoder, 24)
         settings = Settings(
             task="mood",
             kind=kind,
@@ -56,6 +59,7 @@ def run(tmp_path: Path, tasks: dict[Kind, TaskData], encoder: Encoder) -> Run:
             class_weights=ClassWeights.NONE,
             precision=TrainingPrecision.FP32,
             prune=prune,
+            halve_dev=halve_dev,
         )
         report = told.append if told is not None else lambda _: None
         return Search(tmp_path, task, settings, grid, None, report).run(cache)
@@ -154,12 +158,68 @@ def test_baselines_are_trials_of_the_same_search(run: Run) -> None:
     result = run(grid=GRID.model_copy(update={"baselines": [Baseline.FULL, Baseline.VANILLA]}))
     assert list(result.best("full")) == [4]
     assert result.best("vanilla").keys() == result.best("student").keys()
-    assert all(trial.checkpoint is None for trial in result.trials if trial.role in ("full", "vanilla"))
     full = result.finished("full")[0]
     assert result.cost.full_fine_tuning == full.seconds
     assert result.cost.ratio == pytest.approx(result.cost.search / full.seconds)
     searched = [trial.seconds for trial in result.trials if trial.role in ("teacher", "student")]
     assert result.cost.search >= sum(searched)
+
+
+def test_baselines_keep_the_weights_of_their_best_trial_and_a_vanilla_student_is_a_branch(
+    run: Run, tmp_path: Path, tasks: dict[Kind, TaskData]
+) -> None:
+    grid = {"full_learning_rates": [1e-5, 2e-3], "baselines": [Baseline.FULL, Baseline.VANILLA]}
+    result = run(grid=GRID.model_copy(update=grid))
+    kept = [trial for trial in result.finished("full") if trial.checkpoint]
+    assert [trial.score for trial in kept] == [max(trial.score for trial in result.finished("full"))]
+    assert (tmp_path / kept[0].checkpoint).is_dir()
+    scored = CheckpointScorer().score(
+        tmp_path / kept[0].checkpoint, Path(tasks[Kind.CLASSIFICATION].source) / "dev.jsonl"
+    )
+    assert scored.score == pytest.approx(kept[0].score)
+    for trial in result.finished("vanilla"):
+        record = load_checkpoint(tmp_path / trial.checkpoint).record
+        assert record.training.hyper_parameters["start"] == "the pretrained encoder"
+
+
+def test_search_to_the_end_with_adapters_other_taps_and_a_half_of_dev_held_back(run: Run, tmp_path: Path) -> None:
+    more = {
+        "teacher_layers": [2],
+        "student_layers": [1],
+        "student_taps": [1, 2, 3],
+        "baselines": [Baseline.FULL, Baseline.LORA],
+        "double_until": 0.3,
+        "most_epochs": 6,
+    }
+    told: list[str] = []
+    result = run(grid=GRID.model_copy(update=more), halve_dev=0, told=told)
+    assert (result.dev_rows, result.held_rows, result.to_do, result.epochs) == (12, 12, 0, 3)
+    teacher = result.trials[result.teacher]
+    assert {trial.total_epochs for trial in result.finished("teacher")} == {None, 6}
+    assert result.best_of_other_taps().keys() == {(1, 1), (3, 1)}
+    for role in ("full", "lora", "student"):
+        assert {trial.total_epochs for trial in result.finished(role)} == {None, 6}, role
+    for trial in result.trials:
+        assert trial.held_scores.keys() == trial.scores.keys()
+        assert len(trial.draws) == 200
+        if trial.role in ("teacher", "student"):
+            assert load_checkpoint(tmp_path / trial.checkpoint).record.tap == (trial.tap or 4 - teacher.layers)
+    cost = result.cost
+    assert cost.processor is not None
+    assert min(cost.processor.other_taps, cost.processor.longer_runs, cost.processor.full_fine_tuning) > 0
+    assert cost.full_fine_tunings == cost.processor.ratio
+    assert read_result(tmp_path) == result == run(grid=GRID.model_copy(update=more), halve_dev=0)
+
+
+def test_unfinished_search_counts_what_is_left(run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def interrupt(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(training.search.trial_training, "distill_branch", interrupt)
+    with pytest.raises(KeyboardInterrupt):
+        run(grid=GRID.model_copy(update={"teacher_layers": [3]}))
+    left = read_result(tmp_path)
+    assert (left.to_do, left.teacher) == (2, 0)
 
 
 def test_teacher_within_the_tolerance_wins_with_fewer_layers(run: Run) -> None:

@@ -2,8 +2,9 @@ import io
 
 from rich.console import Console
 
-from training.selection.mixed import mixed, without_distillation
-from training.selection.options import Option, Options, TaskOptions
+from training.figure import Figure
+from training.selection.mixed import full_fine_tuning, mixed, without_distillation
+from training.selection.options import Option, OptionRole, Options, TaskOptions
 from training.selection.suite_table import print_suites
 
 
@@ -38,3 +39,19 @@ def test_a_pipe_gets_one_row_per_suite_whatever_its_width(paper: Options) -> Non
 def test_a_task_name_in_brackets_is_printed_as_it_is() -> None:
     task = TaskOptions(Option("teacher", 2, 4, 80.0), {1: Option("student", 1, 4, 79.0)})
     assert printed(Options(6, {"[bold]": task}), width=200, terminal=True)[0][0] == "[bold]"
+
+
+def test_figures_have_their_error_and_a_share_of_full_fine_tuning() -> None:
+    def option(role: OptionRole, layers: int, score: float, *draws: float) -> Option:
+        figure = Figure(rows=100, score=score - 1, draws=list(draws), chose_nothing=True)
+        return Option(role, layers, 6 - layers, score, figure=figure)
+
+    student, full = option("student", 1, 79.0, 77.0, 79.0), option("full", 6, 81.0, 79.0, 81.0)
+    options = Options(6, {"a": TaskOptions(option("teacher", 2, 79.1, 78.0, 79.0), {1: student}, full)})
+    file = io.StringIO()
+    print_suites([full_fine_tuning(options), mixed(options, 1.0)], Console(file=file, width=200, _environ={}))
+    lines = [" ".join(line.split()) for line in file.getvalue().splitlines()]
+    assert lines[0] == "a Avg. Layers Overhead Of full"
+    assert "full fine-tuning 80.0 ±1.4 (6) 80.0 ±1.4 6 100.0%" in lines[2]
+    assert lines[3] == "mixed (c = 1) 78.0 ±1.4 (1) 78.0 ±1.4 6 100.0% 97.5% ±0.0%"
+    assert lines[-1] == "On rows that chose nothing; ± one standard error."

@@ -1,0 +1,73 @@
+from collections.abc import Callable
+from pathlib import Path
+
+import optuna
+import pytest
+
+from training.search.ledger import Claim, Ledger, open_storage
+from training.search.result import Trial
+from training.search.spec import Spec
+from training.search.way import Way
+
+Score = Callable[[Spec], float]
+
+
+@pytest.fixture
+def open_way(tmp_path: Path) -> Callable[[Score], Way]:
+    """open_way(score) returns a way of training whose trials take no time; trials have 5 epochs."""
+    storage = open_storage(f"sqlite:///{tmp_path / 'trials.db'}")
+
+    def open_way(score: Score) -> Way:
+        def train(claim: Claim) -> Trial:
+            return Trial(**claim.spec.params, state="finished", score=score(claim.spec), epochs={}, seconds=1.0)
+
+        ledgers = (Ledger(tmp_path, storage, name, 5, optuna.pruners.NopPruner()) for name in ("base", "longer"))
+        return Way(*ledgers, train, lambda: None, lambda *_: None, lambda: None, planned=7)
+
+    return open_way
+
+
+def epochs_of(way: Way) -> list[int]:
+    return sorted(spec.total_epochs or 5 for spec in way.done())
+
+
+FULL = [Spec("full", 12, rate, 0) for rate in (1e-5, 3e-5)]
+
+
+def test_the_best_is_doubled_until_that_gains_less(open_way: Callable[[Score], Way]) -> None:
+    gains = {5: 70.0, 10: 80.0, 20: 80.2}
+    way = open_way(lambda spec: gains[spec.total_epochs or 5] + (spec.learning_rate == 3e-5))
+    way.train_all(FULL)
+    assert way.double(FULL, until=0.3, most=100) == ""
+    assert epochs_of(way) == [5, 5, 10, 20]
+    assert {spec.learning_rate for spec in way.done() if spec.total_epochs} == {3e-5}
+
+
+def test_a_bound_of_epochs_that_ends_a_rise_is_said(open_way: Callable[[Score], Way]) -> None:
+    way = open_way(lambda spec: float(spec.total_epochs or 5))
+    way.train_all(FULL)
+    assert way.double(FULL, until=0.3, most=10) == "not converged with 10 epochs, the most that --most-epochs allows"
+
+
+def test_rivals_get_as_many_epochs_as_they_must_also_where_nothing_is_gained(open_way: Callable[[Score], Way]) -> None:
+    way = open_way(lambda _: 70.0)
+    way.train_all(FULL)
+    assert way.double(FULL, until=0.3, most=100, at_least=30) == ""
+    assert epochs_of(way) == [5, 5, 10, 20, 40]
+
+
+def test_the_rate_is_chosen_with_the_middle_layers_and_the_others_use_it(open_way: Callable[[Score], Way]) -> None:
+    way = open_way(lambda spec: -abs(spec.learning_rate - 1e-4))
+    specs = [Spec("teacher", layers, rate, 0) for rate in (1e-5, 1e-4, 1e-3) for layers in (4, 5, 7, 10)]
+    way.train_all(specs, rate_first=True)
+    trained = {(spec.layers, spec.learning_rate) for spec in way.done()}
+    assert trained == {(7, 1e-5), (7, 1e-4), (7, 1e-3), (4, 1e-4), (5, 1e-4), (10, 1e-4)}
+
+
+def test_what_is_left_is_counted(open_way: Callable[[Score], Way]) -> None:
+    way = open_way(lambda _: 70.0)
+    assert way.to_do == 7  # planned
+    way.train_all(FULL)
+    assert way.to_do == 1  # it may be doubled
+    way.is_over = True
+    assert way.to_do == 0

@@ -1,0 +1,120 @@
+"""One way of training in a search, such as "teachers": which of its trials to train next, and when enough is enough."""
+
+import time
+from collections.abc import Callable, Sequence
+
+from training.search.ledger import Claim, Ledger
+from training.search.result import Trial
+from training.search.spec import Spec
+
+WAIT = 1.0  # seconds between two checks of what other processes have finished
+
+# Told after each trial: its spec, its outcome, how many of how many of these trials have ended.
+Ended = Callable[[Spec, Trial, int, int], None]
+
+
+class Way:
+    """Trains the trials of one role, or of students and vanilla students of one teacher, which share a ledger.
+
+    ledger: of the trials with the search's epochs. longer: of those with more, which are never pruned.
+    train: trains one claimed trial. prepare: called before a call trains anything; may do nothing the second time.
+    planned: how many trials are expected, before they are known one by one.
+    """
+
+    def __init__(
+        self,
+        ledger: Ledger,
+        longer: Ledger,
+        train: Callable[[Claim], Trial],
+        prepare: Callable[[], None],
+        ended: Ended,
+        wait: Callable[[], None],
+        planned: int,
+    ) -> None:
+        self.ledger, self.longer = ledger, longer
+        self.train, self.prepare, self.ended, self.wait = train, prepare, ended, wait
+        self.planned, self.asked, self.is_over = planned, set[Spec](), False
+
+    def done(self) -> dict[Spec, Trial]:
+        """Returns all trials that have ended."""
+        return self.ledger.done() | self.longer.done()
+
+    @property
+    def to_do(self) -> int:
+        """How many trials are left, as far as is known."""
+        if self.is_over:
+            return 0
+        left = len(self.asked - self.done().keys())
+        return left if self.asked and left else (1 if self.asked else self.planned)
+
+    def train_all(self, specs: Sequence[Spec], rate_first: bool = False) -> None:
+        """Trains until each spec has ended, here or in another process.
+
+        rate_first: each learning rate is tried with the middle number of layers, and the others train at the best.
+        """
+        layers = sorted({spec.layers for spec in specs})
+        if rate_first and len({spec.learning_rate for spec in specs}) > 1 and len(layers) > 1:
+            middle = layers[len(layers) // 2]
+            tried = [spec for spec in specs if spec.layers == middle]
+            self._train_all(self.ledger, tried)
+            done = self.ledger.done()
+            best = max(tried, key=lambda spec: (_score(done[spec]), -spec.learning_rate))
+            specs = [
+                *tried,
+                *(spec for spec in specs if spec not in tried and spec.learning_rate == best.learning_rate),
+            ]
+        self._train_all(self.ledger, specs)
+
+    def double(self, specs: Sequence[Spec], until: float, most: int, at_least: int = 0) -> str:
+        """Trains the best of `specs` again with twice the epochs, and so on until that gains less than `until` points.
+
+        most: no run trains more epochs. at_least: go on until a run has trained so many, also where nothing is gained.
+        Returns a sentence if the runs still gained when `most` ended them, else "".
+        """
+        places = {(spec.role, spec.layers, spec.tap) for spec in specs}
+        while True:
+            best: dict[int, tuple[Spec, float]] = {}
+            done = self.done()
+            for spec, trial in done.items():
+                if (spec.role, spec.layers, spec.tap) in places and trial.state == "finished":
+                    epochs = spec.total_epochs or self.ledger.epochs
+                    if epochs not in best or _score(trial) > best[epochs][1]:
+                        best[epochs] = spec, _score(trial)
+            if not best:  # all were pruned or failed
+                return ""
+            longest = max(best)
+            shorter = [score for epochs, (_, score) in best.items() if epochs < longest]
+            is_converged = bool(shorter) and round(best[longest][1] - max(shorter), 9) < until
+            if is_converged and longest >= at_least:
+                return ""
+            if 2 * longest > most:
+                return (
+                    "" if is_converged else f"not converged with {longest} epochs, the most that --most-epochs allows"
+                )
+            start = max(best.values(), key=lambda found: found[1])[0]
+            longer = Spec(start.role, start.layers, start.learning_rate, start.seed, start.tap, 2 * longest)
+            if longer in done:  # it failed
+                return f"not converged: {longer.name} {done[longer].state}"
+            self._train_all(self.longer, [longer])
+
+    def _train_all(self, ledger: Ledger, specs: Sequence[Spec]) -> None:
+        self.asked |= set(specs)
+        is_waiting = is_prepared = False
+        while not set(specs) <= ledger.done().keys():
+            if not is_prepared:
+                self.prepare()
+                is_prepared = True
+            with ledger.claim(specs) as claim:
+                if claim is not None:
+                    result = self.train(claim)
+                    ledger.finish(claim, result)
+                    self.ended(claim.spec, result, len(set(specs) & ledger.done().keys()), len(specs))
+                    continue
+            if not is_waiting:
+                self.wait()
+                is_waiting = True
+            time.sleep(WAIT)
+
+
+def _score(trial: Trial) -> float:
+    return trial.score if trial.score is not None else float("-inf")
