@@ -1,5 +1,6 @@
-"""A server's address, read from one url."""
+"""The addresses of one server or several, read from urls."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 from urllib.parse import urlsplit
@@ -12,7 +13,11 @@ _DEFAULT_PORT = {"grpc": 8001, "grpcs": 8001, "http": 8000, "https": 443}
 
 @dataclass(frozen=True)
 class Address:
-    """A server's address; `url` is the text that the user gave, for messages. secure: over TLS."""
+    """A server's address; `url` is the text that the user gave, for messages. secure: over TLS.
+
+    ip: the one of the host's addresses to connect to, if it has several (clients/resolution.py); the host stays the
+    name that is in certificates and headers.
+    """
 
     url: str
     transport: Literal["grpc", "http"]
@@ -20,11 +25,36 @@ class Address:
     port: int
     path: str = ""  # before /v2, for a server behind a reverse proxy; HTTP only
     secure: bool = False
+    ip: str | None = None
 
     @property
     def target(self) -> str:
         """host:port, with the brackets that an IPv6 host needs there."""
         return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
+
+
+def parse_addresses(urls: str | Sequence[str]) -> tuple[Address, ...]:
+    """Reads the addresses of one server or several: a list of urls, or one text with commas between them.
+
+    In a text with commas the scheme may stand at the first alone: `grpc://a:8001,b:8001`. One that is given twice
+    counts once. Raises RequestRejected if one is no address, if there is none, or if they differ in transport or TLS.
+    """
+    if isinstance(urls, str):
+        first, *others = (part.strip() for part in urls.split(","))
+        scheme, separator, _ = first.rpartition("://")
+        parts = [first, *(one if "://" in one else f"{scheme}{separator}{one}" for one in others if one)]
+    else:
+        parts = list(urls)
+    addresses = tuple(dict.fromkeys(parse_address(part) for part in parts))
+    if not addresses:
+        raise RequestRejected("the list of servers is empty: give at least one address")
+    kinds = {(address.transport, address.secure) for address in addresses}
+    if len(kinds) > 1:
+        raise RequestRejected(
+            f"{addresses[0].url} and the other addresses are not of one kind: give all for gRPC or all for HTTP, and "
+            "all with TLS or all without"
+        )
+    return addresses
 
 
 def parse_address(url: str) -> Address:

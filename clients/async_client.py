@@ -4,17 +4,20 @@ import asyncio
 import os
 from collections.abc import AsyncGenerator, Iterator, Sequence
 from contextlib import aclosing, contextmanager
+from dataclasses import replace
 from types import TracebackType
 from typing import Self
 
 from clients import failure
-from clients.address import parse_address
+from clients.address import parse_addresses
 from clients.answer import Answer, read_row, read_rows
+from clients.attempts import Attempts
 from clients.credentials import Credentials, File
-from clients.errors import SUSPECT_CONNECTION
-from clients.renewable import Renewable
+from clients.errors import SUSPECT_CONNECTION, ServerUnavailable
 from clients.request import Request, single_request, split_requests
-from clients.terms import Terms
+from clients.resolution import resolve_in_loop
+from clients.servers import Server, Servers
+from clients.terms import Terms, checked_retries
 from clients.tracing import traced
 from clients.transport import AsyncTransport, load_transport, open_async_transport
 
@@ -27,18 +30,25 @@ class AsyncClient:
 
     def __init__(
         self,
-        url: str = "localhost:8001",
+        url: str | Sequence[str] = "localhost:8001",
         timeout: float = 30.0,
         bulk: bool = False,
         *,
         key: str | None = None,
         ca: File | None = None,
         cert: tuple[File, File] | None = None,
+        retries: int | None = None,
     ) -> None:
-        address, terms = parse_address(url), Terms(timeout, bulk, Credentials.of(key, ca, cert))
-        terms.credentials.check_for(address)
-        load_transport(address)
-        self._transport = Renewable[AsyncTransport](lambda: open_async_transport(address, terms), self._close_soon)
+        addresses, terms = parse_addresses(url), Terms(timeout, bulk, Credentials.of(key, ca, cert))
+        for address in addresses:
+            terms.credentials.check_for(address)
+        load_transport(addresses[0])
+        self._timeout, self._retries = terms.timeout, checked_retries(retries)
+        self._servers = Servers[AsyncTransport](
+            addresses,
+            lambda address: open_async_transport(address, terms.among(len(self._servers))),
+            self._close_soon,
+        )
         self._home: tuple[int, asyncio.AbstractEventLoop] | None = None  # process and event loop of the first request
         self._closing: set[asyncio.Task[None]] = set()
 
@@ -70,7 +80,7 @@ class AsyncClient:
 
     async def close(self) -> None:
         """Closes the connections."""
-        self._transport.close()
+        self._servers.close()
         await asyncio.gather(*self._closing)
 
     async def __aenter__(self) -> Self:
@@ -82,34 +92,71 @@ class AsyncClient:
         await self.close()
 
     async def _ask(self, request: Request) -> list[dict[str, Answer]]:
-        with self._transport_here() as transport, traced("predict", request) as sent:
-            return read_rows(await transport.infer(sent), len(sent))
+        with traced("predict", request) as sent:
+            attempts = await self._attempts()
+            while True:
+                server = await self._next_server(attempts)
+                try:
+                    with self._connected(server) as transport:
+                        rows = await transport.infer(replace(sent, seconds=attempts.seconds_left))
+                        return read_rows(rows, len(sent))
+                except ServerUnavailable as error:
+                    pause = attempts.again_after(server, error)
+                await asyncio.sleep(pause)
 
     async def _stream(self, request: Request) -> AsyncGenerator[tuple[str, Answer], None]:
-        with self._transport_here() as transport, traced("stream", request) as sent:
-            async with aclosing(transport.stream(sent)) as events:
-                async for rows in events:
-                    for row in rows:
-                        for task, answer in read_row(row).items():
-                            yield task, answer
+        with traced("stream", request) as sent:
+            attempts = await self._attempts()
+            has_begun = False
+            while True:
+                server = await self._next_server(attempts)
+                try:
+                    with self._connected(server) as transport:
+                        remaining = replace(sent, seconds=attempts.seconds_left)
+                        async with aclosing(transport.stream(remaining)) as events:
+                            async for rows in events:
+                                has_begun = True
+                                for row in rows:
+                                    for task, answer in read_row(row).items():
+                                        yield task, answer
+                    return
+                except ServerUnavailable as error:
+                    pause = attempts.again_after(server, error, has_begun)
+                await asyncio.sleep(pause)
 
-    @contextmanager
-    def _transport_here(self) -> Iterator[AsyncTransport]:
-        """Yields the transport, and replaces it if its connection seems to be lost, or mixes up answers.
-
-        Raises RequestRejected in another event loop than that of the first request.
-        """
+    async def _attempts(self) -> Attempts[AsyncTransport]:
+        """Raises RequestRejected in another event loop than that of the first request."""
         here = (os.getpid(), asyncio.get_running_loop())
         if self._home is None or self._home[0] != here[0]:
             self._home = here
         elif self._home != here:
             raise failure.other_event_loop()
-        with self._transport.use() as transport:
+        if self._servers.must_look_up():
+            self._servers.replace(await resolve_in_loop(self._servers.given))
+        return Attempts(self._servers, self._timeout, self._retries)
+
+    async def _next_server(self, attempts: Attempts[AsyncTransport]) -> Server[AsyncTransport]:
+        """The server to ask. One that was left out is first asked whether it is ready."""
+        while True:
+            server, must_prove = attempts.pick()
+            if not must_prove:
+                return server
+            with server.transport.use() as transport:
+                is_ready = await transport.is_ready()
+            self._servers.proved(server, is_ready)
+            if is_ready:
+                return server
+
+    @contextmanager
+    def _connected(self, server: Server[AsyncTransport]) -> Iterator[AsyncTransport]:
+        """Yields the server's transport, and replaces it if its connection seems to be lost, or mixes up answers."""
+        with server.transport.use() as transport:
             try:
                 yield transport
             except SUSPECT_CONNECTION:
-                self._transport.renew(transport)
+                server.transport.renew(transport)
                 raise
+        self._servers.answered(server)
 
     def _close_soon(self, transport: AsyncTransport) -> None:
         task = asyncio.get_running_loop().create_task(transport.close())

@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
-from clients.address import parse_address
+from clients.address import parse_addresses
 from clients.answer import Answer
 from clients.cli_output import print_answers, print_heading, print_streamed
 from clients.cli_tasks import read_tasks
@@ -38,7 +38,8 @@ def predict(
     url: Annotated[
         str,
         typer.Option(
-            help="Address of the server: host:port for gRPC, http://host:port for HTTP, grpcs:// or https://."
+            help="Address of the server: host:port for gRPC, http://host:port for HTTP, grpcs:// or https://. "
+            "Several with commas between them are asked by turns."
         ),
     ] = "localhost:8001",
     timeout: Annotated[float, typer.Option(help="Seconds that one request may take.")] = 30.0,
@@ -55,7 +56,7 @@ def predict(
     if pair is not None and not pair.strip():
         raise RequestRejected("--pair is empty: give a second text, or leave it out")
     lines = read_texts(texts or [], file)
-    credentials = Credentials.of_command_line(parse_address(url))
+    credentials = Credentials.of_command_line(parse_addresses(url)[0])
     with Client(url, timeout, **credentials.arguments) as client:
         print_all = _print_streams if stream else _print_batches
         unanswered = print_all(client, lines, pair, names, scores, as_json)

@@ -1,27 +1,33 @@
 """The blocking client."""
 
 import os
+import time
 from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager
+from dataclasses import replace
 from types import TracebackType
 from typing import Self
 
 from clients import failure
-from clients.address import parse_address
+from clients.address import parse_addresses
 from clients.answer import Answer, read_row, read_rows
+from clients.attempts import Attempts
 from clients.credentials import Credentials, File
-from clients.errors import SUSPECT_CONNECTION
-from clients.renewable import Renewable
+from clients.errors import SUSPECT_CONNECTION, ServerUnavailable
 from clients.request import Request, single_request, split_requests
-from clients.terms import Terms
+from clients.resolution import resolve
+from clients.servers import Server, Servers
+from clients.terms import Terms, checked_retries
 from clients.tracing import traced
 from clients.transport import Transport, load_transport, open_transport
 
 
 class Client:
-    """Asks the router of one server. Threads can share a client.
+    """Asks the router of one server, or of several by turns. Threads can share a client.
 
     url: host[:port] or grpc://host[:port] for gRPC, http://host[:port] for HTTP; grpcs:// and https:// over TLS.
+        Several servers are a list of these, one text with commas between them, or a name that has several addresses.
+        One that is not ready or cannot be reached is left out for a while.
     timeout: seconds for one request; over HTTP for each wait on the socket. A long list is sent in several requests,
         and each may take that long. After a timeout the client opens a new connection, as the old one may be lost
         without a sign.
@@ -30,6 +36,8 @@ class Client:
     ca: PEM file of the authority that signed the server's certificate; the system's authorities if left out.
     cert: PEM files of this client's certificate and its private key, if the server asks for a certificate. A client
         reads them when it connects for the first time.
+    retries: how often a request may be sent again that no server has begun on: it was refused as unavailable, or never
+        sent. None means 3 among several servers, and 0 where there is one.
 
     A forked process opens its own connections over HTTP. gRPC's library does not survive a fork, so over gRPC a forked
     process gets RequestRejected if its parent has asked before.
@@ -40,18 +48,25 @@ class Client:
 
     def __init__(
         self,
-        url: str = "localhost:8001",
+        url: str | Sequence[str] = "localhost:8001",
         timeout: float = 30.0,
         bulk: bool = False,
         *,
         key: str | None = None,
         ca: File | None = None,
         cert: tuple[File, File] | None = None,
+        retries: int | None = None,
     ) -> None:
-        address, terms = parse_address(url), Terms(timeout, bulk, Credentials.of(key, ca, cert))
-        terms.credentials.check_for(address)
-        load_transport(address)
-        self._transport = Renewable[Transport](lambda: open_transport(address, terms), lambda one: one.close())
+        addresses, terms = parse_addresses(url), Terms(timeout, bulk, Credentials.of(key, ca, cert))
+        for address in addresses:
+            terms.credentials.check_for(address)
+        load_transport(addresses[0])
+        self._timeout, self._retries = terms.timeout, checked_retries(retries)
+        self._servers = Servers[Transport](
+            addresses,
+            lambda address: open_transport(address, terms.among(len(self._servers))),
+            lambda transport: transport.close(),
+        )
 
     def predict(
         self, text: str, pair: str | None = None, tasks: Sequence[str] | None = None, all_scores: bool = False
@@ -88,7 +103,7 @@ class Client:
 
     def close(self) -> None:
         """Closes the connections. The client cannot be used afterwards."""
-        self._transport.close()
+        self._servers.close()
 
     def __enter__(self) -> Self:
         return self
@@ -99,28 +114,63 @@ class Client:
         self.close()
 
     def _ask(self, request: Request) -> list[dict[str, Answer]]:
-        with self._transport.use() as transport, self._renewed_if_lost(transport), traced("predict", request) as sent:
-            return read_rows(transport.infer(sent), len(sent))
+        with traced("predict", request) as sent:
+            attempts = self._attempts()
+            while True:
+                server = self._next_server(attempts)
+                try:
+                    with self._connected(server) as transport:
+                        return read_rows(transport.infer(replace(sent, seconds=attempts.seconds_left)), len(sent))
+                except ServerUnavailable as error:
+                    pause = attempts.again_after(server, error)
+                time.sleep(pause)
 
     def _stream(self, request: Request) -> Iterator[tuple[str, Answer]]:
-        pid = os.getpid()
-        with (
-            self._transport.use() as transport,
-            self._renewed_if_lost(transport),
-            traced("stream", request) as sent,
-            closing(transport.stream(sent)) as responses,
-        ):
-            while (rows := next(responses, None)) is not None:
-                for row in rows:
-                    yield from read_row(row).items()
-                if os.getpid() != pid:
-                    raise failure.forked_stream()
+        with traced("stream", request) as sent:
+            attempts, pid = self._attempts(), os.getpid()
+            has_begun = False
+            while True:
+                server = self._next_server(attempts)
+                try:
+                    with (
+                        self._connected(server) as transport,
+                        closing(transport.stream(replace(sent, seconds=attempts.seconds_left))) as responses,
+                    ):
+                        while (rows := next(responses, None)) is not None:
+                            has_begun = True
+                            for row in rows:
+                                yield from read_row(row).items()
+                            if os.getpid() != pid:
+                                raise failure.forked_stream()
+                        return
+                except ServerUnavailable as error:
+                    pause = attempts.again_after(server, error, has_begun)
+                time.sleep(pause)
+
+    def _attempts(self) -> Attempts[Transport]:
+        if self._servers.must_look_up():
+            self._servers.replace(resolve(self._servers.given))
+        return Attempts(self._servers, self._timeout, self._retries)
+
+    def _next_server(self, attempts: Attempts[Transport]) -> Server[Transport]:
+        """The server to ask. One that was left out is first asked whether it is ready."""
+        while True:
+            server, must_prove = attempts.pick()
+            if not must_prove:
+                return server
+            with server.transport.use() as transport:
+                is_ready = transport.is_ready()
+            self._servers.proved(server, is_ready)
+            if is_ready:
+                return server
 
     @contextmanager
-    def _renewed_if_lost(self, transport: Transport) -> Iterator[None]:
-        """Makes later requests open a new connection if this one seems to be lost, or mixes up answers."""
-        try:
-            yield
-        except SUSPECT_CONNECTION:
-            self._transport.renew(transport)
-            raise
+    def _connected(self, server: Server[Transport]) -> Iterator[Transport]:
+        """Yields the server's transport, and replaces it if its connection seems to be lost, or mixes up answers."""
+        with server.transport.use() as transport:
+            try:
+                yield transport
+            except SUSPECT_CONNECTION:
+                server.transport.renew(transport)
+                raise
+        self._servers.answered(server)

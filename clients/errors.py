@@ -15,6 +15,18 @@ class DeadlinePassed(ServerUnavailable):
     """The timeout passed without an answer: the server may be slow, or the connection lost."""
 
 
+class NotTaken(ServerUnavailable):
+    """No server has begun on the request: it was never sent, or refused for now. It may be sent to another one."""
+
+
+class Busy(NotTaken):
+    """A server that is well has no room for the request."""
+
+
+class Broken(ServerUnavailable):
+    """Something broke while a server may have been at work on the request, which may be why: it is not repeated."""
+
+
 class ServerFailed(EspalierError):  # noqa: N818
     """The server accepted the request and failed, or its answer cannot be read."""
 

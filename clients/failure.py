@@ -2,7 +2,16 @@
 
 import re
 
-from clients.errors import DeadlinePassed, OthersAnswer, RequestRejected, ServerFailed, ServerUnavailable
+from clients.errors import (
+    Broken,
+    Busy,
+    DeadlinePassed,
+    NotTaken,
+    OthersAnswer,
+    RequestRejected,
+    ServerFailed,
+    ServerUnavailable,
+)
 from espalier_errors import EspalierError
 
 # Triton says this over both transports if a model was never loaded or has no usable version. The status codes differ
@@ -22,6 +31,9 @@ _NOT_NOW = re.compile(r"cannot answer now, ask again: (?P<why>.*)|Server not rea
 _TOO_LATE = re.compile(r"Request timeout expired|the request's timeout of \S+ s has passed")
 # The gate's sentences for a server that cannot answer now, and for a key that asks too much at once.
 _GATE_SAYS = re.compile(r"^the server (?=is |has |cannot )")
+_GATE_IS_FULL = re.compile(r"^the server (is too busy|has \d+ requests in flight)")
+# What the gate says if Triton was lost below a request, which may be why.
+_GATE_LOST_TRITON = "is being started again"
 _TOO_MANY = "requests in flight"
 _TOO_LARGE = re.compile(r"larger than")
 
@@ -33,17 +45,19 @@ def is_servers(sentence: str) -> bool:
     return any(one in sentence for one in words) or any(sign.search(sentence) for sign in signs)
 
 
-def unreachable(url: str, reason: str, secure: bool = False) -> ServerUnavailable:
+def unreachable(url: str, reason: str, secure: bool = False, sent: bool = True) -> ServerUnavailable:
     """Returns the error for a server that did not answer. reason: a few words, for example "Connection refused".
 
     secure: over TLS, where a server that misses a client certificate often just ends the connection.
+    sent: whether the server may have got the request.
     """
+    kind = Broken if sent else NotTaken
     if secure and _CLOSED.search(reason):
-        return ServerUnavailable(
+        return kind(
             f"the server at {url} ended the connection ({reason}): if it asks for a client certificate, give one that "
             "it trusts as cert (ESPALIER_CERT and ESPALIER_CERT_KEY)"
         )
-    return ServerUnavailable(
+    return kind(
         f"the server at {url} cannot be reached ({reason}): start one with `espalier serve`, or give the "
         "address of a running one (by default host:8001 for gRPC, http://host:8000 for HTTP)"
     )
@@ -94,7 +108,9 @@ def too_much(url: str, sentence: str) -> EspalierError:
 
 def not_now(url: str, status: int) -> ServerUnavailable:
     """Returns the error for an HTTP status that a proxy before the server sent."""
-    return ServerUnavailable(f"the server at {url} cannot answer now (HTTP status {status}): ask again later")
+    # 503: a proxy that has no server to ask. After 502 and 504 one may have the request; 429 asks for fewer of them.
+    kind = NotTaken if status == 503 else ServerUnavailable
+    return kind(f"the server at {url} cannot answer now (HTTP status {status}): ask again later")
 
 
 def redirected(url: str, location: str | None) -> ServerUnavailable:
@@ -106,26 +122,27 @@ def redirected(url: str, location: str | None) -> ServerUnavailable:
 def refusal(url: str, sentence: str, bad_request: bool) -> EspalierError:
     """Returns the error for an error response. bad_request: whether its status code blames the request."""
     if unknown := _UNKNOWN_MODEL.match(sentence):
-        return ServerUnavailable(
+        return NotTaken(
             f"the server at {url} runs but its model '{unknown[1]}' is not loaded: wait until it is ready, "
             "or serve a repository made by `espalier build`"
         )
     if _QUEUE_FULL in sentence:
-        return ServerUnavailable(
+        return Busy(
             f"the server at {url} is too busy (its queue is full): ask again later, with fewer requests at once"
         )
     if _STOPPING in sentence:
-        return ServerUnavailable(f"the server at {url} is being stopped: ask again when it is back, or ask another one")
+        return NotTaken(f"the server at {url} is being stopped: ask again when it is back, or ask another one")
     if _TOO_LATE.search(sentence):
         return ServerUnavailable(
             f"the server at {url} was too busy to answer within the timeout: ask again later or give a longer one"
         )
     if process := _NOT_NOW.search(sentence):
-        return ServerUnavailable(
-            f"the server at {url} cannot answer now ({process['why'] or sentence}): ask again later"
-        )
+        # Triton's "Server not ready" comes before the request is looked at; a process that has died may have had it.
+        kind = NotTaken if sentence.startswith("Server not ready") else Broken
+        return kind(f"the server at {url} cannot answer now ({process['why'] or sentence}): ask again later")
     if says := _GATE_SAYS.match(sentence):
-        return ServerUnavailable(f"the server at {url} {sentence[says.end() :].splitlines()[0]}")
+        kind = Busy if _GATE_IS_FULL.match(sentence) else Broken if _GATE_LOST_TRITON in sentence else NotTaken
+        return kind(f"the server at {url} {sentence[says.end() :].splitlines()[0]}")
     if _TOO_MANY in sentence:
         return ServerUnavailable(f"the server at {url} refuses: {sentence.splitlines()[0]}")
     broke = _MODEL_BROKE.match(sentence)

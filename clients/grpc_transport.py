@@ -15,13 +15,21 @@ from tritonclient.utils import deserialize_bytes_tensor, serialize_byte_tensor
 
 from clients import failure
 from clients.address import Address
-from clients.grpc_channel import channel_options, check_no_fork
+from clients.grpc_channel import channel_options, channel_target, check_no_fork
 from clients.grpc_tls import channel_credentials, untrusted_reason
 from clients.proxy import described
 from clients.request import Column, Request
-from clients.terms import Terms
+from clients.terms import READY_SECONDS, Terms
 from espalier_errors import EspalierError
 
+# gRPC's own words for a call that no server has got; others, such as "Socket closed", may come after it was sent. The
+# last is a proxy that has no server to ask.
+_NEVER_SENT = (
+    "failed to connect to all addresses",
+    "DNS resolution failed",
+    "empty address list",
+    "Received http2 header with status: 503",
+)
 _BAD_REQUEST = (grpc.StatusCode.INVALID_ARGUMENT, grpc.StatusCode.NOT_FOUND, grpc.StatusCode.UNIMPLEMENTED)
 
 # No "triton_grpc_error" header on streams, although it would bring status codes: under it Triton 2.51 was
@@ -35,11 +43,11 @@ class GrpcTransport:
         check_no_fork()
         self._pid = os.getpid()
         self._calls = _Calls(address, terms)
-        options = channel_options(address, terms.timeout)
+        target, options = channel_target(address), channel_options(address, terms.timeout, terms.connect_seconds)
         if address.secure:
-            self._channel = grpc.secure_channel(address.target, channel_credentials(terms.credentials), options)
+            self._channel = grpc.secure_channel(target, channel_credentials(terms.credentials), options)
         else:
-            self._channel = grpc.insecure_channel(address.target, options)
+            self._channel = grpc.insecure_channel(target, options)
         self._stub = service_pb2_grpc.GRPCInferenceServiceStub(self._channel)
 
     def infer(self, request: Request) -> list[bytes]:
@@ -64,6 +72,12 @@ class GrpcTransport:
             if os.getpid() == self._pid:  # in a forked child the call is the parent's
                 call.cancel()  # stops the server's work when the caller leaves early; nothing to stop otherwise
 
+    def is_ready(self) -> bool:
+        try:
+            return bool(self._stub.ServerReady(service_pb2.ServerReadyRequest(), **self._calls.ready_terms()).ready)
+        except grpc.RpcError as error:
+            return self._calls.knows_no_readiness(error)
+
     def close(self) -> None:
         self._channel.close()
 
@@ -74,11 +88,11 @@ class AsyncGrpcTransport:
     def __init__(self, address: Address, terms: Terms) -> None:
         check_no_fork()
         self._calls = _Calls(address, terms)
-        options = channel_options(address, terms.timeout)
+        target, options = channel_target(address), channel_options(address, terms.timeout, terms.connect_seconds)
         if address.secure:
-            self._channel = grpc.aio.secure_channel(address.target, channel_credentials(terms.credentials), options)
+            self._channel = grpc.aio.secure_channel(target, channel_credentials(terms.credentials), options)
         else:
-            self._channel = grpc.aio.insecure_channel(address.target, options)
+            self._channel = grpc.aio.insecure_channel(target, options)
         self._stub = service_pb2_grpc.GRPCInferenceServiceStub(self._channel)
 
     async def infer(self, request: Request) -> list[bytes]:
@@ -103,6 +117,13 @@ class AsyncGrpcTransport:
         finally:
             call.cancel()
 
+    async def is_ready(self) -> bool:
+        try:
+            response = await self._stub.ServerReady(service_pb2.ServerReadyRequest(), **self._calls.ready_terms())
+            return bool(response.ready)
+        except grpc.RpcError as error:
+            return self._calls.knows_no_readiness(error)
+
     async def close(self) -> None:
         await self._channel.close()
 
@@ -112,14 +133,23 @@ class _Calls:
 
     def __init__(self, address: Address, terms: Terms) -> None:
         self._headers = terms.credentials.headers
-        self._timeout = terms.timeout
-        self._parameters = terms.parameters
+        self._terms = terms
         self._url = described(address)
         self._secure = address.secure
 
     def terms(self, request: Request) -> dict[str, Any]:
         """Returns the arguments of a call beside its message."""
-        return {"timeout": self._timeout, "metadata": tuple((self._headers | request.headers).items())}
+        seconds = self._terms.seconds(request.seconds)
+        return {"timeout": seconds, "metadata": tuple((self._headers | request.headers).items())}
+
+    def ready_terms(self) -> dict[str, Any]:
+        """The same for the question whether the server is ready."""
+        return {"timeout": READY_SECONDS, "metadata": tuple(self._headers.items())}
+
+    @staticmethod
+    def knows_no_readiness(error: grpc.RpcError) -> bool:
+        """Whether the server has refused that question because it does not know it."""
+        return error.code() == grpc.StatusCode.UNIMPLEMENTED
 
     def message(self, model: str, request: Request) -> service_pb2.ModelInferRequest:
         message = service_pb2.ModelInferRequest(
@@ -130,7 +160,7 @@ class _Calls:
         for column in request.columns():
             message.inputs.add(name=column.name, datatype=column.datatype, shape=[len(request), 1])
             message.raw_input_contents.append(_raw(column))
-        for name, value in self._parameters.items():
+        for name, value in self._terms.parameters(request.seconds).items():
             message.parameters[name].int64_param = value
         if model == "nlu_stream":
             # The final flag comes in a message of its own only when asked for; without it a stream that the
@@ -141,7 +171,7 @@ class _Calls:
     def failure(self, error: grpc.RpcError) -> EspalierError:
         code, sentence = error.code(), error.details() or ""
         if code == grpc.StatusCode.DEADLINE_EXCEEDED:
-            return failure.too_slow(self._url, self._timeout)
+            return failure.too_slow(self._url, self._terms.timeout)
         if code == grpc.StatusCode.UNAUTHENTICATED:
             return failure.unauthenticated(self._url, sentence)
         if code == grpc.StatusCode.PERMISSION_DENIED:
@@ -154,7 +184,7 @@ class _Calls:
         if lost and not failure.is_servers(sentence):
             # "failed to connect to all addresses; last error: UNKNOWN: ipv4:127.0.0.1:1: Connection refused"
             reason = sentence.rpartition(": ")[2].rstrip("]") or code.name.lower()
-            return failure.unreachable(self._url, reason, self._secure)
+            return failure.unreachable(self._url, reason, self._secure, sent=not sentence.startswith(_NEVER_SENT))
         return self.refusal(sentence, bad_request=code in _BAD_REQUEST)
 
     def refusal(self, sentence: str, bad_request: bool) -> EspalierError:

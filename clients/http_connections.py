@@ -1,17 +1,26 @@
 """Keep-alive HTTP connections to one server, shared by any number of threads."""
 
 import select
+import socket
 from base64 import b64encode
 from collections import deque
 from collections.abc import Iterator
 from contextlib import contextmanager
-from http.client import HTTPConnection, HTTPResponse, HTTPSConnection, RemoteDisconnected
+from http.client import HTTPConnection, HTTPException, HTTPResponse, HTTPSConnection, RemoteDisconnected
 from urllib.parse import unquote, urlsplit
 
 from clients.address import Address
 from clients.errors import RequestRejected
 from clients.proxy import proxy_for, without_credentials
 from clients.terms import Terms
+
+
+class NeverSentError(OSError):
+    """No connection could be made, so the server has not got the request. cause: why."""
+
+    def __init__(self, cause: OSError | HTTPException) -> None:
+        super().__init__(str(cause))
+        self.cause = cause
 
 
 class HttpConnections:
@@ -23,8 +32,10 @@ class HttpConnections:
 
     def __init__(self, address: Address, terms: Terms) -> None:
         self._host, self._port, self._prefix = address.host, address.port, ""
+        self._ip = address.ip
         self._headers = {"Content-Type": "application/json"} | terms.credentials.headers
         self._timeout = terms.timeout
+        self._connect_seconds = terms.connect_seconds or terms.timeout
         self._context = terms.credentials.ssl_context() if address.secure else None
         self._tunnel: tuple[str, int, dict[str, str]] | None = None  # through a proxy, to host and port, with headers
         self._idle: deque[HTTPConnection] = deque()  # its append and pop are atomic
@@ -38,15 +49,16 @@ class HttpConnections:
 
         headers: beside those that every request has.
 
-        Raises OSError or http.client.HTTPException if the request fails.
+        Raises OSError or http.client.HTTPException if the request fails; of these NeverSentError if there is no
+        connection.
         """
         with self._answered("POST", path, body, headers) as response:
             yield response
 
     @contextmanager
-    def get(self, path: str) -> Iterator[HTTPResponse]:
-        """Yields the response to a GET; see post."""
-        with self._answered("GET", path, None, {}) as response:
+    def get(self, path: str, seconds: float | None = None) -> Iterator[HTTPResponse]:
+        """Yields the response to a GET; see post. seconds: the longest wait on the socket, if not the usual one."""
+        with self._answered("GET", path, None, {}, seconds) as response:
             yield response
 
     def close(self) -> None:
@@ -54,14 +66,16 @@ class HttpConnections:
             self._idle.pop().close()
 
     @contextmanager
-    def _answered(self, method: str, path: str, body: bytes | None, headers: dict[str, str]) -> Iterator[HTTPResponse]:
-        connection, response = self._send(method, self._prefix + path, body, self._headers | headers)
+    def _answered(
+        self, method: str, path: str, body: bytes | None, headers: dict[str, str], seconds: float | None = None
+    ) -> Iterator[HTTPResponse]:
+        connection, response = self._send(method, self._prefix + path, body, self._headers | headers, seconds)
         whole = False
         try:
             yield response
             whole = response.isclosed()
         finally:
-            if whole:
+            if whole and seconds is None:
                 self._idle.append(connection)
             else:
                 connection.close()  # the rest of this answer must not meet the next request
@@ -85,13 +99,13 @@ class HttpConnections:
             self._headers |= for_proxy
 
     def _send(
-        self, method: str, path: str, body: bytes | None, headers: dict[str, str]
+        self, method: str, path: str, body: bytes | None, headers: dict[str, str], seconds: float | None
     ) -> tuple[HTTPConnection, HTTPResponse]:
         while True:
-            connection = self._idle_connection()
+            connection = self._idle_connection() if seconds is None else None
             reused = connection is not None
             if connection is None:
-                connection = self._connection()
+                connection = self._new_connection(seconds)
             try:
                 connection.request(method, path, body, headers)
                 return connection, connection.getresponse()
@@ -105,13 +119,35 @@ class HttpConnections:
                 connection.close()
                 raise
 
-    def _connection(self) -> HTTPConnection:
+    def _new_connection(self, seconds: float | None) -> HTTPConnection:
+        timeout = seconds or self._timeout
         if self._context is None:
-            return HTTPConnection(self._host, self._port, timeout=self._timeout)
-        connection = HTTPSConnection(self._host, self._port, timeout=self._timeout, context=self._context)
-        if self._tunnel is not None:
-            connection.set_tunnel(*self._tunnel)
+            connection = HTTPConnection(self._host, self._port, timeout=timeout)
+        else:
+            connection = HTTPSConnection(self._host, self._port, timeout=timeout, context=self._context)
+            if self._tunnel is not None:
+                connection.set_tunnel(*self._tunnel)
+        try:
+            self._connect(connection, min(timeout, self._connect_seconds))
+            connection.sock.settimeout(timeout)
+        except (OSError, HTTPException) as error:
+            connection.close()
+            raise NeverSentError(error) from error
+        except BaseException:
+            connection.close()
+            raise
         return connection
+
+    def _connect(self, connection: HTTPConnection, seconds: float) -> None:
+        """Connects to the host, or to the one of its addresses that is meant."""
+        if self._ip is None:
+            connection.timeout = seconds
+            connection.connect()
+            return
+        connection.sock = socket.create_connection((self._ip, self._port), seconds)
+        connection.sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        if self._context is not None:
+            connection.sock = self._context.wrap_socket(connection.sock, server_hostname=self._host)
 
     def _idle_connection(self) -> HTTPConnection | None:
         """Returns a connection on which nothing has arrived: neither its end, nor bytes that nobody asked for."""

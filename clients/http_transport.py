@@ -6,8 +6,9 @@ threads, and neither of tritonclient's HTTP clients speaks generate_stream.
 
 import json
 import os
-from collections.abc import AsyncGenerator, Generator, Mapping
-from contextlib import AbstractAsyncContextManager
+import socket
+from collections.abc import AsyncGenerator, AsyncIterator, Generator, Mapping
+from contextlib import asynccontextmanager
 from http.client import BadStatusLine, HTTPException, HTTPMessage
 from typing import Any
 
@@ -15,15 +16,17 @@ from tritonclient.http.aio import aiohttp  # tritonclient's own aiohttp, whose v
 
 from clients import failure
 from clients.address import Address
-from clients.http_connections import HttpConnections
+from clients.http_connections import HttpConnections, NeverSentError
 from clients.http_tls import is_closed, untrusted_reason
 from clients.proxy import described, proxy_for
 from clients.request import Request
 from clients.server_sent_events import EventReader
-from clients.terms import Terms
+from clients.terms import READY_SECONDS, Terms
 from espalier_errors import EspalierError
 
 _CHUNK = 65536  # bytes; the most read at once from a stream
+_READY = (200, 404)  # 404: it does not know the question
+_NEVER_SENT = (NeverSentError, aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError)
 _NOT_NOW = (429, 502, 503, 504)
 _BAD_REQUEST = (400, 404, 405, 411, 413, 415, 422, 431)
 # RecursionError: JSON nested too deeply.
@@ -64,6 +67,14 @@ class HttpTransport:
         except (OSError, HTTPException) as error:
             raise self._calls.failure(error) from None
 
+    def is_ready(self) -> bool:
+        try:
+            with self._connections.get(self._calls.ready_path, READY_SECONDS) as response:
+                response.read()
+                return response.status in _READY
+        except (OSError, HTTPException):
+            return False
+
     def close(self) -> None:
         self._connections.close()
 
@@ -73,12 +84,17 @@ class AsyncHttpTransport:
 
     def __init__(self, address: Address, terms: Terms) -> None:
         self._calls = _Calls(address, terms)
+        reuse = aiohttp.TraceConfig()
+        reuse.on_connection_reuseconn.append(_note_reuse)
         self._session = aiohttp.ClientSession(
             base_url=f"{'https' if address.secure else 'http'}://{address.target}",
             headers={"Content-Type": "application/json"} | terms.credentials.headers,
-            connector=aiohttp.TCPConnector(ssl=terms.credentials.ssl_context()) if address.secure else None,
-            timeout=aiohttp.ClientTimeout(total=terms.timeout),
+            connector=aiohttp.TCPConnector(
+                ssl=terms.credentials.ssl_context() if address.secure else True,
+                resolver=None if address.ip is None else _OneAddress(address.ip),
+            ),
             proxy=proxy_for(address),
+            trace_configs=[reuse],
         )
 
     async def infer(self, request: Request) -> list[str]:
@@ -104,11 +120,61 @@ class AsyncHttpTransport:
         except (OSError, aiohttp.ClientError) as error:
             raise self._calls.failure(error) from None
 
+    async def is_ready(self) -> bool:
+        timeout = aiohttp.ClientTimeout(total=READY_SECONDS)
+        try:
+            async with self._session.get(self._calls.ready_path, allow_redirects=False, timeout=timeout) as response:
+                return response.status in _READY
+        except (OSError, aiohttp.ClientError):
+            return False
+
     async def close(self) -> None:
         await self._session.close()
 
-    def _post(self, path: str, body: bytes, request: Request) -> AbstractAsyncContextManager[aiohttp.ClientResponse]:
-        return self._session.post(path, data=body, headers=request.headers, allow_redirects=False)
+    @asynccontextmanager
+    async def _post(self, path: str, body: bytes, request: Request) -> AsyncIterator[aiohttp.ClientResponse]:
+        timeout = self._calls.aiohttp_timeout(request)
+        while True:
+            reused: list[bool] = []
+            try:
+                response = await self._session.post(
+                    path,
+                    data=body,
+                    headers=request.headers,
+                    allow_redirects=False,
+                    timeout=timeout,
+                    trace_request_ctx=reused,
+                )
+            except (ConnectionError, aiohttp.ServerDisconnectedError, aiohttp.ClientOSError):
+                if not reused:
+                    raise
+                continue  # as HttpConnections does: the server may close an idle connection at any time
+            async with response:
+                yield response
+            return
+
+
+async def _note_reuse(_session: aiohttp.ClientSession, context: Any, _params: object) -> None:
+    """Notes in the request's own list that it goes over an idle connection."""
+    if context.trace_request_ctx is not None:
+        context.trace_request_ctx.append(True)
+
+
+class _OneAddress(aiohttp.abc.AbstractResolver):
+    """Finds the one address of this server. The session still asks it by its name."""
+
+    def __init__(self, ip: str) -> None:
+        self._ip = ip
+
+    async def resolve(
+        self, host: str, port: int = 0, family: socket.AddressFamily = socket.AF_INET
+    ) -> list[aiohttp.abc.ResolveResult]:
+        family = socket.AF_INET6 if ":" in self._ip else socket.AF_INET
+        flags = socket.AI_NUMERICHOST | socket.AI_NUMERICSERV
+        return [{"hostname": host, "host": self._ip, "port": port, "family": family, "proto": 0, "flags": flags}]
+
+    async def close(self) -> None:
+        pass
 
 
 class _Calls:
@@ -119,15 +185,21 @@ class _Calls:
         self.stream_path = f"{address.path}/v2/models/nlu_stream/generate_stream"
         self._url = described(address)
         self._secure = address.secure
-        self._timeout = terms.timeout
-        self._parameters = terms.parameters
+        self.ready_path = f"{address.path}/v2/health/ready"
+        self._terms = terms
+
+    def aiohttp_timeout(self, request: Request) -> aiohttp.ClientTimeout:
+        return aiohttp.ClientTimeout(
+            total=self._terms.seconds(request.seconds), sock_connect=self._terms.connect_seconds
+        )
 
     def infer_body(self, request: Request) -> bytes:
         inputs = [
             {"name": column.name, "datatype": column.datatype, "shape": [len(request), 1], "data": column.values}
             for column in request.columns()
         ]
-        body = {"id": request.id, "parameters": self._parameters, "inputs": inputs, "outputs": [{"name": "result"}]}
+        parameters = self._terms.parameters(request.seconds)
+        body = {"id": request.id, "parameters": parameters, "inputs": inputs, "outputs": [{"name": "result"}]}
         return json.dumps(body).encode()
 
     def rows(self, request: Request, body: bytes) -> list[str]:
@@ -166,23 +238,28 @@ class _Calls:
         return failure.cut_short(self._url)
 
     def failure(self, error: Exception) -> EspalierError:
+        sent = not isinstance(error, _NEVER_SENT)
+        if isinstance(error, NeverSentError):
+            error = error.cause
         if isinstance(error, TimeoutError):
-            return failure.too_slow(self._url, self._timeout)
+            if not sent and self._terms.connect_seconds is not None:
+                return self._unreachable(f"no connection within {self._terms.connect_seconds:g} s", sent)
+            return failure.too_slow(self._url, self._terms.timeout)
         if (reason := untrusted_reason(error)) is not None:
             return failure.untrusted(self._url, reason)
         no_http = isinstance(error, BadStatusLine | aiohttp.ClientResponseError)
         if no_http and not isinstance(error, ConnectionError):  # RemoteDisconnected is both
             return failure.unreachable(self._url, "what answers there does not speak HTTP")
         if is_closed(error):
-            return self._unreachable("connection closed")
+            return self._unreachable("connection closed", sent)
         number = getattr(error, "errno", None)
         # asyncio and aiohttp wrap the system's message in long sentences, so it is looked up by its number. Only a
         # failed name look-up has a negative number and a message of its own.
         reason = os.strerror(number) if number and number > 0 else getattr(error, "strerror", None)
-        return self._unreachable(reason or str(error) or type(error).__name__)
+        return self._unreachable(reason or str(error) or type(error).__name__, sent)
 
-    def _unreachable(self, reason: str) -> EspalierError:
-        return failure.unreachable(self._url, reason, self._secure)
+    def _unreachable(self, reason: str, sent: bool) -> EspalierError:
+        return failure.unreachable(self._url, reason, self._secure, sent)
 
 
 def _error_in(body: bytes) -> str | None:

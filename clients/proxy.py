@@ -47,7 +47,9 @@ def is_loopback(host: str) -> bool:
 
 
 def described(address: Address) -> str:
-    """The server's url for a message, which names the proxy on the way to it."""
+    """The server's url for a message, with the proxy on the way to it, or which of the host's addresses it is."""
+    if address.ip is not None:
+        return f"{address.url} ({address.ip})"
     proxy = proxy_for(address)
     return address.url if proxy is None else f"{address.url} (through the proxy {without_credentials(proxy)})"
 

@@ -25,6 +25,7 @@ class Request:
 
     id: goes with the request, and Triton puts it into the answer: an answer with another id is somebody else's.
     headers: travel beside the message, as HTTP headers or gRPC metadata; their names are in lower case.
+    seconds: what is left of the timeout, for a request that is sent again.
     """
 
     texts: list[str]
@@ -33,6 +34,7 @@ class Request:
     all_scores: bool
     id: str = field(default_factory=lambda: uuid4().hex)
     headers: dict[str, str] = field(default_factory=dict)
+    seconds: float | None = None
 
     def __len__(self) -> int:
         return len(self.texts)

@@ -1,7 +1,6 @@
 """The pretrained encoder that the trunk and the branches are cut from."""
 
 import hashlib
-import json
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -16,6 +15,7 @@ from training.encoders.family import RefusedEncoderError
 from training.encoders.network import Network
 from training.encoders.weights import read_weights
 from training.errors import TrainingError, one_line
+from training.tokenizer_form import tokenizer_json as tokenizer_json  # a part of what an encoder is
 
 DEFAULT_ENCODER = "minilm"
 MINILM_SHA256 = "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db"
@@ -82,13 +82,6 @@ def load_encoder(name: str = DEFAULT_ENCODER) -> Encoder:
         )
     is_folder = path == name and Path(name).is_dir()
     return Encoder(str(Path(name).resolve()) if is_folder else name, network, tokenizer)
-
-
-def tokenizer_json(tokenizer: Tokenizer) -> str:
-    """The tokenizer as canonical JSON without padding and truncation, so that equal tokenizers give equal texts."""
-    state = json.loads(tokenizer.to_str())
-    state["padding"] = state["truncation"] = None
-    return json.dumps(state, ensure_ascii=False, sort_keys=True)
 
 
 def _minilm_folder() -> Path:

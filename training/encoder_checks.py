@@ -5,11 +5,10 @@ from typing import Any
 
 from pydantic import ValidationError
 
+from training.branch_record import MOST_LAYERS
 from training.encoders.families import FAMILIES, TITLES
 from training.encoders.family import Family, RefusedEncoderError
 from training.errors import TrainingError
-
-MOST_LAYERS = 128  # of an encoder; a config or a record with more is damaged
 
 
 def family_of(name: str, content: Mapping[str, Any]) -> Family:

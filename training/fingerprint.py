@@ -7,8 +7,9 @@ from collections.abc import Callable
 import torch
 from torch import nn
 
-from training.encoder import Encoder, tokenizer_json
+from training.encoder import Encoder
 from training.encoders.stored_names import in_embeddings, in_layer
+from training.tokenizer_form import tokenizer_json
 
 
 def trunk_fingerprints(encoder: Encoder, depth: int) -> list[str]:

@@ -13,7 +13,7 @@ from build_tools.compaction.plan import plan_compaction, share_outside
 from build_tools.compaction.room_for_both import check_room
 from build_tools.compaction.staged_fused import graph_files, stage_fused
 from build_tools.errors import BuildError
-from build_tools.publishing.progress import Progress
+from build_tools.progress import Progress
 from build_tools.publishing.running_server import Server
 from build_tools.publishing.served_repository import ServedRepository
 from build_tools.publishing.settle import settle

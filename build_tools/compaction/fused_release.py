@@ -4,8 +4,8 @@ from itertools import chain, count
 
 from build_tools.compaction.compacted_registry import compacted
 from build_tools.compaction.staged_fused import StagedFused
+from build_tools.progress import Progress
 from build_tools.publishing.ensembles import settle_ensemble
-from build_tools.publishing.progress import Progress
 from build_tools.publishing.served_graph import ServedGraph
 from build_tools.publishing.served_repository import ServedRepository
 from build_tools.publishing.settle import follow_registry

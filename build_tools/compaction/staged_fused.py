@@ -10,8 +10,8 @@ from build_tools.compaction.merged_graph import MergedBranch
 from build_tools.compaction.plan import CompactionPlan
 from build_tools.errors import BuildError
 from build_tools.golden.token_parity import compare_logits
-from build_tools.precision.graph import load_fused
-from build_tools.publishing.progress import Progress
+from build_tools.precision.load_graph import load_fused
+from build_tools.progress import Progress
 from build_tools.repository.golden_examples import GoldenExamples, read_golden
 from build_tools.repository.names import logits_name
 from build_tools.repository.precision import Precision

@@ -6,7 +6,7 @@ from tokenizers import Tokenizer
 
 from build_tools.export.hand_written_models import copy_hand_written
 from build_tools.repository.names import FIRST_VERSION, TOKENIZER, TOKENIZER_FILE, TRUNK
-from training.encoder import tokenizer_json
+from training.tokenizer_form import tokenizer_json
 
 
 def tokenizer_name(trunk: str, max_length: int) -> str:

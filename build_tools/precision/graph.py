@@ -5,32 +5,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from build_tools.backends.espalier_backend.chain import Chain
-from build_tools.backends.espalier_backend.fused_graph import FusedGraph
-from build_tools.backends.espalier_backend.fused_layout import FusedLayout
-from build_tools.backends.espalier_backend.load_chain import Compile, load_chain
-from build_tools.backends.espalier_backend.onnxruntime_segment import OnnxRuntimeSegment
-from build_tools.backends.espalier_backend.openvino_segment import OpenVINOSegment
 from build_tools.golden.golden_batch import GoldenBatch
+from build_tools.precision.load_graph import load_graph
 from build_tools.precision.quantization import quantize
-from build_tools.repository.precision import Precision, parameters
+from build_tools.repository.precision import Precision
 from build_tools.repository.runtime import Runtime
-from build_tools.repository.triton_config import ROWS_FILE
 from training.checkpoint import Checkpoint
-
-_COMPILE: dict[Runtime, Compile] = {Runtime.OPENVINO: OpenVINOSegment, Runtime.ONNXRUNTIME: OnnxRuntimeSegment}
-
-
-def load_graph(path: Path, outputs: list[str], runtime: Runtime, precision: Precision = Precision.FP32) -> Chain:
-    """Loads a graph as our backend of that runtime does: cut at its outputs, with the parameters of its config."""
-    return load_chain(path, outputs, parameters(runtime, precision), _COMPILE[runtime])
-
-
-def load_fused(
-    folder: Path, layout: FusedLayout, runtime: Runtime, precision: Precision, hidden_size: int
-) -> FusedGraph:
-    """Loads the version of a fused model in `folder` as our backend does. precision: the trunk's."""
-    segment = _COMPILE[runtime](folder / ROWS_FILE, list(layout.columns), parameters(runtime, precision))
-    return FusedGraph(segment, layout, hidden_size)
 
 
 class Graph:

@@ -1,9 +1,14 @@
 """The precisions that a runtime and this processor support."""
 
+import platform
+from pathlib import Path
+
 from build_tools.backends.espalier_backend.telemetry import turn_off_telemetry
 from build_tools.errors import BuildError
 from build_tools.repository.precision import Precision
 from build_tools.repository.runtime import Runtime
+
+_PROCESSORS = Path("/proc/cpuinfo")  # torch knows it too, and takes seconds to load
 
 
 def available_precisions(wanted: Precision, runtime: Runtime) -> list[Precision]:
@@ -41,9 +46,8 @@ def _has_bf16() -> bool:
 
 
 def _has_int8() -> bool:
-    import torch
-
-    capabilities = torch.cpu.get_capabilities()
-    return capabilities["architecture"] != "x86_64" or bool(
-        capabilities.get("avx512_vnni") or capabilities.get("avx_vnni")
-    )
+    if platform.machine() != "x86_64":
+        return True
+    lines = _PROCESSORS.read_text(encoding="utf-8").splitlines()
+    abilities = next((line.partition(":")[2].split() for line in lines if line.startswith("flags")), [])
+    return not {"avx512_vnni", "avx_vnni"}.isdisjoint(abilities)

@@ -27,7 +27,13 @@ _TERMS = CanaryTerms(share=1)  # only its defaults are used
 
 
 def publish(
-    checkpoint: Annotated[Path, typer.Argument(help="A task checkpoint.")],
+    source: Annotated[
+        Path,
+        typer.Argument(
+            help="An artefact of espalier package (a file), or a task checkpoint (a folder), which is packaged first.",
+            metavar="CHECKPOINT",
+        ),
+    ],
     repository: RepositoryFolder = REPOSITORY,
     url: Url = None,
     canary: Annotated[
@@ -57,23 +63,26 @@ def publish(
         bool, typer.Option("--shadow", help="Compute it beside the live version, for comparison only.")
     ] = False,
     precision: Annotated[
-        Precision | None, typer.Option(help="Precision of the branch; that of the live version if left out.")
+        Precision | None,
+        typer.Option(help="Of a checkpoint: precision of the branch; that of the live version if left out."),
     ] = None,
     encoder: Annotated[
         str | None,
-        typer.Option(help="Encoder for a new tap, a deeper trunk or a new trunk; the trunk's own encoder if left out."),
+        typer.Option(
+            help="Of a checkpoint: encoder for a new tap, a deeper trunk or a new trunk; the trunk's own if left out."
+        ),
     ] = None,
     keep: Annotated[int, typer.Option(help="Versions of the task to keep on disk.", min=3)] = KEPT,
     redefine: Annotated[
         bool, typer.Option("--redefine", help="Its kind, labels or data may be others than the live version's.")
     ] = False,
 ) -> None:
-    """Publish a task checkpoint as a new version of its task, on a running server or for the next one."""
+    """Publish an artefact or a task checkpoint as a new version of its task, on a running server or the next one."""
     if canary is not None and shadow:
         raise BuildError("--canary and --shadow exclude each other: a shadow answers no texts.")
     # The imports create a million objects, none of them garbage: searching them again and again takes seconds.
     gc.set_threshold(100_000)
-    from build_tools.publishing.publish import publish as publish_checkpoint
+    from build_tools.publishing.publish import publish as publish_version
 
     terms = None
     if canary is not None:
@@ -88,8 +97,8 @@ def publish(
             max_label_shift=parse_share("--max-label-shift", max_label_shift),
         )
     with changed_server(url, repository) as server:
-        task, version = publish_checkpoint(
-            checkpoint, repository, server, terms, shadow, precision, encoder, keep, redefine, report=typer.echo
+        task, version = publish_version(
+            source, repository, server, terms, shadow, precision, encoder, keep, redefine, report=typer.echo
         )
     state = f"answers {terms.share:.0%} of the texts" if terms else "is a shadow" if shadow else "is live"
     typer.echo(f"{task}: version {version} {state}")

@@ -20,7 +20,8 @@ def move_in(staged: StagedVersion, served: ServedRepository, version: VersionEnt
     if model.is_dir():
         _rename(staged.branch, model / str(number), served)
     else:
-        new = staged.branch.parent
+        new = staged.branch.with_name(version.model)
+        new.mkdir()
         staged.branch.rename(new / str(number))
         write_config(new, branch_config(served.registry.runtime, version, staged.plan.entry.hidden_size, [number]))
         _rename(new, model, served)

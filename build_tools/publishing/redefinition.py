@@ -2,7 +2,7 @@
 
 from build_tools.errors import BuildError
 from build_tools.repository.registry import Registry, TaskEntry, VersionEntry
-from training.checkpoint import BranchRecord
+from training.branch_record import BranchRecord
 
 _NAMED = 3
 

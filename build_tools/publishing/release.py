@@ -1,21 +1,19 @@
 """A staged version becomes part of a served repository: moved in, loaded, checked, and only then live."""
 
-from build_tools.golden.parity import check_golden
+from build_tools.golden.token_parity import check_tokens
+from build_tools.progress import Progress
+from build_tools.publishing.asked_graphs import asked_graphs
 from build_tools.publishing.branch_model import model_for
 from build_tools.publishing.ensembles import settle_ensemble
 from build_tools.publishing.move_in import move_in
-from build_tools.publishing.progress import Progress
 from build_tools.publishing.redefinition import check_redefinition, redefinitions
 from build_tools.publishing.registry_transitions import next_version, published
-from build_tools.publishing.served_graph import ServedGraph
 from build_tools.publishing.served_repository import ServedRepository
 from build_tools.publishing.settle import follow_registry
 from build_tools.publishing.staged_version import StagedVersion
 from build_tools.repository.audit import log_action
-from build_tools.repository.in_memory import hidden_source
 from build_tools.repository.names import FIRST_VERSION, branch_name, examples_file
 from build_tools.repository.registry import CanaryTerms, VersionEntry, version_entry
-from build_tools.repository.triton_config import NEWEST
 
 
 def release(
@@ -31,10 +29,11 @@ def release(
 
     Undoes what it did if anything fails before registry.json is replaced.
     """
-    task, entry, now = staged.golden.record.task, staged.plan.entry, served.server.now()
+    record, entry, now = staged.record, staged.plan.entry, served.server.now()
+    task = record.task
     number = next_version(served.registry, task)
-    check_redefinition(staged.golden.record, served.registry, redefine)  # another version may be live by now
-    redefined = sorted(redefinitions(staged.golden.record, served.registry))
+    check_redefinition(record, served.registry, redefine)  # another version may be live by now
+    redefined = sorted(redefinitions(record, served.registry))
     version = _version_entry(staged, served)
     after = published(served.registry, task, number, version, entry, canary, shadow, keep, now)
     try:
@@ -42,11 +41,9 @@ def release(
         move_in(staged, served, version, number)
         progress.at("loading it")
         _load(staged, served, version, number)
-        if served.server.is_running:
-            progress.at("golden examples on the server")
-            trunk = ServedGraph(served.server, hidden_source(after, version.trunk, version.tap), NEWEST)
-            branch = ServedGraph(served.server, version.model, number)
-            check_golden(staged.golden, trunk, branch, staged.is_exact)
+        progress.at("golden examples on the server" if served.server.is_running else "golden examples")
+        trunk, branch = asked_graphs(served, after, version, number)
+        check_tokens(staged.golden, record.kind, record.tap, trunk, branch, staged.is_exact)
         progress.at("registry")
         served.replace_registry(after)
     except BaseException:
@@ -55,7 +52,8 @@ def release(
     state = "canary" if canary else "shadow" if shadow else "live"
     progress.done(f"version {number} of {task} is published ({state}), but the command then failed")
     origin = version.origin
-    details = {"checkpoint": origin.checkpoint, "data": origin.data, "data_sha256": origin.data_sha256}
+    details = {"checkpoint": origin.checkpoint, "artefact": staged.artefact}
+    details |= {"data": origin.data, "data_sha256": origin.data_sha256}
     if redefined:
         details["redefines"] = ", ".join(redefined)
     log_action(served.folder, "publish", task, number, state=state, **details)
@@ -66,7 +64,7 @@ def release(
 
 
 def _version_entry(staged: StagedVersion, served: ServedRepository) -> VersionEntry:
-    record, plan = staged.golden.record, staged.plan
+    record, plan = staged.record, staged.plan
     version = version_entry(record, branch_name(record.task), plan.name, staged.precision)
     return model_for(served.folder, served.registry, record.task, version, plan.entry.hidden_size)
 

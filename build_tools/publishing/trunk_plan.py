@@ -1,16 +1,15 @@
-"""Which trunk a branch will read, and which parts of it do not exist yet."""
+"""Which trunk a new branch will read, and which parts of it the repository does not have yet."""
 
 from dataclasses import dataclass
 
+from build_tools.artefact.artefact import Artefact
+from build_tools.artefact.manifest import CarriedTrunk
 from build_tools.errors import BuildError
 from build_tools.export.tokenizer_models import tokenizer_name
+from build_tools.repository.fitting_trunk import fitting_trunk
 from build_tools.repository.names import TRUNK
-from build_tools.repository.precision import Precision
 from build_tools.repository.registry import Registry, TrunkEntry
-from training.checkpoint import BranchRecord
-from training.encoder import Encoder, load_encoder
-from training.fingerprint import trunk_fingerprints
-from training.trunk_fit import check_fingerprint
+from training.branch_record import BranchRecord
 
 
 @dataclass(frozen=True)
@@ -18,13 +17,14 @@ class TrunkPlan:
     """A trunk as it will be once the branch is published.
 
     name: its Triton model. entry: its future entry in the registry. present: its entry now; None for a new trunk.
-    encoder: the source of a new version, for a new tap, a deeper trunk or a new one; None if the present version does.
+    takes_carried: whether the trunk that comes with the branch becomes its next version, for a new tap, a deeper trunk
+    or a new one; else the present version has all that is needed.
     """
 
     name: str
     entry: TrunkEntry
     present: TrunkEntry | None
-    encoder: Encoder | None
+    takes_carried: bool
 
     def still_holds(self, registry: Registry) -> bool:
         """Whether no other publish has changed this trunk or taken its name since the plan was made."""
@@ -39,74 +39,78 @@ class TrunkPlan:
         return {name: most for name, most in self.entry.tokenizers.items() if name not in present}
 
 
-def plan_trunk(record: BranchRecord, registry: Registry, encoder_name: str | None) -> TrunkPlan:
-    """Plans for an existing trunk if the branch fits one, else for one with more taps or layers, else for a new one.
+def plan_trunk(artefact: Artefact, registry: Registry) -> TrunkPlan:
+    """Plans for a served trunk if that has the branch's tap, else for the trunk that the artefact carries.
 
-    A branch fits a trunk that has the branch's own fingerprint at its tap. encoder_name: the encoder to load if weights
-    are needed that the repository does not have; None loads the trunk's own encoder and allows no new trunk.
-    Raises BuildError or TrainingError if the branch fits no trunk and was not trained on the given encoder.
+    Raises BuildError, saying what to do, if neither can be.
     """
+    record, carried = artefact.record, artefact.manifest.trunk
+    fitting = fitting_trunk(record, registry)
+    if fitting is not None and record.tap in registry.trunks[fitting].taps:
+        trunk = registry.trunks[fitting]
+        return TrunkPlan(fitting, _with_tokenizer(fitting, trunk, record), trunk, takes_carried=False)
+    if carried is None:
+        raise BuildError(_missing(record, registry, fitting))
     for name, trunk in registry.trunks.items():
-        if record.tap < len(trunk.fingerprints) and trunk.fingerprints[record.tap] == record.trunk_fingerprint:
-            if record.encoder.config != trunk.config:
-                raise BuildError(
-                    f"the encoder's config in the checkpoint is not that of {name}: train the branch again."
-                )
-            if record.tap in trunk.taps:
-                return TrunkPlan(name, _with_tokenizer(name, trunk, record), trunk, None)
-            encoder = load_encoder(encoder_name or trunk.encoder)
-            fingerprints = trunk_fingerprints(encoder, len(trunk.fingerprints) - 1)
-            if fingerprints != trunk.fingerprints:
-                raise BuildError(
-                    f"{name} needs a new version for tap {record.tap}, but it was not made from the encoder "
-                    f"{encoder.name!r}: give the right one as --encoder."
-                )
-            return _next_version(name, trunk, record, encoder, fingerprints)
-    for name, trunk in registry.trunks.items():
-        if record.tap >= len(trunk.fingerprints) and encoder_name in (None, trunk.encoder):
-            encoder = load_encoder(trunk.encoder)
-            fingerprints = trunk_fingerprints(encoder, min(record.tap, encoder.layers))
-            deeper = fingerprints[: len(trunk.fingerprints)] == trunk.fingerprints
-            if deeper and fingerprints[-1] == record.trunk_fingerprint and record.encoder.config == encoder.config:
-                return _next_version(name, trunk, record, encoder, fingerprints)
-    if encoder_name is None:
+        if carried.continues(trunk):
+            _check_replaces(name, trunk, carried)
+            return _next_version(name, trunk, carried, record)
+    if fitting is not None:
         raise BuildError(
-            f"the checkpoint of {record.task} fits no trunk of the repository ({', '.join(registry.trunks)}): its "
-            f"fingerprint at tap {record.tap} is {record.trunk_fingerprint}. To add a trunk for it, give its encoder "
-            f"({record.encoder.name!r}) as --encoder."
+            f"{fitting} has become deeper than the trunk that comes with the branch: package the checkpoint again, "
+            "with --for the repository as it is now."
         )
-    encoder = load_encoder(encoder_name)
-    fingerprints = trunk_fingerprints(encoder, record.tap)
-    check_fingerprint(record, encoder.name, fingerprints)
-    for name, trunk in registry.trunks.items():  # the same encoder under another name
-        if fingerprints[: len(trunk.fingerprints)] == trunk.fingerprints:
-            return _next_version(name, trunk, record, encoder, fingerprints)
     name = _new_name(registry)
     entry = TrunkEntry(
-        encoder=encoder.name,
-        config=encoder.config,
-        taps=[record.tap],
-        fingerprints=fingerprints,
-        precision=Precision.FP32,
+        encoder=carried.encoder,
+        config=carried.config,
+        taps=carried.taps,
+        fingerprints=carried.fingerprints,
+        precision=carried.precision,
         tokenizers={},
     )
-    return TrunkPlan(name, _with_tokenizer(name, entry, record), None, encoder)
+    return TrunkPlan(name, _with_tokenizer(name, entry, record), None, takes_carried=True)
+
+
+def _missing(record: BranchRecord, registry: Registry, fitting: str | None) -> str:
+    what = (
+        f"{fitting} has no tap {record.tap} (it has {_listed(registry.trunks[fitting].taps)})"
+        if fitting
+        else f"the branch fits no trunk of the repository ({', '.join(registry.trunks)}), of which none has its "
+        f"fingerprint {record.trunk_fingerprint} at tap {record.tap}"
+    )
+    return (
+        f"{what}, and no trunk comes with it: package the checkpoint with --for this repository (its registry.json, "
+        "trunk and tokenizer are enough) and, if its encoder is new here, --encoder; or publish the checkpoint itself."
+    )
+
+
+def _check_replaces(name: str, trunk: TrunkEntry, carried: CarriedTrunk) -> None:
+    if not set(trunk.taps) <= set(carried.taps) or carried.precision is not trunk.precision:
+        raise BuildError(
+            f"{name} has the taps {_listed(trunk.taps)} in {trunk.precision}, and the trunk that comes with the branch "
+            f"has {_listed(carried.taps)} in {carried.precision}: package the checkpoint again, with --for the "
+            "repository as it is now."
+        )
+
+
+def _listed(taps: list[int]) -> str:
+    return ", ".join(map(str, taps))
 
 
 def _new_name(registry: Registry) -> str:
     return f"{TRUNK}.{registry.trunks_made + 1}"
 
 
-def _next_version(
-    name: str, trunk: TrunkEntry, record: BranchRecord, encoder: Encoder, fingerprints: list[str]
-) -> TrunkPlan:
+def _next_version(name: str, trunk: TrunkEntry, carried: CarriedTrunk, record: BranchRecord) -> TrunkPlan:
     changes = {
-        "encoder": encoder.name,  # the next version is made from it
+        "encoder": carried.encoder,  # the next version is made from it
         "version": trunk.version + 1,
-        "taps": sorted({*trunk.taps, record.tap}),
-        "fingerprints": fingerprints,
+        "taps": carried.taps,
+        "fingerprints": carried.fingerprints,
     }
-    return TrunkPlan(name, _with_tokenizer(name, trunk.model_copy(update=changes), record), trunk, encoder)
+    entry = _with_tokenizer(name, trunk.model_copy(update=changes), record)
+    return TrunkPlan(name, entry, trunk, takes_carried=True)
 
 
 def _with_tokenizer(name: str, trunk: TrunkEntry, record: BranchRecord) -> TrunkEntry:

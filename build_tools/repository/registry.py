@@ -5,7 +5,7 @@ import json
 import os
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final, Literal, Self
+from typing import Any, Final, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
@@ -14,11 +14,9 @@ from build_tools.repository.precision import Precision
 from build_tools.repository.runtime import Runtime
 from espalier_json import NotJsonError, parse_json
 from training.atomic_write import replace_file
+from training.branch_record import BranchRecord
 from training.kinds import Kind
 from training.validation import first_problem
-
-if TYPE_CHECKING:
-    from training.checkpoint import BranchRecord  # imports torch, which a machine that only serves does not have
 
 REGISTRY = "registry.json"
 FORMAT_VERSION: Final = 3
@@ -258,9 +256,7 @@ class Registry(_Entry):
         return fused if fused is not None and fused.tasks.get(task) == number else None
 
 
-def version_entry(
-    record: "BranchRecord", model: str, trunk: str, precision: Precision = Precision.FP32
-) -> VersionEntry:
+def version_entry(record: BranchRecord, model: str, trunk: str, precision: Precision = Precision.FP32) -> VersionEntry:
     """Returns the registry's entry of a checkpoint that this user publishes now."""
     origin = Origin(
         checkpoint=record.sha256,

@@ -36,8 +36,10 @@ def load_test(
     output: Annotated[Path, typer.Option(help="Folder for load_test.csv and load_test.png.", metavar="DIR")] = Path(
         "load_test"
     ),
-    url: Annotated[str, typer.Option(help="The server's address for grpc and stream.")] = "localhost:8001",
-    http_url: Annotated[str, typer.Option(help="The server's address for http.")] = "http://localhost:8000",
+    url: Annotated[
+        str, typer.Option(help="The server's address for grpc and stream; several share the load: a:8001,b:8001.")
+    ] = "localhost:8001",
+    http_url: Annotated[str, typer.Option(help="The server's address for http, or several.")] = "http://localhost:8000",
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON instead of the table.")] = False,
 ) -> None:
     """Load a running server with texts of a file: throughput, latencies and errors for each load."""
@@ -47,7 +49,7 @@ def load_test(
     from clients.load_test.measure import measure
     from clients.load_test.perf_analyzer import find_perf_analyzer
     from clients.load_test.probe import probe
-    from clients.load_test.protocol import MODELS, address_for
+    from clients.load_test.protocol import MODELS, addresses_for
     from clients.load_test.table import print_table
     from clients.load_test.texts import read_rows, shuffled
 
@@ -61,7 +63,7 @@ def load_test(
     loads = read_loads(concurrency, rate, distribution)
     urls = {name: http_url if name == "http" else url for name in read_protocols(protocol)}
     for name, address in urls.items():
-        address_for(name, address)  # a wrong address is named before anything is sent
+        addresses_for(name, address)  # a wrong address is named before anything is sent
     rows = shuffled(read_rows(file), seed)
     for name, address in urls.items():
         probe(address, name, rows[0], names)

@@ -24,6 +24,11 @@ class Concurrency:
         if self.callers < 1:
             raise RequestRejected(f"a load of {self.callers} callers is not a load: give 1 or more")
 
+    def among(self, servers: int) -> list["Concurrency"]:
+        """Returns the callers of each server that gets any."""
+        least, more = divmod(self.callers, servers)
+        return [Concurrency(least + (number < more)) for number in range(min(servers, self.callers))]
+
     def __str__(self) -> str:
         return "1 caller" if self.callers == 1 else f"{self.callers} callers"
 
@@ -38,6 +43,10 @@ class Rate:
     def __post_init__(self) -> None:
         if not 0 < self.per_second < math.inf:
             raise RequestRejected(f"a rate of {self.per_second:g} texts a second is not a load: give more than 0")
+
+    def among(self, servers: int) -> list["Rate"]:
+        """Returns the rate of each server."""
+        return [Rate(self.per_second / servers, self.distribution)] * servers
 
     def __str__(self) -> str:
         return f"{self.per_second:g}/s"

@@ -7,6 +7,8 @@ from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 
+import numpy as np
+
 from clients import failure
 from clients.address import Address
 from clients.credentials import Credentials
@@ -22,12 +24,13 @@ from clients.load_test.perf_analyzer import (
     load_arguments,
     window_arguments,
 )
-from clients.load_test.process import SLACK_SECONDS, Ended, run_bounded
+from clients.load_test.process import SLACK_SECONDS, Ended, Run, run_bounded
 from clients.load_test.profile import read_profile
-from clients.load_test.protocol import Protocol, address_for
-from clients.load_test.schedule import write_schedule
+from clients.load_test.protocol import Protocol, addresses_for
+from clients.load_test.schedule import write_schedules
 from espalier_errors import EspalierError
 
+_EXPORT = "profile.json"
 _LIBRARY_MISSING = re.compile(r"error while loading shared libraries: ([^:]+):")
 _NO_METADATA = re.compile(r"failed to get model metadata: (.*)")
 
@@ -43,53 +46,70 @@ def measure(
 ) -> Measurement:
     """Loads `model` with the texts of `inputs` (see prepare_inputs) and measures `seconds` after the warm-up.
 
-    url: host[:port], or http://host[:port] for the protocol "http"; grpcs:// and https:// over TLS. Key and
-        certificates are those of the environment, as on the command line. A decoupled model needs "stream", others
-        cannot have it.
+    url: host[:port], or http://host[:port] for the protocol "http"; grpcs:// and https:// over TLS. Several servers
+        with commas between them share the load. Key and certificates are those of the environment, as on the command
+        line. A decoupled model needs "stream", others cannot have it.
 
     It takes about one second more than that, and up to 30 more if the last answers are slow.
     The result counts the requests that fail. Raises ServerUnavailable, RequestRejected or LoadTestUnavailable if
     nothing could be sent: because of server or model, an argument, or a missing package.
     """
-    address = address_for(protocol, url)
+    addresses = addresses_for(protocol, url)
     if not (0 < seconds < math.inf and 0 <= warm_up_seconds < math.inf):
         raise RequestRejected(
             f"{seconds:g} s after {warm_up_seconds:g} s of warm-up cannot be measured: give more than 0"
         )
     load_seconds = warm_up_seconds + seconds
     with tempfile.TemporaryDirectory(prefix="espalier-load-test-") as name:
-        folder = Path(name)
-        export, schedule, links = folder / "profile.json", folder / "schedule", folder / "links"
-        links.mkdir()
+        loads: Sequence[Load] = load.among(len(addresses))
+        folders = [Path(name) / str(number) for number in range(len(loads))]
+        for folder in folders:
+            (folder / "links").mkdir(parents=True)
         if isinstance(load, Rate):
-            write_schedule(load, (warm_up_seconds, seconds), schedule)
-        command = [
-            str(find_perf_analyzer()),
-            *arguments(address, model, inputs, protocol, export),
-            *credential_arguments(address, Credentials.of_command_line(address)),
-            *load_arguments(load, protocol, schedule),
-            *window_arguments(load_seconds + SLACK_SECONDS),
+            write_schedules(load, (warm_up_seconds, seconds), [folder / "schedule" for folder in folders])
+        runs = [
+            _run(address, model, inputs, share, protocol, load_seconds, folder)
+            for address, share, folder in zip(addresses, loads, folders, strict=False)  # few callers: not all servers
         ]
-        ended = run_bounded(command, environment(address, links), load_seconds, folder / "perf_analyzer.log")
-        if ended.began is None or not export.is_file():
-            raise _why_nothing(address, ended)
+        ended = run_bounded(runs, load_seconds)
+        places = list(zip(addresses, ended, folders, strict=False))
+        failed = [place for place in places if place[1].began is None]  # the first is why the others were ended
+        failed = failed or [place for place in places if not (place[2] / _EXPORT).is_file()]
+        if failed:
+            raise _why_nothing(failed[0][0], failed[0][1])
         # perf_analyzer stamps requests with the same system clock.
-        start = ended.began + warm_up_seconds
-        profile = read_profile(export, start, start + seconds)
+        start = max(one.began or 0.0 for one in ended) + warm_up_seconds
+        profiles = [read_profile(folder / _EXPORT, start, start + seconds) for folder in folders]
+    last = np.concatenate([profile.last for profile in profiles])
+    failures = [sentence for one in ended for sentence in one.failures]
+    task_errors = [sentence for profile in profiles for sentence in profile.task_errors]
     return Measurement(
         protocol=protocol,
         model=model,
         load=load,
         seconds=seconds,
-        requests=len(profile.last),
-        latency=latency_of(profile.last),
-        first=latency_of(profile.first) if protocol == "stream" else None,
-        failed=len(ended.failures),
-        failure=_commonest(ended.failures),
-        unanswered=ended.unanswered,
-        task_errors=len(profile.task_errors),
-        task_error=_commonest(profile.task_errors),
+        requests=len(last),
+        latency=latency_of(last),
+        first=latency_of(np.concatenate([one.first for one in profiles])) if protocol == "stream" else None,
+        failed=len(failures),
+        failure=_commonest(failures),
+        unanswered=any(one.unanswered for one in ended),
+        task_errors=len(task_errors),
+        task_error=_commonest(task_errors),
     )
+
+
+def _run(
+    address: Address, model: str, inputs: Path, load: Load, protocol: Protocol, load_seconds: float, folder: Path
+) -> Run:
+    command = [
+        str(find_perf_analyzer()),
+        *arguments(address, model, inputs, protocol, folder / _EXPORT),
+        *credential_arguments(address, Credentials.of_command_line(address)),
+        *load_arguments(load, protocol, folder / "schedule"),
+        *window_arguments(load_seconds + SLACK_SECONDS),
+    ]
+    return Run(command, environment(address, folder / "links"), folder / "perf_analyzer.log")
 
 
 def _commonest(sentences: Sequence[str]) -> str:

@@ -1,4 +1,4 @@
-"""Run perf_analyzer for a set time, and leave nothing of it behind."""
+"""Run perf_analyzer for a set time, once or for several servers at once, and leave nothing of it behind."""
 
 import os
 import re
@@ -6,7 +6,7 @@ import signal
 import subprocess
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
@@ -18,6 +18,15 @@ _POLL_SECONDS = 0.01
 
 _LOAD_BEGINS = re.compile(r"^  Using a?synchronous calls for inference", re.MULTILINE)  # the last it says before
 _SENDER_STOPPED = re.compile(r"^Thread \[(\d+)\] had error: (.*)$", re.MULTILINE)
+
+
+@dataclass(frozen=True)
+class Run:
+    """A perf_analyzer to start. log: where its output goes."""
+
+    command: Sequence[str]
+    environment: Mapping[str, str]
+    log: Path
 
 
 @dataclass(frozen=True)
@@ -39,25 +48,39 @@ class Ended:
         return list(dict(_SENDER_STOPPED.findall(self.log)).values())
 
 
-def run_bounded(command: Sequence[str], environment: Mapping[str, str], load_seconds: float, log: Path) -> Ended:
-    """Run perf_analyzer, stop its load after `load_seconds` and wait until what was sent is answered.
+def run_bounded(runs: Sequence[Run], load_seconds: float) -> list[Ended]:
+    """Run perf_analyzers at once, stop their loads `load_seconds` after the last began, and wait for the last answers.
 
-    It is stopped by SIGINT because only then it exports its record whatever happened: left to itself it throws the
-    record away when a request fails or its windows differ. Killed when this function is left in any other way.
+    They are stopped by SIGINT because only then they export their records whatever happened: left to itself one throws
+    the record away when a request fails or its windows differ. Killed when this function is left in any other way.
     """
-    unanswered = False
-    with log.open("wb") as output, _started(command, environment, output) as process:
-        began = _wait_for_load(process, log)
-        if began is not None:
-            try:
-                process.wait(began + load_seconds - time.time())
-            except subprocess.TimeoutExpired:
-                process.send_signal(signal.SIGINT)
-            try:
-                process.wait(SLACK_SECONDS + DRAIN_SECONDS)
-            except subprocess.TimeoutExpired:
-                unanswered = True
-    return Ended(began, _text(log), unanswered)
+    began: list[float | None] = []
+    unanswered = [False] * len(runs)
+    with ExitStack() as started:
+        outputs = [started.enter_context(run.log.open("wb")) for run in runs]
+        processes = [
+            started.enter_context(_started(run.command, run.environment, output))
+            for run, output in zip(runs, outputs, strict=True)
+        ]
+        for process, run in zip(processes, runs, strict=True):
+            began.append(_wait_for_load(process, run.log))
+            if began[-1] is None:
+                break
+        else:
+            end = max(filter(None, began)) + load_seconds
+            for process in processes:
+                try:
+                    process.wait(end - time.time())
+                except subprocess.TimeoutExpired:
+                    process.send_signal(signal.SIGINT)
+            drained = time.monotonic() + SLACK_SECONDS + DRAIN_SECONDS
+            for number, process in enumerate(processes):
+                try:
+                    process.wait(drained - time.monotonic())
+                except subprocess.TimeoutExpired:
+                    unanswered[number] = True
+    began += [None] * (len(runs) - len(began))
+    return [Ended(at, _text(run.log), late) for at, run, late in zip(began, runs, unanswered, strict=True)]
 
 
 @contextmanager

@@ -27,6 +27,7 @@ from build_tools.repository.runtime import Runtime
 from training.checkpoint import load_checkpoint
 
 CHANGES = {"os.rename", "os.mkdir", "os.remove", "os.rmdir", "shutil.rmtree"}
+WITHOUT_SERVER = "golden examples"  # the step of a publish in which its graphs are loaded here, where no server runs
 Verb = Callable[[Path, Server], object]
 
 steps = [""]  # of a publish, as it reports them
@@ -68,7 +69,7 @@ def operations(repository: Path, verb: Verb) -> dict[str, list[str]]:
 
     def hook(event: str, arguments: tuple[Any, ...]) -> None:
         nonlocal replaced
-        if changes_files(event, arguments):
+        if changes_files(event, arguments) and steps[-1] != WITHOUT_SERVER:
             found["after" if replaced else "before"].append(steps[-1])
         replaced = replaced or replaces_registry(event, arguments)
 

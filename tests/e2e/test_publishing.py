@@ -11,6 +11,7 @@ from publishing_site import SEEN_SECONDS, Site, check_answers, check_tidy
 from sentences import TEXTS
 from tiny_families import save_family
 
+from build_tools.packaging.package_file import package_file
 from build_tools.publishing.metrics_page import read_metrics
 from build_tools.publishing.promote import promote
 from build_tools.publishing.retire import retire
@@ -54,6 +55,21 @@ def test_a_tap_that_the_trunk_has_not_is_added_while_it_serves(site: Site, load:
     assert sorted(site.loads()[len(before) :]) == ["branch_same", "trunk"]
     assert read_registry(site.repository).trunks["trunk"].taps == [1, 2, 3]
     assert {entry["version"] for entry in seen["answers"] if entry["task"] == "same"} == {1, version}
+
+
+def test_an_artefact_that_was_packaged_elsewhere_goes_live_and_nothing_else_is_loaded(
+    site: Site, load: Callable[[], dict], tmp_path: Path
+) -> None:
+    artefact = tmp_path / "place.espalier"
+    package_file(site.checkpoint("place", seed=51), artefact, site.repository)
+    before = site.loads()
+    _, version = site.publish(artefact)
+    seen = load()
+
+    assert seen["failures"] == []
+    check_answers(seen, changed={"place"})
+    assert site.loads()[len(before) :] == ["branch_place"]
+    assert site.client.predict(TEXTS[0], tasks=["place"])["place"].version == version
 
 
 def test_a_branch_of_another_encoder_family_is_served_beside_the_others_on_a_trunk_of_its_own(

@@ -2,11 +2,12 @@
 
 On a server that is started for it, of a copy of the repository. Prints the median and the most of the rounds: the
 steps of a publish in a process that has published before, then both commands from their start to their end (publish
-also where no graph of the branch's structure is kept), and from the start of a rollback until the router answers with
-the version before.
+also where no graph of the branch's structure is kept, and of an artefact, with the processor seconds of that command),
+and from the start of a rollback until the router answers with the version before.
 """
 
 import os
+import resource
 import shutil
 import statistics
 import subprocess
@@ -20,6 +21,7 @@ from typing import Annotated
 import typer
 from tqdm import tqdm
 
+from build_tools.packaging.package_file import package_file
 from build_tools.publishing.publish import publish
 from build_tools.publishing.running_server import RunningServer
 from build_tools.serving.triton.server import TritonServer
@@ -41,6 +43,8 @@ def publish_times(
     taken: dict[str, list[float]] = {}
     with tempfile.TemporaryDirectory() as folder:
         copy = shutil.copytree(repository, Path(folder, "repository"))
+        artefact = Path(folder, "artefact")
+        package_file(checkpoint, artefact, copy)
         with TritonServer(copy) as server, Client(server.grpc_url) as client:
             place = ["--repository", str(copy), "--url", server.grpc_url]
             for _ in tqdm(range(rounds + 1), desc="the first does not count"):
@@ -49,6 +53,9 @@ def publish_times(
                     found["espalier publish, first of its structure"] = _run(
                         "publish", str(checkpoint), *place, XDG_CACHE_HOME=empty
                     )
+                busy = _processor_seconds()
+                found["espalier publish, of an artefact"] = _run("publish", str(artefact), *place)
+                found["espalier publish, of an artefact: processor"] = _processor_seconds() - busy
                 found["espalier publish"] = _run("publish", str(checkpoint), *place)
                 live = client.predict(TEXT, TEXT, tasks=[task])[task].version
                 answered = _Answered(client, task, live)
@@ -97,6 +104,12 @@ def _run(*arguments: str, **environment: str) -> float:
     start = time.perf_counter()
     subprocess.run([ESPALIER, *arguments], check=True, stdout=subprocess.DEVNULL, env=os.environ | environment)
     return time.perf_counter() - start
+
+
+def _processor_seconds() -> float:
+    """Those of all commands that have ended."""
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return used.ru_utime + used.ru_stime
 
 
 if __name__ == "__main__":

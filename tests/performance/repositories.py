@@ -7,9 +7,8 @@ from collections.abc import Sequence
 from datetime import timedelta
 from pathlib import Path
 
-from build_tools.compaction.compact import compact
-
 from build_tools.build.router_instances import choose_instances, set_instances
+from build_tools.compaction.compact import compact
 from build_tools.export.hand_written_models import HAND_WRITTEN
 from build_tools.publishing.running_server import NoServer
 from build_tools.repository.manifest import MANIFEST, write_manifest

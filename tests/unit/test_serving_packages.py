@@ -51,7 +51,10 @@ def _imported(folder: str) -> dict[str, str]:
 @pytest.mark.parametrize(
     ("folder", "extra"),
     [
-        *((f"build_tools/{room}", "serving") for room in ("serving", "publishing", "repository", "backends")),
+        *(
+            (f"build_tools/{room}", "serving")
+            for room in ("serving", "publishing", "artefact", "repository", "backends")
+        ),
         ("clients/playground", "playground"),
     ],
 )

@@ -17,13 +17,14 @@ from tokenizers import Tokenizer
 
 from training.atomic_write import rename_folder
 from training.checkpoint import BASELINE, TOKENIZER, EncoderRecord, check_new
-from training.encoder import Encoder, tokenizer_json
+from training.encoder import Encoder
 from training.errors import TrainingError, one_line
 from training.hyper_parameters import HyperParameters
 from training.kinds import Kind
 from training.prepared_task import PreparedTask
 from training.result_file import read_result_file
 from training.task_model import FullModel
+from training.tokenizer_form import tokenizer_json
 
 WEIGHTS: Final = "weights.safetensors"
 

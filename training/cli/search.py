@@ -93,7 +93,10 @@ def search(
     prune: Annotated[bool, typer.Option(help="Stop teachers that fall behind by more than noise.")] = True,
     cache_gb: CacheGb = DEFAULT_CACHE_GB,
     storage: Annotated[
-        str | None, typer.Option(help="Optuna storage URL, for several machines; by default a SQLite file.")
+        str | None,
+        typer.Option(
+            envvar="ESPALIER_STORAGE", help="Optuna storage URL, for several machines; by default a SQLite file."
+        ),
     ] = None,
 ) -> None:
     """Search for the layers of one task's teacher and student: train teachers, then students of the best one.

@@ -14,17 +14,20 @@ from pathlib import Path
 
 import optuna
 from filelock import FileLock, Timeout
+from optuna.storages import BaseStorage
 from optuna.trial import FrozenTrial, TrialState
-from sqlalchemy.exc import SQLAlchemyError
 
 from training.errors import TrainingError
 from training.search.result import Trial
 from training.search.spec import Spec
+from training.search.storage import search_id, storage_errors
 
 optuna.logging.set_verbosity(optuna.logging.WARNING)
 
 # User attributes of a trial: its specification and its result. A trial that was killed has no result.
 SPEC, RESULT = "spec", "result"
+# User attribute of a study: the id of its search's folder, where the checkpoints of its trials are.
+SEARCH = "search"
 
 
 @dataclass(frozen=True)
@@ -37,7 +40,7 @@ class Claim:
 
     def after_epoch(self, epoch: int, score: float) -> None:
         """Records a score. Raises optuna.TrialPruned if the pruner stops the trial before its last epoch."""
-        with _storage_errors():
+        with storage_errors():
             self.trial.report(score, epoch)
             if epoch < self.last_epoch and self.trial.should_prune():
                 raise optuna.TrialPruned
@@ -48,39 +51,37 @@ class Claim:
         return dict(self.trial.study.trials[self.trial.number].intermediate_values)
 
 
-def open_storage(url: str) -> optuna.storages.BaseStorage:
-    """Opens the storage of a search's studies. Raises TrainingError if it cannot be used."""
-    with _storage_errors():
-        return optuna.storages.get_storage(url)
-
-
 class Ledger:
     """One study. Its trials are compared with each other, so they have one role; students also have one teacher.
 
     epochs: the number of epochs that each trial trains, unless its spec says another.
+    Raises TrainingError if the storage cannot be used, or holds a study of this name of another folder's search.
     """
 
     def __init__(
-        self,
-        folder: Path,
-        storage: str | optuna.storages.BaseStorage,
-        name: str,
-        epochs: int,
-        pruner: optuna.pruners.BasePruner,
+        self, folder: Path, storage: BaseStorage, name: str, epochs: int, pruner: optuna.pruners.BasePruner
     ) -> None:
         self.name, self.epochs, self.locks = name, epochs, folder / "locks"
         self.locks.mkdir(parents=True, exist_ok=True)
         self.lock = FileLock(self.locks / "studies")
-        with _storage_errors(), self.lock:
+        own_id = search_id(folder)
+        with storage_errors(), self.lock:
             self.study = optuna.create_study(
                 storage=storage, study_name=name, direction="maximize", pruner=pruner, load_if_exists=True
             )
+            if (found := self.study.user_attrs.get(SEARCH)) is None:
+                self.study.set_user_attr(SEARCH, own_id)
+            elif found != own_id:
+                raise TrainingError(
+                    f"the storage holds {name} of a search in another folder, where its checkpoints are: name that "
+                    "folder as --output, or give another --storage, or a --task of another name."
+                )
 
     @contextlib.contextmanager
     def claim(self, specs: Sequence[Spec]) -> Iterator[Claim | None]:
         """Claims, until the context ends, the first of `specs` that is neither done nor under way; else yields None."""
         with contextlib.ExitStack() as held:
-            with _storage_errors(), self.lock:
+            with storage_errors(), self.lock:
                 self._end_killed()
                 taken = {_spec(trial) for trial in self._trials(TrialState.RUNNING)} | set(self.done())
                 spec = next((spec for spec in specs if spec not in taken), None)
@@ -101,7 +102,7 @@ class Ledger:
 
     def finish(self, claim: Claim, result: Trial) -> None:
         """Records the result of a trial, which is not repeated after that."""
-        with _storage_errors():
+        with storage_errors():
             claim.trial.set_user_attr(RESULT, result.model_dump(mode="json"))
             if result.state == "finished":
                 self.study.tell(claim.trial, result.score)
@@ -119,7 +120,7 @@ class Ledger:
 
     def add_seconds(self, what: str, seconds: float) -> None:
         """Adds to a cost that does not belong to a trial."""
-        with _storage_errors(), self.lock:
+        with storage_errors(), self.lock:
             self.study.set_user_attr(what, self.seconds(what) + seconds)
 
     def seconds(self, what: str) -> float:
@@ -142,16 +143,3 @@ class Ledger:
 
 def _spec(trial: FrozenTrial) -> Spec:
     return Spec(**trial.user_attrs[SPEC])
-
-
-@contextlib.contextmanager
-def _storage_errors() -> Iterator[None]:
-    """Turns database errors into a TrainingError of one sentence."""
-    try:
-        yield
-    except (SQLAlchemyError, optuna.exceptions.StorageInternalError) as error:
-        cause = getattr(error, "orig", None) or error.__cause__ or error
-        raise TrainingError(
-            f"the storage of the search's trials cannot be used ({cause}): check that it exists, is writable and not "
-            "full; finished trials are not lost."
-        ) from error

@@ -16,13 +16,13 @@ from training.errors import TrainingError
 from training.prepared_task import PreparedTask
 from training.search.convergence import still_rising
 from training.search.cost import cost_of
-from training.search.ledger import Claim, Ledger, open_storage
+from training.search.ledger import Claim, Ledger
 from training.search.pruner import BehindByNoise
 from training.search.result import Role, SearchResult, Trial, write_result
 from training.search.settings import Baseline, Grid, Settings, bind_settings
 from training.search.spec import Spec
 from training.search.stopwatch import Stopwatch
-from training.search.storage import sqlite_url
+from training.search.storage import open_storage, sqlite_url
 from training.search.trial_training import Teacher, TrialTraining
 from training.search.way import Way
 from training.stored_states import drop_states, store_states
@@ -46,7 +46,7 @@ class Search:
     ) -> None:
         """adopted: the model of transformers that teachers and students learn from, if any.
 
-        Raises TrainingError if the folder holds a search with other settings.
+        Raises TrainingError if the folder holds a search with other settings, or the storage cannot be used.
         """
         self.folder, self.task, self.settings, self.grid, self.report = folder, task, settings, grid, report
         self.cache = folder / "cache"

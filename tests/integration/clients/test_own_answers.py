@@ -108,6 +108,11 @@ def test_forked_processes_get_their_own_answers_over_http(addresses: dict[str, s
     assert sorted(_forked(scenario, addresses["http"])) == [0, 1, 2, 3]
 
 
+def test_forked_processes_ask_several_servers_by_turns(addresses: dict[str, str]) -> None:
+    port = addresses["http"].rpartition(":")[2]
+    assert sorted(_forked("busy_threads", f"{addresses['http']},localhost:{port}")) == [0, 1, 2, 3]
+
+
 @pytest.mark.parametrize("scenario", ["grpc_client", "asyncio_grpc_client"])
 def test_grpc_after_a_fork_is_one_clear_error(addresses: dict[str, str], scenario: str) -> None:
     for outcome in _forked(scenario, addresses["grpc"]):

@@ -1,7 +1,7 @@
 import pytest
 
 from clients import failure
-from clients.errors import RequestRejected, ServerFailed, ServerUnavailable
+from clients.errors import Broken, Busy, NotTaken, RequestRejected, ServerFailed, ServerUnavailable
 
 _BROKE = "Failed to process the request(s) for model 'nlu_0_0', message: KeyError: 3\n\nAt:\n  model.py(39)\n"
 
@@ -22,7 +22,7 @@ def test_a_model_that_broke_is_never_blamed_on_the_request_and_shows_no_tracebac
 @pytest.mark.parametrize("rest", ["is not found", "has no available versions"])
 def test_a_missing_model_is_named_and_means_unavailable(rest: str) -> None:
     error = failure.refusal("host:1", f"Request for unknown model: 'nlu_stream' {rest}", bad_request=True)
-    assert type(error) is ServerUnavailable
+    assert isinstance(error, ServerUnavailable)
     assert "host:1" in str(error)
     assert "'nlu_stream' is not loaded" in str(error)
 
@@ -40,7 +40,7 @@ def test_a_busy_server_is_unavailable_for_now_whatever_the_status(sentence: str,
     assert failure.is_servers(sentence)
     for bad_request in (True, False):
         error = failure.refusal("host:1", sentence, bad_request)
-        assert type(error) is ServerUnavailable
+        assert isinstance(error, ServerUnavailable)
         assert advice in str(error)
 
 
@@ -63,7 +63,7 @@ def test_a_dead_process_or_a_server_that_starts_is_not_blamed_on_the_request_and
 ) -> None:
     told = failure.refusal("host:1", sentence, bad_request)
 
-    assert type(told) is ServerUnavailable
+    assert isinstance(told, ServerUnavailable)
     assert "ask again later" in str(told)
     assert failure.is_servers(sentence)
 
@@ -103,3 +103,30 @@ def test_too_large_is_the_caller_s_to_change_and_too_many_passes() -> None:
     assert isinstance(failure.too_much("host:1", large), RequestRejected)
     for sentence in ("the key web has 4 requests in flight, as many as it may: wait.", "local_rate_limited", ""):
         assert isinstance(failure.too_much("host:1", sentence), ServerUnavailable)
+
+
+@pytest.mark.parametrize(
+    ("sentence", "kind"),
+    [
+        ("the server is not ready (trunk is loading): ask again.", NotTaken),
+        ("Server is stopping: ask again, or ask another server.", NotTaken),
+        ("Request for unknown model: 'nlu' is not found", NotTaken),
+        ("Server not ready", NotTaken),
+        ("the server has 512 requests in flight, as many as it takes: ask again later.", Busy),
+        ("the server is too busy to answer within 1 s: an answer takes about 2 s now. Ask again in 1 s.", Busy),
+        ("Exceeds maximum queue size", Busy),
+        # A request may have brought down the process or the server, and would bring down the next one, too.
+        ("the server is being started again: ask again.", Broken),
+        ("the server cannot answer now, ask again: trunk has died and is being brought back", Broken),
+        ("Stub process 'nlu_0' is not healthy.", Broken),
+        ("Request timeout expired", ServerUnavailable),
+        ("the key web has 4 requests in flight, as many as it may have: wait.", ServerUnavailable),
+    ],
+)
+def test_only_what_no_server_has_begun_on_may_be_sent_to_another(sentence: str, kind: type[ServerUnavailable]) -> None:
+    assert type(failure.refusal("host:1", sentence, bad_request=False)) is kind
+
+
+def test_of_a_proxy_s_refusals_only_503_says_that_nobody_has_the_request() -> None:
+    kinds = {status: type(failure.not_now("host:1", status)) for status in (429, 502, 503, 504)}
+    assert kinds == dict.fromkeys((429, 502, 504), ServerUnavailable) | {503: NotTaken}

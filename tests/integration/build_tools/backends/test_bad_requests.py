@@ -24,7 +24,7 @@ from tritonclient.grpc import model_config_pb2 as pb
 from build_tools.backends.espalier_backend.onnxruntime_segment import OnnxRuntimeSegment
 from build_tools.backends.espalier_backend.openvino_segment import OpenVINOSegment
 from build_tools.export.onnx_export import export_branch, export_trunk
-from build_tools.precision.graph import load_graph
+from build_tools.precision.load_graph import load_graph
 from build_tools.repository.registry import TrunkEntry, VersionEntry
 from build_tools.repository.runtime import Runtime
 from build_tools.repository.triton_config import branch_config, resumable_trunk_config, trunk_config

@@ -12,8 +12,8 @@ from build_tools.build.builder import build
 from build_tools.errors import BuildError
 from build_tools.golden import answer_parity
 from build_tools.precision import graph_times
-from build_tools.precision.graph import load_graph
 from build_tools.precision.hardware import available_precisions
+from build_tools.precision.load_graph import load_graph
 from build_tools.repository.precision import Precision, parameters
 from build_tools.repository.registry import read_registry
 from build_tools.repository.runtime import Runtime

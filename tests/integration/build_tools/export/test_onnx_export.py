@@ -8,7 +8,7 @@ from multiplied_rows import rows_multiplied
 
 from build_tools.export import onnx_export as export
 from build_tools.export.onnx_export import export_branch, export_trunk
-from build_tools.precision.graph import load_graph
+from build_tools.precision.load_graph import load_graph
 from build_tools.repository.names import TRUNK_INPUTS, hidden_name
 from build_tools.repository.runtime import Runtime
 from training.model import Branch, Trunk

@@ -7,7 +7,7 @@ import torch
 
 from build_tools.export.onnx_export import export_branch
 from build_tools.export.onnxruntime_layers import FUSED
-from build_tools.precision.graph import load_graph
+from build_tools.precision.load_graph import load_graph
 from build_tools.repository.runtime import Runtime
 from training.encoders.layer import Layer
 from training.model import Branch

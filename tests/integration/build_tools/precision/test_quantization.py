@@ -5,8 +5,8 @@ import torch
 
 from build_tools.errors import BuildError
 from build_tools.export.onnx_export import export_branch, export_trunk
-from build_tools.precision.graph import load_graph
 from build_tools.precision.hardware import available_precisions
+from build_tools.precision.load_graph import load_graph
 from build_tools.precision.quantization import quantize
 from build_tools.repository.names import TRUNK_INPUTS, hidden_name
 from build_tools.repository.precision import Precision

@@ -8,8 +8,9 @@ from untrained import tiny_encoder
 from build_tools.errors import BuildError
 from build_tools.golden.golden_batch import GoldenBatch
 from build_tools.golden.logit_parity import check_logits
-from build_tools.precision.graph import load_graph
-from build_tools.publishing import publish, served_repository, staged_version
+from build_tools.packaging import package
+from build_tools.precision.load_graph import load_graph
+from build_tools.publishing import publish, served_repository
 from build_tools.publishing.promote import promote
 from build_tools.publishing.retire import retire
 from build_tools.publishing.rollback import rollback
@@ -248,19 +249,19 @@ def test_a_retired_task_leaves_nothing_but_its_number(repository, checkpoints, i
     is_whole(intent=checkpoints("intent"))
 
 
-def test_what_does_not_compute_its_golden_examples_is_refused_before_it_is_moved_in(
+def test_what_does_not_compute_its_golden_examples_is_refused_before_anything_is_moved_in(
     repository, checkpoints, publish_to, monkeypatch
 ):
-    export = staged_version.export_branch
+    export = package.export_branch
 
     def export_other(branch, *given):
         branch.classifier.weight.data += 0.1
         export(branch, *given)
 
-    monkeypatch.setattr(staged_version, "export_branch", export_other)
+    monkeypatch.setattr(package, "export_branch", export_other)
     before = _bytes(repository)
 
-    with pytest.raises(BuildError, match=r"failed at step 'golden examples before it is moved in': .* differs by"):
+    with pytest.raises(BuildError, match=r"failed at step 'golden examples before it is published': .* differs by"):
         publish_to(checkpoints("same", kind=Kind.PAIR_CLASSIFICATION, seed=9))
 
     after = _bytes(repository)

@@ -71,17 +71,18 @@ def test_openvino_is_asked_whether_the_processor_has_bf16(monkeypatch):
 
 
 @pytest.mark.parametrize(
-    ("capabilities", "has"),
+    ("machine", "processors", "has"),
     [
-        ({"architecture": "x86_64", "avx512_vnni": True, "avx_vnni": False}, True),
-        ({"architecture": "x86_64", "avx512_vnni": False, "avx_vnni": True}, True),
-        ({"architecture": "x86_64", "avx2": True}, False),
-        ({"architecture": "aarch64"}, True),
+        ("x86_64", "processor\t: 0\nflags\t\t: fpu avx2 avx512_vnni\n\n", True),
+        ("x86_64", "processor\t: 0\nflags\t\t: fpu avx2 avx_vnni sse\n\n", True),
+        ("x86_64", "processor\t: 0\nmodel name\t: avx_vnni\nflags\t\t: fpu avx2\n\n", False),
+        ("x86_64", "", False),
+        ("aarch64", "Features\t: asimd\n", True),
     ],
 )
-def test_int8_wants_a_dot_product_that_does_not_overflow(monkeypatch, capabilities, has):
-    import torch
-
-    monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: capabilities)
+def test_int8_wants_a_dot_product_that_does_not_overflow(monkeypatch, tmp_path, machine, processors, has):
+    (tmp_path / "cpuinfo").write_text(processors)
+    monkeypatch.setattr(module, "_PROCESSORS", tmp_path / "cpuinfo")
+    monkeypatch.setattr(module.platform, "machine", lambda: machine)
 
     assert module._has_int8() is has

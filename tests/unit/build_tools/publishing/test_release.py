@@ -8,8 +8,8 @@ from types import SimpleNamespace
 import pytest
 
 from build_tools.errors import BuildError
+from build_tools.progress import Progress
 from build_tools.publishing import release, served_repository
-from build_tools.publishing.progress import Progress
 from build_tools.publishing.registry_transitions import retired
 from build_tools.publishing.running_server import NoServer
 from build_tools.publishing.served_repository import ServedRepository
@@ -20,7 +20,6 @@ from build_tools.repository.audit import AUDIT_LOG, read_lines
 from build_tools.repository.names import examples_file
 from build_tools.repository.precision import Precision
 from build_tools.repository.registry import CanaryTerms, read_registry, write_registry
-from build_tools.repository.triton_config import NEWEST
 from training.kinds import Kind
 
 
@@ -28,8 +27,13 @@ from training.kinds import Kind
 def asked(monkeypatch):
     """Which versions were asked for the golden examples."""
     asked = []
-    monkeypatch.setattr(release, "ServedGraph", lambda _server, *version: version)
-    monkeypatch.setattr(release, "check_golden", lambda _, *given: asked.append(given))
+
+    def asked_graphs(served, _trunk, version, number):
+        on = "the server" if served.server.is_running else "the files"
+        return (on, version.trunk), (on, version.model, number)
+
+    monkeypatch.setattr(release, "asked_graphs", asked_graphs)
+    monkeypatch.setattr(release, "check_tokens", lambda _golden, _kind, *given: asked.append(given))
     return asked
 
 
@@ -38,12 +42,13 @@ def publish(tmp_path, repository, make_record):
     """Publishes a branch from a folder beside the repository, as intent's version 4 if nothing else is given."""
 
     def publish(server, canary=None, shadow=False, redefine=False, report=lambda _: None, **given):
-        branch = tmp_path / "staged" / "branch" / "version"
+        branch = tmp_path / "staged" / "branch"
         branch.mkdir(parents=True)
         (branch / "model.onnx").write_text("the new one")
         trunk = read_registry(repository).trunks["trunk"]
-        golden = SimpleNamespace(record=make_record(**given))
-        staged = StagedVersion(golden, TrunkPlan("trunk", trunk, trunk, None), branch, None, {}, Precision.FP32)
+        plan = TrunkPlan("trunk", trunk, trunk, takes_carried=False)
+        golden = SimpleNamespace()
+        staged = StagedVersion(make_record(**given), golden, "a1", plan, branch, None, {}, Precision.FP32)
         progress = Progress("it is not published: it failed", report)
         with progress.failures_told():
             return release.release(staged, ServedRepository(repository, server), canary, shadow, 5, redefine, progress)
@@ -63,7 +68,7 @@ def test_a_publish_loads_its_version_and_nothing_else_anew(publish, repository, 
 
     assert server.anew == [("branch_intent", 4), ("intent", 1)]  # and the ensemble that names it
     assert server.ready_versions()["branch_intent"] == [2, 3, 4]
-    assert asked == [(("trunk", NEWEST), ("branch_intent", 4), True)]
+    assert asked == [(2, ("the server", "trunk"), ("the server", "branch_intent", 4), True)]
     registry = read_registry(repository)
     assert (registry.tasks["intent"].live, registry.tasks["intent"].previous) == (4, 3)
     assert verify(repository) == []
@@ -79,7 +84,7 @@ def test_the_audit_log_says_what_was_published_and_how(publish, repository, trit
 
     line = json.loads((repository / "audit.jsonl").read_text())
     assert (line["action"], line["task"], line["version"], line["state"]) == ("publish", "intent", 4, state)
-    assert line["data"] == "none"
+    assert (line["data"], line["artefact"]) == ("none", "a1")
     live = read_registry(repository).tasks["intent"].live
     assert live == (3 if candidate else 4)
 
@@ -120,7 +125,7 @@ def test_a_task_that_was_just_retired_comes_back_under_the_feet_of_its_batches_i
     assert verify(repository) == []
 
 
-@pytest.mark.parametrize("failing", ["move_in", "_load", "check_golden", "replace_registry"])
+@pytest.mark.parametrize("failing", ["move_in", "_load", "check_tokens", "replace_registry"])
 @pytest.mark.parametrize(
     "given", [{}, {"labels": ["a", "b", "c"], "redefine": True}, {"task": "topic"}], ids=["version", "model", "task"]
 )
@@ -163,6 +168,7 @@ def test_what_failed_first_is_told_though_it_cannot_be_undone(publish, repositor
     assert told[-1].startswith("the new files could not be removed, the next change will remove them: the server")
 
 
+@pytest.mark.usefixtures("asked")
 def test_a_user_who_stops_it_just_after_the_registry_was_replaced_does_not_break_the_repository(
     publish, repository, monkeypatch
 ):
@@ -202,13 +208,14 @@ def test_a_version_that_is_live_is_told_as_published_though_its_ensemble_cannot_
     assert '"publish"' in (repository / "audit.jsonl").read_text()
 
 
-def test_without_a_server_nothing_is_asked_and_the_next_one_loads_it(publish, repository, triton, asked):
+def test_without_a_server_the_files_are_asked_and_the_next_one_loads_them(publish, repository, triton, asked):
     publish(NoServer())
 
-    assert asked == []
+    assert asked == [(2, ("the files", "trunk"), ("the files", "branch_intent", 4), True)]
     assert triton(repository).ready_versions()["branch_intent"] == [2, 3, 4]
 
 
+@pytest.mark.usefixtures("asked")
 def test_a_version_that_redefines_its_task_is_refused_unless_it_is_meant_and_then_the_audit_line_says_so(
     publish, repository
 ):

@@ -11,18 +11,19 @@ MASK = np.array([[1, 1, 1], [1, 1, 0]])
 
 @pytest.fixture
 def check():
-    """Holds a new trunk's hidden_2 [2, 3, 4] against zeros."""
-    golden = SimpleNamespace(inputs={"attention_mask": MASK})
+    """Holds a new trunk's hidden_2 [2, 3, 4], for the second of two tasks' examples, against zeros."""
+    examples = [SimpleNamespace(inputs={"attention_mask": MASK, "task": task}) for task in (1, 2)]
     plan = SimpleNamespace(name="trunk", present=SimpleNamespace(taps=[2]))
+    zeros = np.zeros((2, 3, 4), np.float32)
 
     def trunk(hidden):
-        return SimpleNamespace(run=lambda _, names: dict.fromkeys(names, hidden))
+        return SimpleNamespace(run=lambda inputs, names: dict.fromkeys(names, hidden if inputs["task"] == 2 else zeros))
 
-    return lambda hidden: check_same_states(golden, trunk(np.zeros((2, 3, 4), np.float32)), trunk(hidden), plan)
+    return lambda hidden: check_same_states(examples, trunk(zeros), trunk(hidden), plan)
 
 
 @pytest.mark.parametrize("wrong", [0.01, np.nan])
-def test_a_new_trunk_that_computes_another_hidden_state_of_one_token_is_refused(check, wrong):
+def test_a_new_trunk_that_computes_another_hidden_state_of_one_token_of_any_task_is_refused(check, wrong):
     hidden = np.zeros((2, 3, 4), np.float32)
     hidden[1, 1, 3] = wrong
 

@@ -1,10 +1,15 @@
+"""From branch.json to the trunk that is read: what packaging finds missing, and what publishing makes of it."""
+
 import copy
+from types import SimpleNamespace
 
 import pytest
 import torch
 
+from build_tools.artefact.manifest import CarriedTrunk
 from build_tools.errors import BuildError
-from build_tools.publishing import trunk_plan
+from build_tools.packaging import needed_trunk as module
+from build_tools.packaging.needed_trunk import NeededTrunk, needed_trunk
 from build_tools.publishing.trunk_plan import plan_trunk
 from build_tools.repository.precision import Precision
 from build_tools.repository.registry import TrunkEntry
@@ -33,7 +38,7 @@ def loaded(encoder, retrained, monkeypatch):
         found = {"tiny": encoder, "moved_tiny": encoder, "retrained": retrained}[name]
         return Encoder(name, found.network, found.tokenizer)
 
-    monkeypatch.setattr(trunk_plan, "load_encoder", load_encoder)
+    monkeypatch.setattr(module, "load_encoder", load_encoder)
     return loaded
 
 
@@ -63,13 +68,41 @@ def second(retrained):
     )
 
 
-@pytest.fixture
-def plan(registry, trunk):
-    """The plan for a branch, where the first trunk is the only one unless others are given."""
+def _carried(needed):
+    """What an artefact says of the trunk that goes with its branch; None if it needs none."""
+    if not isinstance(needed, NeededTrunk):
+        return None
+    return CarriedTrunk(
+        encoder=needed.encoder.name,
+        config=needed.encoder.config,
+        taps=needed.taps,
+        fingerprints=needed.fingerprints,
+        precision=needed.precision,
+    )
 
-    def plan(record, encoder_name=None, second=None, made=1):
+
+def _artefact(record, carried):
+    return SimpleNamespace(record=record, manifest=SimpleNamespace(trunk=carried))
+
+
+@pytest.fixture
+def on(registry, trunk):
+    """A registry with the first trunk, and a second one if it is given."""
+
+    def on(second=None, made=1):
         trunks = {"trunk": trunk} if second is None else {"trunk": trunk, "trunk.2": second}
-        return plan_trunk(record, registry.model_copy(update={"trunks": trunks, "trunks_made": made}), encoder_name)
+        return registry.model_copy(update={"trunks": trunks, "trunks_made": made})
+
+    return on
+
+
+@pytest.fixture
+def plan(on):
+    """The plan for a branch that was packaged for the same registry."""
+
+    def plan(record, encoder_name=None, **given):
+        registry = on(**given)
+        return plan_trunk(_artefact(record, _carried(needed_trunk(record, registry, encoder_name))), registry)
 
     return plan
 
@@ -94,7 +127,7 @@ def test_a_trunk_that_has_the_branch_s_tap_is_taken_as_it_is_and_no_encoder_is_l
     found = plan(record(2))
 
     assert (found.name, found.entry, found.present) == ("trunk", trunk, trunk)
-    assert found.encoder is None
+    assert not found.takes_carried
     assert found.new_tokenizers == {}
     assert loaded == []
 
@@ -102,7 +135,7 @@ def test_a_trunk_that_has_the_branch_s_tap_is_taken_as_it_is_and_no_encoder_is_l
 def test_another_maximum_length_needs_a_tokenizer_of_its_own_and_no_new_trunk(plan, loaded, trunk, record):
     found = plan(record(2, max_length=24))
 
-    assert found.encoder is None
+    assert not found.takes_carried
     assert found.new_tokenizers == {"tokenizer_24": 24}  # never `tokenizer`, though 24 is the greatest now
     assert found.entry.tokenizers == {"tokenizer": 16, "tokenizer_24": 24}
     assert found.entry.version == 4
@@ -110,11 +143,10 @@ def test_another_maximum_length_needs_a_tokenizer_of_its_own_and_no_new_trunk(pl
     assert loaded == []
 
 
-def test_a_new_tap_within_the_trunk_s_depth_is_a_new_version_of_the_same_weights(plan, loaded, trunk, record, encoder):
+def test_a_new_tap_within_the_trunk_s_depth_is_a_new_version_of_the_same_weights(plan, loaded, trunk, record):
     found = plan(record(1))
 
-    assert (found.name, found.present, found.encoder.network) == ("trunk", trunk, encoder.network)
-    assert found.encoder is not None
+    assert (found.name, found.present, found.takes_carried) == ("trunk", trunk, True)
     assert found.entry == trunk.model_copy(update={"version": 5, "taps": [1, 2]})
     assert loaded == ["tiny"]
     assert trunk.taps == [2]
@@ -149,7 +181,7 @@ def test_a_checkpoint_whose_encoder_computes_otherwise_is_refused_though_its_fin
 def test_a_deeper_tap_of_the_same_encoder_is_a_deeper_version_of_the_same_trunk(plan, loaded, trunk, record, encoder):
     found = plan(record(3))
 
-    assert (found.name, found.present, found.encoder.network) == ("trunk", trunk, encoder.network)
+    assert (found.name, found.present, found.takes_carried) == ("trunk", trunk, True)
     assert found.entry == trunk.model_copy(
         update={"version": 5, "taps": [2, 3], "fingerprints": trunk_fingerprints(encoder, 3)}
     )
@@ -177,7 +209,7 @@ def test_a_branch_that_fits_no_trunk_here_is_refused_with_what_to_give(plan, loa
 def test_another_encoder_that_is_asked_for_is_a_second_trunk_with_its_own_tokenizer(plan, loaded, record, retrained):
     found = plan(record(2, on=retrained), "retrained")
 
-    assert (found.name, found.present, found.encoder.network) == ("trunk.2", None, retrained.network)
+    assert (found.name, found.present, found.takes_carried) == ("trunk.2", None, True)
     assert found.entry == TrunkEntry(
         encoder="retrained",
         config=retrained.config,
@@ -213,7 +245,7 @@ def test_a_trunk_s_name_is_not_given_again_when_it_is_gone(plan, loaded, record,
 def test_a_branch_finds_the_second_trunk_if_that_is_its_own(plan, loaded, second, record, retrained):
     found = plan(record(2, on=retrained, max_length=8), second=second)
 
-    assert (found.name, found.present, found.encoder) == ("trunk.2", second, None)
+    assert (found.name, found.present, found.takes_carried) == ("trunk.2", second, False)
     assert found.new_tokenizers == {"tokenizer_trunk.2_8": 8}
     assert loaded == []
 
@@ -239,3 +271,62 @@ def test_an_encoder_with_fewer_layers_than_the_tap_is_refused(plan, record):
         plan(deep)
     with pytest.raises(TrainingError, match=r"tap 9; .* has none \(it has fewer layers\) there"):
         plan(deep, "moved_tiny")
+
+
+@pytest.fixture
+def packaged(on, record):
+    """An artefact of a branch, with the trunk that it needed where it was packaged: a repository with one trunk."""
+
+    def packaged(tap, encoder_name=None, trunk=None, **given):
+        registry = on()
+        if trunk is not None:
+            registry = registry.model_copy(update={"trunks": {"trunk": trunk}})
+        made = record(tap, **given)
+        return _artefact(made, _carried(needed_trunk(made, registry, encoder_name)))
+
+    return packaged
+
+
+@pytest.mark.usefixtures("loaded")
+def test_a_trunk_that_comes_along_is_left_aside_where_the_served_one_has_the_tap_by_now(packaged, registry, trunk):
+    artefact = packaged(1)
+    later = trunk.model_copy(update={"version": 5, "taps": [1, 2]})
+
+    found = plan_trunk(artefact, registry.model_copy(update={"trunks": {"trunk": later}}))
+
+    assert artefact.manifest.trunk is not None
+    assert (found.entry, found.takes_carried) == (later, False)
+
+
+@pytest.mark.usefixtures("loaded")
+@pytest.mark.parametrize(
+    ("tap", "change", "reason"),
+    [
+        (3, {"taps": [1, 2]}, r"^trunk has the taps 1, 2 in int8, and the trunk .* has 2, 3 in int8: package the ch.*"),
+        (3, {"precision": Precision.FP32}, r"^trunk has the taps 2 in fp32, and the trunk .* has 2, 3 in int8: pack.*"),
+    ],
+    ids=["another tap", "another precision"],
+)
+def test_a_trunk_that_would_take_from_other_tasks_what_they_read_is_refused(
+    packaged, registry, trunk, tap, change, reason
+):
+    later = registry.model_copy(update={"trunks": {"trunk": trunk.model_copy(update=change)}})
+
+    with pytest.raises(BuildError, match=f"{reason}--for the repository as it is now"):
+        plan_trunk(packaged(tap), later)
+
+
+@pytest.mark.usefixtures("loaded")
+def test_a_trunk_less_deep_than_the_served_one_is_refused(packaged, registry, trunk, encoder):
+    artefact = packaged(1)
+    deeper = trunk.model_copy(update={"taps": [2, 3], "fingerprints": trunk_fingerprints(encoder, 3)})
+
+    with pytest.raises(BuildError, match="trunk has become deeper than the trunk that comes with the branch"):
+        plan_trunk(artefact, registry.model_copy(update={"trunks": {"trunk": deeper}}))
+
+
+def test_a_branch_without_the_trunk_that_it_needs_is_refused_with_what_to_do(on, record, retrained):
+    with pytest.raises(BuildError, match=r"^trunk has no tap 1 \(it has 2\), and no trunk .* with --for .* publish"):
+        plan_trunk(_artefact(record(1), None), on())
+    with pytest.raises(BuildError, match=r"^the branch fits no trunk of the repository \(trunk\), .*, and no trunk"):
+        plan_trunk(_artefact(record(2, on=retrained), None), on())

@@ -35,13 +35,13 @@ def measured(
     """Measures with a script in place of perf_analyzer, in which `record 20 150` begins with two requests."""
     (tmp_path / "recorder.py").write_text(_RECORDER, encoding="utf-8")
 
-    def run(script: str, load: Load | None = None, protocol: Protocol = "grpc") -> Measurement:
+    def run(script: str, load: Load | None = None, protocol: Protocol = "grpc", url: str | None = None) -> Measurement:
         find_export = 'while [ "$1" != --profile-export-file ]; do shift; done; export=$2'
         record = f'record() {{ {sys.executable} -IS {tmp_path}/recorder.py "$export" "$@"; }}'
         file = program(f"{find_export}\n{record}\n{script}")
         monkeypatch.setattr(module, "find_perf_analyzer", lambda: file)
-        url = "http://h:1" if protocol == "http" else "h:1"
-        return measure(url, "nlu", Path("inputs.json"), load or Concurrency(2), protocol, 0.4, 0.1)
+        usual = "http://h:1" if protocol == "http" else "h:1"
+        return measure(url or usual, "nlu", Path("inputs.json"), load or Concurrency(2), protocol, 0.4, 0.1)
 
     return run
 
@@ -63,6 +63,20 @@ def test_failed_requests_are_counted_and_shown_beside_what_was_answered(measured
     found = measured(f"record\nprintf '{stopped}'", load=Rate(50.0), protocol="http")
     assert (found.requests, found.latency) == (0, None)
     assert (found.failed, found.failure) == (3, "queue full")
+
+
+def test_several_servers_share_the_callers_and_count_as_one(measured: Callable[..., Measurement]) -> None:
+    wait = "trap 'exit 0' INT\nwhile :; do sleep 0.01; done"
+    found = measured(f"record 300 310\nprintf 'Thread [0] had error: full\\n'\n{wait}", Concurrency(3), url="h:1,h:2")
+    assert found.load == Concurrency(3)
+    assert (found.requests, found.failed, found.failure) == (4, 2, "full")
+
+
+def test_the_one_of_several_servers_that_cannot_be_loaded_is_named(measured: Callable[..., Measurement]) -> None:
+    fails = "grep -q h:2 /proc/$$/cmdline && { echo 'error: no'; exit 99; }"
+    script = f"{fails}\n{_BEGIN}\nwhile :; do sleep 0.01; done"
+    with pytest.raises(ServerFailed, match="the server at h:2: error: no"):
+        measured(script, Concurrency(3), url="h:1,h:2,h:3")
 
 
 @pytest.mark.parametrize(

@@ -9,14 +9,15 @@ from typing import Any
 import pytest
 
 from clients.load_test import process
-from clients.load_test.process import Ended, run_bounded
+from clients.load_test.process import Ended, Run, run_bounded
 
 _BEGIN = "echo '  Using synchronous calls for inference'"
 _LOOP = "while :; do sleep 0.01; done"
 
 
 def _run(program: Path, seconds: float) -> Ended:
-    return run_bounded([str(program)], os.environ, seconds, program.parent / "log")
+    (ended,) = run_bounded([Run([str(program)], os.environ, program.parent / "log")], seconds)
+    return ended
 
 
 def _is_running(pid: int) -> bool:

@@ -74,7 +74,7 @@ def test_student_starts_as_the_encoders_layers_above_the_tap(
 ) -> None:
     adopted = adopt(originals[Kind.CLASSIFICATION], str(task_folders[Kind.CLASSIFICATION]))
     branch = branch_of_encoder(PreparedTask(adopted.data, "t", encoder, 24), 1, 2)
-    for own, pretrained in zip(branch.layers, encoder.bert.encoder.layer[1:3], strict=True):
+    for own, pretrained in zip(branch.layers, encoder.network.layers[1:3], strict=True):
         assert all(torch.equal(own.state_dict()[name], one) for name, one in pretrained.state_dict().items())
 
 

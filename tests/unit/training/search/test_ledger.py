@@ -7,13 +7,14 @@ from training.errors import TrainingError
 from training.search.ledger import Ledger
 from training.search.result import Trial
 from training.search.spec import Spec
+from training.search.storage import open_storage, sqlite_url
 
 SPECS = [Spec("teacher", layers, 1e-4, 0) for layers in (1, 2, 3)]
 
 
 def open_ledger(folder: Path, prune: bool = False) -> Ledger:
     pruner = optuna.pruners.MedianPruner(n_startup_trials=1) if prune else optuna.pruners.NopPruner()
-    return Ledger(folder, f"sqlite:///{folder / 'trials.db'}", "task-teachers", 3, pruner)
+    return Ledger(folder, open_storage(sqlite_url(folder / "trials.db")), "task-teachers", 3, pruner)
 
 
 def finish(ledger: Ledger, score: float | None = 50.0) -> Spec | None:
@@ -93,4 +94,15 @@ def test_learning_rate_of_any_size_is_kept_as_it_is(tmp_path: Path) -> None:
 
 def test_storage_that_cannot_be_used_is_one_sentence(tmp_path: Path) -> None:
     with pytest.raises(TrainingError, match=r"storage of the search's trials cannot be used .*finished trials are not"):
-        Ledger(tmp_path, f"sqlite:///{tmp_path}/nowhere/trials.db", "task-teachers", 3, optuna.pruners.NopPruner())
+        open_storage(sqlite_url(tmp_path / "nowhere" / "trials.db"))
+
+
+def test_a_storage_with_the_same_task_of_another_folder_is_refused(tmp_path: Path) -> None:
+    storage = open_storage(sqlite_url(tmp_path / "trials.db"))
+    for folder in ("a", "a", "b"):
+        (tmp_path / folder / "locks").mkdir(parents=True, exist_ok=True)
+        if folder == "a":
+            Ledger(tmp_path / folder, storage, "task-teachers", 3, optuna.pruners.NopPruner())
+            continue
+        with pytest.raises(TrainingError, match="task-teachers of a search in another folder"):
+            Ledger(tmp_path / folder, storage, "task-teachers", 3, optuna.pruners.NopPruner())

@@ -4,9 +4,10 @@ from pathlib import Path
 import optuna
 import pytest
 
-from training.search.ledger import Claim, Ledger, open_storage
+from training.search.ledger import Claim, Ledger
 from training.search.result import Trial
 from training.search.spec import Spec
+from training.search.storage import open_storage
 from training.search.way import Way
 
 Score = Callable[[Spec], float]

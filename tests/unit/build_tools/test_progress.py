@@ -1,7 +1,7 @@
 import pytest
 
 from build_tools.errors import BuildError
-from build_tools.publishing.progress import Progress
+from build_tools.progress import Progress
 from training.errors import TrainingError
 
 

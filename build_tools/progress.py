@@ -4,7 +4,9 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 from build_tools.errors import BuildError
-from training.errors import TrainingError
+from training.errors import TrainingError, one_line
+
+_MOST = 500  # characters of an error that is not our own
 
 
 class Progress:
@@ -33,4 +35,5 @@ class Progress:
         except (BuildError, TrainingError, OSError) as error:
             raise BuildError(f"{self._what} at step '{self._step}': {error}") from error
         except Exception as error:  # another team's checkpoint must not cause a traceback
-            raise BuildError(f"{self._what} at step '{self._step}': {type(error).__name__}: {error}") from error
+            said = f"{type(error).__name__}: {one_line(error):.{_MOST}}"
+            raise BuildError(f"{self._what} at step '{self._step}': {said}") from error

@@ -1,0 +1,1 @@
+"""Packaging: a task checkpoint -> an artefact, exported and checked where torch is."""
