@@ -248,9 +248,8 @@ class Search:
     def _drop_worse_baselines(self, way: Way, seed: int) -> None:
         """Removes the weights of all but the best trial of a baseline and seed: they are as large as the encoder."""
         finished = [trial for spec, trial in way.done().items() if spec.seed == seed and trial.state == "finished"]
-        best = max(
-            finished, key=lambda trial: trial.score or 0.0, default=None
-        )  # the first of equals: SearchResult.best
+        # The first of equals, as SearchResult.best takes it.
+        best = max(finished, key=lambda trial: trial.score or 0.0, default=None)
         for trial in finished:
             if trial is not best and trial.checkpoint is not None:
                 shutil.rmtree(self.folder / trial.checkpoint, ignore_errors=True)
