@@ -1,16 +1,16 @@
 """With no server: what it makes of a repository, and what other commands make of that."""
 
 import json
-import os
 import shutil
-import signal
+import subprocess
 import sys
 from pathlib import Path
 
+import kill_points
 import numpy as np
 import pytest
+from child_process import child_process
 from filelock import FileLock
-from kill_points import changes_files, operations, replaces_registry
 from untrained import tiny_encoder
 
 from build_tools.compaction import compact as compact_module
@@ -190,33 +190,19 @@ def test_a_version_published_while_it_works_stays_live_outside(repository, check
 
 def test_killed_anywhere_it_leaves_everything_as_it_was(repository):
     settle(ServedRepository(repository, NoServer()))
-    before, noted = _state(repository), operations(repository, compact)["before"]
-    for number in (round(kill * (len(noted) - 1) / (KILLS - 1)) for kill in range(KILLS)):
-        _killed(repository, number)
-        assert _registry(repository) == before[0], number
-        settle(ServedRepository(repository, NoServer()))
-        assert _state(repository) == before, number
-    assert len(noted) > KILLS
+    before = _state(repository)
+    program = [sys.executable, kill_points.__file__, str(repository), kill_points.NO_SERVER, "compact", ",".join(TASKS)]
+    with child_process(program, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as killer:
+        for kill in range(KILLS):
+            print("before", kill / (KILLS - 1), file=killer.stdin, flush=True)
+            killed = killer.stdout.readline()
+            assert killed
+            assert _registry(repository) == before[0], killed
+            settle(ServedRepository(repository, NoServer()))
+            assert _state(repository) == before, killed
+        killer.stdin.close()
 
     assert held_models(_compact(repository)) == {"fused": [1]}
-
-
-def _killed(repository: Path, number: int) -> None:
-    """Compacts in a process that ends itself before its file operation of that number, at the latest at the replace."""
-    child = os.fork()
-    if child == 0:
-        seen = -1
-
-        def hook(event, arguments):
-            nonlocal seen
-            seen += changes_files(event, arguments)
-            if seen == number or replaces_registry(event, arguments):
-                os.kill(os.getpid(), signal.SIGKILL)
-
-        sys.addaudithook(hook)
-        compact(repository, NoServer())
-        os._exit(0)
-    assert os.WIFSIGNALED(os.waitpid(child, 0)[1])
 
 
 def _registry(repository: Path) -> dict[str, object]:
