@@ -12,6 +12,7 @@ import kill_points
 import numpy as np
 import pytest
 from child_process import child_process
+from drill_size import drill_size
 from filelock import FileLock
 from untrained import tiny_encoder
 
@@ -33,7 +34,7 @@ from build_tools.repository.registry import Registry, read_registry
 from build_tools.repository.runtime import Runtime
 from build_tools.repository.triton_config import read_config
 
-KILLS = 20
+KILLS = drill_size(8, 20)
 _ENDING_SECONDS = 10.0
 TASKS = ("intent", "same", "slots")
 
