@@ -29,6 +29,7 @@ from training.checkpoint import load_checkpoint
 
 CHANGES = {"os.rename", "os.mkdir", "os.remove", "os.rmdir", "shutil.rmtree"}
 WITHOUT_SERVER = "golden examples"  # the step of a publish in which its graphs are loaded here, where no server runs
+NO_SERVER = "none"  # in place of a URL
 Verb = Callable[[Path, Server], object]
 
 steps = [""]  # of a publish or a compaction, as it reports them
@@ -102,6 +103,9 @@ def killed_at(step: str, number: int, after: bool, repository: Path, url: str, v
         replaced = replaced or replaces_registry(event, arguments)
 
     sys.addaudithook(hook)
+    if url == NO_SERVER:
+        verb(repository, NoServer())
+        return
     with RunningServer(url, read_control_key(repository)) as server:
         verb(repository, server)
 

@@ -1,16 +1,19 @@
 """With no server: what it makes of a repository, and what other commands make of that."""
 
 import json
-import os
 import shutil
-import signal
+import subprocess
 import sys
+import time
+from dataclasses import replace
 from pathlib import Path
 
+import kill_points
 import numpy as np
 import pytest
+from child_process import child_process
+from drill_size import drill_size
 from filelock import FileLock
-from kill_points import changes_files, operations, replaces_registry
 from untrained import tiny_encoder
 
 from build_tools.compaction import compact as compact_module
@@ -24,14 +27,15 @@ from build_tools.publishing.served_repository import ServedRepository
 from build_tools.publishing.settle import settle
 from build_tools.publishing.verify import verify
 from build_tools.repository.audit import AUDIT_LOG, read_lines
-from build_tools.repository.golden_examples import GOLDEN_EXAMPLES, read_golden
+from build_tools.repository.golden_examples import GOLDEN_EXAMPLES, read_golden, write_golden
 from build_tools.repository.in_memory import held_models, idle_models
 from build_tools.repository.manifest import read_manifest
 from build_tools.repository.registry import Registry, read_registry
 from build_tools.repository.runtime import Runtime
 from build_tools.repository.triton_config import read_config
 
-KILLS = 20
+KILLS = drill_size(8, 20)
+_ENDING_SECONDS = 10.0
 TASKS = ("intent", "same", "slots")
 
 
@@ -143,7 +147,9 @@ def test_a_version_without_golden_examples_stays_outside_and_it_says_so(reposito
 
 
 def test_a_branch_that_answers_otherwise_than_its_golden_examples_is_named_and_nothing_changes(repository):
-    shutil.copy(repository / "branch_intent/1/model.onnx", repository / "branch_same/1/model.onnx")
+    golden = read_golden(repository / "branch_same/1")
+    assert golden is not None
+    write_golden(repository / "branch_same/1", replace(golden, logits=golden.logits + 1))
     before = _state(repository)
 
     with pytest.raises(BuildError, match="step 'golden examples before it is moved in': version 1 of same answers"):
@@ -190,33 +196,28 @@ def test_a_version_published_while_it_works_stays_live_outside(repository, check
 
 def test_killed_anywhere_it_leaves_everything_as_it_was(repository):
     settle(ServedRepository(repository, NoServer()))
-    before, noted = _state(repository), operations(repository, compact)["before"]
-    for number in (round(kill * (len(noted) - 1) / (KILLS - 1)) for kill in range(KILLS)):
-        _killed(repository, number)
-        assert _registry(repository) == before[0], number
-        settle(ServedRepository(repository, NoServer()))
-        assert _state(repository) == before, number
-    assert len(noted) > KILLS
+    before = _state(repository)
+    program = [sys.executable, kill_points.__file__, str(repository), kill_points.NO_SERVER, "compact", ",".join(TASKS)]
+    with child_process(program, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as killer:
+        for kill in range(KILLS):
+            print("before", kill / (KILLS - 1), file=killer.stdin, flush=True)
+            killed = killer.stdout.readline()
+            assert killed
+            assert _registry(repository) == before[0], killed
+            assert _settled(repository, before) == before, killed
+        killer.stdin.close()
 
     assert held_models(_compact(repository)) == {"fused": [1]}
 
 
-def _killed(repository: Path, number: int) -> None:
-    """Compacts in a process that ends itself before its file operation of that number, at the latest at the replace."""
-    child = os.fork()
-    if child == 0:
-        seen = -1
-
-        def hook(event, arguments):
-            nonlocal seen
-            seen += changes_files(event, arguments)
-            if seen == number or replaces_registry(event, arguments):
-                os.kill(os.getpid(), signal.SIGKILL)
-
-        sys.addaudithook(hook)
-        compact(repository, NoServer())
-        os._exit(0)
-    assert os.WIFSIGNALED(os.waitpid(child, 0)[1])
+def _settled(repository: Path, wanted: tuple) -> tuple:
+    """The state after what the next change does first. A process that was killed holds its locks until it has ended."""
+    deadline = time.monotonic() + _ENDING_SECONDS
+    settle(ServedRepository(repository, NoServer()))
+    while _state(repository) != wanted and time.monotonic() < deadline:
+        time.sleep(0.05)
+        settle(ServedRepository(repository, NoServer()))
+    return _state(repository)
 
 
 def _registry(repository: Path) -> dict[str, object]:
