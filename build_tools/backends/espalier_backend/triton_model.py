@@ -89,13 +89,14 @@ class OnnxModel:
         self._clock.begin(_PART_SECONDS)
         try:
             asked = request.requested_output_names()
-            given = self._read(request)
-            self._check(given)
-            tensors = self._graph.with_asked(given, asked) if isinstance(self._graph, FusedGraph) else given
+            tensors = self._read(request)
+            self._check(tensors)
+            if isinstance(self._graph, FusedGraph):
+                self._graph.check(tensors, asked)
             computed = self._compute(tensors, asked)
             # Routers give `asked`, for many tasks at once, and look at the logits of each task themselves: one broken
             # branch must not cost the other tasks their answers.
-            for name in computed if ASKED not in given else ():
+            for name in computed if ASKED not in tensors else ():
                 if name.startswith(_CHECKED_OUTPUTS):
                     check_finite(computed[name], tensors)
         except RefusedRequestError as refusal:

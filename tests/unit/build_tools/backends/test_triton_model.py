@@ -30,7 +30,7 @@ def _arguments(folder: Path, file: str = "model.onnx", layers: tuple[int, ...] =
         "default_model_filename": file,
         "input": [
             {"name": "ids", "data_type": "TYPE_INT64", "dims": ["-1"]},
-            {"name": "mask", "data_type": "TYPE_INT64", "dims": ["-1", "1"]},
+            {"name": "attention_mask", "data_type": "TYPE_INT64", "dims": ["-1", "1"]},
             {"name": "hidden_1", "data_type": "TYPE_FP32", "dims": ["-1", "8"]},
         ],
         "output": [{"name": f"hidden_{layer}"} for layer in layers],
@@ -105,7 +105,7 @@ def test_the_number_of_threads_that_serve_chose_goes_before_the_config_s(
 
 
 def test_an_exception_is_the_error_of_its_own_request_only(model, tensors):
-    bad = Request({"ids": np.array([99, 99, 99, 99]), "mask": tensors["mask"]}, ["hidden_3"])
+    bad = Request({"ids": np.array([99, 99, 99, 99]), "attention_mask": tensors["attention_mask"]}, ["hidden_3"])
     good = Request(tensors, ["hidden_3"])
 
     before, failed, after = model.execute([good, bad, good])

@@ -43,10 +43,6 @@ def apart(runtime, trunk_file, branches):
     return compute
 
 
-def _run(graph, inputs, wanted):
-    return graph.run(graph.with_asked(inputs, wanted), wanted)
-
-
 def _check(computed, expected, asked, mask):
     """Compares the asked rows; values at padding are arbitrary."""
     for name, column in zip(OUTPUTS, asked.T, strict=True):
@@ -68,7 +64,7 @@ def test_any_subset_of_outputs_is_that_of_the_graphs_apart(graph, apart):
 
     for wanted in chain.from_iterable(combinations(OUTPUTS, size) for size in (1, 2, 3, len(OUTPUTS))):
         asked = np.tile([name in wanted for name in OUTPUTS], (3, 1))
-        _check(_run(graph, inputs, wanted), expected, asked, inputs["attention_mask"])
+        _check(graph.run(inputs, wanted), expected, asked, inputs["attention_mask"])
 
 
 @pytest.mark.parametrize("share", [0.1, 0.5, 0.9])
@@ -78,7 +74,7 @@ def test_rows_that_ask_for_different_outputs_each_get_their_own(graph, apart, sh
         inputs = texts(int(rng.integers(1, 9)), int(rng.integers(1, 17)), seed=int(rng.integers(1000)))
         asked = rng.random((len(inputs["input_ids"]), len(OUTPUTS))) < share
 
-        computed = _run(graph, inputs | {"asked": asked}, _wanted(asked))
+        computed = graph.run(inputs | {"asked": asked}, _wanted(asked))
 
         _check(computed, apart(inputs), asked, inputs["attention_mask"])
 
@@ -94,7 +90,7 @@ def test_from_the_hidden_states_of_a_tap_it_goes_on_without_token_ids(graph, apa
 
         given = {"attention_mask": mask, f"hidden_{tap}": expected[f"hidden_{tap}"], "asked": asked}
 
-        _check(_run(graph, given, _wanted(asked)), expected, asked, mask)
+        _check(graph.run(given, _wanted(asked)), expected, asked, mask)
 
 
 def test_the_plain_graph_gives_all_outputs_of_all_rows(runtime, fused, apart):
@@ -127,4 +123,4 @@ def test_what_does_not_go_together_is_refused_in_a_sentence(graph, changed, outp
     inputs = {name: array for name, array in (texts(2, 4) | changed).items() if array is not None}
 
     with pytest.raises(RefusedRequestError, match=said):
-        graph.with_asked(inputs, outputs)
+        graph.check(inputs, outputs)
