@@ -185,6 +185,27 @@ def test_a_request_of_a_fused_model_that_does_not_go_together_is_the_caller_s_fa
         assert response.error.startswith("fused: ")
 
 
+def test_a_broken_branch_costs_no_other_task_of_a_router_s_request_and_is_an_error_of_any_other(
+    fused_model, monkeypatch
+):
+    run = fused_model._graph.run
+    broken = {"logits_intent": np.full((3, 3), np.nan, np.float32)}
+    monkeypatch.setattr(fused_model._graph, "run", lambda *given: run(*given) | broken)
+    asked = np.zeros((3, 4), bool)
+    asked[:, [0, 3]] = True
+
+    router, other = fused_model.execute(
+        [
+            Request(texts(3, 5) | {"asked": asked}, ["logits_intent", "hidden_3"]),
+            Request(texts(3, 5), ["logits_intent", "hidden_3"]),
+        ]
+    )
+
+    assert router.error is None
+    assert np.isfinite(router.outputs["hidden_3"]).all()
+    assert "not finite" in other.error
+
+
 def test_weights_beside_the_graph_are_compared_with_the_manifest_too(model_class, tmp_path):
     folder = tmp_path / "trunk" / "1"
     folder.mkdir(parents=True)
