@@ -25,6 +25,7 @@ from training.prepared_task import PreparedTask
 from training.tokenization import NOT_SEEN
 from training.trainer_distillation import TeacherLogitsOnTrain
 
+_NEXT_TO_NOTHING = 5.0  # points of F1 or correlation
 _FEW_ROWS = 20  # too few to say that the original answers badly
 
 
@@ -171,9 +172,10 @@ def _warn_of_wrong_answers(
     ]
     if len(labelled) < _FEW_ROWS:
         return
-    metric, least = kind.default_metric, 5.0
+    metric, least, than = kind.default_metric, _NEXT_TO_NOTHING, "next to nothing"
     if kind in (Kind.CLASSIFICATION, Kind.PAIR_CLASSIFICATION):
         least = 100 * Counter(gold for gold, _ in labelled).most_common(1)[0][1] / len(labelled)
+        than = f"less than a constant answer would have ({least:.1f})"
     if kind is Kind.PAIR_REGRESSION:
         golds = np.array([gold for gold, _ in labelled], dtype=float)
         errors = np.array([row[0] for _, row in labelled]) - golds
@@ -184,8 +186,8 @@ def _warn_of_wrong_answers(
             )
     if scores[metric] < least:
         _warn(
-            f"the model {name} has {metric} {scores[metric]:.1f} on the labelled dev rows, less than a constant answer "
-            f"would ({least:.1f}): check that its labels are named in the order of its outputs."
+            f"the model {name} has {metric} {scores[metric]:.1f} on the labelled dev rows, {than}: check that its "
+            "labels are named in the order of its outputs."
         )
 
 

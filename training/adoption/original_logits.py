@@ -4,8 +4,8 @@ import hashlib
 import json
 import math
 import time
-from collections.abc import Sequence
-from contextlib import suppress
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager, suppress
 from importlib.metadata import version
 from inspect import signature
 from io import BytesIO
@@ -13,6 +13,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from filelock import FileLock
 from platformdirs import user_cache_path
 
 from training.adoption.original import Original
@@ -45,10 +46,11 @@ def _part(original: Original, examples: Sequence[Example], progress: Progress) -
     """The logits of the examples of one file."""
     counts = [len(example.words) if original.tags_words else 1 for example in examples]
     file = _cached_file(original, examples)
-    logits = _read(file, (sum(counts), original.outputs))
-    if logits is None:
-        logits = np.concatenate(_compute(original, examples, progress))
-        _keep(file, logits)
+    with _alone_on(file):  # of several searches of one task, one asks and the others read
+        logits = _read(file, (sum(counts), original.outputs))
+        if logits is None:
+            logits = np.concatenate(_compute(original, examples, progress))
+            _keep(file, logits)
     ends = np.cumsum(counts)
     rows = [logits[end - count : end] for count, end in zip(counts, ends, strict=True)]
     return rows if original.tags_words else [row[0] for row in rows]
@@ -150,6 +152,17 @@ def _cached_file(original: Original, examples: Sequence[Example]) -> Path:
     asked = [original.sha256, original.max_length, version("transformers"), version("torch"), texts]
     key = hashlib.sha256(json.dumps(asked).encode()).hexdigest()
     return user_cache_path("espalier", appauthor=False) / "original_logits" / f"{key}.npy"
+
+
+@contextmanager
+def _alone_on(file: Path) -> Iterator[None]:
+    """Holds the file's lock, if there is room for one."""
+    lock = FileLock(file.with_suffix(".lock"))
+    with ExitStack() as held:
+        with suppress(OSError):
+            file.parent.mkdir(parents=True, exist_ok=True)
+            held.enter_context(lock)
+        yield
 
 
 def _read(file: Path, shape: tuple[int, int]) -> np.ndarray | None:

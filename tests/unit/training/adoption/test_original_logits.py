@@ -1,6 +1,7 @@
 import os
 import time
 from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -120,6 +121,17 @@ def test_an_original_is_asked_once_and_again_only_for_new_texts(
     np.testing.assert_array_equal(longer[:10], first)
 
 
+def test_of_two_processes_one_asks_and_the_other_reads(
+    originals: dict[Kind, Original], tasks: dict[Kind, TaskData], runs: list[int]
+) -> None:
+    """Two threads stand for them: the lock is the file's."""
+    original, examples = originals[Kind.CLASSIFICATION], tasks[Kind.CLASSIFICATION].train
+    with ThreadPoolExecutor(2) as pool:
+        first, second = pool.map(lambda _: logits_of_original(original, examples), range(2))
+    np.testing.assert_array_equal(first, second)
+    assert runs == [len(examples)]
+
+
 def test_labels_do_not_matter_to_what_is_kept_but_the_original_does(
     originals: dict[Kind, Original], runs: list[int]
 ) -> None:
@@ -134,14 +146,14 @@ def test_a_damaged_file_is_computed_again_and_old_files_are_removed(
 ) -> None:
     original = originals[Kind.CLASSIFICATION]
     first = logits_of_original(original, [Example("good film", "")])
-    (file,) = (own_cache / "espalier" / "original_logits").iterdir()
+    (file,) = (own_cache / "espalier" / "original_logits").glob("*.npy")
     old = file.with_name("old.npy")
     old.write_bytes(b"")
     os.utime(old, (time.time() - 91 * 24 * 3600,) * 2)
     file.write_bytes(file.read_bytes()[:-3])
     np.testing.assert_array_equal(logits_of_original(original, [Example("good film", "")]), first)
     assert runs == [1, 1]
-    assert list(file.parent.iterdir()) == [file]
+    assert list(file.parent.glob("*.npy")) == [file]
 
 
 def test_without_room_for_a_cache_the_answers_come_all_the_same(
