@@ -21,14 +21,22 @@ from paper_protocol import ASSISTANT, DEEP, GLUE, Machine, Piece, Protocol, hour
 from paper_speed import seconds_per_unit
 
 from espalier_errors import EspalierError
-from training.figure import Figure, average_error, share_error
-from training.search.convergence import still_rising
+from training.report.collected_results import CollectedResults, collect_results
+from training.report.comparison_columns import (
+    distilled_columns,
+    full_fine_tuning_column,
+    joint_columns,
+    lora_columns,
+    suite_column,
+    vanilla_columns,
+    without_distillation_column,
+)
+from training.report.convergence_table import rising_sentences
+from training.report.numbers import MISSING, percent, plus_minus, points
 from training.search.result import SearchResult, read_result
 from training.selection.any_tap import mixed_of_any_tap
-from training.selection.mixed import distilled, full_fine_tuning, mixed, without_distillation
-from training.selection.options import Options
-from training.selection.options_from_search import figure_of, read_searched
-from training.selection.suite import Suite
+from training.selection.mixed import mixed
+from training.selection.options_from_search import read_searched
 
 THRESHOLDS = (1.0, 2.0, 3.0, 4.0)
 
@@ -92,49 +100,41 @@ def run(pieces: Sequence[Piece], most_hours: float) -> None:
 def print_tables(output: Path) -> None:
     """Prints the tables of docs/results.md in Markdown, from the searches that are there."""
     for name, tasks in (("minilm-seed0", (*GLUE, *ASSISTANT)), ("mpnet", DEEP)):
-        folders = [output / name / task for task in tasks if (output / name / task / "result.json").is_file()]
-        if not folders:
-            print(f"## {name}: not measured\n")
+        try:
+            found = collect_results([output / name])
+        except EspalierError as error:
+            print(f"## {name}: not measured ({error})\n")
             continue
-        results = {result.task: result for result in map(read_result, folders) if result.teacher is not None}
-        finished = [folder for folder in folders if folder.name in results]
-        print(f"## {name}: {len(finished)} of {len(tasks)} tasks\n")
-        print_scores(read_searched(finished), results)
+        print(f"## {name}: {len(found.names)} of {len(tasks)} tasks\n")
+        for names in [found.glue, found.names] if found.glue else [found.names]:
+            print_scores(found, names)
+        for sentence in [*found.unfinished, *found.left_out, *rising_sentences(found.tasks)]:
+            print(f"- {sentence}")
+        print()
+        results = {task.name: task.result for task in found.tasks}
         print_costs(results, output / f"{name.split('-')[0]}-exhaustive")
     print_seeds(output)
 
 
-def print_scores(options: Options, results: dict[str, SearchResult]) -> None:
-    """Prints a row per way: each task's score on the rows that chose nothing, average, share, layers, overhead."""
-    suites: list[Suite] = []
-    full = None
-    try:
-        full = full_fine_tuning(options)
-        suites.append(full)
-        suites += [distilled(options, layers) for layers in (1, 2, 3)]
-    except EspalierError as error:
-        print(f"A row is missing: {error}\n")
-    suites += [without_distillation(options), *(mixed(options, c) for c in THRESHOLDS)]
-    if any(of.other_taps for of in options.tasks.values()):
-        suites += [mixed_of_any_tap(options, c) for c in THRESHOLDS]
-    print("| way |", " | ".join(options.tasks), "| average | of full | layers | overhead |")
-    print("| --- |" + " ---: |" * (len(options.tasks) + 4))
-    for suite in suites:
-        cells = [f"{option.told:.1f} ({option.layers})" for option in suite.tasks.values()]
-        print(f"| {suite.name} |", " | ".join(cells), f"| {_average(suite)} | {_share(suite, full)} |", end="")
-        print(f" {suite.total_layers} | {suite.overhead:.1%} |")
-    lora = {task: result.best("lora").get(result.encoder_layers) for task, result in results.items()}
-    if any(lora.values()):
-        figures = {task: figure_of(trial, results[task]) for task, trial in lora.items() if trial is not None}
-        told = {task: figure.score for task, figure in figures.items() if figure is not None}
-        cells = [f"{told[task]:.1f}" if task in told else "not measured" for task in options.tasks]
-        print("| LoRA |", " | ".join(cells), "| | | | 100.0% |")
-    errors = [_error(suites[0].tasks[task].figure) for task in options.tasks]
+def print_scores(found: CollectedResults, names: Sequence[str]) -> None:
+    """Prints a row per way with the scores of the tasks `names`, on the rows that chose nothing."""
+    full = full_fine_tuning_column(found)
+    ways = [full, *lora_columns(found), *joint_columns(found), *vanilla_columns(found), *distilled_columns(found)]
+    ways += [without_distillation_column(found), *(suite_column(mixed(found.options, c)) for c in THRESHOLDS)]
+    if any(task.options.other_taps for task in found.tasks):
+        ways += [suite_column(mixed_of_any_tap(found.options, c)) for c in THRESHOLDS]
+    print("| way |", " | ".join(names), "| average | of full | layers | overhead |")
+    print("| --- |" + " ---: |" * (len(names) + 4))
+    for way in ways:
+        cells = [f"{points(way.scores.get(task))} {way.marks.get(task, '')}".strip() for task in names]
+        average = f"{points(way.average(names))} {plus_minus(way.average_error(names))}".strip()
+        error = None if way is full or way.average(names) is None else way.share_error(full, names)
+        share = percent(way.share_of(full, names)) if way.average(names) is not None else MISSING
+        share = f"{share} {plus_minus(None if error is None else 100 * error)}".strip()
+        layers, overhead = way.layers(names), percent(way.overhead(names, found.encoder_layers))
+        print(f"| {way.name} |", " | ".join(cells), f"| {average} | {share} | {layers or MISSING} | {overhead} |")
+    errors = [plus_minus(full.error(task)) for task in names]
     print("| one standard error |", " | ".join(errors), "| | | | |\n")
-    for task, result in results.items():
-        for sentence in still_rising(result):
-            print(f"- {task}: {sentence}")
-    print()
 
 
 def print_costs(results: dict[str, SearchResult], exhaustive: Path) -> None:
@@ -175,22 +175,6 @@ def print_seeds(output: Path) -> None:
             if len(scores) > 1:
                 print(f"| {task} | {name} | {len(scores)} | {statistics.fmean(scores):.1f} | ", end="")
                 print(f"{statistics.stdev(scores):.1f} |")
-
-
-def _average(suite: Suite) -> str:
-    error = average_error(suite.figures)
-    return f"{suite.told_average:.1f}" + ("" if error is None else f" ±{error:.1f}")
-
-
-def _share(suite: Suite, full: Suite | None) -> str:
-    if full is None:
-        return "not measured"
-    error = share_error(suite.figures, full.figures)
-    return f"{suite.told_average / full.told_average:.1%}" + ("" if not error else f" ±{error:.1%}")
-
-
-def _error(figure: Figure | None) -> str:
-    return "" if figure is None or figure.error is None else f"±{figure.error:.1f}"
 
 
 def _first_full(result: SearchResult) -> float | None:

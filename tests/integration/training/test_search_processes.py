@@ -1,5 +1,6 @@
 """One search in several real processes, some of them killed."""
 
+import re
 from collections.abc import Callable
 from pathlib import Path
 from subprocess import Popen
@@ -75,7 +76,9 @@ def test_two_processes_share_one_search(search: Callable[[], Popen[str]], tmp_pa
     outputs = [process.communicate(timeout=180)[0] for process in (first, second)]
     assert [process.returncode for process in (first, second)] == [0, 0], outputs
     folder = tmp_path / "mood"
-    trained = [line.split()[1] for output in outputs for line in output.splitlines() if " of " in line]
+    trained = [
+        line.split()[1] for output in outputs for line in output.splitlines() if re.search(r"\(\d+ of \d+\)", line)
+    ]
     assert len(trained) == len(set(trained)) == len(ended(folder)) == len(read_result(folder).trials)
     assert all("teacher_" in output or "student_" in output for output in outputs)
     assert not (folder / "cache").exists()
