@@ -18,7 +18,7 @@ from clients.errors import RequestRejected
 from training.kinds import Kind
 
 HERE = Path(__file__).parent
-KILLS = drill_size(8, 20)  # 8: one in each step of a publish
+KILLS = drill_size(10, 20)  # 10: one in each step of a publish
 LATE_KILLS = drill_size(2, 5)
 COMPACTION_KILLS = drill_size(4, 20)
 
