@@ -64,6 +64,8 @@ def main(url: str, stop: str, result: str) -> None:
                 errors = {task: answer.error for task, answer in answers.items() if answer.error is not None}
             except RequestRejected:
                 raise  # the request is not wrong
+            except ServerUnavailable as error:  # or one of its kinds
+                errors = {ServerUnavailable.__name__: str(error)}
             except Exception as error:  # whatever a caller would see
                 errors = {type(error).__name__: str(error)}
             noted.append((name, began, time.monotonic() - clock, errors))
