@@ -131,8 +131,8 @@ class AsyncClient:
             self._home = here
         elif self._home != here:
             raise failure.other_event_loop()
-        if self._servers.must_look_up():
-            self._servers.replace(await resolve_in_loop(self._servers.given))
+        if self._servers.must_look_up() and (found := await resolve_in_loop(self._servers.given)):
+            self._servers.replace(found)
         return Attempts(self._servers, self._timeout, self._retries)
 
     async def _next_server(self, attempts: Attempts[AsyncTransport]) -> Server[AsyncTransport]:

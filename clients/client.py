@@ -148,8 +148,8 @@ class Client:
                 time.sleep(pause)
 
     def _attempts(self) -> Attempts[Transport]:
-        if self._servers.must_look_up():
-            self._servers.replace(resolve(self._servers.given))
+        if self._servers.must_look_up() and (found := resolve(self._servers.given)):
+            self._servers.replace(found)
         return Attempts(self._servers, self._timeout, self._retries)
 
     def _next_server(self, attempts: Attempts[Transport]) -> Server[Transport]:

@@ -19,7 +19,7 @@ from clients.grpc_channel import channel_options, channel_target, check_no_fork
 from clients.grpc_tls import channel_credentials, untrusted_reason
 from clients.proxy import described
 from clients.request import Column, Request
-from clients.terms import READY_SECONDS, Terms
+from clients.terms import Terms
 from espalier_errors import EspalierError
 
 # gRPC's own words for a call that no server has got; others, such as "Socket closed", may come after it was sent. The
@@ -144,7 +144,7 @@ class _Calls:
 
     def ready_terms(self) -> dict[str, Any]:
         """The same for the question whether the server is ready."""
-        return {"timeout": READY_SECONDS, "metadata": tuple(self._headers.items())}
+        return {"timeout": self._terms.ready_seconds, "metadata": tuple(self._headers.items())}
 
     @staticmethod
     def knows_no_readiness(error: grpc.RpcError) -> bool:

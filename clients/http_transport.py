@@ -21,7 +21,7 @@ from clients.http_tls import is_closed, untrusted_reason
 from clients.proxy import described, proxy_for
 from clients.request import Request
 from clients.server_sent_events import EventReader
-from clients.terms import READY_SECONDS, Terms
+from clients.terms import Terms
 from espalier_errors import EspalierError
 
 _CHUNK = 65536  # bytes; the most read at once from a stream
@@ -69,7 +69,7 @@ class HttpTransport:
 
     def is_ready(self) -> bool:
         try:
-            with self._connections.get(self._calls.ready_path, READY_SECONDS) as response:
+            with self._connections.get(self._calls.ready_path, self._calls.ready_seconds) as response:
                 response.read()
                 return response.status in _READY
         except (OSError, HTTPException):
@@ -121,7 +121,7 @@ class AsyncHttpTransport:
             raise self._calls.failure(error) from None
 
     async def is_ready(self) -> bool:
-        timeout = aiohttp.ClientTimeout(total=READY_SECONDS)
+        timeout = aiohttp.ClientTimeout(total=self._calls.ready_seconds)
         try:
             async with self._session.get(self._calls.ready_path, allow_redirects=False, timeout=timeout) as response:
                 return response.status in _READY
@@ -186,6 +186,7 @@ class _Calls:
         self._url = described(address)
         self._secure = address.secure
         self.ready_path = f"{address.path}/v2/health/ready"
+        self.ready_seconds = terms.ready_seconds
         self._terms = terms
 
     def aiohttp_timeout(self, request: Request) -> aiohttp.ClientTimeout:

@@ -22,32 +22,35 @@ def has_name(address: Address) -> bool:
     return False
 
 
-def resolve(addresses: Iterable[Address]) -> list[Address]:
-    """Returns an address for each of a name's IP addresses. A name with one of them, or none, stays as it is."""
-    return [one for address in addresses for one in _expanded(address, _look_up(address))]
+def resolve(addresses: Iterable[Address]) -> list[Address] | None:
+    """Returns an address for each of a name's IP addresses; a name with one of them stays as it is.
+
+    None if a name cannot be looked up now: what is known already may be right still.
+    """
+    try:
+        return [one for address in addresses for one in _expanded(address, _look_up(address))]
+    except OSError:
+        return None
 
 
-async def resolve_in_loop(addresses: Iterable[Address]) -> list[Address]:
+async def resolve_in_loop(addresses: Iterable[Address]) -> list[Address] | None:
     """As resolve; the look-up does not hold up the event loop."""
-    return [one for address in addresses for one in _expanded(address, await _look_up_in_loop(address))]
+    try:
+        return [one for address in addresses for one in _expanded(address, await _look_up_in_loop(address))]
+    except OSError:
+        return None
 
 
 def _look_up(address: Address) -> _Found:
     if not has_name(address):
         return []
-    try:
-        return socket.getaddrinfo(address.host, address.port, type=socket.SOCK_STREAM)
-    except OSError:
-        return []
+    return socket.getaddrinfo(address.host, address.port, type=socket.SOCK_STREAM)
 
 
 async def _look_up_in_loop(address: Address) -> _Found:
     if not has_name(address):
         return []
-    try:
-        return await asyncio.get_running_loop().getaddrinfo(address.host, address.port, type=socket.SOCK_STREAM)
-    except OSError:
-        return []
+    return await asyncio.get_running_loop().getaddrinfo(address.host, address.port, type=socket.SOCK_STREAM)
 
 
 def _expanded(address: Address, found: _Found) -> list[Address]:

@@ -7,7 +7,7 @@ from clients.credentials import Credentials
 from clients.errors import RequestRejected
 from clients.timeout import checked_timeout
 
-READY_SECONDS = 1.0  # in which a server must say that it is ready
+_READY_SECONDS = 1.0
 _BULK = 2  # the lower of the router's two priority levels
 _CONNECT_SECONDS = 2.0  # where another server can be asked instead
 
@@ -31,6 +31,11 @@ class Terms:
     def among(self, servers: int) -> Self:
         """Returns these terms for one of so many servers."""
         return replace(self, connect_seconds=min(_CONNECT_SECONDS, self.timeout)) if servers > 1 else self
+
+    @property
+    def ready_seconds(self) -> float:
+        """In which a server that was left out must say that it is ready. A caller waits for it."""
+        return min(_READY_SECONDS, self.timeout)
 
     def seconds(self, left: float | None) -> float:
         """The timeout of a request. left: what is left of it, for one that is sent again."""

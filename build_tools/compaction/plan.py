@@ -7,7 +7,7 @@ from pathlib import Path
 from build_tools.errors import BuildError
 from build_tools.publishing.registry_transitions import task_entry
 from build_tools.repository.golden_examples import GOLDEN_EXAMPLES
-from build_tools.repository.precision import parameters
+from build_tools.repository.precision import Precision, common_parameters
 from build_tools.repository.registry import Registry
 
 
@@ -40,8 +40,8 @@ def plan_compaction(
 ) -> tuple[list[CompactionPlan], list[str]]:
     """Returns a plan for each trunk with tasks to take in, and a sentence for each task that has to stay outside.
 
-    chosen: tasks; None takes all. A branch of another number format than its trunk can stay outside, because some
-    formats are a property of the whole graph; and one that an earlier release published, without golden examples.
+    chosen: tasks; None takes all. A branch of another number format than its trunk may have to stay outside, because
+    some formats are a property of the whole graph; and one that an earlier release published, without golden examples.
     Raises BuildError if there is no task of a chosen name, or if nothing can go in.
     """
     outside = {}
@@ -50,8 +50,9 @@ def plan_compaction(
         entry = task_entry(registry, task)
         version = entry.live_version
         trunk = registry.trunks[version.trunk]
-        if parameters(registry.runtime, version.precision) != parameters(registry.runtime, trunk.precision):
-            outside[task] = f"it computes in {version.precision}, and {version.trunk} in {trunk.precision}"
+        inside = [registry.tasks[one].live_version.precision for one in plans.get(version.trunk, {})]
+        if common_parameters(registry.runtime, [trunk.precision, *inside, version.precision]) is None:
+            outside[task] = f"its {version.precision} cannot be in one graph with {_listed([trunk.precision, *inside])}"
         elif not (repository / version.model / str(entry.live) / GOLDEN_EXAMPLES).is_file():
             outside[task] = "it has no golden examples: run espalier upgrade --checkpoints"
         else:
@@ -69,6 +70,10 @@ def share_outside(registry: Registry) -> float:
     """Returns the share (0..1) of the tasks whose live version no fused graph computes."""
     outside = sum(registry.fused_with(task, entry.live) is None for task, entry in registry.tasks.items())
     return outside / len(registry.tasks)
+
+
+def _listed(precisions: list[Precision]) -> str:
+    return " and ".join(sorted(set(precisions)))
 
 
 def _live(registry: Registry, task: str) -> int | None:

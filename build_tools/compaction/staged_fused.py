@@ -14,20 +14,24 @@ from build_tools.precision.load_graph import load_fused
 from build_tools.progress import Progress
 from build_tools.repository.golden_examples import GoldenExamples, read_golden
 from build_tools.repository.names import logits_name
-from build_tools.repository.precision import Precision
+from build_tools.repository.precision import Precision, common_parameters
 from build_tools.repository.registry import Registry, VersionEntry
 from build_tools.repository.triton_config import GRAPH_FILE
 
 
 @dataclass(frozen=True)
 class StagedFused:
-    """plan: what is in it. folder: that of its version. versions, golden: {task: of the version in it}."""
+    """plan: what is in it. folder: that of its version. versions, golden: {task: of the version in it}.
+
+    parameters: of its config, for the precisions in it.
+    """
 
     plan: CompactionPlan
     folder: Path
     versions: dict[str, VersionEntry]
     golden: dict[str, GoldenExamples]
     trunk_precision: Precision
+    parameters: dict[str, str]
 
     def check(self, task: str, logits: np.ndarray, examples: GoldenExamples) -> float:
         """Compares the logits of golden examples. Returns the greatest difference. Raises BuildError, naming the task.
@@ -63,8 +67,11 @@ def stage_fused(
     branches = {task: MergedBranch(files[task], version.tap) for task, version in versions.items()}
     layout = write_fused(repository / plan.trunk / str(plan.version) / GRAPH_FILE, branches, folder)
     progress.at("golden examples before it is moved in")
-    staged = StagedFused(plan, folder, versions, golden, trunk.precision)
-    graph = load_fused(folder, layout, registry.runtime, trunk.precision, trunk.hidden_size)
+    precisions = [trunk.precision, *(version.precision for version in versions.values())]
+    parameters = common_parameters(registry.runtime, precisions)
+    assert parameters is not None  # as planned
+    staged = StagedFused(plan, folder, versions, golden, trunk.precision, parameters)
+    graph = load_fused(folder, layout, registry.runtime, parameters, trunk.hidden_size)
     for task, examples in golden.items():
         name = logits_name(task)
         staged.check(task, graph.run(examples.inputs, [name])[name], examples)

@@ -14,7 +14,7 @@ from training.checkpoint import Checkpoint
 
 
 class Graph:
-    """An exported file. fp32 and bf16 run the same file; int8 has a file of its own, made when it is first needed."""
+    """An exported file. fp32 and bf16 run the same file; int8 and w8 another, made when it is first needed."""
 
     def __init__(self, file: Path, outputs: list[str], runtime: Runtime, hidden_size: int) -> None:
         self.file, self.runtime = file, runtime
@@ -31,7 +31,7 @@ class Graph:
         self._int8.unlink(missing_ok=True)
 
     def _file_of(self, precision: Precision) -> Path:
-        if precision is not Precision.INT8:
+        if precision not in (Precision.INT8, Precision.W8):
             return self.file
         if not self._int8.exists():
             quantize(self.file, self._int8, self.runtime, self._hidden_size)

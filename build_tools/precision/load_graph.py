@@ -1,5 +1,6 @@
 """A graph in a version's folder, ready to run in this process. It needs no torch."""
 
+from collections.abc import Mapping
 from pathlib import Path
 
 from build_tools.backends.espalier_backend.chain import Chain
@@ -31,8 +32,8 @@ def load_graph(path: Path, outputs: list[str], runtime: Runtime, precision: Prec
 
 
 def load_fused(
-    folder: Path, layout: FusedLayout, runtime: Runtime, precision: Precision, hidden_size: int
+    folder: Path, layout: FusedLayout, runtime: Runtime, parameters: Mapping[str, str], hidden_size: int
 ) -> FusedGraph:
-    """Loads the version of a fused model in `folder` as our backend does. precision: the trunk's."""
-    segment = _COMPILE[runtime](folder / ROWS_FILE, list(layout.columns), parameters(runtime, precision))
+    """Loads the version of a fused model in `folder` as our backend does. parameters: of its config."""
+    segment = _COMPILE[runtime](folder / ROWS_FILE, list(layout.columns), parameters)
     return FusedGraph(segment, layout, hidden_size)

@@ -58,7 +58,8 @@ class _Int8Graph:
     def with_int8_weight(self, left: str, weight: str, result: str) -> None:
         """OpenVINO's form: an int8 weight with its scales.
 
-        The CPU plugin rounds the left side itself (DYNAMIC_QUANTIZATION_GROUP_SIZE) and multiplies integers.
+        For int8 the CPU plugin rounds the left side itself (DYNAMIC_QUANTIZATION_GROUP_SIZE) and multiplies integers.
+        For w8 it multiplies floats, and keeps the weight in int8 all the same.
         """
         values, scales = self._int8(weight)
         if f"{weight}_float" not in self._rounded:

@@ -15,7 +15,7 @@ from build_tools.publishing.pace import footprints, paces
 from build_tools.publishing.running_server import Calls, RunningServer
 from build_tools.publishing.served_answers import silent_versions
 from build_tools.repository.audit import last_withdrawal, read_lines
-from build_tools.repository.branch_record import branch_layers
+from build_tools.repository.branch_layers import branch_layers
 from build_tools.repository.control_key import read_control_key
 from build_tools.repository.names import examples_file, logits_name
 from build_tools.repository.registry import FusedEntry, Registry, TaskEntry

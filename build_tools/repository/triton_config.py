@@ -33,6 +33,7 @@ GRAPH_FILE = "model.onnx"
 ROWS_FILE = "rows.onnx"  # of a fused model, beside it: the graph for our own backends
 NEWEST = -1
 NO_LIMITS: Mapping[str, int] = MappingProxyType({})
+NO_PARAMETERS: Mapping[str, str] = MappingProxyType({})
 # With `tritonserver --rate-limit=execution_count --rate-limit-resource=compute:N`, at most N models compute at once, so
 # that the processes of many models do not compete for few cores. Without these flags Triton ignores it.
 _ONE_COMPUTING_SLOT = pb.ModelRateLimiter(
@@ -83,14 +84,17 @@ def fused_config(
     trunk: TrunkEntry,
     fused: FusedEntry,
     versions: Mapping[str, VersionEntry],
+    given: Mapping[str, str] = NO_PARAMETERS,
 ) -> pb.ModelConfig:
     """Returns the config of a trunk with branches in it: hidden_<tap> for each tap, logits_<task> for each task.
 
-    versions: {task: its version in the graph}.
+    versions: {task: its version in the graph}. given: parameters for the precisions in it (`common_parameters`).
     """
     config = trunk_config(
         runtime, fused.taps, trunk.hidden_size, trunk.precision, fused.model, fused.version, trunk.limits
     )
+    for name, value in given.items():
+        config.parameters[name].string_value = value
     for task, version in sorted(versions.items()):
         config.output.append(pb.ModelOutput(name=logits_name(task), data_type=pb.TYPE_FP32, dims=_logit_dims(version)))
         config.parameters[f"{logits_name(task)}_tap"].string_value = str(version.tap)

@@ -1,4 +1,4 @@
-"""Changes of a repository that are killed: `python kill_points.py REPOSITORY URL VERB CHECKPOINT_OR_TASK`.
+"""Changes of a repository that are killed: `python kill_points.py REPOSITORY URL VERB CHECKPOINT_OR_TASKS`.
 
 Each line read from stdin is one: "before 0.5" is killed (SIGKILL) half way through what the verb does to files until
 registry.json is replaced, "before 1" right before that replace, "after 0.5" half way through the rest. A line then says
@@ -17,6 +17,7 @@ from typing import Any
 
 import torch
 
+from build_tools.compaction.compact import compact
 from build_tools.export.onnx_export import export_branch
 from build_tools.publishing.publish import publish
 from build_tools.publishing.retire import retire
@@ -30,7 +31,7 @@ CHANGES = {"os.rename", "os.mkdir", "os.remove", "os.rmdir", "shutil.rmtree"}
 WITHOUT_SERVER = "golden examples"  # the step of a publish in which its graphs are loaded here, where no server runs
 Verb = Callable[[Path, Server], object]
 
-steps = [""]  # of a publish, as it reports them
+steps = [""]  # of a publish or a compaction, as it reports them
 
 
 def verb_of(name: str, given: str) -> Verb:
@@ -41,6 +42,7 @@ def verb_of(name: str, given: str) -> Verb:
         "publish": lambda folder, server: publish(Path(given), folder, server, redefine=True, report=steps.append),
         "rollback": lambda repository, server: rollback(given, repository, server),
         "retire": lambda repository, server: retire(given, repository, server),
+        "compact": lambda repository, server: compact(repository, server, given.split(","), report=steps.append),
     }
     return verbs[name]
 

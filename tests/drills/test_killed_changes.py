@@ -18,8 +18,9 @@ from clients.errors import RequestRejected
 from training.kinds import Kind
 
 HERE = Path(__file__).parent
-KILLS = drill_size(8, 20)  # 8: one in each step of a publish
+KILLS = drill_size(10, 20)  # 10: one in each step of a publish
 LATE_KILLS = drill_size(2, 5)
+COMPACTION_KILLS = drill_size(4, 20)
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -83,6 +84,25 @@ def test_a_retirement_that_is_killed_is_completed_by_the_next_change(site: Site)
     with site.triton() as triton:
         assert not {"topics", "branch_topics"} & triton.ready_versions().keys(), killed
     check_tidy(site)
+
+
+def test_a_compaction_that_is_killed_anywhere_leaves_everything_as_it_was_and_the_next_one_works(site: Site) -> None:
+    before, answers = read_registry(site.repository), _answers(site)
+    with _killer(site, "compact", ",".join(before.tasks)) as kill:
+        for point in range(COMPACTION_KILLS):
+            killed = kill("before", point / (COMPACTION_KILLS - 1))
+            assert read_registry(site.repository).trunks == before.trunks, killed
+            assert _answers(site) == answers, killed
+        killed = kill("after", 0.5)
+    assert read_registry(site.repository).trunks["trunk"].fused is not None, killed
+    assert _answers(site) == answers, killed
+    site.publish(site.checkpoint("place", seed=43))  # the next change completes what was killed
+    check_tidy(site)
+
+
+def _answers(site: Site) -> dict[str, tuple[int | None, object]]:
+    """What each task answers, and which version does."""
+    return {task: (one.version, one.label) for task, one in site.client.predict(TEXTS[0], pair=TEXTS[1]).items()}
 
 
 @contextmanager

@@ -112,3 +112,13 @@ def test_ctrl_c_ends_perf_analyzer_too(server: Supervisor, suite: Suite, tmp_pat
             with contextlib.suppress(psutil.NoSuchProcess):
                 process.kill()
         running.wait()
+
+
+def test_several_servers_share_callers_and_rates(server: Supervisor, texts: list[str], tmp_path: Path) -> None:
+    port = server.grpc_url.rpartition(":")[2]
+    prepare_inputs(texts, None, ["intent"], tmp_path / "inputs.json")
+    urls = f"127.0.0.1:{port},localhost:{port}"  # one server by two names
+    for load in (Concurrency(2), Rate(20.0)):
+        found = measure(urls, "nlu", tmp_path / "inputs.json", load, "grpc", 1.0, 0.2)
+        assert (found.failed, found.task_errors, found.unanswered) == (0, 0, False)
+        assert found.requests > 5

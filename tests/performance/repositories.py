@@ -87,6 +87,8 @@ def _begin(repository: Path, tasks: Sequence[str], target: Path) -> None:
     target.mkdir(parents=True)
     registry = json.loads((repository / REGISTRY).read_text(encoding="utf-8"))
     registry["tasks"] = {task: registry["tasks"][task] for task in tasks}
+    for trunk in registry["trunks"].values():
+        trunk["fused"] = None
     (target / REGISTRY).write_text(json.dumps(registry), encoding="utf-8")
     _copy_code(HAND_WRITTEN / "tokenizer", target / "tokenizer")
     shutil.copy(repository / "tokenizer" / "1" / "tokenizer.json", target / "tokenizer" / "1")

@@ -97,7 +97,10 @@ class Search:
             for number in layers:
                 self._double(students, [spec for spec in own if spec.layers == number])
         if Baseline.VANILLA in grid.baselines:
-            students.train_all(grid.specs("vanilla", layers), grid.rate_first)
+            vanilla = grid.specs("vanilla", layers)
+            students.train_all(vanilla, grid.rate_first)
+            for number in layers if grid.double_until is not None else []:
+                self._double(students, [spec for spec in vanilla if spec.layers == number])
         students.is_over = True
 
         if grid.double_until is not None:  # rivals get at least the epochs of a teacher and its student together
@@ -245,8 +248,10 @@ class Search:
     def _drop_worse_baselines(self, way: Way, seed: int) -> None:
         """Removes the weights of all but the best trial of a baseline and seed: they are as large as the encoder."""
         finished = [trial for spec, trial in way.done().items() if spec.seed == seed and trial.state == "finished"]
-        for trial in sorted(finished, key=lambda trial: trial.score or 0.0)[:-1]:
-            if trial.checkpoint is not None:
+        # The first of equals, as SearchResult.best takes it.
+        best = max(finished, key=lambda trial: trial.score or 0.0, default=None)
+        for trial in finished:
+            if trial is not best and trial.checkpoint is not None:
                 shutil.rmtree(self.folder / trial.checkpoint, ignore_errors=True)
 
     def _write(self) -> SearchResult:

@@ -87,6 +87,10 @@ class Way:
             is_converged = bool(shorter) and round(best[longest][1] - max(shorter), 9) < until
             if is_converged and longest >= at_least:
                 return ""
+            if 2 * longest > most and longest < at_least:
+                return (
+                    f"trained {longest} epochs, fewer than the {at_least} of teacher and student: raise --most-epochs"
+                )
             if 2 * longest > most:
                 return (
                     "" if is_converged else f"not converged with {longest} epochs, the most that --most-epochs allows"

@@ -49,7 +49,7 @@ def score_suites(suites: Sequence[Suite], files: dict[str, Path], tell: Tell) ->
                 f"task {task}: its {option.role} of {option.layers} layers has no weights: search it again."
             )
         if option.checkpoint not in figures:
-            tell(f"{task}: {option.role} of {option.layers} layers")
+            tell(f"{task}: {option.role}, layers: {option.layers}")
             found = scorer.score(option.checkpoint, files[task])
             figures[option.checkpoint] = Figure(
                 rows=found.rows, score=found.score, draws=found.draws, chose_nothing=True

@@ -91,6 +91,8 @@ class OnnxModel:
             asked = request.requested_output_names()
             tensors = self._read(request)
             self._check(tensors)
+            if isinstance(self._graph, FusedGraph):
+                self._graph.check(tensors, asked)
             computed = self._compute(tensors, asked)
             for name in computed:
                 if name.startswith(_CHECKED_OUTPUTS):

@@ -12,6 +12,7 @@ from build_tools.repository.control_key import CONTROL_HEADER
 from build_tools.serving.gate.exchanges import Exchanges
 from build_tools.serving.gate.gate import Gate
 from build_tools.serving.gate.grpc_messages import parsed, read_call
+from build_tools.serving.gate.grpc_retry import retry_hint
 from build_tools.serving.gate.grpc_stream import answer_stream
 from build_tools.serving.gate.observers import Exchange
 from build_tools.serving.gate.open_streams import OpenStreams
@@ -100,7 +101,7 @@ class GrpcSide(grpc.GenericRpcHandler):
                     exchange.sent = len(answered)
                     return answered
             except RefusedError as error:
-                return await _refuse(context, error.code, error.for_request(exchange.id if exchange else ""))
+                return await _refuse(context, error, exchange.id if exchange else "")
 
         return handle
 
@@ -114,10 +115,11 @@ class GrpcSide(grpc.GenericRpcHandler):
             async with asyncio.timeout(self._gate.limits.stream_seconds):
                 await answer_stream(self._gate, self._exchanges, self._open_streams, caller, metadata, context)
         except RefusedError as error:
-            await _refuse(context, error.code, error.sentence)
+            await _refuse(context, error)
         except TimeoutError:
             seconds = self._gate.limits.stream_seconds
-            await _refuse(context, Code.UNAVAILABLE, f"the stream has been open for {seconds:g} s: open a new one.")
+            late = RefusedError(Code.UNAVAILABLE, f"the stream has been open for {seconds:g} s: open a new one.")
+            await _refuse(context, late)
 
     async def _health(self, _request: bytes, _context: grpc.aio.ServicerContext) -> bytes:
         return _SERVING if self._gate.readiness.is_ready else _NOT_SERVING
@@ -162,10 +164,11 @@ def text_metadata(context: grpc.aio.ServicerContext) -> Mapping[str, str]:
     return {name: value for name, value in context.invocation_metadata() or () if isinstance(value, str)}
 
 
-async def _refuse(context: grpc.aio.ServicerContext, code: Code, sentence: str) -> NoReturn:
-    """Ends a call with this status, which its caller may not wait for any more."""
+async def _refuse(context: grpc.aio.ServicerContext, error: RefusedError, request: str | None = None) -> NoReturn:
+    """Ends a call, for which its caller may not wait any more. request: its id; None in a stream, which has none."""
+    sentence = error.sentence if request is None else error.for_request(request)
     with suppress(grpc.aio.InternalError):
-        await context.abort(code.grpc, sentence)
+        await context.abort(error.code.grpc, sentence, retry_hint(error.code, sentence, error.retry_after))
     raise asyncio.CancelledError
 
 

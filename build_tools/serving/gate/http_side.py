@@ -7,8 +7,9 @@ from contextlib import aclosing
 from typing import Any
 
 import orjson
-from fastapi import FastAPI, Request, Response
+from fastapi import Request, Response
 from fastapi.responses import StreamingResponse
+from fastapi_offline import FastAPIOffline
 from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp
 from tritonclient.grpc import service_pb2 as pb
@@ -37,7 +38,8 @@ Endpoint = Callable[[Request], Awaitable[Response]]
 
 def make_app(gate: Gate, exchanges: Exchanges) -> ASGIApp:
     """Returns the ASGI app."""
-    app = FastAPI(title="Espalier", description=DESCRIPTION, redoc_url=None)
+    # Its page at /docs needs nothing from the internet.
+    app = FastAPIOffline(title="Espalier", description=DESCRIPTION, redoc_url=None)
     side = _HttpSide(gate, exchanges)
     routes = side.routes()
     for verb, path, name, endpoint in routes:

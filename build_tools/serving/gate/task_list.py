@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from build_tools.repository.branch_record import branch_layers
+from build_tools.repository.branch_layers import branch_layers
 from build_tools.repository.registry import REGISTRY, Registry, TaskEntry, VersionEntry, read_registry
 from build_tools.serving.gate.access import Caller
 from build_tools.serving.gate.watched_file import WatchedFile

@@ -5,6 +5,7 @@ import logging
 import re
 import time
 from collections.abc import AsyncGenerator, AsyncIterator
+from contextlib import aclosing
 
 from tritonclient.grpc import service_pb2
 from tritonclient.grpc.aio import grpc
@@ -41,6 +42,9 @@ _CODES = {
 _BROKE = re.compile(r"^Failed to process the request\(s\)|^in ensemble .*Failed to process")
 _LATE = re.compile(r"Request timeout expired|the request's timeout of \S+ s has passed")
 _DEAD = re.compile(r"[Ss]tub process .*(not healthy|unhealthy)")  # the supervisor brings it back
+# A scheduler refuses requests while the server stops, and also when a newly loaded model has just replaced its own: the
+# request has not begun, and the next one goes to the new model.
+_REPLACED = "scheduler for model has stopped"
 # gRPC's own words for a connection that is lost, which name addresses and keys.
 _LOST = re.compile(r"ipv[46]:|ocket|onnect|GOAWAY|recvmsg|RST_STREAM|triton-grpc-protocol")
 
@@ -60,15 +64,40 @@ class Upstream:
     async def infer(self, message: bytes, seconds: float) -> bytes:
         """Sends a ModelInferRequest and returns the ModelInferResponse. seconds: until the caller's deadline."""
         try:
-            return await self._infer(message, timeout=seconds + _GRACE_SECONDS, metadata=self._metadata)
-        except grpc.RpcError as error:
-            raise _refused(error, seconds) from None
+            return await self._infer_once(message, seconds)
+        except RefusedError as error:
+            if _REPLACED not in error.sentence:
+                raise
+        return await self._infer_once(message, seconds)
 
     async def stream(self, message: bytes, seconds: float) -> AsyncGenerator[service_pb2.ModelInferResponse, None]:
         """Sends one ModelInferRequest and yields each response, the empty one with the final flag included.
 
         Raises RefusedError if one of them is an error.
         """
+        has_begun = False
+        try:
+            async with aclosing(self._stream_once(message, seconds)) as responses:
+                async for response in responses:
+                    has_begun = True
+                    yield response
+            return
+        except RefusedError as error:
+            if has_begun or _REPLACED not in error.sentence:
+                raise
+        async with aclosing(self._stream_once(message, seconds)) as responses:
+            async for response in responses:
+                yield response
+
+    async def _infer_once(self, message: bytes, seconds: float) -> bytes:
+        try:
+            return await self._infer(message, timeout=seconds + _GRACE_SECONDS, metadata=self._metadata)
+        except grpc.RpcError as error:
+            raise _refused(error, seconds) from None
+
+    async def _stream_once(
+        self, message: bytes, seconds: float
+    ) -> AsyncGenerator[service_pb2.ModelInferResponse, None]:
         call = self._stream(_once(message), timeout=seconds + _GRACE_SECONDS, metadata=self._metadata)
         has_erred = False
         try:

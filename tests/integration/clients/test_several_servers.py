@@ -275,6 +275,8 @@ def test_a_name_with_several_addresses_is_several_servers(
     def look_up(host: str, port: int, *rest: Any, **options: Any) -> list[Any]:
         if host != "fleet.test":
             return real(host, port, *rest, **options)
+        if not known:
+            raise socket.gaierror(socket.EAI_AGAIN, "Temporary failure in name resolution")
         return [(socket.AF_INET, socket.SOCK_STREAM, 6, "", (ip, port)) for ip in known]
 
     monkeypatch.setattr(socket, "getaddrinfo", look_up)
@@ -288,6 +290,9 @@ def test_a_name_with_several_addresses_is_several_servers(
         _until(lambda: one.ask().startswith("127.0.0.3"))
         known.remove("127.0.0.1")  # and one less
         _until(lambda: {one.ask().partition(":")[0] for _ in range(4)} == {"127.0.0.2", "127.0.0.3"})
+        known.clear()  # and a name server that does not answer
+        time.sleep(0.15)
+        assert {one.ask().partition(":")[0] for _ in range(4)} == {"127.0.0.2", "127.0.0.3"}
     finally:
         for replica in replicas:
             replica.kill()

@@ -34,8 +34,8 @@ def test_two_searches_share_a_database_and_one_that_is_killed_goes_on(
 ) -> None:
     monkeypatch.setenv("ESPALIER_STORAGE", storage)  # with its password, which `ps` would show
     shutil.copytree(mood, tmp_path / "data" / "tone")
-    options = ["--encoder", encoder_folder, "--teacher-layers", "1-2", "--student-layers", "1-1", "--epochs", "1-2"]
-    options += ["--learning-rate", "1e-3", "--max-length", "16", "--batch-size", "4", "--seed", "0", "--seed", "1"]
+    options = ["--encoder", encoder_folder, "--teacher-layers", "1-2", "--student-layers", "1-1", "--epochs", "1-1"]
+    options += ["--learning-rate", "1e-3", "--max-length", "16", "--batch-size", "4"]
     results = tmp_path / "results"
 
     def search(data: Path) -> Popen[str]:
@@ -56,5 +56,3 @@ def test_two_searches_share_a_database_and_one_that_is_killed_goes_on(
     assert len(_ended(storage)) == sum(expected.values())  # nothing that had finished was trained again
     assert not list(results.glob("*/trials.db"))
     assert PASSWORD not in first + again + output
-    refused, _ = start("search", mood, "--output", tmp_path / "elsewhere" / "mood", *options).communicate(timeout=120)
-    assert "mood-teachers of a search in another folder" in " ".join(refused.split())

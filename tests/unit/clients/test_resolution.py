@@ -30,17 +30,26 @@ def _both(url: str) -> list[Address]:
     addresses = parse_addresses(url)
     found = resolve(addresses)
     assert asyncio.run(resolve_in_loop(addresses)) == found
+    assert found is not None
     return found
 
 
 def test_each_address_of_a_name_is_a_server_that_keeps_the_name(names: dict[str, list[tuple[int, str]]]) -> None:
     names["fleet"] = [(V4, "10.0.0.2"), (V4, "10.0.0.1"), (V4, "10.0.0.2")]
+    names["other"] = [(V4, "10.0.0.3")]
     found = _both("grpcs://fleet:9,other")
     assert [(one.host, one.port, one.ip) for one in found] == [
         ("fleet", 9, "10.0.0.1"),
         ("fleet", 9, "10.0.0.2"),
-        ("other", 8001, None),  # whoever connects says that it is not known
+        ("other", 8001, None),
     ]
+
+
+def test_a_name_that_is_not_known_now_leaves_the_servers_as_they_are(names: dict[str, list[tuple[int, str]]]) -> None:
+    names["fleet"] = [(V4, "10.0.0.1"), (V4, "10.0.0.2")]
+    addresses = parse_addresses("fleet,other")
+    assert resolve(addresses) is None
+    assert asyncio.run(resolve_in_loop(addresses)) is None
 
 
 def test_a_server_with_addresses_of_both_families_counts_once(names: dict[str, list[tuple[int, str]]]) -> None:

@@ -1,4 +1,6 @@
 import json
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -74,3 +76,17 @@ def test_a_relative_folder_is_kept_so_that_it_is_found_from_every_other(
     monkeypatch.chdir(encoder_folder.parent)
     for name in (encoder_folder.name, f"./{encoder_folder.name}", f"../{Path.cwd().name}/{encoder_folder.name}/"):
         assert load_encoder(name).name == str(encoder_folder.resolve())
+
+
+def test_transformers_is_imported_for_an_encoder_alone_and_its_models_never(encoder_folder: Path) -> None:
+    """They take seconds of every process: 2 and 8."""
+    program = f"""
+import sys
+import training.trainer, training.checkpoint, build_tools.export.onnx_export
+assert "transformers" not in sys.modules
+training.encoder.load_encoder({str(encoder_folder)!r})
+assert "transformers" in sys.modules
+assert not {{"transformers.modeling_utils", "transformers.models.bert.modeling_bert"}} & set(sys.modules)
+"""
+    ended = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
+    assert ended.returncode == 0, ended.stderr

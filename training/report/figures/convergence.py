@@ -29,7 +29,7 @@ def draw_convergence(tasks: Sequence[SearchedTask]) -> Figure:
     """Draws one panel per task, epochs on a scale of doublings, one line per way that had a longer run."""
     with style():
         titles = [(task.name, metric_name(task.result.metric)) for task in tasks]
-        figure, panels = new_panels(titles, "epochs trained", "best score in points, on the rows that choose")
+        figure, panels = new_panels(titles, "epochs trained", "best score in points")
         for axes, task in zip(panels, tasks, strict=True):
             shown = [one for one in convergence(task.result) if len(one.by_epochs) > 1]
             epochs = sorted({number for one in shown for number in one.by_epochs})

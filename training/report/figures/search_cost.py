@@ -37,9 +37,7 @@ def draw_search_cost(tasks: Sequence[SearchedTask]) -> Figure:
             left += widths
         limit = 1.06 * max(PAPER, left.max())
         for row, ratio in zip(rows, left, strict=True):
-            # On white, because the goal line may pass behind the number.
-            box = {"facecolor": "white", "edgecolor": "none", "pad": 1}
-            axes.text(_beside(ratio + 0.08, limit), row, f"{ratio:.1f}", va="center", bbox=box, zorder=3)
+            axes.text(_beside(ratio + 0.08, limit), row, f"{ratio:.1f}", va="center", zorder=3)
         axes.axvline(GOAL, color=MIXED, linestyle="--", linewidth=1.2, label=f"goal: {GOAL:.0f}")
         axes.axvline(PAPER, color=BASELINE, linestyle=":", linewidth=1.5, label=f"the paper: about {PAPER:.0f}")
         axes.set_yticks(rows, [task.name for task in tasks])

@@ -2,6 +2,7 @@ import numpy as np
 import onnx
 import pytest
 import torch
+from onnx import numpy_helper
 
 from build_tools.errors import BuildError
 from build_tools.export.onnx_export import export_branch, export_trunk
@@ -153,3 +154,23 @@ def test_the_int8_file_is_smaller_and_has_the_same_inputs_and_outputs(trunk_file
 
     assert {value.name for value in rounded.input} == set(TRUNK_INPUTS)
     assert [value.name for value in rounded.output] == [value.name for value in exact.output]
+
+
+def test_w8_computes_in_floats_what_its_weights_say(trunk_files, runtime, tokens, tmp_path):
+    if runtime is not Runtime.OPENVINO:
+        pytest.skip("only OpenVINO takes w8")
+    _, rounded = trunk_files
+    as_floats = onnx.load(rounded)
+    weights = {weight.name: numpy_helper.to_array(weight) for weight in as_floats.graph.initializer}
+    for node in [node for node in as_floats.graph.node if node.op_type == "DequantizeLinear"]:
+        values, scales = (weights[name] for name in node.input)
+        as_floats.graph.initializer.append(numpy_helper.from_array(values * scales, node.output[0]))
+        as_floats.graph.node.remove(node)
+    onnx.save(as_floats, tmp_path / "floats.onnx")
+
+    expected = _hidden(tmp_path / "floats.onnx", runtime, Precision.FP32, tokens)
+    computed = _hidden(rounded, runtime, Precision.W8, tokens)
+
+    seen = tokens["attention_mask"] > 0
+    for name in HIDDEN:
+        np.testing.assert_allclose(computed[name][seen], expected[name][seen], atol=1e-5)

@@ -13,12 +13,12 @@ DEPTH = 3
 
 @pytest.fixture
 def trunk() -> onnx.ModelProto:
-    """ids [batch] -> hidden_1, hidden_2, hidden_3, each [batch, 8]; every layer reads `mask` [batch, 1]."""
+    """ids [batch] -> hidden_1, hidden_2, hidden_3, each [batch, 8]; every layer reads `attention_mask` [batch, 1]."""
     rng = np.random.default_rng(0)
     weights = [numpy_helper.from_array(rng.standard_normal((10, WIDTH), np.float32), "embeddings")]
     nodes = [
         helper.make_node("Gather", ["embeddings", "ids"], ["hidden_0"]),
-        helper.make_node("Cast", ["mask"], ["scale"], to=TensorProto.FLOAT),
+        helper.make_node("Cast", ["attention_mask"], ["scale"], to=TensorProto.FLOAT),
     ]
     for layer in range(1, DEPTH + 1):
         weights.append(numpy_helper.from_array(rng.standard_normal((WIDTH, WIDTH), np.float32), f"w{layer}"))
@@ -29,7 +29,7 @@ def trunk() -> onnx.ModelProto:
         ]
     inputs = [
         helper.make_tensor_value_info("ids", TensorProto.INT64, ["batch"]),
-        helper.make_tensor_value_info("mask", TensorProto.INT64, ["batch", 1]),
+        helper.make_tensor_value_info("attention_mask", TensorProto.INT64, ["batch", 1]),
     ]
     outputs = [
         helper.make_tensor_value_info(f"hidden_{layer}", TensorProto.FLOAT, ["batch", WIDTH])
@@ -48,4 +48,4 @@ def trunk_file(trunk: onnx.ModelProto, tmp_path: Path) -> Path:
 
 @pytest.fixture
 def tensors() -> dict[str, np.ndarray]:
-    return {"ids": np.array([1, 5, 7, 2]), "mask": np.array([[1], [1], [0], [1]])}
+    return {"ids": np.array([1, 5, 7, 2]), "attention_mask": np.array([[1], [1], [0], [1]])}

@@ -53,7 +53,7 @@ def test_a_segment_reads_the_output_before_it_and_only_the_inputs_that_it_needs(
     segments = cut_at_outputs(trunk, OUTPUTS)
 
     reads = [set(_names(segment.graph.input)) for segment in segments]
-    assert reads == [{"ids", "mask"}, {"mask", "hidden_1"}, {"mask", "hidden_2"}]
+    assert reads == [{"ids", "attention_mask"}, {"attention_mask", "hidden_1"}, {"attention_mask", "hidden_2"}]
 
 
 def test_outputs_named_in_any_order_are_cut_in_the_order_of_the_graph(trunk):

@@ -30,7 +30,7 @@ def _arguments(folder: Path, file: str = "model.onnx", layers: tuple[int, ...] =
         "default_model_filename": file,
         "input": [
             {"name": "ids", "data_type": "TYPE_INT64", "dims": ["-1"]},
-            {"name": "mask", "data_type": "TYPE_INT64", "dims": ["-1", "1"]},
+            {"name": "attention_mask", "data_type": "TYPE_INT64", "dims": ["-1", "1"]},
             {"name": "hidden_1", "data_type": "TYPE_FP32", "dims": ["-1", "8"]},
         ],
         "output": [{"name": f"hidden_{layer}"} for layer in layers],
@@ -105,7 +105,7 @@ def test_the_number_of_threads_that_serve_chose_goes_before_the_config_s(
 
 
 def test_an_exception_is_the_error_of_its_own_request_only(model, tensors):
-    bad = Request({"ids": np.array([99, 99, 99, 99]), "mask": tensors["mask"]}, ["hidden_3"])
+    bad = Request({"ids": np.array([99, 99, 99, 99]), "attention_mask": tensors["attention_mask"]}, ["hidden_3"])
     good = Request(tensors, ["hidden_3"])
 
     before, failed, after = model.execute([good, bad, good])
@@ -126,16 +126,6 @@ def test_a_damaged_model_file_is_named(model_class, tmp_path):
 
     with pytest.raises(RuntimeError, match=r"cannot load .*model\.onnx"):
         model_class().initialize(_arguments(tmp_path))
-
-
-def test_many_tokens_are_computed_in_parts_and_each_sequence_gets_its_own_answer(model, tensors, monkeypatch):
-    (whole,) = model.execute([Request(tensors, ["hidden_3"])])
-    monkeypatch.setattr("build_tools.backends.espalier_backend.parts._MOST_TOKENS", 3)
-
-    (response,) = model.execute([Request(tensors, ["hidden_3"])])
-
-    np.testing.assert_allclose(response.outputs["hidden_3"], whole.outputs["hidden_3"], rtol=1e-6)
-    assert _counts(model)["hidden_3"] == 2, "one for each request"
 
 
 @pytest.fixture
@@ -205,3 +195,27 @@ def test_weights_beside_the_graph_are_compared_with_the_manifest_too(model_class
 
     with pytest.raises(RuntimeError, match=r"model\.onnx\.data is damaged"):
         model_class().initialize(_arguments(folder))
+
+
+def test_many_tokens_are_computed_in_parts_and_each_sequence_gets_its_own_answer(model, tensors, monkeypatch):
+    (whole,) = model.execute([Request(tensors, ["hidden_3"])])
+    monkeypatch.setattr("build_tools.backends.espalier_backend.parts._MOST_TOKENS", 3)
+
+    (response,) = model.execute([Request(tensors, ["hidden_3"])])
+
+    np.testing.assert_allclose(response.outputs["hidden_3"], whole.outputs["hidden_3"], rtol=1e-6)
+    assert _counts(model)["hidden_3"] == 2, "one for each request"
+
+
+def test_a_fused_model_computes_many_tokens_in_parts_of_which_some_have_no_row_for_an_output(fused_model, monkeypatch):
+    inputs, asked = texts(5, 6), np.zeros((5, 4), bool)
+    asked[[0, 4], 0] = asked[3, 2] = True
+    request = Request(inputs | {"asked": asked}, ["logits_intent", "hidden_2"])
+    (whole,) = fused_model.execute([request])
+    monkeypatch.setattr("build_tools.backends.espalier_backend.parts._MOST_TOKENS", 12)
+
+    (response,) = fused_model.execute([request])
+
+    for name, rows in (("logits_intent", 2), ("hidden_2", 1)):
+        assert len(response.outputs[name]) == rows
+        np.testing.assert_allclose(response.outputs[name], whole.outputs[name], atol=1e-6)

@@ -123,4 +123,4 @@ def test_what_does_not_go_together_is_refused_in_a_sentence(graph, changed, outp
     inputs = {name: array for name, array in (texts(2, 4) | changed).items() if array is not None}
 
     with pytest.raises(RefusedRequestError, match=said):
-        graph.run(inputs, outputs)
+        graph.check(inputs, outputs)

@@ -29,7 +29,7 @@ def test_auto_tries_what_runtime_and_processor_can_do_and_fp32_always(processor)
     assert available_precisions(Precision.AUTO, Runtime.OPENVINO) == [fp32]
 
 
-@pytest.mark.parametrize("wanted", [Precision.FP32, Precision.BF16, Precision.INT8])
+@pytest.mark.parametrize("wanted", [Precision.FP32, Precision.BF16, Precision.INT8, Precision.W8])
 def test_a_precision_that_is_named_is_the_only_one_tried(processor, wanted):
     processor("bf16", "int8")
 
@@ -41,6 +41,7 @@ def test_a_precision_that_is_named_is_the_only_one_tried(processor, wanted):
     [
         (Precision.BF16, Runtime.ONNXRUNTIME, "ONNX Runtime computes no bf16 on a CPU"),
         (Precision.BF16, Runtime.OPENVINO, "this processor has no bf16"),
+        (Precision.W8, Runtime.ONNXRUNTIME, "ONNX Runtime would make the weights floats again"),
         (Precision.INT8, Runtime.OPENVINO, "this processor has no 8-bit dot product"),
         (Precision.INT8, Runtime.ONNXRUNTIME, "this processor has no 8-bit dot product"),
     ],

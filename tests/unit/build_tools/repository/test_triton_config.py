@@ -270,7 +270,7 @@ def fused(make_version):
         tokenizers={"tokenizer": 16},
     )
     entry = FusedEntry(model="fused.2", version=4, taps=[1, 2], tasks={"intent": 3}, since=datetime.now(UTC))
-    return entry, fused_config(Runtime.OPENVINO, trunk, entry, {"intent": make_version()})
+    return entry, fused_config(Runtime.OPENVINO, trunk, entry, {"intent": make_version()}, {"NUM_STREAMS": "2"})
 
 
 def test_a_fused_model_has_the_outputs_of_its_taps_and_tasks_and_the_limits_of_its_trunk(fused):
@@ -285,6 +285,7 @@ def test_a_fused_model_has_the_outputs_of_its_taps_and_tasks_and_the_limits_of_i
     assert [one.name for one in config.input] == ["input_ids", "attention_mask", "token_type_ids"]
     assert config.parameters["input_ids_below"].string_value == "100"
     assert config.parameters["logits_intent_tap"].string_value == "2"
+    assert config.parameters["NUM_STREAMS"].string_value == "2"
 
 
 def test_for_our_backends_it_reads_which_rows_ask_and_the_hidden_states_from_which_to_go_on(fused):

@@ -54,7 +54,7 @@ def test_a_branch_of_one_layer_learns_what_an_original_of_another_architecture_a
 ) -> None:
     folder = str(task_folders[kind]) if labelled else texts_folder(kind)
     adopted = adopt(originals[kind], folder)
-    student = distill_original(adopted, "moved", encoder, 2, 1, replace(hyper, epochs=50))
+    student = distill_original(adopted, "moved", encoder, 2, 1, replace(hyper, epochs=20, learning_rate=5e-3))
     record = student.record
     assert (record.tap, record.layers, record.labels) == (2, 1, list(adopted.data.labels))
     assert (record.training.role, record.training.teacher) == ("student", adopted.original)

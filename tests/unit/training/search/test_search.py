@@ -177,6 +177,10 @@ def test_baselines_keep_the_weights_of_their_best_trial_and_a_vanilla_student_is
         tmp_path / kept[0].checkpoint, Path(tasks[Kind.CLASSIFICATION].source) / "dev.jsonl"
     )
     assert scored.score == pytest.approx(kept[0].score)
+    again = run(grid=GRID.model_copy(update=grid | {"full_learning_rates": [1e-5, 2e-3, 2.1e-3]}))
+    best = again.best("full")[4]  # also where two trials have the same score
+    assert best.checkpoint is not None
+    assert [trial for trial in again.finished("full") if trial.checkpoint] == [best]
     for trial in result.finished("vanilla"):
         record = load_checkpoint(tmp_path / trial.checkpoint).record
         assert record.training.hyper_parameters["start"] == "the pretrained encoder"

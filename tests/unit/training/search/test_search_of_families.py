@@ -37,5 +37,5 @@ def test_teachers_students_and_baselines_are_trained_to_the_end(
     assert sorted(trial.role for trial in result.trials) == ["full", "student", "teacher", "vanilla"]
     encoder = load_encoder(str(folder))
     for trial in result.trials:
-        if trial.checkpoint is not None:
+        if trial.checkpoint is not None and trial.role != "full":  # that one has no trunk
             check_trunk(load_checkpoint(tmp_path / "found" / trial.checkpoint), encoder)

@@ -53,6 +53,7 @@ def test_a_bound_of_epochs_that_ends_a_rise_is_said(open_way: Callable[[Score], 
 def test_rivals_get_as_many_epochs_as_they_must_also_where_nothing_is_gained(open_way: Callable[[Score], Way]) -> None:
     way = open_way(lambda _: 70.0)
     way.train_all(FULL)
+    assert way.double(FULL, until=0.3, most=10, at_least=30).startswith("trained 10 epochs, fewer than the 30")
     assert way.double(FULL, until=0.3, most=100, at_least=30) == ""
     assert epochs_of(way) == [5, 5, 10, 20, 40]
 

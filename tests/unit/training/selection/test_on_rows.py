@@ -45,7 +45,7 @@ def test_the_chosen_branches_are_scored_and_the_choice_stays(
     assert (option.score, option.told) == (12.0, teachers[kind].record.scores["accuracy"])
     assert option.figure is not None
     assert (option.figure.rows, option.figure.chose_nothing) == (24, True)
-    assert told == ["classification: teacher of 3 layers"]
+    assert told == ["classification: teacher, layers: 3"]
     without = replace(suite, tasks={"classification": replace(teacher, checkpoint=None)})
     with pytest.raises(TrainingError, match="has no weights"):
         score_suites([without], {"classification": tmp_path}, told.append)

@@ -1,10 +1,13 @@
 """Triton's errors as the gate passes them on: the class, and no more than callers should see."""
 
+import asyncio
+
 import pytest
+from tritonclient.grpc import service_pb2
 from tritonclient.grpc.aio import grpc
 
-from build_tools.serving.gate.refusal import Code, OutOfTimeError
-from build_tools.serving.gate.upstream import _refused, refused_in_stream
+from build_tools.serving.gate.refusal import Code, OutOfTimeError, RefusedError
+from build_tools.serving.gate.upstream import Upstream, _refused, refused_in_stream
 
 BROKEN = "Failed to process the request(s) for model 'nlu_0_0', message: KeyError: 'x'\n\nAt:\n  /srv/model.py(12): f"
 
@@ -81,3 +84,66 @@ def test_a_deadline_that_passed_is_told_apart(status: str, sentence: str) -> Non
     assert isinstance(refused, OutOfTimeError)
     assert refused.code is Code.UNAVAILABLE
     assert isinstance(refused_in_stream("the request's timeout of 1 s has passed."), OutOfTimeError)
+
+
+REPLACED = "[request id: 1] Server is stopping, scheduler for model has stopped accepting new inference requests"
+
+
+class Triton:
+    """Answers each call with the next of these: an error sentence, or None for an answer."""
+
+    def __init__(self, *sentences: str | None) -> None:
+        self.left = list(sentences)
+
+    def infer(self, _message: bytes, **_given: object) -> asyncio.Future[bytes]:
+        answer: asyncio.Future[bytes] = asyncio.get_running_loop().create_future()
+        sentence = self.left.pop(0)
+        if sentence is None:
+            answer.set_result(b"answered")
+        else:
+            answer.set_exception(TritonSays(grpc.StatusCode.UNAVAILABLE, sentence))
+        return answer
+
+    def stream(self, _message: object, **_given: object) -> "_Call":
+        return _Call(self.left.pop(0))
+
+
+class _Call:
+    def __init__(self, sentence: str | None) -> None:
+        self._left = [service_pb2.ModelStreamInferResponse(error_message=sentence or "")]
+
+    def __aiter__(self) -> "_Call":
+        return self
+
+    async def __anext__(self) -> bytes:
+        if not self._left:
+            raise StopAsyncIteration
+        return self._left.pop().SerializeToString()
+
+    def cancel(self) -> None:
+        pass
+
+
+async def _asked(way: str, *sentences: str | None) -> int:
+    """How many answers come."""
+    upstream, triton = Upstream("127.0.0.1:1", "key"), Triton(*sentences)
+    upstream._infer, upstream._stream = triton.infer, triton.stream
+    try:
+        if way == "infer":
+            return int(await upstream.infer(b"", 1.0) == b"answered")
+        return len([response async for response in upstream.stream(b"", 1.0)])
+    finally:
+        await upstream.close()
+
+
+@pytest.mark.parametrize("way", ["infer", "stream"])
+def test_a_request_that_meets_a_model_just_replaced_goes_to_the_new_one(way: str) -> None:
+    assert asyncio.run(_asked(way, REPLACED, None)) == 1
+
+
+@pytest.mark.parametrize("way", ["infer", "stream"])
+@pytest.mark.parametrize("sentences", [(REPLACED, REPLACED), ("Exceeds maximum queue size", None)])
+def test_a_server_that_stops_or_is_full_is_not_asked_on_and_on(way: str, sentences: tuple[str | None, ...]) -> None:
+    with pytest.raises(RefusedError) as refused:
+        asyncio.run(_asked(way, *sentences))
+    assert refused.value.code is Code.UNAVAILABLE

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from build_tools.errors import BuildError
-from build_tools.repository.branch_record import branch_layers
+from build_tools.repository.branch_layers import branch_layers
 from build_tools.repository.registry import VersionEntry
 
 

@@ -1,17 +1,16 @@
-"""What the record beside a branch's graph says, without torch."""
+"""How many layers a branch has, as the record beside its graph says."""
 
 from pathlib import Path
 
 from build_tools.errors import BuildError
 from build_tools.repository.registry import VersionEntry
 from espalier_json import NotJsonError, parse_json
-
-_RECORD = "branch.json"  # the checkpoint's record
+from training.branch_record import RECORD
 
 
 def branch_layers(repository: Path, version: VersionEntry, number: int) -> int:
     """Returns the number of a branch's own layers. Raises BuildError if its record is missing or damaged."""
-    file = repository / version.model / str(number) / _RECORD
+    file = repository / version.model / str(number) / RECORD
     try:
         layers = parse_json(file.read_bytes()).get("layers")
     except (OSError, NotJsonError, AttributeError) as error:

@@ -1,0 +1,226 @@
+"""What docs/results.md measures: its pieces, each one command that can be resumed, and what each should take.
+
+The arithmetic counts units: one layer of the encoder on one token, forward. A backward pass costs two more. Full
+fine-tuning of N layers takes 3N units per token and epoch, a teacher on stored hidden states 3L, adapters 2N (no
+gradients of the weights), a student 3l.
+"""
+
+import json
+import math
+from dataclasses import dataclass
+from pathlib import Path
+
+GLUE = ("cola", "sst2", "mrpc", "stsb", "rte", "qnli", "qqp", "mnli")
+ASSISTANT = ("trec", "snips", "atis", "banking77", "clinc150_domain", "wnut17")
+DEEP = ("rte", "mrpc", "cola", "stsb", "trec", "snips")
+METRICS = {"cola": "matthews"}
+PAIRS = ("mrpc", "stsb", "rte", "qnli", "qqp", "mnli")
+FEW_DEV = 1000  # tasks with fewer dev rows are measured with three seeds
+HALVES, UNTIL, MOST_EPOCHS = 0, 0.3, 40
+TOKENS_PER_WORD = 1.3  # word pieces, with what frames a text counted apart
+
+
+@dataclass(frozen=True)
+class Machine:
+    """Seconds per unit on two cores. From one full step of all-mpnet-base-v2, 32 texts of 24 tokens: 4 s (Zen 3, fp32).
+
+    all-MiniLM-L6-v2 is half as wide: a quarter of the work per layer, and a share that does not shrink with it.
+    """
+
+    mpnet: float = 4.0 / (32 * 24 * 3 * 12)
+    minilm: float = 0.35 * 4.0 / (32 * 24 * 3 * 12)
+
+
+@dataclass(frozen=True)
+class Piece:
+    """One part of the measurement. arguments: of `espalier`. result: the file that says whether it is done."""
+
+    name: str
+    arguments: list[str]
+    result: Path
+    seconds: float
+
+    @property
+    def is_done(self) -> bool:
+        """Whether the result has no trainings left."""
+        if not self.result.is_file():
+            return False
+        content = json.loads(self.result.read_bytes())
+        if self.result.name == "joint.json":
+            return len(content["leave_one_out"]) == len(content["full"])
+        return content.get("to_do") == 0
+
+
+@dataclass(frozen=True)
+class Protocol:
+    """The whole measurement. data: one folder per task. output: of all searches. mpnet: the folder of the encoder.
+
+    shallow_rows, deep_rows: the most training rows of a task, on 6 and on 12 layers.
+    """
+
+    data: Path
+    output: Path
+    mpnet: str | None
+    machine: Machine
+    shallow_rows: int = 1000
+    deep_rows: int = 500
+    dev_rows: int = 1500
+    epochs: int = 6
+    max_length: int = 64
+
+    def pieces(self) -> list[Piece]:
+        """Returns all pieces, the longest first."""
+        found = [
+            self._shallow(task, seed)
+            for task in (*GLUE, *ASSISTANT)
+            for seed in range(3 if self._rows(task, "dev") < FEW_DEV else 1)
+        ]
+        found.append(self._joint())
+        found += [self._shallow_exhaustive(task) for task in ("trec", "mrpc")]
+        if self.mpnet is not None:
+            found += [self._deep(task) for task in DEEP]
+            found += [self._deep_exhaustive(task) for task in ("rte", "trec")]
+        return sorted(found, key=lambda piece: -piece.seconds)
+
+    def _shallow(self, task: str, seed: int) -> Piece:
+        """6 layers. The first seed has everything; the others leave out other taps, adapters and the grid of rates."""
+        folder = self.output / f"minilm-seed{seed}" / task
+        if seed:
+            return self._shallow_again(task, seed, folder)
+        taps = [2, 3, 4, 5]
+        arguments = [
+            *self._common(task, folder, "minilm", self.shallow_rows, seed),
+            *("--teacher-layers", "2-5", "--student-layers", "1-3", "--rate-first"),
+            *("--learning-rate", "1e-4", "--learning-rate", "3e-4"),
+            *("--full-learning-rate", "1e-4", "--full-learning-rate", "3e-4"),
+            *("--baseline", "full", "--baseline", "lora", "--lora-learning-rate", "1e-3"),
+            *("--double-until", str(UNTIL), "--most-epochs", str(MOST_EPOCHS)),
+            *("--student-taps", "2-5"),
+        ]
+        units = _search_units(6, [2, 3, 4, 5], taps, rates=2, full_rates=2, lora=True, longer=True)
+        seconds = self._seconds(task, self.shallow_rows, units, self.machine.minilm)
+        return Piece(f"minilm {task} seed {seed}", arguments, folder / "result.json", seconds)
+
+    def _shallow_again(self, task: str, seed: int, folder: Path) -> Piece:
+        """Another seed, at the rates that the first one chose, or at the grid's first if that is not known yet."""
+        first = self.output / "minilm-seed0" / task / "result.json"
+        rates = {role: _best_rate(first, role) for role in ("teacher", "full")}
+        arguments = [
+            *self._common(task, folder, "minilm", self.shallow_rows, seed),
+            *("--teacher-layers", "2-5", "--student-layers", "1-3", "--learning-rate", rates["teacher"] or "3e-4"),
+            *("--full-learning-rate", rates["full"] or "1e-4", "--baseline", "full"),
+            *("--double-until", str(UNTIL), "--most-epochs", str(MOST_EPOCHS)),
+        ]
+        units = _search_units(6, [2, 3, 4, 5], [], rates=1, full_rates=1, lora=False, longer=True)
+        seconds = self._seconds(task, self.shallow_rows, units, self.machine.minilm)
+        return Piece(f"minilm {task} seed {seed}", arguments, folder / "result.json", seconds)
+
+    def _shallow_exhaustive(self, task: str) -> Piece:
+        folder = self.output / "minilm-exhaustive" / task
+        arguments = [
+            *self._common(task, folder, "minilm", self.shallow_rows, 0),
+            *("--teacher-layers", "1-5", "--no-prune", "--cache-gb", "0", "--learning-rate", "3e-4"),
+            *("--full-learning-rate", "1e-4", "--baseline", "full"),
+        ]
+        units = _search_units(6, [1, 2, 3, 4, 5], [], rates=1, full_rates=1, lora=False, longer=False)
+        units += sum(6 - layers for layers in (1, 2, 3, 4, 5))  # nothing is stored
+        seconds = self._seconds(task, self.shallow_rows, units, self.machine.minilm)
+        return Piece(f"minilm {task} exhaustive", arguments, folder / "result.json", seconds)
+
+    def _deep(self, task: str) -> Piece:
+        """12 layers: the few L that docs/search.md names, students of both starts."""
+        folder = self.output / "mpnet" / task
+        arguments = [
+            *self._common(task, folder, str(self.mpnet), self.deep_rows, 0),
+            *("--teacher-layers", "4,5,7,10", "--student-layers", "1-3", "--learning-rate", "5e-5"),
+            *("--full-learning-rate", "2e-5", "--full-learning-rate", "5e-5", "--baseline", "full"),
+            *("--double-until", str(UNTIL), "--most-epochs", str(4 * self.epochs)),
+            *(("--baseline", "vanilla") if task in ("rte", "trec") else ()),  # the paper's Figure 2
+        ]
+        units = _search_units(12, [4, 5, 7, 10], [], rates=1, full_rates=2, lora=False, longer=True)
+        units += 3 * 6 if task in ("rte", "trec") else 0
+        seconds = self._seconds(task, self.deep_rows, units, self.machine.mpnet)
+        return Piece(f"mpnet {task}", arguments, folder / "result.json", seconds)
+
+    def _deep_exhaustive(self, task: str) -> Piece:
+        """12 layers: every L of 4 to 10 to the end, with the same epochs as the quick search's first runs."""
+        folder = self.output / "mpnet-exhaustive" / task
+        arguments = [
+            *self._common(task, folder, str(self.mpnet), self.deep_rows, 0),
+            *("--teacher-layers", "4-10", "--student-layers", "1", "--no-prune", "--learning-rate", "5e-5"),
+        ]
+        units = 3.0 * (sum(range(4, 11)) + 1)
+        seconds = self._seconds(task, self.deep_rows, units, self.machine.mpnet)
+        return Piece(f"mpnet {task} exhaustive", arguments, folder / "result.json", seconds)
+
+    def _joint(self) -> Piece:
+        """MT-DNN of the eight GLUE tasks, in full and leaving out each in turn."""
+        folder = self.output / "minilm-seed0"
+        arguments = [
+            *("joint", *(str(self.data / task) for task in GLUE), "--output", str(folder)),
+            *("--train-rows", str(self.shallow_rows), "--dev-rows", str(self.dev_rows), "--halve-dev", str(HALVES)),
+            *("--epochs", f"1-{self.epochs}", "--learning-rate", "1e-4", "--max-length", str(self.max_length)),
+        ]
+        tokens = sum(self._tokens(task, self.shallow_rows) for task in GLUE)
+        # The full model sees all tasks, each of the eight others all but one; heads cost little.
+        units = 3 * 6 * self.epochs * (1 + (len(GLUE) - 1))
+        return Piece("minilm joint", arguments, folder / "joint.json", tokens * units * self.machine.minilm)
+
+    def _common(self, task: str, folder: Path, encoder: str, rows: int, seed: int) -> list[str]:
+        metric = ("--metric", METRICS[task]) if task in METRICS else ()
+        return [
+            *("search", str(self.data / task), "--output", str(folder), "--encoder", encoder, *metric),
+            *("--train-rows", str(rows), "--dev-rows", str(self.dev_rows), "--halve-dev", str(HALVES)),
+            *("--epochs", f"1-{self.epochs}", "--max-length", str(self.max_length), "--seed", str(seed)),
+        ]
+
+    def _seconds(self, task: str, rows: int, units: float, unit: float) -> float:
+        return self._tokens(task, rows) * units * self.epochs * unit
+
+    def _rows(self, task: str, split: str) -> int:
+        return len(self._texts(task, split))
+
+    def _tokens(self, task: str, rows: int) -> float:
+        """Tokens of the training rows, each cut to the longest that is trained."""
+        texts = self._texts(task, "train")
+        lengths = [min(self.max_length, TOKENS_PER_WORD * len(text.split()) + 3) for text in texts]
+        return min(rows, len(texts)) * sum(lengths) / len(lengths)
+
+    def _texts(self, task: str, split: str) -> list[str]:
+        rows = [json.loads(line) for line in (self.data / task / f"{split}.jsonl").read_text("utf-8").splitlines()]
+        return [" ".join(row.get("tokens") or [row["text"], row.get("text_pair") or ""]) for row in rows]
+
+
+def _search_units(
+    layers: int, teachers: list[int], taps: list[int], rates: int, full_rates: int, lora: bool, longer: bool
+) -> float:
+    """Units per token and epoch of a search with three students.
+
+    longer: the runs that show convergence: the chosen teacher and each student once with twice the epochs; full
+    fine-tuning and adapters with twice and with four times, because they get a teacher's and its student's together.
+    """
+    middle, chosen = teachers[len(teachers) // 2], teachers[-1]
+    units = 3.0 * layers * full_rates
+    units += 3 * (sum(teachers) + (rates - 1) * middle)
+    units += 3 * (6 + (rates - 1) * 2)
+    units += 3 * 6 * max(len(taps) - 1, 0)
+    units += 2 * layers if lora else 0
+    if longer:
+        units += 2 * 3 * (chosen + 6) + 6 * (3 * layers + (2 * layers if lora else 0))
+    return units
+
+
+def _best_rate(result: Path, role: str) -> str | None:
+    """Returns the learning rate of the best trial of a role; None if there is no finished search."""
+    if not result.is_file():
+        return None
+    content = json.loads(result.read_bytes())
+    trials = [one for one in content["trials"] if one["role"] == role and one["state"] == "finished"]
+    if content.get("to_do") or not trials:
+        return None
+    return f"{max(trials, key=lambda one: one['score'])['learning_rate']:g}"
+
+
+def hours(seconds: float) -> str:
+    """Returns '1.3 h'."""
+    return f"{math.ceil(seconds / 360) / 10:.1f} h"

@@ -1,0 +1,224 @@
+"""The measurements of docs/results.md: `python tests/performance/paper_tables.py DATA OUTPUT`.
+
+    --plan     prints each piece, whether it is done, and how long it should take by arithmetic; with --try-speed after
+               a moment of training on this machine, else for two cores of Zen 3 in float32
+    --hours    starts no further piece after so many hours; without --plan, pieces run one after the other
+    --tables   prints the tables of what has been measured
+
+It can be killed at any time and started again: each piece resumes where it was. Let nothing else run beside it.
+"""
+
+import statistics
+import subprocess
+import sys
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from paper_protocol import ASSISTANT, DEEP, GLUE, Machine, Piece, Protocol, hours
+from paper_speed import seconds_per_unit
+
+from espalier_errors import EspalierError
+from training.figure import Figure, average_error, share_error
+from training.search.convergence import still_rising
+from training.search.result import SearchResult, read_result
+from training.selection.any_tap import mixed_of_any_tap
+from training.selection.mixed import distilled, full_fine_tuning, mixed, without_distillation
+from training.selection.options import Options
+from training.selection.options_from_search import figure_of, read_searched
+from training.selection.suite import Suite
+
+THRESHOLDS = (1.0, 2.0, 3.0, 4.0)
+
+
+def measure(
+    data: Annotated[Path, typer.Argument(help="One folder per task, with train.jsonl and dev.jsonl.")],
+    output: Annotated[Path, typer.Argument(help="The folder of all searches.")],
+    mpnet: Annotated[str | None, typer.Option(help="The folder of all-mpnet-base-v2; without it no 12 layers.")] = None,
+    shallow_rows: Annotated[int, typer.Option(min=1, help="Training rows of a task at most, on 6 layers.")] = 1000,
+    deep_rows: Annotated[int, typer.Option(min=1, help="Training rows of a task at most, on 12 layers.")] = 500,
+    epochs: Annotated[int, typer.Option(min=2, help="Of each way's first run; longer ones follow.")] = 6,
+    try_speed: Annotated[bool, typer.Option("--try-speed", help="Measure the machine's speed for the plan.")] = False,
+    only: Annotated[list[str] | None, typer.Option(help="Pieces whose names have all these words.")] = None,
+    plan: Annotated[bool, typer.Option("--plan", help="Train nothing: print the pieces and their hours.")] = False,
+    tables: Annotated[bool, typer.Option("--tables", help="Train nothing: print what was measured.")] = False,
+    most_hours: Annotated[float, typer.Option("--hours", help="Start no further piece after so many.")] = 30.0,
+) -> None:
+    """Measure what docs/results.md tells, in pieces, the longest first."""
+    machine = Machine()
+    if try_speed:
+        deep = Machine.mpnet if mpnet is None else seconds_per_unit(mpnet)
+        machine = Machine(deep, seconds_per_unit("minilm"))
+        print(f"seconds per layer and token: MiniLM {machine.minilm:.1e}, MPNet {machine.mpnet:.1e}")
+    protocol = Protocol(data, output, mpnet, machine, shallow_rows, deep_rows, epochs=epochs)
+    pieces = [piece for piece in protocol.pieces() if all(word in piece.name for word in only or [])]
+    if plan:
+        print_plan(pieces)
+    elif tables:
+        print_tables(output)
+    else:
+        run(pieces, most_hours)
+
+
+def print_plan(pieces: Sequence[Piece]) -> None:
+    """Prints what is left to do, and how long it should take on two cores."""
+    left = [piece for piece in pieces if not piece.is_done]
+    for piece in pieces:
+        print(f"{hours(piece.seconds):>8}  {'done' if piece.is_done else '':4}  {piece.name}")
+    print(
+        f"{hours(sum(piece.seconds for piece in left)):>8}  for the {len(left)} of {len(pieces)} pieces that are left"
+    )
+
+
+def run(pieces: Sequence[Piece], most_hours: float) -> None:
+    """Runs what is left, one after the other. A piece that fails is told, and the next one starts."""
+    end = time.monotonic() + 3600 * most_hours
+    program = [sys.executable, "-u", "-c", "from espalier import main; main()"]
+    for piece in pieces:
+        if piece.is_done:
+            continue
+        if time.monotonic() > end:
+            print(f"{most_hours:g} hours are over: start it again for the rest.")
+            return
+        start = time.monotonic()
+        print(f"{piece.name}: about {hours(piece.seconds)}", flush=True)
+        ended = subprocess.run([*program, *piece.arguments], check=False)
+        outcome = "done" if ended.returncode == 0 else f"FAILED with {ended.returncode}"
+        print(f"{piece.name}: {outcome} after {hours(time.monotonic() - start)}", flush=True)
+
+
+def print_tables(output: Path) -> None:
+    """Prints the tables of docs/results.md in Markdown, from the searches that are there."""
+    for name, tasks in (("minilm-seed0", (*GLUE, *ASSISTANT)), ("mpnet", DEEP)):
+        folders = [output / name / task for task in tasks if (output / name / task / "result.json").is_file()]
+        if not folders:
+            print(f"## {name}: not measured\n")
+            continue
+        results = {result.task: result for result in map(read_result, folders) if result.teacher is not None}
+        finished = [folder for folder in folders if folder.name in results]
+        print(f"## {name}: {len(finished)} of {len(tasks)} tasks\n")
+        print_scores(read_searched(finished), results)
+        print_costs(results, output / f"{name.split('-')[0]}-exhaustive")
+    print_seeds(output)
+
+
+def print_scores(options: Options, results: dict[str, SearchResult]) -> None:
+    """Prints a row per way: each task's score on the rows that chose nothing, average, share, layers, overhead."""
+    suites: list[Suite] = []
+    full = None
+    try:
+        full = full_fine_tuning(options)
+        suites.append(full)
+        suites += [distilled(options, layers) for layers in (1, 2, 3)]
+    except EspalierError as error:
+        print(f"A row is missing: {error}\n")
+    suites += [without_distillation(options), *(mixed(options, c) for c in THRESHOLDS)]
+    if any(of.other_taps for of in options.tasks.values()):
+        suites += [mixed_of_any_tap(options, c) for c in THRESHOLDS]
+    print("| way |", " | ".join(options.tasks), "| average | of full | layers | overhead |")
+    print("| --- |" + " ---: |" * (len(options.tasks) + 4))
+    for suite in suites:
+        cells = [f"{option.told:.1f} ({option.layers})" for option in suite.tasks.values()]
+        print(f"| {suite.name} |", " | ".join(cells), f"| {_average(suite)} | {_share(suite, full)} |", end="")
+        print(f" {suite.total_layers} | {suite.overhead:.1%} |")
+    lora = {task: result.best("lora").get(result.encoder_layers) for task, result in results.items()}
+    if any(lora.values()):
+        figures = {task: figure_of(trial, results[task]) for task, trial in lora.items() if trial is not None}
+        told = {task: figure.score for task, figure in figures.items() if figure is not None}
+        cells = [f"{told[task]:.1f}" if task in told else "not measured" for task in options.tasks]
+        print("| LoRA |", " | ".join(cells), "| | | | 100.0% |")
+    errors = [_error(suites[0].tasks[task].figure) for task in options.tasks]
+    print("| one standard error |", " | ".join(errors), "| | | | |\n")
+    for task, result in results.items():
+        for sentence in still_rising(result):
+            print(f"- {task}: {sentence}")
+    print()
+
+
+def print_costs(results: dict[str, SearchResult], exhaustive: Path) -> None:
+    """Prints each search's cost in full fine-tunings, and the exhaustive search's beside it where there is one."""
+    print("| task | first runs | with longer runs and other taps | chosen L | exhaustive: cost | best L | loses |")
+    print("| --- | ---: | ---: | ---: | ---: | ---: | ---: |")
+    for task, result in results.items():
+        cost = result.cost.fairest
+        unit = _first_full(result)
+        first = cost.search - cost.other_taps - cost.longer_runs
+        assert result.teacher is not None
+        chosen = _best_first(result)
+        row = [task, _ratio(first, unit), _ratio(cost.search, unit), str(chosen[0])]
+        other = exhaustive / task
+        if (other / "result.json").is_file() and (found := read_result(other)).finished("teacher"):
+            best = _best_first(found)
+            lost = best[1] - _first_teachers(found).get(chosen[0], 0.0)
+            row += [_ratio(found.cost.fairest.search, unit), str(best[0]), f"{lost:.1f}"]
+        else:
+            row += ["not measured", "", ""]
+        print("| " + " | ".join(row) + " |")
+    print()
+
+
+def print_seeds(output: Path) -> None:
+    """Prints the tasks of which there are several seeds: the mean and the spread of the figures."""
+    print("| task | way | seeds | mean | standard deviation |\n| --- | --- | ---: | ---: | ---: |")
+    for task in (*GLUE, *ASSISTANT):
+        found = [path.parent for path in sorted(output.glob(f"minilm-seed*/{task}/result.json"))]
+        finished = [folder for folder in found if read_result(folder).teacher is not None]
+        if len(finished) < 2:
+            continue
+        options = [read_searched([folder]) for folder in finished]
+        for name, scores in (
+            ("full fine-tuning", [full.told for of in options if (full := of.tasks[task].full) is not None]),
+            *((f"c = {c:g}", [mixed(of, c).tasks[task].told for of in options]) for c in THRESHOLDS),
+        ):
+            if len(scores) > 1:
+                print(f"| {task} | {name} | {len(scores)} | {statistics.fmean(scores):.1f} | ", end="")
+                print(f"{statistics.stdev(scores):.1f} |")
+
+
+def _average(suite: Suite) -> str:
+    error = average_error(suite.figures)
+    return f"{suite.told_average:.1f}" + ("" if error is None else f" ±{error:.1f}")
+
+
+def _share(suite: Suite, full: Suite | None) -> str:
+    if full is None:
+        return "not measured"
+    error = share_error(suite.figures, full.figures)
+    return f"{suite.told_average / full.told_average:.1%}" + ("" if not error else f" ±{error:.1%}")
+
+
+def _error(figure: Figure | None) -> str:
+    return "" if figure is None or figure.error is None else f"±{figure.error:.1f}"
+
+
+def _first_full(result: SearchResult) -> float | None:
+    """Returns the seconds of one full fine-tuning with the search's first number of epochs."""
+    seconds = [
+        trial.processor_seconds or trial.seconds for trial in result.finished("full") if trial.total_epochs is None
+    ]
+    return statistics.fmean(seconds) if seconds else None
+
+
+def _first_teachers(result: SearchResult) -> dict[int, float]:
+    """Returns L -> the best score of the teachers with the search's first number of epochs."""
+    best: dict[int, float] = {}
+    for trial in result.finished("teacher"):
+        if trial.total_epochs is None:
+            best[trial.layers] = max(best.get(trial.layers, 0.0), trial.score or 0.0)
+    return best
+
+
+def _best_first(result: SearchResult) -> tuple[int, float]:
+    scores = _first_teachers(result)
+    layers = max(scores, key=lambda number: (scores[number], -number))
+    return layers, scores[layers]
+
+
+def _ratio(seconds: float, unit: float | None) -> str:
+    return f"{seconds / unit:.2f}" if unit else "not measured"
+
+
+if __name__ == "__main__":
+    typer.run(measure)

@@ -1,0 +1,53 @@
+import json
+from pathlib import Path
+
+import pytest
+import typer
+from paper_protocol import ASSISTANT, DEEP, GLUE, Machine, Protocol
+
+import training.cli
+
+
+@pytest.fixture
+def protocol(tmp_path: Path) -> Protocol:
+    """The protocol on tiny data: each task has two rows, sst2 more dev rows than need three seeds."""
+    for task in {*GLUE, *ASSISTANT, *DEEP}:
+        (tmp_path / "data" / task).mkdir(parents=True)
+        row = json.dumps({"text": "a text of some words", "label": "a"}) + "\n"
+        (tmp_path / "data" / task / "train.jsonl").write_text(2 * row)
+        (tmp_path / "data" / task / "dev.jsonl").write_text((1000 if task == "sst2" else 2) * row)
+    return Protocol(tmp_path / "data", tmp_path / "out", "mpnet", Machine())
+
+
+def test_every_piece_is_a_command_that_espalier_takes(protocol: Protocol) -> None:
+    program = typer.main.get_command(training.cli.app)
+    assert isinstance(program, typer.core.TyperGroup)
+    for piece in protocol.pieces():
+        verb, *arguments = piece.arguments
+        program.commands[verb].make_context(verb, list(arguments))  # raises for an unknown option or a bad value
+
+
+def test_few_dev_rows_are_measured_with_three_seeds_and_the_longest_piece_comes_first(protocol: Protocol) -> None:
+    pieces = protocol.pieces()
+    assert [piece.name for piece in pieces if " sst2 " in piece.name] == ["minilm sst2 seed 0"]
+    assert len([piece for piece in pieces if "minilm trec seed" in piece.name]) == 3
+    assert [piece.seconds for piece in pieces] == sorted((piece.seconds for piece in pieces), reverse=True)
+
+
+def test_another_seed_takes_the_rates_that_the_first_one_chose(protocol: Protocol) -> None:
+    def rates() -> tuple[str, str]:
+        (piece,) = (piece for piece in protocol.pieces() if piece.name == "minilm trec seed 1")
+        given = piece.arguments
+        return given[given.index("--learning-rate") + 1], given[given.index("--full-learning-rate") + 1]
+
+    first = protocol.output / "minilm-seed0" / "trec" / "result.json"
+    first.parent.mkdir(parents=True)
+    trials = [
+        {"role": role, "state": "finished", "score": score, "learning_rate": rate}
+        for role, score, rate in (("teacher", 80.0, 3e-4), ("teacher", 81.0, 1e-4), ("full", 80.0, 3e-4))
+    ]
+    first.write_text(json.dumps({"to_do": 1, "trials": trials}))
+    assert rates() == ("3e-4", "1e-4")
+    first.write_text(json.dumps({"to_do": 0, "trials": trials}))
+    assert rates() == ("0.0001", "0.0003")
+    assert [piece.is_done for piece in protocol.pieces() if piece.name.startswith("minilm trec seed")].count(True) == 1
