@@ -200,7 +200,7 @@ class Climb:
             return
         if cause is not None and isinstance(
             error, NotAskedError | NotLoadedError
-        ):  # it seldom is, where there is a fused graph
+        ):  # where there is a fused graph
             error = cause
         is_only_trunk = len(set(self._plan.trunks)) == 1
         if is_only_trunk and not all(self._candidates.is_candidate(version) for version in unreached):
