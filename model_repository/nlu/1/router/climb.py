@@ -22,7 +22,7 @@ from router.shares import shares
 from router.states import States
 from router.tracing import BatchTrace
 from router.trunk import Reached
-from router.unavailable import NotLoadedError, StoppingError
+from router.unavailable import NotAskedError, NotLoadedError, StoppingError
 from router.work_group import AbandonedError, WorkGroup
 
 
@@ -198,7 +198,9 @@ class Climb:
             for first in self._route(unreached, None):
                 self._work.add(self._step, first, group, unreached, None, error)
             return
-        if cause is not None and isinstance(error, NotLoadedError):  # as it usually is, where there is a fused graph
+        if cause is not None and isinstance(
+            error, NotAskedError | NotLoadedError
+        ):  # where there is a fused graph
             error = cause
         is_only_trunk = len(set(self._plan.trunks)) == 1
         if is_only_trunk and not all(self._candidates.is_candidate(version) for version in unreached):

@@ -16,11 +16,12 @@ from router.candidates import Candidates
 from router.climb import Climb
 from router.equipment import Equipment
 from router.metrics import RouterMetrics
-from router.registry import NEWEST, Registry
+from router.registry import Registry
 from router.registry_file import RegistryFile
 from router.result_cache import ResultCache
 from router.row import Row, TaskAnswers, error_answers
 from router.sequence_plan import SequencePlanner
+from router.served_models import called_models
 from router.serving_lock import hold_serving_lock
 from router.tracing import Tracing
 from router.trunk import Trunk
@@ -68,9 +69,7 @@ class Router:
         registry = self._registry.read()
         if registry is not self._latest:
             self._latest = registry
-            branches = {(version.model, version.number) for version in registry.versions}
-            fused = {(graph.model, graph.number) for graph in registry.fused.values()}
-            self._equipment.breakers.keep(branches | fused | {(trunk, NEWEST) for trunk in registry.tokenizers})
+            self._equipment.breakers.keep(called_models(registry))
             layers = {version: self._equipment.layers(version) for version in registry.versions}
             self._metrics.set_layers(layers)
         return registry
