@@ -198,9 +198,7 @@ class Climb:
             for first in self._route(unreached, None):
                 self._work.add(self._step, first, group, unreached, None, error)
             return
-        if cause is not None and isinstance(
-            error, NotAskedError | NotLoadedError
-        ):  # where there is a fused graph
+        if cause is not None and isinstance(error, NotAskedError | NotLoadedError):  # where there is a fused graph
             error = cause
         is_only_trunk = len(set(self._plan.trunks)) == 1
         if is_only_trunk and not all(self._candidates.is_candidate(version) for version in unreached):
