@@ -120,6 +120,7 @@ class Watch:
         self._missing_since: dict[str, float] = {}
         self._registry: Registry | None = None
         self._registry_time = 0
+        self._registry_read_at = 0.0
         self._was_ready = False
         self.models: dict[str, ModelState] = {}
         self.tasks: dict[str, bool] = {}
@@ -217,6 +218,7 @@ class Watch:
         if changed == self._registry_time:
             return
         self._registry_time = changed
+        self._registry_read_at = time.monotonic()
         try:
             self._registry = read_registry(self._repository)
         except BuildError as error:
@@ -355,7 +357,8 @@ class Watch:
             if why:
                 state.ready, state.reason = False, why
         for model in needed_models(self._registry) - models.keys():
-            models[model] = ModelState(ready=False, reason="it is not loaded", restarts=self._restarts.get(model, 0))
+            reason = "" if self._is_taken_at_its_word else "it is not loaded"
+            models[model] = ModelState(ready=not reason, reason=reason, restarts=self._restarts.get(model, 0))
         self.models = models
         self._was_ready = self._was_ready or self.unready is None
         self.tasks = (
@@ -368,9 +371,19 @@ class Watch:
             for model, version in needed_for(registry, task).items()
         )
 
+    @property
+    def _is_taken_at_its_word(self) -> bool:
+        """Whether the registry is newer than the last look at Triton.
+
+        The command that wrote it has asked what it names, so nobody may be refused until Triton has been looked at.
+        """
+        return self._was_ready and self._seen is not None and self._seen.at < self._registry_read_at
+
     def _works(self, model: str, version: int) -> bool:
         health = self._health.get((model, version))
-        return health is not None and health.works and health.waits is None
+        if health is None:
+            return self._is_taken_at_its_word
+        return health.works and health.waits is None
 
     def _say(self, model: str, what: str) -> None:
         self._report(f"{model}: {what}")

@@ -181,6 +181,23 @@ def test_a_dead_fused_graph_is_brought_back_and_its_tasks_are_not_ready_until_th
     assert triton.loads == ["fused"]
 
 
+def test_what_a_command_has_made_live_is_ready_before_triton_is_looked_at_again(
+    watch, triton, compacted, watched, tmp_path, monkeypatch
+):
+    _look_until(watch, lambda: watch.unready is None)
+    monkeypatch.setattr(watch_module, "_INDEX_EVERY", 1000.0)
+    _look_for(watch, 0.05)  # a look that has begun before ends
+    watched.trunks, watched.tasks = compacted.trunks, compacted.tasks | {"mood": watched.tasks["mood"]}
+    watched.trunks["trunk"].fused.version = 1
+    (tmp_path / "registry.json").write_text("{}")
+    watch.look()
+    assert watch.unready is None
+    assert watch.tasks == {"intent": True, "mood": True}
+
+    monkeypatch.setattr(watch_module, "_INDEX_EVERY", 0.0)
+    _look_until(watch, lambda: watch.unready == "fused: it is not loaded")
+
+
 @pytest.mark.parametrize("state", ["busy", "unloaded"])
 def test_a_model_that_a_command_loads_or_unloads_is_not_dead(watch, triton, state):
     _look_until(watch, lambda: watch.unready is None)
