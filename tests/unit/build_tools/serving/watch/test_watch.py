@@ -182,7 +182,7 @@ def test_a_dead_fused_graph_is_brought_back_and_its_tasks_are_not_ready_until_th
 
 
 def test_what_a_command_has_made_live_is_ready_before_triton_is_looked_at_again(
-    watch, triton, compacted, watched, tmp_path, monkeypatch
+    watch, compacted, watched, tmp_path, monkeypatch
 ):
     _look_until(watch, lambda: watch.unready is None)
     monkeypatch.setattr(watch_module, "_INDEX_EVERY", 1000.0)
