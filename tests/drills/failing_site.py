@@ -12,6 +12,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import psutil
+from publishing_site import Site
 
 from build_tools.serving.supervisor import Supervisor
 from build_tools.serving.watch.model_processes import ProcessTable
@@ -112,3 +113,15 @@ def traces(pids: list[int], prefix: str) -> list[object]:
     """Those of these processes that live, and the shared memory and temporary folders of this prefix."""
     alive = [pid for pid in pids if psutil.pid_exists(pid) and psutil.Process(pid).status() != psutil.STATUS_ZOMBIE]
     return [*alive, *Path("/dev/shm").glob(f"{prefix}*")]
+
+
+def ended_itself(site: Site, pid: int) -> bool:
+    """Whether tritonserver (`pid`) ended by itself, which it seldom does when one of its processes is killed.
+
+    It does if that process held a lock in the memory that they share. Raises AssertionError if it was started again for
+    any other reason.
+    """
+    if site.server.triton_pid == pid:
+        return False
+    assert "boost::interprocess::lock_exception" in site.log.read_text(), "tritonserver was started again without need"
+    return True
