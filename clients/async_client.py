@@ -2,8 +2,8 @@
 
 import asyncio
 import os
-from collections.abc import AsyncGenerator, Iterator, Sequence
-from contextlib import aclosing, contextmanager
+from collections.abc import AsyncGenerator, Sequence
+from contextlib import aclosing
 from dataclasses import replace
 from types import TracebackType
 from typing import Self
@@ -13,7 +13,7 @@ from clients.address import parse_addresses
 from clients.answer import Answer, read_row, read_rows
 from clients.attempts import Attempts
 from clients.credentials import Credentials, File
-from clients.errors import SUSPECT_CONNECTION, ServerUnavailable
+from clients.errors import ServerUnavailable
 from clients.request import Request, single_request, split_requests
 from clients.resolution import resolve_in_loop
 from clients.servers import Server, Servers
@@ -97,7 +97,7 @@ class AsyncClient:
             while True:
                 server = await self._next_server(attempts)
                 try:
-                    with self._connected(server) as transport:
+                    with self._servers.connected(server) as transport:
                         rows = await transport.infer(replace(sent, seconds=attempts.seconds_left))
                         return read_rows(rows, len(sent))
                 except ServerUnavailable as error:
@@ -111,7 +111,7 @@ class AsyncClient:
             while True:
                 server = await self._next_server(attempts)
                 try:
-                    with self._connected(server) as transport:
+                    with self._servers.connected(server) as transport:
                         remaining = replace(sent, seconds=attempts.seconds_left)
                         async with aclosing(transport.stream(remaining)) as events:
                             async for rows in events:
@@ -146,17 +146,6 @@ class AsyncClient:
             self._servers.proved(server, is_ready)
             if is_ready:
                 return server
-
-    @contextmanager
-    def _connected(self, server: Server[AsyncTransport]) -> Iterator[AsyncTransport]:
-        """Yields the server's transport, and replaces it if its connection seems to be lost, or mixes up answers."""
-        with server.transport.use() as transport:
-            try:
-                yield transport
-            except SUSPECT_CONNECTION:
-                server.transport.renew(transport)
-                raise
-        self._servers.answered(server)
 
     def _close_soon(self, transport: AsyncTransport) -> None:
         task = asyncio.get_running_loop().create_task(transport.close())

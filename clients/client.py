@@ -3,7 +3,7 @@
 import os
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import closing, contextmanager
+from contextlib import closing
 from dataclasses import replace
 from types import TracebackType
 from typing import Self
@@ -13,7 +13,7 @@ from clients.address import parse_addresses
 from clients.answer import Answer, read_row, read_rows
 from clients.attempts import Attempts
 from clients.credentials import Credentials, File
-from clients.errors import SUSPECT_CONNECTION, ServerUnavailable
+from clients.errors import ServerUnavailable
 from clients.request import Request, single_request, split_requests
 from clients.resolution import resolve
 from clients.servers import Server, Servers
@@ -119,7 +119,7 @@ class Client:
             while True:
                 server = self._next_server(attempts)
                 try:
-                    with self._connected(server) as transport:
+                    with self._servers.connected(server) as transport:
                         return read_rows(transport.infer(replace(sent, seconds=attempts.seconds_left)), len(sent))
                 except ServerUnavailable as error:
                     pause = attempts.again_after(server, error)
@@ -133,7 +133,7 @@ class Client:
                 server = self._next_server(attempts)
                 try:
                     with (
-                        self._connected(server) as transport,
+                        self._servers.connected(server) as transport,
                         closing(transport.stream(replace(sent, seconds=attempts.seconds_left))) as responses,
                     ):
                         while (rows := next(responses, None)) is not None:
@@ -163,14 +163,3 @@ class Client:
             self._servers.proved(server, is_ready)
             if is_ready:
                 return server
-
-    @contextmanager
-    def _connected(self, server: Server[Transport]) -> Iterator[Transport]:
-        """Yields the server's transport, and replaces it if its connection seems to be lost, or mixes up answers."""
-        with server.transport.use() as transport:
-            try:
-                yield transport
-            except SUSPECT_CONNECTION:
-                server.transport.renew(transport)
-                raise
-        self._servers.answered(server)

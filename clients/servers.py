@@ -4,11 +4,12 @@ import os
 import random
 import threading
 import time
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
+from contextlib import contextmanager
 from typing import Generic, TypeVar
 
 from clients.address import Address
-from clients.errors import Broken, Busy, DeadlinePassed, NotTaken
+from clients.errors import SUSPECT_CONNECTION, Broken, Busy, DeadlinePassed, NotTaken
 from clients.renewable import Renewable
 from clients.resolution import has_name
 from clients.retry_budget import RetryBudget
@@ -116,6 +117,17 @@ class Servers(Generic[T]):
         if ready:
             with self._lock:
                 server.failures = 0
+
+    @contextmanager
+    def connected(self, server: Server[T]) -> Iterator[T]:
+        """Yields the server's transport, and replaces it if its connection seems to be lost, or mixes up answers."""
+        with server.transport.use() as transport:
+            try:
+                yield transport
+            except SUSPECT_CONNECTION:
+                server.transport.renew(transport)
+                raise
+        self.answered(server)
 
     def answered(self, server: Server[T]) -> None:
         """A server answered a request."""

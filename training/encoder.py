@@ -15,7 +15,6 @@ from training.encoders.family import RefusedEncoderError
 from training.encoders.network import Network
 from training.encoders.weights import read_weights
 from training.errors import TrainingError, one_line
-from training.tokenizer_form import tokenizer_json as tokenizer_json  # a part of what an encoder is
 
 DEFAULT_ENCODER = "minilm"
 MINILM_SHA256 = "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db"

@@ -16,9 +16,9 @@ from training.checkpoint import (
     record_sha256,
     save_checkpoint,
 )
-from training.encoder import tokenizer_json
 from training.errors import TrainingError
 from training.kinds import Kind
+from training.tokenizer_form import tokenizer_json
 
 FILES = ["branch.json", "branch.safetensors", "golden.jsonl", "tokenizer.json"]
 

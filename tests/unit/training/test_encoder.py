@@ -7,8 +7,9 @@ import pytest
 import torch
 from tokenizers import Tokenizer
 
-from training.encoder import load_encoder, tokenizer_json
+from training.encoder import load_encoder
 from training.errors import TrainingError
+from training.tokenizer_form import tokenizer_json
 
 
 def test_local_folder_gives_layers_config_and_a_float32_model_in_evaluation_mode(encoder_folder: Path) -> None:

@@ -4,7 +4,7 @@ import pytest
 from tokenizers import Tokenizer
 
 from build_tools.export.tokenizer_models import make_tokenizer, tokenizer_name
-from training.encoder import tokenizer_json
+from training.tokenizer_form import tokenizer_json
 
 
 def test_tokenizers_of_later_trunks_have_their_trunk_s_name_too():
