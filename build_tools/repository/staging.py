@@ -34,7 +34,7 @@ def remove_dead_staging(repository: Path) -> None:
         try:
             with FileLock(folder / _ALIVE, timeout=0):
                 pass
-        except (Timeout, PermissionError):  # in use, or another user's
+        except (Timeout, PermissionError, FileNotFoundError):  # in use, another user's, or removed meanwhile
             continue
         shutil.rmtree(folder, ignore_errors=True)
 

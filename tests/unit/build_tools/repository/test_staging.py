@@ -71,6 +71,21 @@ def test_another_user_s_folder_that_may_not_be_looked_into_is_left_to_that_user(
     assert _beside(repository) == [".repository.publish-theirs", "repository"]
 
 
+def test_a_folder_that_its_own_command_removes_meanwhile_is_no_failure(repository, monkeypatch):
+    gone = repository.parent / ".repository.publish-gone"
+    lock = staging.FileLock
+
+    def lock_after_its_removal(file, **given):
+        gone.rmdir()
+        return lock(file, **given)
+
+    gone.mkdir()
+    monkeypatch.setattr(staging, "FileLock", lock_after_its_removal)
+    remove_dead_staging(repository)
+
+    assert _beside(repository) == ["repository"]
+
+
 def test_another_process_can_tell_that_the_one_that_works_there_lives(repository):
     with (
         staging_folder(repository) as folder,
