@@ -349,5 +349,9 @@ def check_versions(repository: Path, registry: Registry) -> None:
 
 def write_registry(repository: Path, registry: Registry) -> None:
     """Replaces registry.json atomically: a router reads the old or the new one, never a part."""
-    content = json.dumps(registry.model_dump(mode="json"), indent=2, ensure_ascii=False) + "\n"
-    replace_file(repository / REGISTRY, content, staged_in=repository)
+    replace_file(repository / REGISTRY, registry_content(registry), staged_in=repository)
+
+
+def registry_content(registry: Registry) -> bytes:
+    """Returns what the file holds."""
+    return (json.dumps(registry.model_dump(mode="json"), indent=2, ensure_ascii=False) + "\n").encode()
