@@ -1,4 +1,4 @@
-"""Follows the shared folder: prepares what is proposed, adopts what is committed, drops what nobody asks for any more."""
+"""Follows the shared folder: prepares what is proposed, adopts what is committed, drops what nobody asks for."""
 
 import threading
 import time
@@ -28,7 +28,7 @@ _LOADING = "it is being loaded"
 
 @dataclass
 class _Goal:
-    """A generation that is to be adopted, or proposed. waiting, refused: why it is not ready. again_at: next attempt."""
+    """A generation that is committed or proposed. waiting, refused: why it is not ready. again_at: next attempt."""
 
     generation: Generation
     ready: bool = False
@@ -59,7 +59,7 @@ class Follower:
     ) -> None:
         """adopted: the generation with which Triton was started. restarts: how often Triton was started again.
 
-        changed: called when `standing` has changed. report: given one line for each event. clock: seconds.
+        changed: called when the standing has changed. report: given one line for each event. clock: seconds.
         """
         self._proposal_file = GenerationFile(shared / PROPOSAL)
         self._committed_file = GenerationFile(shared / REGISTRY)
@@ -80,7 +80,11 @@ class Follower:
         self._reported = ""
         self._ends = threading.Event()
         self._thread = threading.Thread(target=self._follow, name="follower", daemon=True)
-        self.standing = self._stand(None, None)
+        self._standing = self._stand(None, None)
+
+    def standing(self) -> Standing:
+        """Where this server stands. May be called from any thread."""
+        return self._standing
 
     def start(self) -> None:
         """Begins."""
@@ -174,8 +178,7 @@ class Follower:
 
     def _is_away(self, restarts: int) -> bool:
         """Whether an attempt failed because Triton died under it."""
-        self._ends.wait(_DOUBT_SECONDS)
-        return self._restarts() != restarts or not self._models.is_up()
+        return self._ends.wait(_DOUBT_SECONDS) or self._restarts() != restarts or not self._models.is_up()
 
     def _adopt(self, goal: _Goal) -> None:
         self._models.put_in_force(goal.generation)
@@ -213,8 +216,8 @@ class Follower:
             goal = self._goal if self._goal and self._goal.generation.sha256 == committed.sha256 else None
             behind = f"generation {committed.number}: {(goal and (goal.refused or goal.waiting)) or _LOADING}"
         standing = self._stand(behind, proposal)
-        if standing != self.standing:
-            self.standing = standing
+        if standing != self._standing:
+            self._standing = standing
             self._changed()
             self._say_once(_event(standing))
 

@@ -1,6 +1,6 @@
 """What this replica's Triton has loaded: brought to what one or more registries name, in the view."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Protocol
 
@@ -77,10 +77,7 @@ class OwnTriton:
         """See Models."""
         asked = [*earlier, adopted]
         kept = asked if coming is None else [*asked, coming]
-        held: dict[str, set[int]] = {}
-        for registry in kept:
-            for model, versions in held_models(registry).items():
-                held.setdefault(model, set()).update(versions)
+        held = _held_by_any(kept)
         tasks = {task for registry in asked for task in registry.tasks}
         with self._served(adopted) as served:
             for name, trunk in adopted.trunks.items():
@@ -90,8 +87,8 @@ class OwnTriton:
             for task in adopted.tasks:
                 settle_ensemble(served, task)
             for model, versions in held.items():
-                if model.startswith(BRANCH_PREFIX) and (here := served.on_disk(model, versions)):
-                    served.hold(model, sorted(here))
+                if model.startswith(BRANCH_PREFIX):
+                    served.hold(model, sorted(served.on_disk(model, versions)))
             wanted = {*ROUTERS, TOKENIZER, *tasks, *held}
             wanted |= {name for registry in kept for trunk in registry.trunks.values() for name in trunk.tokenizers}
             for model in sorted(served.loaded.keys() - wanted, key=_is_inner):
@@ -121,6 +118,14 @@ class OwnTriton:
             except BuildError as error:
                 raise AwayError("this server's Triton does not answer") from error
         return self._server
+
+
+def _held_by_any(registries: Iterable[Registry]) -> dict[str, set[int]]:
+    held: dict[str, set[int]] = {}
+    for registry in registries:
+        for model, versions in held_models(registry).items():
+            held.setdefault(model, set()).update(versions)
+    return held
 
 
 def _is_inner(model: str) -> bool:
