@@ -34,6 +34,8 @@ metrics.count_answers(canary, 4, {"b": 4}, 0.25)
 metrics.count_errors(canary, 3, "invalid")
 metrics.count_candidate(canary, Outcome(answers=4, errors=1))
 metrics.set_dropped(canary)
+for version, label in ((live, "a"), (live, "b"), (canary, "b")):
+    metrics.count_compared(version, canary, [label])
 metrics.close()
 """
 
@@ -65,9 +67,9 @@ def test_counts_are_sums_over_all_processes(tmp_path: Path, registry: Registry) 
     assert (found.requests, found.errors) == (12, 4)
     assert found.counts == {
         "intent": {
-            1: CandidateCounts(answers=16, errors=4, calls=2, seconds=1.0, labels={"a": 12, "b": 4}),
+            1: CandidateCounts(answers=16, errors=4, calls=2, seconds=1.0, texts=4, labels={"a": 2, "b": 2}),
             # Of errors only those that the live version would not have made.
-            2: CandidateCounts(answers=8, errors=2, calls=2, seconds=0.5, dropped=True, labels={"b": 8}),
+            2: CandidateCounts(answers=8, errors=2, calls=2, seconds=0.5, dropped=True, texts=2, labels={"b": 2}),
         }
     }
 
