@@ -121,6 +121,7 @@ class Follower:
                     self._attempt(goal, committed, proposal)
                 if is_behind and goal.ready and not self._ends.is_set():
                     self._adopt(goal)
+                    self._tell(committed, proposal, damage)  # before the rest, because the publisher waits for it
         self._settle()
         self._tell(committed, proposal, damage)
 
