@@ -1,4 +1,4 @@
-"""`espalier` as on a machine that only serves: `python without_torch.py VERB ...` finds none of what trains and exports."""
+"""`espalier` where nothing is trained: `python without_torch.py VERB ...` finds no package that trains or exports."""
 
 import importlib.abc
 import sys

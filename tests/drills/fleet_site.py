@@ -1,4 +1,4 @@
-"""A fleet: one repository, real servers that each look at it, a load balancer before them, and the verbs that change it.
+"""A fleet: one repository, real servers that each look at it, a load balancer before them, and the verbs.
 
 The verbs run as commands, where neither torch nor anything else that trains is found.
 """
@@ -192,18 +192,21 @@ class FleetSite:
         """Waits until publishing asks the servers to prepare what comes next."""
         return self.wait_for((self.repository / PROPOSAL).exists)
 
-    def agree(self) -> bool:
-        """Whether all servers that run are ready, and have the generation that registry.json has, and no proposal."""
+    def wait_until_at_one_generation(self) -> float:
+        """Waits until all servers that run are ready and have the generation that registry.json has."""
+        return self.wait_for(lambda: self._agree(is_proposed=True))
+
+    def wait_until_they_agree(self) -> float:
+        """The same, and nothing is proposed to them any more."""
+        return self.wait_for(lambda: self._agree(is_proposed=False))
+
+    def _agree(self, is_proposed: bool) -> bool:
         committed = digest((self.repository / REGISTRY).read_bytes())
         states = [one.state() for one in self.running]
         return all(
-            state is not None and state.ready and state.sha256 == committed and state.proposal is None
+            state is not None and state.ready and state.sha256 == committed and (is_proposed or state.proposal is None)
             for state in states
         )
-
-    def wait_until_they_agree(self, seconds: float = AGREE_SECONDS) -> float:
-        """Waits until they do, and returns how long."""
-        return self.wait_for(self.agree, seconds)
 
     def _told(self) -> str:
         told: Sequence[str] = [f"{one.name}: {one.state()!r}\n{one.said()}" for one in self.running]

@@ -63,7 +63,7 @@ class LateFolder:
         with suppress(FileNotFoundError):  # it has gone meanwhile: the next look sees that
             shutil.copy2(self._source / name, staged)
             target.parent.mkdir(parents=True, exist_ok=True)
-            os.replace(staged, target)
+            staged.replace(target)
             self._shown[name] = sign
 
 

@@ -1,4 +1,4 @@
-"""One server of a fleet: `espalier serve --replica`, a process of its own, at ports that it keeps when it comes back."""
+"""One server of a fleet: `espalier serve --replica`, a process of its own, at ports that it keeps."""
 
 import os
 import signal
