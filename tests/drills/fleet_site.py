@@ -1,7 +1,4 @@
-"""A fleet: one repository, real servers that each look at it, a load balancer before them, and the verbs.
-
-The verbs run as commands, where neither torch nor anything else that trains is found.
-"""
+"""A fleet: one repository, real servers that each look at it, a load balancer before them, and the verbs."""
 
 import os
 import re
@@ -11,7 +8,6 @@ import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 
 from balancer import Ports, balancer
@@ -20,6 +16,7 @@ from expected_answers import Scores, expected_scores
 from publishing_site import HERE, TASKS, loaded
 from replica_process import ROOT, ReplicaProcess
 from untrained import save_untrained, tiny_encoder
+from verb_process import Ran, begun
 
 from build_tools.build.builder import build
 from build_tools.packaging.package_file import package_file
@@ -28,19 +25,9 @@ from build_tools.repository.registry import REGISTRY, read_registry
 from build_tools.serving.triton.leftovers import clear_leftovers
 from training.checkpoint import load_record
 
-WITHOUT_TORCH = str(ROOT / "tests/without_torch.py")
 VERB_SECONDS = 180.0
 AGREE_SECONDS = 60.0
 _SAYS = re.compile(r"^(?P<task>\w+): version (?P<version>\d+) (?:is live|is a shadow|answers)", re.MULTILINE)
-
-
-@dataclass(frozen=True)
-class Ran:
-    """A command that has ended: what it said, from its start to its end, and the processor's part of it."""
-
-    said: str
-    seconds: float
-    processor_seconds: float
 
 
 class FleetSite:
@@ -126,25 +113,8 @@ class FleetSite:
 
     def verb(self, *arguments: str | Path) -> Ran:
         """Runs a verb on the fleet. Raises AssertionError, with what it said, if it fails."""
-        with self.begun(*arguments) as end:
+        with begun(*arguments, *self.place) as end:
             return end()
-
-    @contextmanager
-    def begun(self, *arguments: str | Path) -> Iterator[Callable[[], Ran]]:
-        """A verb that has begun; called, it waits for its end."""
-        began = time.monotonic()
-        command = [sys.executable, WITHOUT_TORCH, *map(str, arguments), *self.place]
-        with child_process(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True) as process:
-
-            def end() -> Ran:
-                assert process.stdout is not None
-                said = process.stdout.read()
-                _, status, used = os.wait4(process.pid, 0)
-                process.returncode = os.waitstatus_to_exitcode(status)
-                assert process.returncode == 0, f"espalier {' '.join(map(str, arguments))}: {said}"
-                return Ran(said, time.monotonic() - began, used.ru_utime + used.ru_stime)
-
-            yield end
 
     def publish(self, artefact: Path, *options: str) -> tuple[str, int]:
         """Publishes an artefact, and returns its task and version."""
@@ -155,7 +125,7 @@ class FleetSite:
     def publishing(self, artefact: Path, *options: str) -> Iterator[Callable[[], tuple[str, int]]]:
         """A publish that has begun; called, it waits for its end and returns the task and version."""
         task, version = self.announced(artefact)
-        with self.begun("publish", artefact, *options) as end_verb:
+        with begun("publish", artefact, *options, *self.place) as end_verb:
 
             def end() -> tuple[str, int]:
                 said = _SAYS.search(end_verb().said)

@@ -24,13 +24,13 @@ SMALL = ("--threads", "1", "--trunk-threads", "1", "--at-once", "1", "--gate-wor
 class ReplicaProcess:
     """name: for messages. repository: the folder that it looks at. log: what it says, and Triton's own log."""
 
-    def __init__(self, folder: Path, name: str, repository: Path, *options: str) -> None:
-        """folder: for its files. options: of the verb."""
+    def __init__(self, folder: Path, name: str, repository: Path, is_replica: bool = True) -> None:
+        """folder: for its files. is_replica: else it is the only server of its repository."""
         self.name, self.repository = name, repository
         self.ports, self._metrics = free_ports(), free_ports().http
         self.log = folder / f"{name}.log"
         self._triton_log = folder / f"{name}_triton.log"
-        self._options = options or ("--replica",)
+        self._flags = ["--replica"] if is_replica else []
         self._process: subprocess.Popen[bytes] | None = None
 
     @property
@@ -46,7 +46,7 @@ class ReplicaProcess:
     def start(self) -> None:
         """Starts it, and does not wait for it."""
         ports = ("--grpc-port", self.ports.grpc, "--http-port", self.ports.http, "--metrics-port", self._metrics)
-        options = (*ports, *SMALL, "--log-file", self._triton_log, "--repository", self.repository, *self._options)
+        options = (*ports, *SMALL, "--log-file", self._triton_log, "--repository", self.repository, *self._flags)
         command = [sys.executable, "-c", SERVE, "serve", *map(str, options)]
         with self.log.open("ab") as log:
             self._process = subprocess.Popen(
