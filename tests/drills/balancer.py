@@ -11,19 +11,20 @@ from child_process import child_process
 
 HAPROXY = shutil.which("haproxy")
 
-# Health is asked over HTTP for both, as `/v2/health/ready` says what the supervisor means by it. A server that does not
-# answer a check counts as gone at once, and is asked again five times a second.
+# Health is asked over HTTP for both, as `/v2/health/ready` says what the supervisor means by it. A busy server may take a
+# while to answer a check; one that refuses two of them counts as gone, and is asked again soon.
 _CONFIG = """
 defaults
     mode http
     timeout connect 1s
     timeout client 60s
     timeout server 60s
+    timeout check 2s
     option redispatch 1
     retries 3
     retry-on conn-failure empty-response 503
     option httpchk GET /v2/health/ready
-    default-server check check-proto h1 inter 200ms fall 1 rise 1
+    default-server inter 200ms fall 2 rise 1
 frontend grpc
     bind 127.0.0.1:{grpc} proto h2
     default_backend grpc_servers
@@ -60,8 +61,8 @@ def balancer(servers: Sequence[Ports], folder: Path) -> Iterator[Ports]:
     """HAProxy runs before these servers, which may come and go. folder: for its config."""
     own = free_ports()
     config = folder / "haproxy.cfg"
-    over_grpc = [f"    server s{one.http} {one.grpc_url} proto h2 port {one.http}" for one in servers]
-    over_http = [f"    server s{one.http} 127.0.0.1:{one.http}" for one in servers]
+    over_grpc = [f"    server s{one.http} {one.grpc_url} proto h2 track http_servers/s{one.http}" for one in servers]
+    over_http = [f"    server s{one.http} 127.0.0.1:{one.http} check" for one in servers]
     config.write_text(
         _CONFIG.format(
             grpc=own.grpc, http=own.http, grpc_servers="\n".join(over_grpc), http_servers="\n".join(over_http)

@@ -2,7 +2,7 @@
 
 As steady_load.py, with clients that send a request again which no server has begun on: through a load balancer, and by
 their own lists of servers. Where a server may have begun (it was killed, say), a client tells its caller, who may ask
-again, as these do once.
+again, as these do a few times.
 
 RESULT: also "broken": [[caller, when (time.time()), sentence]], the requests of this last kind.
 """
@@ -23,6 +23,7 @@ from clients.errors import Broken
 
 PAUSE_SECONDS = 0.15  # few cores have three servers and what changes them to run
 RETRIES = 6  # through a balancer, which is one server to its clients
+AGAIN = 3  # times that a caller asks anew where an answer was lost
 _UNAVAILABLE = "StatusCode.UNAVAILABLE"
 
 Ask = Callable[[str], Outcome]
@@ -67,7 +68,7 @@ def _ensembles(triton: grpc.InferenceServerClient) -> Ask:
 
 
 class FleetLoad(Load):
-    """Callers who ask once more where a server may have begun on the request."""
+    """Callers who ask again where a server may have begun on the request."""
 
     def __init__(self, stop: Path) -> None:
         super().__init__(stop, PAUSE_SECONDS)
@@ -77,11 +78,13 @@ class FleetLoad(Load):
         """One caller."""
 
         def ask_again(text: str) -> Outcome:
-            try:
-                return iter(list(ask(text)))
-            except Broken as error:
-                self.broken.append((name, time.time(), str(error)))
-                return iter(list(ask(text)))
+            for _ in range(AGAIN):
+                try:
+                    return iter(list(ask(text)))
+                except Broken as error:
+                    self.broken.append((name, time.time(), str(error)))
+                time.sleep(PAUSE_SECONDS)
+            return iter(list(ask(text)))
 
         super().run(name, ask_again)
 
