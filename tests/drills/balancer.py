@@ -11,8 +11,8 @@ from child_process import child_process
 
 HAPROXY = shutil.which("haproxy")
 
-# Health is asked over HTTP for both, as `/v2/health/ready` says what the supervisor means by it. A busy server may take a
-# while to answer a check; one that refuses two of them counts as gone, and is asked again soon.
+# Health is asked over HTTP for both, as `/v2/health/ready` says what the supervisor means by it. A busy server may take
+# a while to answer a check; one that refuses two of them counts as gone, and is asked again soon.
 _CONFIG = """
 defaults
     mode http
