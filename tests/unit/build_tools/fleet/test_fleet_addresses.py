@@ -25,7 +25,7 @@ def test_gates_are_named_as_briefly_as_is_clear(given, expected):
 
 @pytest.mark.parametrize("given", ["", " , ", "grpc://a:8001", "http://a:port", "http://", "ftp://a"])
 def test_what_is_no_http_address_is_refused_by_the_option(given):
-    with pytest.raises(BuildError, match="^--fleet"):
+    with pytest.raises(BuildError, match=r"^--fleet"):
         fleet_addresses(given)
 
 
