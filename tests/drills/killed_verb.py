@@ -1,7 +1,7 @@
 """`espalier` that is killed on its way: `python killed_verb.py POINT FOLDER VERB ...`.
 
 POINT: a number n: SIGKILL before the nth change of a file below FOLDER. "proposed": once a proposal is there, when it
-first asks a server about it. "commit": right before registry.json is replaced. "committed": right after it.
+first waits for the servers. "commit": right before registry.json is replaced. "committed": right after it.
 "count": it lives, and prints "changed N files before the commit, M after it" at its end.
 
 Where it is killed it prints what it was about to do.
@@ -27,7 +27,7 @@ class Hook:
         self._is_proposed = self._is_committed = False
 
     def __call__(self, event: str, arguments: tuple[Any, ...]) -> None:
-        if event == "socket.connect" and self._is_proposed and self._point == "proposed":
+        if event == "time.sleep" and self._is_proposed and self._point == "proposed":
             self._kill(event, arguments)
         if not changes_files(event, arguments) or self._folder not in str(arguments[0]):
             return
@@ -43,7 +43,7 @@ class Hook:
             self._kill(event, arguments)
 
     def _kill(self, event: str, arguments: tuple[Any, ...]) -> None:
-        print(f"killed at {self._point}: {event} {arguments[0]}", flush=True)
+        print(f"killed at {self._point}: {event} {arguments}", flush=True)
         os.kill(os.getpid(), signal.SIGKILL)
 
 
