@@ -311,7 +311,7 @@ def test_a_server_here_that_is_no_replica_would_break_so_a_fleet_is_not_opened_b
     with (repository / SERVING_LOCK).open("a") as router:
         fcntl.flock(router, fcntl.LOCK_SH)
 
-        with pytest.raises(BuildError, match="a server has .* open"):
+        with pytest.raises(BuildError, match=r"a server has .* open"):
             fleet(StandIn(repository))
 
 
