@@ -315,10 +315,10 @@ def test_killed_at_any_point_the_folder_is_at_one_generation_and_the_next_comman
             real(*given)
         os.kill(os.getpid(), signal.SIGKILL)
 
+    terms = FleetTerms.of_options(_addresses(servers))
     pid = os.fork()
     if not pid:
         monkeypatch.setattr(fleet_server, step, killed)
-        terms = FleetTerms.of_options(_addresses(servers))
         with open_fleet(repository, terms, print) as own:
             rollback("intent", repository, own)
         os._exit(0)
