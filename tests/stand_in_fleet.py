@@ -1,10 +1,11 @@
 """Servers that only answer at /state, over real HTTP, and say what a replica of a shared folder would say."""
 
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from ssl import SSLContext
 from threading import Thread
 from typing import Any
 
@@ -61,8 +62,10 @@ class StandIn:
 
 
 @contextmanager
-def answering(stand_in: StandIn, host: str = "127.0.0.1", port: int = 0) -> Iterator[str]:
-    """Yields host:port, where it answers."""
+def answering(
+    stand_in: StandIn, host: str = "127.0.0.1", port: int = 0, tls: SSLContext | None = None
+) -> Iterator[str]:
+    """Yields host:port, where it answers. tls: with which it does so over TLS."""
 
     class Handler(BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"
@@ -82,11 +85,17 @@ def answering(stand_in: StandIn, host: str = "127.0.0.1", port: int = 0) -> Iter
             self.end_headers()
             self.wfile.write(body)
 
+        def handle(self) -> None:
+            with suppress(OSError):  # the other side has gone, or trusts no certificate of the tests
+                super().handle()
+
         def log_message(self, *_: object) -> None:
             pass
 
     server = ThreadingHTTPServer((host, port), Handler)
     server.daemon_threads = True
+    if tls is not None:
+        server.socket = tls.wrap_socket(server.socket, server_side=True)
     thread = Thread(target=server.serve_forever, args=(0.01,), daemon=True)
     thread.start()
     try:

@@ -67,7 +67,9 @@ class OwnTriton:
                         served.server, served.folder, after, one.task, one.number, one.rows, seconds=INFER_SECONDS
                     )
                 except BuildError as error:
-                    raise BuildError(f"version {one.number} of {one.task} answers otherwise here: {error}") from error
+                    raise BuildError(
+                        f"version {one.number} of {one.task} does not answer here as it should: {error}"
+                    ) from error
 
     def put_in_force(self, generation: Generation) -> None:
         """See Models."""
@@ -107,6 +109,7 @@ class OwnTriton:
     def _served(self, registry: Registry) -> Iterator[ServedRepository]:
         """The view as the publishing rooms see a repository: under its lock, which the watch respects."""
         server = self._connected()
+        self._view.remove_dangling()
         with ServedRepository.locked(self._view.folder, server, lambda _: None) as served:
             served.registry = registry
             yield served

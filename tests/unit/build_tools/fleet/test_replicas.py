@@ -2,10 +2,12 @@
 
 import json
 import socket
+import ssl
 import time
 from contextlib import ExitStack
 
 import pytest
+import trustme
 from stand_in_fleet import StandIn, answering
 
 from build_tools.errors import BuildError
@@ -140,6 +142,23 @@ def test_each_address_behind_a_name_is_a_server_and_names_are_looked_up_again(fo
 
             ips[:] = ["127.0.0.2", "127.0.0.3"]
             assert [one.state.server for one in replicas.look()] == ["b", "c"]
+
+
+def test_over_tls_the_environment_says_who_is_trusted(folder, ask, monkeypatch, tmp_path_factory):
+    authority, other = trustme.CA(), trustme.CA()
+    tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    authority.issue_cert("127.0.0.1").configure_cert(tls)
+    for name, one in (("right", authority), ("wrong", other)):
+        one.cert_pem.write_to_path(tmp_path_factory.getbasetemp() / f"{name}.pem")
+
+    with answering(StandIn(folder, "a"), tls=tls) as url:
+        monkeypatch.setenv("ESPALIER_CA", str(tmp_path_factory.getbasetemp() / "right.pem"))
+        (trusted,) = ask(more=f"https://{url}").look()
+        monkeypatch.setenv("ESPALIER_CA", str(tmp_path_factory.getbasetemp() / "wrong.pem"))
+        (untrusted,) = ask(more=f"https://{url}").look()
+
+    assert trusted.state.server == "a"
+    assert untrusted.problem.startswith(f"no trusted connection to https://{url} (")
 
 
 def test_the_servers_of_this_folder_are_taken(folder, ask):

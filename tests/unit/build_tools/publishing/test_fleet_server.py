@@ -1,6 +1,8 @@
 """A fleet of the test's own: servers that only answer at /state, over real HTTP."""
 
 import fcntl
+import os
+import signal
 import socket
 from contextlib import ExitStack
 from types import SimpleNamespace
@@ -36,7 +38,6 @@ def _quick(monkeypatch):
     for name in ("http_proxy", "https_proxy", "all_proxy", "HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY"):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setattr(fleet_server, "_LOOK_SECONDS", 0.01)
-    monkeypatch.setattr(fleet_server, "_DROP_SECONDS", 0.3)
     monkeypatch.setattr(leaving, "_LOOK_SECONDS", 0.01)
     monkeypatch.setattr(leaving, "_MOST_SECONDS", 0.3)
 
@@ -87,6 +88,10 @@ def _asked_by_the_servers_alone(monkeypatch):
 def _tree(repository):
     files = {path: path.read_bytes() if path.is_file() else None for path in repository.rglob("*")}
     return {path: content for path, content in files.items() if not path.name.endswith(".lock")}
+
+
+def _addresses(servers):
+    return ",".join(one.address.url for one in servers.replicas.look())
 
 
 def _gone():
@@ -289,6 +294,46 @@ def test_what_a_killed_publisher_has_proposed_is_removed_by_the_next_change(
     assert verify(repository) == []
 
 
+@pytest.mark.parametrize(
+    ("step", "when", "live"),
+    [
+        ("write_proposal", "before", 3),
+        ("write_proposal", "after", 3),
+        ("commit_proposal", "before", 3),
+        ("commit_proposal", "after", 2),
+    ],
+)
+def test_killed_at_any_point_the_folder_is_at_one_generation_and_the_next_command_goes_on(
+    fleet, repository, monkeypatch, step, when, live
+):
+    servers = fleet(StandIn(repository, "a"))
+    real = getattr(fleet_server, step)
+
+    def killed(*given):
+        if when == "after":
+            real(*given)
+        os.kill(os.getpid(), signal.SIGKILL)
+
+    terms = FleetTerms.of_options(_addresses(servers))
+    pid = os.fork()
+    if not pid:
+        monkeypatch.setattr(fleet_server, step, killed)
+        with open_fleet(repository, terms, print) as own:
+            rollback("intent", repository, own)
+        os._exit(0)
+    assert os.WTERMSIG(os.waitpid(pid, 0)[1]) == signal.SIGKILL
+
+    assert (repository / PROPOSAL).exists() == (
+        (step, when) in [("write_proposal", "after"), ("commit_proposal", "before")]
+    )
+    assert read_registry(repository).tasks["intent"].live == live
+    assert rollback("intent", repository, servers) == (live, live - 1)
+    assert not (repository / PROPOSAL).exists()
+    with ServedRepository.locked(repository, servers, lambda _: None) as served:
+        settle(served)
+    assert verify(repository) == []
+
+
 def test_a_rollback_writes_its_own_proposal_over_a_dead_one(fleet, repository, registry):
     write_proposal(repository, registry.model_copy(update={"generation": 2}))
     server = StandIn(repository, "a")
@@ -311,7 +356,7 @@ def test_a_server_here_that_is_no_replica_would_break_so_a_fleet_is_not_opened_b
     with (repository / SERVING_LOCK).open("a") as router:
         fcntl.flock(router, fcntl.LOCK_SH)
 
-        with pytest.raises(BuildError, match="a server has .* open"):
+        with pytest.raises(BuildError, match=r"a server has .* open"):
             fleet(StandIn(repository))
 
 

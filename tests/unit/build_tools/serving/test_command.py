@@ -1,4 +1,5 @@
 from contextlib import nullcontext
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -32,7 +33,7 @@ def started(monkeypatch):
         return nullcontext(SimpleNamespace(grpc_url="here:1", http_url="here:2", metrics_url="here:3", wait=wait))
 
     monkeypatch.setattr(command, "read_registry", lambda _: None)
-    monkeypatch.setattr(command, "_opened", lambda _: nullcontext())
+    monkeypatch.setattr(command, "_opened", nullcontext)
     monkeypatch.setattr(command, "Supervisor", start)
     monkeypatch.setattr(command.signal, "signal", lambda *_: None)
     return started
@@ -115,3 +116,29 @@ def test_port_0_takes_a_free_one(started):
     _serve("--grpc-port", 0, "--http-port", 0, "--metrics-port", 0)
 
     assert (started[0].grpc_port, started[0].http_port, started[0].metrics_port) == (None, None, None)
+
+
+def test_a_replica_serves_its_view_and_says_what_it_is(started, monkeypatch):
+    view = Path("/tmp/view")
+    monkeypatch.setattr(command, "_opened_replica", lambda given: nullcontext(replace(given, repository=view)))
+
+    shown = _serve("--repository", "r", "--replica")
+
+    assert [settings.repository for settings in started] == [view]
+    assert "Espalier serves r as a replica" in shown
+
+
+@pytest.mark.usefixtures("started")
+def test_a_replica_beside_a_triton_of_somebody_else_is_told_that_it_has_its_own():
+    result = CliRunner().invoke(app, ["serve", "--replica", "--triton", "127.0.0.1:9"])
+
+    assert isinstance(result.exception, ServeError)
+    assert "--replica and --triton exclude each other" in str(result.exception)
+
+
+def test_a_replica_of_a_folder_without_a_control_key_is_told_how_to_make_one(tmp_path):
+    with (
+        pytest.raises(ServeError, match=r"has no control\.key: run espalier upgrade"),
+        command._opened_replica(Settings(tmp_path)),
+    ):
+        pass
