@@ -1,0 +1,1 @@
+"""The verbs `espalier tend` and `espalier hand-in`."""
