@@ -10,6 +10,9 @@ from typing import Annotated
 import typer
 
 from build_tools.errors import BuildError
+from build_tools.fleet.requirement import ALL
+from build_tools.fleet.terms import PATIENCE_SECONDS, FleetOption, FleetTerms, PatienceOption, RequireOption
+from build_tools.publishing.fleet_server import open_fleet
 from build_tools.publishing.registry_transitions import KEPT
 from build_tools.publishing.running_server import NoServer, RunningServer, Server, server_address
 from build_tools.repository.control_key import read_control_key
@@ -36,6 +39,9 @@ def publish(
     ],
     repository: RepositoryFolder = REPOSITORY,
     url: Url = None,
+    fleet: FleetOption = None,
+    require: RequireOption = ALL,
+    patience: PatienceOption = PATIENCE_SECONDS,
     canary: Annotated[
         str | None,
         typer.Option(help="Publish it as a canary that answers this share of the texts, such as 10%.", metavar="SHARE"),
@@ -96,7 +102,7 @@ def publish(
             minimum=judged_after,
             max_label_shift=parse_share("--max-label-shift", max_label_shift),
         )
-    with changed_server(url, repository) as server:
+    with changed_server(url, repository, FleetTerms.of_options(fleet, require, patience)) as server:
         task, version = publish_version(
             source, repository, server, terms, shadow, precision, encoder, keep, redefine, report=typer.echo
         )
@@ -108,11 +114,14 @@ def promote(
     task: Annotated[str, typer.Argument(help="The task whose canary or shadow goes live.")],
     repository: RepositoryFolder = REPOSITORY,
     url: Url = None,
+    fleet: FleetOption = None,
+    require: RequireOption = ALL,
+    patience: PatienceOption = PATIENCE_SECONDS,
 ) -> None:
     """Make a task's canary or shadow live."""
     from build_tools.publishing.promote import promote as promote_candidate
 
-    with changed_server(url, repository) as server:
+    with changed_server(url, repository, FleetTerms.of_options(fleet, require, patience)) as server:
         version = promote_candidate(task, repository, server, report=typer.echo)
     typer.echo(f"{task}: version {version} is live")
 
@@ -121,6 +130,9 @@ def rollback(
     task: Annotated[str, typer.Argument(help="The task to roll back.")],
     repository: RepositoryFolder = REPOSITORY,
     url: Url = None,
+    fleet: FleetOption = None,
+    require: RequireOption = ALL,
+    patience: PatienceOption = PATIENCE_SECONDS,
     live: Annotated[
         bool, typer.Option("--live", help="Undo the live version even if the last change was a withdrawn canary.")
     ] = False,
@@ -128,7 +140,7 @@ def rollback(
     """End a task's canary or shadow; without one, make its previous version live again."""
     from build_tools.publishing.rollback import rollback as roll_back
 
-    with changed_server(url, repository) as server:
+    with changed_server(url, repository, FleetTerms.of_options(fleet, require, patience)) as server:
         dropped, now_live = roll_back(task, repository, server, live, report=typer.echo)
     typer.echo(f"{task}: version {dropped} is rolled back, version {now_live} is live")
 
@@ -137,11 +149,14 @@ def retire(
     task: Annotated[str, typer.Argument(help="The task to remove.")],
     repository: RepositoryFolder = REPOSITORY,
     url: Url = None,
+    fleet: FleetOption = None,
+    require: RequireOption = ALL,
+    patience: PatienceOption = PATIENCE_SECONDS,
 ) -> None:
     """Remove a task from the router, from Triton's memory and from the disk. Publish its checkpoint to restore it."""
     from build_tools.publishing.retire import retire as retire_task
 
-    with changed_server(url, repository) as server:
+    with changed_server(url, repository, FleetTerms.of_options(fleet, require, patience)) as server:
         retire_task(task, repository, server, report=typer.echo)
     typer.echo(f"{task} is retired")
 
@@ -226,13 +241,23 @@ def upgrade(
 
 
 @contextmanager
-def changed_server(url: str | None, repository: Path, also_earlier: bool = False) -> Iterator[Server]:
-    """Yields the server of a repository that is about to be changed; a NoServer, and nobody can serve it, without url.
+def changed_server(
+    url: str | None, repository: Path, fleet: FleetTerms | None = None, also_earlier: bool = False
+) -> Iterator[Server]:
+    """Yields the server of a repository that is about to be changed; without url and fleet a NoServer.
 
-    also_earlier: the repository may be of the earlier format. Raises BuildError if the server serves another one.
+    also_earlier: the repository may be of the earlier format. Raises BuildError if the server, or one of the fleet's,
+    serves another one; or if no server is named and one has it open.
     """
     read_registry(repository, also_earlier)  # reports what is wrong with the folder, before anything is written there
-    if url is None:
+    if fleet is not None:
+        if url is not None:
+            raise BuildError(
+                "--url and --fleet exclude each other: a fleet's servers load what is published themselves."
+            )
+        with open_fleet(repository, fleet, typer.echo) as servers:
+            yield servers
+    elif url is None:
         with not_served(repository, typer.echo):
             yield NoServer()
     else:

@@ -7,6 +7,7 @@ from build_tools.publishing.served_repository import ServedRepository
 from build_tools.repository.in_memory import batches_in_flight, held_models, idle_models
 from build_tools.repository.manifest import forget_missing
 from build_tools.repository.names import BRANCH_PREFIX, FIRST_VERSION
+from build_tools.repository.proposal import withdraw_proposal
 from build_tools.repository.staging import remove_dead_staging
 from build_tools.repository.triton_config import trunk_config
 from training.atomic_write import remove_staged_files
@@ -19,6 +20,7 @@ def settle(served: ServedRepository) -> None:
     """
     remove_dead_staging(served.folder)
     remove_staged_files(served.folder)
+    withdraw_proposal(served.folder)  # its publisher was killed: it would hold the lock
     tidy = tidied(served.registry)
     if tidy != served.registry:
         served.replace_registry(tidy)

@@ -7,7 +7,7 @@ nobody commits it, and the next change removes it or writes its own over it.
 import hashlib
 from pathlib import Path
 
-from build_tools.repository.registry import REGISTRY, Registry, registry_content
+from build_tools.repository.registry import REGISTRY, Registry, registry_content, write_registry
 from training.atomic_write import rename_file, replace_file
 
 PROPOSAL = "proposal.json"
@@ -28,6 +28,12 @@ def commit_proposal(repository: Path) -> None:
 def withdraw_proposal(repository: Path) -> None:
     """Removes the proposal, if there is one: servers drop what they have loaded for it."""
     (repository / PROPOSAL).unlink(missing_ok=True)
+
+
+def replace_registry(repository: Path, registry: Registry) -> None:
+    """Replaces registry.json where no fleet is asked first. What a killed publisher proposed is dropped."""
+    withdraw_proposal(repository)
+    write_registry(repository, registry)
 
 
 def digest(content: bytes) -> str:

@@ -40,6 +40,7 @@ class FakeTriton:
     """
 
     is_running = True
+    proves = False
 
     def __init__(self, repository: Path) -> None:
         self._repository = repository
@@ -52,6 +53,12 @@ class FakeTriton:
             self.load(folder.name)
         self.calls.clear()
         self.anew.clear()
+
+    def put_in_force(self, repository: Path, registry: Registry) -> None:
+        write_registry(repository, registry)
+
+    def has_left(self, generation: int) -> bool:  # noqa: ARG002
+        return True
 
     def now(self) -> datetime:
         return datetime.now(UTC)
