@@ -95,15 +95,16 @@ class RunningServer:
     is_running = True
     proves = False
 
-    def __init__(self, url: str, control_key: str | None = None) -> None:
+    def __init__(self, url: str, control_key: str | None = None, headers: Mapping[str, str] | None = None) -> None:
         """url: host:port of its gRPC endpoint, or grpcs://host:port. Raises BuildError if nothing answers there.
 
         control_key: of the repository that it serves; the gate lets nobody load or unload without it. Key and
-        certificates of the client are those of the environment, as for all verbs.
+        certificates of the client are those of the environment, as for all verbs. headers: sent with every call.
         """
         self._address = server_address(url)
         self._url = described(self._address)
         self._headers, self._credentials = _identity(self._address, control_key)
+        self._headers |= headers or {}
         self._client = self._connected()
         try:
             self._client.is_server_live(client_timeout=_SECONDS)

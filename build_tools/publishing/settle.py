@@ -35,7 +35,7 @@ def follow_registry(served: ServedRepository) -> None:
     """
     held = held_models(served.registry)
     for name in served.registry.trunks:
-        _settle_trunk(served, name, name in held)
+        settle_trunk(served, name, name in held)
     branches = {model: versions for model, versions in held.items() if model.startswith(BRANCH_PREFIX)}
     for model, versions in branches.items():
         in_use = set(served.loaded.get(model, [])) & set(served.configured(model))
@@ -51,7 +51,8 @@ def follow_registry(served: ServedRepository) -> None:
     forget_missing(served.folder)
 
 
-def _settle_trunk(served: ServedRepository, name: str, is_held: bool) -> None:
+def settle_trunk(served: ServedRepository, name: str, is_held: bool) -> None:
+    """Brings a trunk, its fused graph and its tokenizers to what the registry says. is_held: whether it is loaded."""
     trunk = served.registry.trunks[name]
     wanted = trunk_config(
         served.registry.runtime, trunk.taps, trunk.hidden_size, trunk.precision, name, trunk.version, trunk.limits
