@@ -7,6 +7,7 @@ from pathlib import Path
 
 from build_tools.errors import BuildError
 from build_tools.fleet.asking import Replica
+from build_tools.fleet.errors import TooFewServersError
 from build_tools.fleet.replicas import Replicas, no_answer
 from build_tools.fleet.requirement import Requirement
 from build_tools.fleet.standing import (
@@ -103,7 +104,7 @@ class Fleet(NoServer):
         if not any(one.state for one in found):
             raise no_answer(found)
         ready, needed = sum(has_prepared(one, sha256) for one in found), self._requirement.needed(len(found))
-        raise BuildError(
+        raise TooFewServersError(
             f"after {self._patience:g} s {ready} of {len(found)} servers have generation {generation} ready, and "
             f"{needed} must (--require, --patience): {awaited(found)}"
         )

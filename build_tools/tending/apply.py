@@ -6,16 +6,21 @@ from pathlib import Path
 
 from build_tools.artefact.unseal import unseal
 from build_tools.errors import BuildError
+from build_tools.fleet.errors import TooFewServersError
 from build_tools.publishing.publish import publish
 from build_tools.publishing.running_server import Server
 from build_tools.repository.registry import Registry, read_registry
 from build_tools.tending.case import Case, Outcome, Started
 
 
+class NotNowError(BuildError):
+    """An artefact could not be published, for another's fault: it is worth another try."""
+
+
 def apply(case: Case, repository: Path, server: Server, report: Callable[[str], None]) -> Outcome:
     """Publishes it, unless an earlier try already has. Returns what came of it.
 
-    Raises OSError where the artefact is not to blame: a full disk, a folder that is not there.
+    Raises NotNowError where the artefact is not to blame: a full disk, servers that are not ready in time.
     """
     done = _published_already(case, repository)
     if done is not None:
@@ -35,12 +40,13 @@ def apply(case: Case, repository: Path, server: Server, report: Callable[[str], 
             report=report,
         )
     except BuildError as error:
-        cause = error.__cause__
-        if isinstance(cause, OSError):
-            raise cause from error
         problem = str(error).replace(str(case.artefact), case.name)
-        done = _published_already(case, repository)  # all that counts was done before it failed
-        return Outcome.now(problem=problem) if done is None else done.model_copy(update={"problem": problem})
+        done = _published_already(case, repository)
+        if done is not None:  # all that counts was done before it failed
+            return done.model_copy(update={"problem": problem})
+        if isinstance(error.__cause__, OSError | TooFewServersError):
+            raise NotNowError(problem) from error
+        return Outcome.now(problem=problem)
     return Outcome.now(task, version)
 
 

@@ -1,4 +1,4 @@
-"""Compaction beside everything else: a child process, since it takes minutes and gigabytes, and canaries do not wait."""
+"""Compaction in a child process: it takes minutes and gigabytes, and canaries do not wait."""
 
 import subprocess
 import sys
@@ -17,7 +17,7 @@ class CompactionProcess:
     def __init__(self, share: float, arguments: Sequence[str], report: Callable[[str], None]) -> None:
         """share: of the tasks (0..1); more than that have to run outside. arguments: of `espalier compact`."""
         self._share = share
-        self._command = [sys.executable, "-m", "espalier", "compact", *arguments]
+        self._command = [sys.executable, "-c", "import espalier; espalier.main()", "compact", *arguments]
         self._report = report
         self._child: subprocess.Popen[bytes] | None = None
         self._tried: dict[str, int] | None = None  # the live versions of the last one: what it left outside stays there
@@ -33,7 +33,7 @@ class CompactionProcess:
             if code:
                 self._tried, self._again = None, time.monotonic() + _AGAIN_SECONDS
                 self._report(
-                    f"the compaction failed (exit status {code}); the next one is tried in {_AGAIN_SECONDS / 60:.0f} min"
+                    f"the compaction failed (exit status {code}); in {_AGAIN_SECONDS / 60:.0f} min it is tried again"
                 )
         live = {task: entry.live for task, entry in registry.tasks.items()}
         if live != self._tried and time.monotonic() >= self._again and share_outside(registry) > self._share:

@@ -1,8 +1,8 @@
 """Says what is wrong with the servers of a fleet, once, and again when it changes."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Sequence
 
-from build_tools.repository.replica_state import ReplicaState
+from build_tools.fleet.asking import Replica
 from build_tools.tending.said_once import SaidOnce
 
 _MOST = 200  # characters of a reason
@@ -15,25 +15,27 @@ class FleetWatch:
         self._said = SaidOnce(report)
         self._known: set[str] = set()
 
-    def look(self, servers: Mapping[str, ReplicaState | str], generation: int) -> None:
-        """servers: {address: its state, or why there is none}. generation: the committed one."""
-        for address, heard in servers.items():
-            if sentence := _what_is_wrong(heard):
-                self._said.wrong(address, f"{address} {sentence}")
+    def look(self, servers: Sequence[Replica], generation: int) -> None:
+        """servers: all that are known, as they have answered now. generation: the committed one."""
+        for one in servers:
+            if sentence := _what_is_wrong(one):
+                self._said.wrong(one.name, f"{one.name} {sentence}")
             else:
-                self._said.right(address, f"{address} is right again, at generation {generation}")
-        for address in self._known - servers.keys():
-            self._said.right(address, f"{address} is gone")
-        self._known = set(servers)
+                self._said.right(one.name, f"{one.name} is right again, at generation {generation}")
+        names = {one.name for one in servers}
+        for gone in self._known - names:
+            self._said.right(gone, f"{gone} is gone")
+        self._known = names
 
 
-def _what_is_wrong(heard: ReplicaState | str) -> str:
-    if isinstance(heard, str):
-        return f"gives no state: {heard:.{_MOST}}"
-    if heard.stopping:
+def _what_is_wrong(server: Replica) -> str:
+    state = server.state
+    if state is None:
+        return f"gives no state: {server.problem:.{_MOST}}"
+    if state.stopping:
         return ""  # it leaves, as it should
-    if heard.behind:
-        return f"({heard.server}) is at generation {heard.generation}: {heard.behind:.{_MOST}}"
-    if not heard.ready:
-        return f"({heard.server}) is not ready: {heard.reason:.{_MOST}}"
+    if state.behind:
+        return f"({state.server}) is at generation {state.generation}: {state.behind:.{_MOST}}"
+    if not state.ready:
+        return f"({state.server}) is not ready: {state.reason:.{_MOST}}"
     return ""

@@ -1,4 +1,4 @@
-"""Puts an artefact into the inbox of an `espalier tend`, from any machine that mounts it, and waits for what comes of it."""
+"""Puts an artefact into the inbox of an `espalier tend`, and waits for what comes of it."""
 
 import os
 import shutil

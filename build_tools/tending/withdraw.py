@@ -7,8 +7,7 @@ from build_tools.publishing.registry_transitions import rolled_back
 from build_tools.publishing.running_server import Server
 from build_tools.publishing.served_repository import ServedRepository
 from build_tools.repository.audit import WITHDRAW, log_action
-from build_tools.repository.proposal import withdraw_proposal
-from build_tools.repository.registry import write_registry
+from build_tools.repository.proposal import replace_registry
 from build_tools.tending.canary_judge import Verdict
 
 
@@ -23,7 +22,6 @@ def withdraw(verdict: Verdict, repository: Path, server: Server, report: Callabl
         if entry is None or entry.canary is None or entry.canary.version != verdict.version:
             return False
         after = rolled_back(served.registry, verdict.task, server.now())
-        withdraw_proposal(repository)  # of a publisher that was killed: nobody else holds the lock
-        write_registry(repository, after.model_copy(update={"generation": served.registry.generation + 1}))
+        replace_registry(repository, after.model_copy(update={"generation": served.registry.generation + 1}))
         log_action(repository, WITHDRAW, verdict.task, verdict.version, by="tend", reason=verdict.reason)
     return True

@@ -173,7 +173,9 @@ class View:
         if name not in known:
             raise NotHereError(f"{file} is not in {MANIFEST} yet.")
         if found != known[name]:
-            raise NotHereError(f"{file} is not, or not yet, what was published: its SHA-256 is not the one in {MANIFEST}.")
+            raise NotHereError(
+                f"{file} is not, or not yet, what was published: its SHA-256 is not the one in {MANIFEST}."
+            )
 
 
 def _below(folder: str, known: dict[str, str]) -> dict[str, str]:

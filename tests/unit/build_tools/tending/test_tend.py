@@ -4,27 +4,31 @@ import pytest
 from filelock import FileLock
 
 from build_tools.errors import BuildError
+from build_tools.fleet.asking import Replica
+from build_tools.fleet.requirement import EVERY
 from build_tools.publishing.running_server import NoServer
 from build_tools.repository.registry import CanaryEntry, read_registry, write_registry
 from build_tools.repository.replica_state import CandidateCounts, ReplicaState
 from build_tools.tending import tend as tend_module
+from build_tools.tending.apply import NotNowError
 from build_tools.tending.case import Outcome
 from build_tools.tending.inbox import Inbox
 from build_tools.tending.tend import Tending
+from clients.address import parse_address
 
 
 class Fleet(NoServer):
-    """Servers that say what a test wants."""
+    """Servers that say what a test wants: {name: its state, or why there is none}."""
 
     def __init__(self):
-        self.servers = {"http://a": ReplicaState(server="a-1", ready=True, generation=1)}
-        self.lack = ""
+        self.servers = {"http://a:8000": ReplicaState(server="a-1", ready=True, generation=1)}
+        self.replicas = self
 
-    def states(self):
-        return self.servers
-
-    def lacks(self, _states):
-        return self.lack
+    def look(self):
+        return [
+            Replica(parse_address(name), None, said) if isinstance(said, str) else Replica(parse_address(name), said)
+            for name, said in self.servers.items()
+        ]
 
 
 @pytest.fixture
@@ -71,7 +75,7 @@ def settled(monkeypatch):
 
 @pytest.fixture
 def tending(repository, fleet, inbox, said):
-    return Tending(repository, fleet, inbox, None, said.append)
+    return Tending(repository, fleet, EVERY, inbox, None, said.append)
 
 
 def test_each_round_publishes_one_artefact_and_says_so(tending, inbox, applied, said):
@@ -87,11 +91,12 @@ def test_each_round_publishes_one_artefact_and_says_so(tending, inbox, applied, 
 
 def test_an_artefact_waits_for_the_servers_that_are_required(tending, inbox, applied, fleet, said):
     (inbox.folder / "a.espalier").touch()
-    fleet.lack = "1 of 3 servers answers"
+    fleet.servers["http://b:8000"] = ReplicaState(server="b-1", ready=True, stopping=True, generation=1)
     for _ in "123":
         tending.round()
-    assert (applied, said) == ([], ["a.espalier waits: 1 of 3 servers answers"])
-    fleet.lack = ""
+    assert applied == []
+    assert said == ["a.espalier waits: 1 of 2 servers are ready, and 2 must be (--require)"]
+    del fleet.servers["http://b:8000"]
     tending.round()
     assert applied == ["a.espalier"]
 
@@ -102,7 +107,7 @@ def test_a_full_disk_is_no_fault_of_the_artefact_and_it_is_tried_again_later(
     now = [1000.0]
     monkeypatch.setattr(tend_module.time, "monotonic", lambda: now[0])
     (inbox.folder / "a.espalier").touch()
-    applied.fails = OSError("no space left on device")
+    applied.fails = NotNowError("no space left on device")
     for _ in "123":
         tending.round()
     now[0] += 31
@@ -121,38 +126,38 @@ def test_a_canary_out_of_bounds_is_withdrawn_also_if_another_server_is_not_there
     write_registry(repository, registry)
     counts = {"intent": {2: CandidateCounts(answers=1, dropped=True)}}
     fleet.servers = {
-        "http://a": ReplicaState(server="a-1", ready=True, generation=1, counts=counts),
-        "http://b": "no answer in 5 s",
+        "http://a:8000": ReplicaState(server="a-1", ready=True, generation=1, counts=counts),
+        "http://b:8000": "no answer in 5 s",
     }
     tending.round()
     assert read_registry(repository).tasks["intent"].canary is None
     assert said == [
-        "http://b gives no state: no answer in 5 s",
+        "http://b:8000 gives no state: no answer in 5 s",
         "canary 2 of intent is withdrawn: a router on a-1 has found it out of bounds, and says why in its log",
     ]
 
 
 def test_what_is_wrong_with_a_server_is_said_once_and_when_it_is_right_again(tending, fleet, said):
-    fleet.servers["http://b"] = "no answer in 5 s"
+    fleet.servers["http://b:8000"] = "no answer in 5 s"
     for _ in "123":
         tending.round()
     behind = {"generation": 1, "behind": "trunk/2/model.onnx is not here yet"}
-    fleet.servers["http://b"] = ReplicaState(server="b-1", ready=True, **behind)
+    fleet.servers["http://b:8000"] = ReplicaState(server="b-1", ready=True, **behind)
     tending.round()
-    fleet.servers["http://b"] = ReplicaState(server="b-1", ready=True, generation=2)
+    fleet.servers["http://b:8000"] = ReplicaState(server="b-1", ready=True, generation=2)
     tending.round()
-    fleet.servers["http://b"] = ReplicaState(server="b-1", ready=False, reason="Triton loads", generation=2)
+    fleet.servers["http://b:8000"] = ReplicaState(server="b-1", ready=False, reason="Triton loads", generation=2)
     tending.round()
-    fleet.servers["http://b"] = ReplicaState(server="b-1", ready=False, stopping=True, generation=2)
+    fleet.servers["http://b:8000"] = ReplicaState(server="b-1", ready=False, stopping=True, generation=2)
     tending.round()
-    del fleet.servers["http://b"]
+    del fleet.servers["http://b:8000"]
     tending.round()
     assert said == [
-        "http://b gives no state: no answer in 5 s",
-        "http://b (b-1) is at generation 1: trunk/2/model.onnx is not here yet",
-        "http://b is right again, at generation 1",
-        "http://b (b-1) is not ready: Triton loads",
-        "http://b is right again, at generation 1",
+        "http://b:8000 gives no state: no answer in 5 s",
+        "http://b:8000 (b-1) is at generation 1: trunk/2/model.onnx is not here yet",
+        "http://b:8000 is right again, at generation 1",
+        "http://b:8000 (b-1) is not ready: Triton loads",
+        "http://b:8000 is right again, at generation 1",
     ]
 
 
@@ -166,6 +171,7 @@ def test_a_step_that_fails_is_said_once_and_the_next_ones_are_done(tending, inbo
     tending.round()
     tending.round()
     assert said == ["the lock is taken", "a.espalier is version 1 of intent"]
+    assert applied == ["a.espalier"]
 
 
 def test_what_a_killed_publisher_has_left_is_mended_at_once_unless_another_command_works(tending, repository, settled):
