@@ -21,7 +21,7 @@ from build_tools.fleet.standing import (
 )
 from build_tools.fleet.terms import FleetTerms
 from build_tools.publishing.running_server import NoServer
-from build_tools.repository.control_key import CONTROL_KEY, read_control_key
+from build_tools.repository.control_key import needed_control_key
 from build_tools.repository.proposal import commit_proposal, withdraw_proposal, write_proposal
 from build_tools.repository.registry import Registry
 from build_tools.repository.serving_lock import not_served
@@ -40,9 +40,7 @@ def open_fleet(repository: Path, terms: FleetTerms, report: Callable[[str], None
     Raises BuildError if none answers, if one serves another repository, or if a server on this machine that is not
     `espalier serve --replica` has it open: its routers would follow a registry whose versions it has not loaded.
     """
-    key = read_control_key(repository)
-    if key is None:
-        raise BuildError(f"{repository} has no {CONTROL_KEY}: run espalier upgrade {repository}, which makes one.")
+    key = needed_control_key(repository)
     with not_served(repository, report):
         pass
     with Replicas(terms.addresses, key) as replicas:

@@ -299,7 +299,7 @@ def read_registry(repository: Path, also_earlier: bool = False) -> Registry:
 
 
 def parse_registry(content: bytes, path: Path, also_earlier: bool = False) -> Registry:
-    """Returns the registry that a file holds. path: where it was read, for messages. The rest is as in read_registry."""
+    """Returns the registry that a file holds. path: where it was read, for messages. The rest: as read_registry."""
     try:
         parsed = parse_json(content)  # it refuses what the rest of the program cannot write or hash
         if also_earlier and _format_of(parsed) == EARLIER_FORMAT:

@@ -1,4 +1,4 @@
-"""Follows the shared folder: prepares what is proposed, adopts what is committed, drops what nobody asks for any more."""
+"""Follows the shared folder: prepares what is proposed, adopts what is committed, drops what nobody asks for."""
 
 import threading
 import time
@@ -17,7 +17,7 @@ from build_tools.serving.replica.standing import Standing
 
 _LOOK_SECONDS = 0.2
 # A proposal that has just gone may have been committed, with registry.json still as a network file system remembers it.
-_GRACE_SECONDS = 5.0
+_GRACE_SECONDS = 1.0
 _FIRST_PAUSE = 0.2  # between two attempts; it doubles
 _LONGEST_WAIT = 1.0  # for files that are not here yet
 _LONGEST_PAUSE = 30.0  # after a failure
@@ -28,7 +28,7 @@ _LOADING = "it is being loaded"
 
 @dataclass
 class _Goal:
-    """A generation that is to be adopted, or proposed. waiting, refused: why it is not ready. again_at: next attempt."""
+    """A generation that is committed or proposed. waiting, refused: why it is not ready. again_at: next attempt."""
 
     generation: Generation
     ready: bool = False
@@ -59,7 +59,7 @@ class Follower:
     ) -> None:
         """adopted: the generation with which Triton was started. restarts: how often Triton was started again.
 
-        changed: called when `standing` has changed. report: given one line for each event. clock: seconds.
+        changed: called when the standing has changed. report: given one line for each event. clock: seconds.
         """
         self._proposal_file = GenerationFile(shared / PROPOSAL)
         self._committed_file = GenerationFile(shared / REGISTRY)
@@ -71,7 +71,8 @@ class Follower:
         # The last one is in force. Batches in flight may still follow the others.
         self._adoptions = [_Adoption(adopted, -DRAIN_SECONDS)]
         self._goal: _Goal | None = None
-        self._gone_since: float | None = None
+        self._gone_since: float | None = None  # since when there is no file of the goal
+        self._to_drop: Generation | None = None  # withdrawn or refused, and perhaps loaded still
         self._restarts_seen = restarts()
         self._is_settled = False  # what is loaded and linked is as it should be
         self._settle_at = 0.0
@@ -80,7 +81,11 @@ class Follower:
         self._reported = ""
         self._ends = threading.Event()
         self._thread = threading.Thread(target=self._follow, name="follower", daemon=True)
-        self.standing = self._stand(None, None)
+        self._standing = self._stand("", None)
+
+    def standing(self) -> Standing:
+        """Where this server stands. May be called from any thread."""
+        return self._standing
 
     def start(self) -> None:
         """Begins."""
@@ -109,6 +114,8 @@ class Follower:
             is_next = proposal is not None and proposal.number == self._adopted.number + 1
             wanted = committed if is_behind else proposal if is_next else None
             self._aim(wanted)
+            if self._to_drop is not None:
+                self._settle()
             if (goal := self._goal) is not None and wanted is not None:
                 if self._is_due(goal, is_behind):
                     self._attempt(goal, committed, proposal)
@@ -135,19 +142,27 @@ class Follower:
         if wanted is not None:
             self._gone_since = None
             if self._goal is None or self._goal.generation.sha256 != wanted.sha256:
-                self._is_settled = self._is_settled and self._goal is None  # what the last one loaded must go
+                self._leave_goal()
                 self._goal = _Goal(wanted)
         elif self._goal is not None:
-            now = self._clock()
             if self._gone_since is None:
-                self._gone_since = now
-            if now - self._gone_since >= _GRACE_SECONDS:
-                self._goal = None
-                self._is_settled = False
+                self._gone_since = self._clock()
+            if self._goal.refused or self._clock() - self._gone_since >= _GRACE_SECONDS:
+                self._leave_goal()
+
+    def _leave_goal(self) -> None:
+        """What it has loaded goes before anything else is loaded: the next proposal may use its numbers again."""
+        if self._goal is not None and self._goal.attempts and not self._goal.refused:
+            self._drop(self._goal.generation)
+        self._goal = None
+
+    def _drop(self, generation: Generation) -> None:
+        self._to_drop = generation
+        self._is_settled = False
 
     def _is_due(self, goal: _Goal, is_committed: bool) -> bool:
         """A proposal that was refused is not tried again: its publisher withdraws it."""
-        if goal.ready or (goal.refused and not is_committed):
+        if goal.ready or (goal.refused and not is_committed) or self._to_drop is not None:
             return False
         return self._clock() >= goal.again_at
 
@@ -165,7 +180,7 @@ class Follower:
                 goal.waiting = "tritonserver is being started again"
             else:
                 goal.waiting, goal.refused, longest = "", str(error), _LONGEST_PAUSE
-                self._is_settled = False
+                self._drop(goal.generation)
         else:
             goal.ready = self._restarts() == restarts
             goal.waiting = "" if goal.ready else _LOADING
@@ -174,8 +189,7 @@ class Follower:
 
     def _is_away(self, restarts: int) -> bool:
         """Whether an attempt failed because Triton died under it."""
-        self._ends.wait(_DOUBT_SECONDS)
-        return self._restarts() != restarts or not self._models.is_up()
+        return self._ends.wait(_DOUBT_SECONDS) or self._restarts() != restarts or not self._models.is_up()
 
     def _adopt(self, goal: _Goal) -> None:
         self._models.put_in_force(goal.generation)
@@ -194,7 +208,7 @@ class Follower:
         if (may_wait and now < self._settle_at) or self._ends.is_set():
             return
         earlier = [one.generation.registry for one in self._adoptions[:-1]]
-        coming = self._goal.generation.registry if self._goal is not None and not self._goal.refused else None
+        coming = None if self._goal is None or self._to_drop is not None else self._goal.generation.registry
         try:
             self._models.settle(self._adopted.registry, earlier, coming)
         except (BuildError, OSError) as error:
@@ -203,7 +217,7 @@ class Follower:
             self._settle_at = now + pause
             self._say_once(f"what is loaded cannot be settled, next attempt in {pause:g} s: {error}")
             return
-        self._is_settled, self._settle_failed = True, 0
+        self._is_settled, self._settle_failed, self._to_drop = True, 0, None
         self._settle_at = now + _SETTLE_EVERY
         self._settled = self._adoptions[0].generation.number
 
@@ -213,21 +227,26 @@ class Follower:
             goal = self._goal if self._goal and self._goal.generation.sha256 == committed.sha256 else None
             behind = f"generation {committed.number}: {(goal and (goal.refused or goal.waiting)) or _LOADING}"
         standing = self._stand(behind, proposal)
-        if standing != self.standing:
-            self.standing = standing
+        if standing != self._standing:
+            self._standing = standing
             self._changed()
             self._say_once(_event(standing))
 
-    def _stand(self, behind: str | None, proposal: Generation | None) -> Standing:
+    def _stand(self, behind: str, proposal: Generation | None) -> Standing:
         adopted = self._adopted
-        proposed = None if proposal is None else self._made_of(proposal)
-        return Standing(adopted.number, adopted.sha256, self._settled, behind or "", proposed, adopted.registry)
+        return Standing(
+            adopted.number, adopted.sha256, self._settled, behind, self._made_of(proposal), adopted.registry
+        )
 
-    def _made_of(self, proposal: Generation) -> Proposed | None:
-        if proposal.number <= self._adopted.number:  # left by a publisher that was killed, or just committed
-            return None
-        said = Proposed(generation=proposal.number, sha256=proposal.sha256)
+    def _made_of(self, proposal: Generation | None) -> Proposed | None:
+        """Of a proposal that was withdrawn it tells as long as something of it may be loaded."""
         goal = self._goal
+        if proposal is None or proposal.number <= self._adopted.number:  # left by a publisher that was killed
+            gone = self._to_drop or (goal and goal.attempts and goal.generation)
+            if not gone or gone.number <= self._adopted.number:
+                return None
+            return Proposed(generation=gone.number, sha256=gone.sha256, waiting="it is withdrawn, and being dropped")
+        said = Proposed(generation=proposal.number, sha256=proposal.sha256)
         if goal is None or goal.generation.sha256 != proposal.sha256:
             return said.model_copy(update={"waiting": f"generation {proposal.number - 1} is not adopted here yet"})
         return said.model_copy(update={"ready": goal.ready, "refused": goal.refused, "waiting": goal.waiting})

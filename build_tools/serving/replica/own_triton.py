@@ -1,6 +1,6 @@
 """What this replica's Triton has loaded: brought to what one or more registries name, in the view."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Protocol
 
@@ -67,7 +67,9 @@ class OwnTriton:
                         served.server, served.folder, after, one.task, one.number, one.rows, seconds=INFER_SECONDS
                     )
                 except BuildError as error:
-                    raise BuildError(f"version {one.number} of {one.task} answers otherwise here: {error}") from error
+                    raise BuildError(
+                        f"version {one.number} of {one.task} does not answer here as it should: {error}"
+                    ) from error
 
     def put_in_force(self, generation: Generation) -> None:
         """See Models."""
@@ -77,10 +79,7 @@ class OwnTriton:
         """See Models."""
         asked = [*earlier, adopted]
         kept = asked if coming is None else [*asked, coming]
-        held: dict[str, set[int]] = {}
-        for registry in kept:
-            for model, versions in held_models(registry).items():
-                held.setdefault(model, set()).update(versions)
+        held = _held_by_any(kept)
         tasks = {task for registry in asked for task in registry.tasks}
         with self._served(adopted) as served:
             for name, trunk in adopted.trunks.items():
@@ -90,8 +89,8 @@ class OwnTriton:
             for task in adopted.tasks:
                 settle_ensemble(served, task)
             for model, versions in held.items():
-                if model.startswith(BRANCH_PREFIX) and (here := served.on_disk(model, versions)):
-                    served.hold(model, sorted(here))
+                if model.startswith(BRANCH_PREFIX):
+                    served.hold(model, sorted(served.on_disk(model, versions)))
             wanted = {*ROUTERS, TOKENIZER, *tasks, *held}
             wanted |= {name for registry in kept for trunk in registry.trunks.values() for name in trunk.tokenizers}
             for model in sorted(served.loaded.keys() - wanted, key=_is_inner):
@@ -110,6 +109,7 @@ class OwnTriton:
     def _served(self, registry: Registry) -> Iterator[ServedRepository]:
         """The view as the publishing rooms see a repository: under its lock, which the watch respects."""
         server = self._connected()
+        self._view.remove_dangling()
         with ServedRepository.locked(self._view.folder, server, lambda _: None) as served:
             served.registry = registry
             yield served
@@ -121,6 +121,14 @@ class OwnTriton:
             except BuildError as error:
                 raise AwayError("this server's Triton does not answer") from error
         return self._server
+
+
+def _held_by_any(registries: Iterable[Registry]) -> dict[str, set[int]]:
+    held: dict[str, set[int]] = {}
+    for registry in registries:
+        for model, versions in held_models(registry).items():
+            held.setdefault(model, set()).update(versions)
+    return held
 
 
 def _is_inner(model: str) -> bool:

@@ -87,26 +87,31 @@ class View:
                         link.unlink()
         forget_missing(self.folder)
 
+    def remove_dangling(self) -> None:
+        """Links to versions that the shared folder has lost: with one of them, Triton loads no version of the model."""
+        for link in self.folder.glob("*/*"):
+            if link.is_symlink() and not link.exists():
+                link.unlink()
+
     def _fetch(self, registry: Registry) -> None:
-        self._remove_dangling()
+        self.remove_dangling()
         known = self._shared_hashes()
         needs = Needs.of(registry)
         for model in sorted(needs.hand_written):
             if not (self.folder / model).is_dir():
                 self._copy(model, known)
         fused = {trunk.fused.model for trunk in registry.trunks.values() if trunk.fused is not None}
+        own = read_manifest(self.folder)
         for model, version in sorted(needs.versions):
-            if not (self.folder / model / str(version)).is_dir():
+            name = f"{model}/{version}"
+            if not (self.folder / name).is_dir() or not _below(name, own):
                 if model in fused:
                     self._copy_configs(model, known)
-                self._link(model, version, known)
+                self._link(name, known)
+            elif _below(name, own) != _below(name, known):
+                # The number of a version that was withdrawn is used again.
+                raise NotHereError(f"{name} is another one than that which is still loaded here.")
         self._write_branch_configs(registry)
-
-    def _remove_dangling(self) -> None:
-        """Links to versions that the shared folder has lost: with one of them, Triton loads no version of the model."""
-        for link in self.folder.glob("*/*"):
-            if link.is_symlink() and not link.exists():
-                link.unlink()
 
     def _shared_hashes(self) -> dict[str, str]:
         try:
@@ -118,7 +123,7 @@ class View:
         """Copies a whole model, because Python is compiled in its folder, and moves it in when it is complete."""
         staged = self.folder.with_name("staged") / model
         shutil.rmtree(staged, ignore_errors=True)
-        hashes = _below(model, known)
+        hashes = _files_below(model, known)
         for name in hashes:
             file = staged / Path(name).relative_to(model)
             file.parent.mkdir(parents=True, exist_ok=True)
@@ -135,10 +140,9 @@ class View:
             (self.folder / name).parent.mkdir(parents=True, exist_ok=True)
             replace_file(self.folder / name, content, staged_in=self.folder)
 
-    def _link(self, model: str, version: int, known: dict[str, str]) -> None:
-        name = f"{model}/{version}"
+    def _link(self, name: str, known: dict[str, str]) -> None:
         source, link = self.shared / name, self.folder / name
-        hashes = _below(name, known)
+        hashes = _files_below(name, known)
         for file in hashes:
             self._check(file, known)
         for path in source.rglob("*"):
@@ -147,6 +151,7 @@ class View:
                 raise NotHereError(f"{path} was neither built nor published (it is not in {MANIFEST}): move it away.")
         add_to_manifest(self.folder, hashes)
         link.parent.mkdir(exist_ok=True)
+        link.unlink(missing_ok=True)
         link.symlink_to(source, target_is_directory=True)
 
     def _write_branch_configs(self, registry: Registry) -> None:
@@ -178,8 +183,12 @@ class View:
             )
 
 
-def _below(folder: str, known: dict[str, str]) -> dict[str, str]:
-    hashes = {name: digest for name, digest in known.items() if name.startswith(f"{folder}/")}
+def _below(folder: str, hashes: dict[str, str]) -> dict[str, str]:
+    return {name: digest for name, digest in hashes.items() if name.startswith(f"{folder}/")}
+
+
+def _files_below(folder: str, known: dict[str, str]) -> dict[str, str]:
+    hashes = _below(folder, known)
     if not hashes:
         raise NotHereError(f"{folder} is not in {MANIFEST} yet.")
     return hashes

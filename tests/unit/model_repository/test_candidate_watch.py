@@ -65,10 +65,11 @@ class Watched:
     """A CandidateWatch with its registry; `take` hands it one batch."""
 
     def __init__(self, repository):
-        self.counted = []
+        self.counted, self.dropped = [], []
         self.registry = RegistryFile(repository, no_metrics(), lambda *_: True)
         metrics = SimpleNamespace(
-            count_candidate=lambda version, outcome: self.counted.append((version.number, outcome))
+            count_candidate=lambda version, outcome: self.counted.append((version.number, outcome)),
+            set_dropped=lambda version: self.dropped.append(version.number),
         )
         self._watch = candidate_watch.CandidateWatch(repository, self.registry, metrics)
 
@@ -138,6 +139,21 @@ def test_a_canary_out_of_bounds_gets_no_more_texts_at_once_and_is_taken_out_of_t
     assert "75.0%" in json.loads(line)["reason"]
     assert "canary 2 of intent" in caplog.text
     assert "75.0%" in caplog.text
+
+
+def test_a_router_of_a_replica_drops_a_canary_and_tells_it_but_writes_nothing(
+    watched, repository, wait_for_withdrawals
+):
+    (repository / "replica_of").write_text("/shared")
+    watch = watched(canary=CANARY)
+
+    watch.take((("intent", 2), {}, 4))
+    wait_for_withdrawals()
+
+    assert watch.canary is None
+    assert watch.dropped == [2]
+    assert _canary_in_file(repository) == CANARY
+    assert not (repository / "audit.jsonl").exists()
 
 
 def test_while_somebody_else_holds_the_repository_callers_do_not_wait_and_the_canary_is_dropped_all_the_same(

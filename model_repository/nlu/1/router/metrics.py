@@ -78,6 +78,14 @@ class RouterMetrics:
         )
         self._candidates = {name: counter(name, text, _TASK) for name, text in _CANDIDATE_COUNTERS.items()}
         of_version = ("task", "version")
+        # Also of processes that have ended: what one of them has found of a canary stays true.
+        self._dropped = Gauge(
+            "espalier_canary_dropped",
+            "1 once a router of a replica has found this canary out of bounds, and sends it nothing more",
+            of_version,
+            registry=registry,
+            multiprocess_mode="max",
+        )
         self._branch_layers = gauge(
             "espalier_task_layers", "Layers of a version's branch; 0 once it is not computed any more", of_version
         )
@@ -165,6 +173,10 @@ class RouterMetrics:
                 child = self._candidates[name].labels(self._model, version.task, str(version.number))
                 self._of_candidate[name, version] = child
             self._tally.add(child, number)
+
+    def set_dropped(self, version: Version) -> None:
+        """Says that a canary is out of bounds, for whoever withdraws it for all replicas."""
+        self._dropped.labels(version.task, str(version.number)).set(1)
 
     def set_breaker(self, model: str, version: int, is_open: bool) -> None:
         """Says whether a model's version is asked at present."""
