@@ -27,7 +27,8 @@ class CandidateCounts(_Said):
     """What the routers of one server have counted of one version, a candidate or the live one beside it.
 
     answers, errors: texts. calls: of its branch, in seconds altogether. dropped: a router has found this canary out of
-    bounds, and sends it nothing more. labels: {label: answers that had it}.
+    bounds, and sends it nothing more. texts: those that were asked of a canary or its live version meanwhile, each
+    counted once by each router process. labels: {label: how many of these texts got it}.
     """
 
     answers: int = 0
@@ -35,6 +36,7 @@ class CandidateCounts(_Said):
     calls: int = 0
     seconds: float = 0.0
     dropped: bool = False
+    texts: int = 0
     labels: dict[str, int] = {}
 
 

@@ -20,7 +20,7 @@ _TEXTS, _ERRORS = "espalier_texts_total", "espalier_errors_total"
 # Of candidates: without requests that the live version could not have answered either.
 _CANDIDATE_ANSWERS, _CANDIDATE_ERRORS = "espalier_candidate_answers_total", "espalier_candidate_errors_total"
 _CALLS, _SECONDS = "espalier_branch_seconds_count", "espalier_branch_seconds_sum"
-_LABELS = "espalier_answers_total"
+_DISTINCT, _LABELS = "espalier_canary_texts_total", "espalier_canary_labels_total"
 _DROPPED = "espalier_canary_dropped"
 
 _Version = tuple[str, int]  # task, version
@@ -53,7 +53,7 @@ def _counts(families: Iterable[Metric], registry: Registry) -> dict[str, dict[in
         _by_version(families, _CANDIDATE_ERRORS),
     )
     calls, seconds = _by_version(families, _CALLS), _by_version(families, _SECONDS)
-    dropped = _by_version(families, _DROPPED)
+    dropped, distinct = _by_version(families, _DROPPED), _by_version(families, _DISTINCT)
     labels: dict[_Version, dict[str, int]] = defaultdict(dict)
     for sample in _samples(families, _LABELS):
         labels[_version(sample)][sample.labels["label"]] = int(sample.value)
@@ -69,6 +69,7 @@ def _counts(families: Iterable[Metric], registry: Registry) -> dict[str, dict[in
                 calls=int(calls[one]),
                 seconds=seconds[one],
                 dropped=dropped[one] > 0,
+                texts=int(distinct[one]),
                 labels=labels[one],
             )
     return counts

@@ -65,11 +65,12 @@ class Watched:
     """A CandidateWatch with its registry; `take` hands it one batch."""
 
     def __init__(self, repository):
-        self.counted, self.dropped = [], []
+        self.counted, self.dropped, self.compared = [], [], []
         self.registry = RegistryFile(repository, no_metrics(), lambda *_: True)
         metrics = SimpleNamespace(
             count_candidate=lambda version, outcome: self.counted.append((version.number, outcome)),
             set_dropped=lambda version: self.dropped.append(version.number),
+            count_compared=lambda version, like, labels: self.compared.append((version.number, like.number, *labels)),
         )
         self._watch = candidate_watch.CandidateWatch(repository, self.registry, metrics)
 
@@ -123,6 +124,16 @@ def test_a_canary_within_bounds_is_counted_and_stays(watched, repository, wait_f
     assert (version, outcome.answers, outcome.errors) == (2, 20, 1)
     assert watch.canary is not None
     assert _canary_in_file(repository) == CANARY
+
+
+def test_each_text_of_a_canary_and_of_its_live_version_is_counted_once_for_who_judges_by_all_routers(watched):
+    watch = watched(canary=CANARY)
+    rows = [_row("one"), _row("two"), _row("one")]
+
+    for _ in range(2):
+        watch.take((("intent", 1), {0: "a", 2: "a"}, 0), (("intent", 2), {1: "b"}, 0), rows=rows)
+
+    assert sorted(watch.compared) == [(1, 2, "a"), (2, 2, "b")]
 
 
 def test_a_canary_out_of_bounds_gets_no_more_texts_at_once_and_is_taken_out_of_the_file(

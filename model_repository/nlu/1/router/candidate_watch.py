@@ -29,7 +29,7 @@ class CandidateWatch:
         self._registry = registry
         self._metrics = metrics
         self._is_replica = (repository / _VIEW).exists()
-        self._guard = CanaryGuard()
+        self._guard = CanaryGuard(metrics)
         self._examples = ShadowExamples(repository)
 
     def take(self, candidates: Candidates, rows: Sequence[Row], registry: Registry) -> None:
