@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from build_tools.repository.registry import CanaryTerms
 from build_tools.repository.replica_state import CandidateCounts
 
-_KEPT = 10  # times the canary's minimum: with more answers, all sums are halved, so that a late failure shows too
+KEPT = 10  # times the canary's minimum: with more answers, all sums are halved, so that a late failure shows too
 
 
 @dataclass
@@ -45,7 +45,7 @@ class CanarySums:
         errors = self.errors / self.texts
         milliseconds = 1000 * self.seconds / self.calls if self.calls else 0.0
         texts = self.texts
-        if texts > _KEPT * terms.minimum:
+        if texts > KEPT * terms.minimum:
             self.texts, self.errors, self.calls, self.seconds = (
                 one / 2 for one in (self.texts, self.errors, self.calls, self.seconds)
             )

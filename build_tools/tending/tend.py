@@ -18,6 +18,7 @@ from build_tools.tending.enough import lack
 from build_tools.tending.fleet_watch import FleetWatch
 from build_tools.tending.inbox import Inbox
 from build_tools.tending.mend import Mending
+from build_tools.tending.router_processes import routers_per_server
 from build_tools.tending.said_once import SaidOnce
 from build_tools.tending.withdraw import withdraw
 
@@ -47,7 +48,7 @@ class Tending:
         self._compaction = compaction
         self._report = report
         self._watch = FleetWatch(report)
-        self._judge = CanaryJudge()
+        self._judge = CanaryJudge(routers_per_server(repository))
         self._mending = Mending(repository, fleet, report)
         self._said = SaidOnce(report)
         self._not_before = 0.0  # of the next publish, in monotonic seconds

@@ -8,11 +8,17 @@ from build_tools.tending.canary_judge import CanaryJudge
 
 
 @pytest.fixture
-def judge(registry):
-    """Judges version 2 of intent, which is a canary, by {server: its counts}. Returns the reasons."""
+def registry(registry):
+    """Version 2 of intent is a canary."""
     terms = {"max_error_rate": 0.1, "max_milliseconds": 50.0, "minimum": 90}
     registry.tasks["intent"].canary = CanaryEntry(version=2, share=0.1, **terms)
-    own = CanaryJudge()
+    return registry
+
+
+@pytest.fixture
+def judge(registry):
+    """Judges it by {server: its counts}. Returns the reasons."""
+    own = CanaryJudge(routers_per_server=2)
 
     def judge(servers, registry=registry):
         states = {
@@ -73,3 +79,52 @@ def test_the_next_canary_is_judged_by_its_own_answers(judge, registry):
     assert judge({"a": _seen(60, 60)}, after) == []
     after.tasks["intent"].canary = None
     assert judge({"a": _seen(60, 60)}, after) == []
+
+
+def _labelled(texts, repeated=0, **counts):
+    return {"texts": texts, "answers": texts + repeated, "labels": counts}
+
+
+@pytest.fixture
+def judge_labels(registry):
+    """Judges it by {server: (counts of the canary, counts of the live version)}, beginning with none."""
+    own = CanaryJudge(routers_per_server=2)
+    nothing = _labelled(0)
+
+    def judge_labels(servers):
+        reasons = []
+        for now in (dict.fromkeys(servers, (nothing, nothing)), servers):
+            states = {}
+            for name, (canary, live) in now.items():
+                counts = {"intent": {2: CandidateCounts(**canary), 3: CandidateCounts(**live)}}
+                states[name] = ReplicaState(server=name, ready=True, generation=1, counts=counts)
+            reasons = [verdict.reason for verdict in own.judge(registry, states)]
+        return reasons
+
+    return judge_labels
+
+
+def test_a_canary_that_gives_one_label_to_everything_is_seen_by_servers_of_which_each_saw_too_little(judge_labels):
+    server = (_labelled(60, alarm=60), _labelled(400, alarm=100, music=300))
+    assert judge_labels({"a": server}) == []
+    (reason,) = judge_labels({"a": server, "b": server, "c": server})
+    assert "texts on all servers are 75% away from those of the live version, 22% of which chance may explain" in reason
+
+
+def test_one_that_answers_as_the_live_version_stays(judge_labels):
+    server = (_labelled(1000, alarm=260, music=740), _labelled(9000, alarm=2200, music=6800))
+    assert judge_labels(dict.fromkeys("abc", server)) == []
+
+
+def test_texts_that_several_servers_were_asked_for_prove_no_more_than_once(judge_labels):
+    """Twenty popular texts, which six routers have all answered many times, and each of them once counted."""
+    server = (_labelled(40, repeated=4000, alarm=40), _labelled(1600, repeated=9000, alarm=400, music=1200))
+    assert judge_labels(dict.fromkeys("abc", server)) == []
+
+
+def test_what_earlier_canaries_left_in_the_counts_of_the_live_version_is_not_compared(registry):
+    own = CanaryJudge(routers_per_server=2)
+    for more in (0, 3000):
+        now = CandidateCounts(**_labelled(100_000 + more, alarm=100_000, music=more))
+        counts = {"intent": {2: CandidateCounts(**_labelled(more, music=more)), 3: now}}
+        assert own.judge(registry, {"a": ReplicaState(server="a", ready=True, generation=1, counts=counts)}) == []
