@@ -16,7 +16,7 @@ from expected_answers import Scores, expected_scores
 from publishing_site import HERE, TASKS, loaded
 from replica_process import ROOT, ReplicaProcess
 from untrained import save_untrained, tiny_encoder
-from verb_process import Ran, begun
+from verb_process import Ran, begun, running
 
 from build_tools.build.builder import build
 from build_tools.packaging.package_file import package_file
@@ -115,6 +115,29 @@ class FleetSite:
         """Runs a verb on the fleet. Raises AssertionError, with what it said, if it fails."""
         with begun(*arguments, *self.place) as end:
             return end()
+
+    def hand_in(self, artefact: Path, inbox: Path) -> None:
+        """Hands an artefact to the tend that reads this inbox."""
+        with begun("hand-in", artefact, "--inbox", inbox) as end:
+            end()
+
+    @contextmanager
+    def tending(self, *options: str | Path) -> Iterator[None]:
+        """`espalier tend` runs beside the repository, and is told to end."""
+        with running("tend", *options, *self.place) as process:
+            yield
+            process.terminate()
+            said, _ = process.communicate(timeout=VERB_SECONDS)
+            assert process.returncode == 0, said
+
+    def killed(self, point: str, *verb: str | Path) -> str:
+        """What a verb said that was killed at a point of killed_verb.py."""
+        program = [sys.executable, str(HERE / "killed_verb.py"), point, str(self.repository.parent)]
+        command = [*program, *map(str, verb), *self.place]
+        with child_process(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True) as process:
+            said, _ = process.communicate(timeout=VERB_SECONDS)
+            assert process.returncode == (0 if point == "count" else -signal.SIGKILL), said
+            return said
 
     def publish(self, artefact: Path, *options: str) -> tuple[str, int]:
         """Publishes an artefact, and returns its task and version."""

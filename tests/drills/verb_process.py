@@ -24,11 +24,18 @@ class Ran:
 
 
 @contextmanager
+def running(*arguments: str | Path) -> Iterator[subprocess.Popen]:
+    """A verb's process, which is ended when the block ends; its stdout has all that it says."""
+    command = [sys.executable, _PROGRAM, *map(str, arguments)]
+    with child_process(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True) as process:
+        yield process
+
+
+@contextmanager
 def begun(*arguments: str | Path) -> Iterator[Callable[[], Ran]]:
     """A verb that has begun. Called, it waits for its end, and raises AssertionError with what it said if it failed."""
     began = time.monotonic()
-    command = [sys.executable, _PROGRAM, *map(str, arguments)]
-    with child_process(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True) as process:
+    with running(*arguments) as process:
 
         def end() -> Ran:
             assert process.stdout is not None
