@@ -1,7 +1,7 @@
 """`espalier` that is killed on its way: `python killed_verb.py POINT FOLDER VERB ...`.
 
-POINT: a number n: SIGKILL before the nth change of a file below FOLDER. "proposed": once a proposal is there, when it
-first waits for the servers. "commit": right before registry.json is replaced. "committed": right after it.
+POINT: a number n: SIGKILL before the nth change of a file below FOLDER. "proposed": while it waits for servers to
+prepare what it has proposed. "commit": right before registry.json is replaced. "committed": right after it.
 "count": it lives, and prints "changed N files before the commit, M after it" at its end.
 
 Where it is killed it prints what it was about to do.
@@ -10,11 +10,13 @@ Where it is killed it prints what it was about to do.
 import os
 import signal
 import sys
+import threading
 from pathlib import Path
 from typing import Any
 
 from file_changes import changes_files, replaces_registry
 
+WAITED_SECONDS = 0.1  # no server is as quick: it looks five times a second, and has something to load
 _ROOT = Path(__file__).resolve().parents[2]
 
 
@@ -24,11 +26,9 @@ class Hook:
     def __init__(self, point: str, folder: Path) -> None:
         self._point, self._folder = point, str(folder)
         self.changes = [0, 0]  # before the commit, after it
-        self._is_proposed = self._is_committed = False
+        self._is_committed = False
 
     def __call__(self, event: str, arguments: tuple[Any, ...]) -> None:
-        if event == "time.sleep" and self._is_proposed and self._point == "proposed":
-            self._kill(event, arguments)
         if not changes_files(event, arguments) or self._folder not in str(arguments[0]):
             return
         if self._is_committed and self._point == "committed":
@@ -37,7 +37,8 @@ class Hook:
             if self._point == "commit":
                 self._kill(event, arguments)
             self._is_committed = True
-        self._is_proposed |= event == "os.rename" and Path(arguments[1]).name == "proposal.json"
+        if self._point == "proposed" and event == "os.rename" and Path(arguments[1]).name == "proposal.json":
+            threading.Timer(WAITED_SECONDS, self._kill, (event, arguments)).start()
         self.changes[self._is_committed] += 1
         if str(sum(self.changes)) == self._point:
             self._kill(event, arguments)
