@@ -21,7 +21,7 @@ from tritonclient import grpc
 from clients import Answer, Client
 from clients.errors import Broken
 
-PAUSE_SECONDS = 0.15  # few cores have three servers and what changes them to run
+PAUSE_SECONDS = 0.25  # few cores have three servers and what changes them to run
 RETRIES = 6  # through a balancer, which is one server to its clients
 AGAIN = 3  # times that a caller asks anew where an answer was lost
 _UNAVAILABLE = "StatusCode.UNAVAILABLE"

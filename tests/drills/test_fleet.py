@@ -37,8 +37,8 @@ SERVERS = drill_size(2, 3)  # and a place for one more
 PUBLISHES = drill_size(1, 20)
 ROLLBACKS = drill_size(1, 5)
 CHANGED = {"intent", "topics", "same"}
-SHARES = drill_size((0.5,), (0.0, 0.33, 0.66))  # of the changes of files before a commit, at which a publish is killed
-MOMENTS = drill_size(("committed",), ("proposed", "committed", "starting"))  # at which a server is killed
+SHARES = drill_size((), (0.0, 0.33, 0.66))  # of the changes of files before a commit, at which a publish is killed
+MOMENTS = ("proposed", "committed", "starting")  # at which a server is killed
 
 
 @pytest.fixture(scope="module")
@@ -85,10 +85,12 @@ def test_changes_restarts_and_a_kill_under_load_harm_nobody(fleet: FleetSite, tm
 
 
 def test_a_publish_that_is_killed_anywhere_leaves_one_generation_and_the_next_mends_the_rest(fleet: FleetSite) -> None:
-    counted = fleet.killed("count", "publish", fleet.artefact("intent", seed=31), "--redefine")
-    found = re.search(r"changed (\d+) files before the commit, (\d+) after it", counted)
-    assert found is not None, counted
-    points = [str(1 + int(share * (int(found[1]) - 1))) for share in SHARES]
+    points = []
+    if SHARES:
+        counted = fleet.killed("count", "publish", fleet.artefact("intent", seed=31), "--redefine")
+        found = re.search(r"changed (\d+) files before the commit", counted)
+        assert found is not None, counted
+        points = [str(1 + int(share * (int(found[1]) - 1))) for share in SHARES]
     artefact = fleet.artefact("intent", seed=32)
     for point in [*points, "proposed", "commit", "committed"]:
         before = read_registry(fleet.repository).generation
@@ -104,9 +106,10 @@ def test_a_publish_that_is_killed_anywhere_leaves_one_generation_and_the_next_me
     _is_tidy(fleet)
 
 
+@pytest.mark.skipif(not IS_WHOLE, reason="the short version kills a server under load")
 @pytest.mark.parametrize("moment", MOMENTS)
 def test_a_server_that_is_killed_comes_back_to_what_the_others_have(fleet: FleetSite, moment: str) -> None:
-    for number, victim in enumerate(fleet.running if IS_WHOLE else fleet.running[:1]):
+    for number, victim in enumerate(fleet.running):
         artefact = fleet.artefact("place", seed=41 + 3 * number + MOMENTS.index(moment))
         if moment == "starting":
             victim.stop()
