@@ -1,5 +1,4 @@
 from contextlib import nullcontext
-from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -33,7 +32,7 @@ def started(monkeypatch):
         return nullcontext(SimpleNamespace(grpc_url="here:1", http_url="here:2", metrics_url="here:3", wait=wait))
 
     monkeypatch.setattr(command, "read_registry", lambda _: None)
-    monkeypatch.setattr(command, "_opened", nullcontext)
+    monkeypatch.setattr(command, "_opened", lambda _: nullcontext())
     monkeypatch.setattr(command, "Supervisor", start)
     monkeypatch.setattr(command.signal, "signal", lambda *_: None)
     return started
@@ -119,13 +118,31 @@ def test_port_0_takes_a_free_one(started):
 
 
 def test_a_replica_serves_its_view_and_says_what_it_is(started, monkeypatch):
-    view = Path("/tmp/view")
-    monkeypatch.setattr(command, "_opened_replica", lambda given: nullcontext(replace(given, repository=view)))
+    opened = SimpleNamespace(view=SimpleNamespace(folder=Path("view")))
+    monkeypatch.setattr(command, "_opened_replica", lambda _: nullcontext(opened))
 
     shown = _serve("--repository", "r", "--replica")
 
-    assert [settings.repository for settings in started] == [view]
+    assert [(settings.repository, settings.replica) for settings in started] == [(Path("view"), opened)]
     assert "Espalier serves r as a replica" in shown
+
+
+@pytest.mark.usefixtures("started")
+def test_a_replica_whose_files_are_removed_while_it_starts_begins_again_with_what_is_there(monkeypatch):
+    opened = SimpleNamespace(view=SimpleNamespace(folder=Path("view")), is_outdated=True)
+    start, attempts = command.Supervisor, []
+
+    def start_the_second_time(settings, report):
+        attempts.append(settings)
+        if len(attempts) == 1:
+            raise ServeError("tritonserver did not start")
+        return start(settings, report)
+
+    monkeypatch.setattr(command, "Supervisor", start_the_second_time)
+    monkeypatch.setattr(command, "_opened_replica", lambda _: nullcontext(opened))
+
+    assert "as a replica" in _serve("--repository", "r", "--replica")
+    assert len(attempts) == 2
 
 
 @pytest.mark.usefixtures("started")
