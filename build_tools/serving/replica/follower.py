@@ -121,6 +121,7 @@ class Follower:
                     self._attempt(goal, committed, proposal)
                 if is_behind and goal.ready and not self._ends.is_set():
                     self._adopt(goal)
+                    self._tell(committed, proposal, damage)  # before the rest, because the publisher waits for it
         self._settle()
         self._tell(committed, proposal, damage)
 
@@ -212,6 +213,9 @@ class Follower:
         try:
             self._models.settle(self._adopted.registry, earlier, coming)
         except (BuildError, OSError) as error:
+            if not self._models.is_up():  # it is being started again
+                self._settle_at, self._settle_failed = now + _LONGEST_WAIT, 1
+                return
             pause = min(_FIRST_PAUSE * 2**self._settle_failed, _LONGEST_PAUSE)
             self._settle_failed += 1
             self._settle_at = now + pause
