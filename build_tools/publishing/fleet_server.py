@@ -15,7 +15,6 @@ from build_tools.fleet.standing import (
     has_prepared,
     has_settled,
     refusal,
-    still_holds,
     why_not_adopted,
     why_not_prepared,
 )
@@ -30,7 +29,6 @@ _LOOK_SECONDS = 0.1  # between two looks at all servers
 _SLOW_SECONDS = 0.3  # that a look waits for a server that does not answer
 _SAID_AFTER_SECONDS = 5.0  # of waiting, and then as often
 _ADOPT_SECONDS = 30.0  # for the required servers to follow what is committed
-_DROP_SECONDS = 5.0  # for servers to drop what is withdrawn
 
 
 @contextmanager
@@ -74,10 +72,8 @@ class Fleet(NoServer):
         try:
             self._wait_until_prepared(registry.generation, sha256)
             commit_proposal(repository)
-        except BaseException as error:
+        except BaseException:
             withdraw_proposal(repository)
-            if isinstance(error, BuildError):
-                self._wait(_DROP_SECONDS, lambda found: not any(still_holds(one, sha256) for one in found))
             raise
         self._wait_until_adopted(registry.generation)
 

@@ -4,7 +4,7 @@ import os
 import signal
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager, nullcontext
+from contextlib import ExitStack, contextmanager, nullcontext
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -24,7 +24,7 @@ from build_tools.repository.serving_lock import held_to_serve
 from build_tools.serving.errors import ServeError
 from build_tools.serving.exposure import check_files, choose_exposure
 from build_tools.serving.gate.line_file import check_target
-from build_tools.serving.replica.replica import opened_replica
+from build_tools.serving.replica.replica import Replica, opened_replica
 from build_tools.serving.supervisor import Settings, Supervisor
 from build_tools.serving.triton.leftovers import clear_leftovers
 from build_tools.serving.triton.resources import choose_resources
@@ -119,8 +119,7 @@ def serve(
     for number in (signal.SIGINT, *stop_signals()):
         signal.signal(number, _interrupt_once)
     try:
-        opened = _opened_replica(settings) if replica else _opened(settings)
-        with opened as ready, Supervisor(ready, _report) as server:
+        with _replica(settings) if replica else _server(settings) as server:
             typer.echo(f"Espalier serves {repository}{' as a replica' if replica else ''}")
             typer.echo(f"  gRPC     {server.grpc_url}")
             typer.echo(f"  HTTP     {'https' if exposure.tls else 'http'}://{server.http_url}")
@@ -141,7 +140,31 @@ def _shared_counts() -> Path | None:
 
 
 @contextmanager
-def _opened(settings: Settings) -> Iterator[Settings]:
+def _server(settings: Settings) -> Iterator[Supervisor]:
+    with _opened(settings), Supervisor(settings, _report) as server:
+        yield server
+
+
+@contextmanager
+def _replica(settings: Settings) -> Iterator[Supervisor]:
+    """Begins again if files are removed under it while it starts: those of a task, say, that is just being retired."""
+    while True:
+        with ExitStack() as stack:
+            opened = stack.enter_context(_opened_replica(settings))
+            view = replace(settings, repository=opened.view.folder, replica=opened)
+            try:
+                server = stack.enter_context(Supervisor(view, _report))
+            except ServeError:
+                if not opened.is_outdated:
+                    raise
+                _report("the repository has changed meanwhile: starting again")
+                continue
+            yield server
+            return
+
+
+@contextmanager
+def _opened(settings: Settings) -> Iterator[None]:
     """Brings the repository to a state on which Triton starts, and keeps other servers from opening it.
 
     What a killed command or server has left is completed, undone or cleared. A repository without write permission is
@@ -159,12 +182,12 @@ def _opened(settings: Settings) -> Iterator[Settings]:
     with held_to_serve(repository, mend, typer.echo) if owned else nullcontext():
         check_versions(repository, read_registry(repository))  # a clear message, before Triton would fail
         check_code(repository)
-        yield settings
+        yield
 
 
 @contextmanager
-def _opened_replica(settings: Settings) -> Iterator[Settings]:
-    """Yields the settings for a view of the repository, which is only read: others may serve it and change it."""
+def _opened_replica(settings: Settings) -> Iterator[Replica]:
+    """Yields a view of the repository, which is only read: others may serve it and change it."""
     clear_leftovers(settings.repository, typer.echo)
     check_permissions(settings.repository)
     if read_control_key(settings.repository) is None:
@@ -172,7 +195,7 @@ def _opened_replica(settings: Settings) -> Iterator[Settings]:
             f"{settings.repository} has no {CONTROL_KEY}: run espalier upgrade {settings.repository} first."
         )
     with opened_replica(settings.repository, settings.startup_timeout, typer.echo) as opened:
-        yield replace(settings, repository=opened.view.folder, replica=opened)
+        yield opened
 
 
 def _report(event: str) -> None:

@@ -212,6 +212,9 @@ class Follower:
         try:
             self._models.settle(self._adopted.registry, earlier, coming)
         except (BuildError, OSError) as error:
+            if not self._models.is_up():  # it is being started again
+                self._settle_at, self._settle_failed = now + _LONGEST_WAIT, 1
+                return
             pause = min(_FIRST_PAUSE * 2**self._settle_failed, _LONGEST_PAUSE)
             self._settle_failed += 1
             self._settle_at = now + pause

@@ -29,6 +29,15 @@ class Replica:
     view: View
     adopted: Generation
 
+    @property
+    def is_outdated(self) -> bool:
+        """Whether another generation has been committed since: files of this one may be gone."""
+        try:
+            committed = GenerationFile(self.view.shared / REGISTRY).read()
+        except BuildError:
+            return False
+        return committed is not None and committed.sha256 != self.adopted.sha256
+
     def follower(
         self,
         triton: str,

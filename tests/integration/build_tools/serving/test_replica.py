@@ -1,6 +1,5 @@
 """A replica with a real tritonserver, on a shared folder that publishing alone writes."""
 
-import json
 import os
 import re
 import shutil
@@ -67,21 +66,25 @@ class Site:
     def checkpoint(self, seed: int) -> Path:
         return save_untrained(self.shared.parent / f"intent_{seed}", self._encoder, "intent", seed=seed)
 
+    def newest(self) -> Path:
+        """The folder of the newest version."""
+        return max((self.shared / "branch_intent").glob("[0-9]*"), key=lambda path: int(path.name))
+
     def propose(self, seed: int, before: Callable[[], None] = lambda: None) -> int:
         """Returns the number of the version, which is in place."""
         return publish(self.checkpoint(seed), self.shared, Proposing(before))[1]
 
-    def state(self) -> ReplicaState:
-        request = urllib.request.Request(
-            f"http://{self.server.http_url}/state", headers={"espalier-control-key": self._key}
-        )
+    def state(self, url: str = "") -> ReplicaState:
+        """Of this server, or of the one at `url`."""
+        url = url or f"http://{self.server.http_url}"
+        request = urllib.request.Request(f"{url}/state", headers={"espalier-control-key": self._key})
         with urllib.request.urlopen(request) as answer:
             return ReplicaState.model_validate_json(answer.read())
 
-    def wait_for(self, what: Callable[[ReplicaState], object]) -> ReplicaState:
+    def wait_for(self, what: Callable[[ReplicaState], object], url: str = "") -> ReplicaState:
         deadline = time.monotonic() + SECONDS
         while True:
-            state = self.state()
+            state = self.state(url)
             if what(state):
                 return state
             assert time.monotonic() < deadline, state
@@ -133,70 +136,46 @@ def _files(folder: Path) -> dict[str, int]:
     return {str(path): path.lstat().st_mtime_ns for path in folder.rglob("*")}
 
 
-def test_a_new_version_is_proved_before_it_is_committed_and_answers_right_after(site: Site) -> None:
+def test_a_version_that_shows_up_late_is_waited_for_then_proved_and_answers_once_it_is_committed(site: Site) -> None:
     assert (site.state().generation, site.version()) == (1, 1)
-    number = site.propose(seed=1)
+    hidden = site.shared.parent / "hidden"
+    number = site.propose(seed=1, before=lambda: site.newest().rename(hidden) and None)
+    state = site.wait_for(
+        lambda state: state.proposal and state.proposal.waiting.endswith("(No such file or directory).")
+    )
+    assert (site.loaded(), state.proposal.refused) == ([1], "")
 
+    hidden.rename(site.shared / "branch_intent" / str(number))
     ready = site.wait_for(lambda state: state.proposal and state.proposal.ready)
     assert (ready.generation, site.version(), site.loaded()) == (1, 1, [1, number]), "nobody has committed it"
 
     state = site.commit()
     assert (state.ready, state.tasks) == (True, {"intent": True, "mood": True})
     assert site.version() == number
-    site.wait_for(lambda state: state.settled == state.generation)
-    site.wait_for(lambda state: state.counts["intent"][number].answers)
+    site.wait_for(lambda state: state.settled == state.generation and state.counts["intent"][number].answers)
     assert site.state().memory_bytes > 10**8
 
 
-def test_a_withdrawn_version_is_gone_and_its_number_can_be_used_again(site: Site) -> None:
-    before = site.loaded()
+def test_a_withdrawn_version_is_gone_before_its_number_is_used_again_with_weights_that_are_refused(site: Site) -> None:
+    before, live = site.loaded(), site.version()
     number = site.propose(seed=2)
     site.wait_for(lambda state: state.proposal and state.proposal.ready)
     site.withdraw()
     assert site.loaded() == before
 
-    assert site.propose(seed=3) == number
-    site.wait_for(lambda state: state.proposal and state.proposal.ready)
-    site.commit()
-    assert site.version() == number
-
-
-def test_a_version_with_the_weights_of_another_one_is_refused_and_what_is_live_stays(site: Site) -> None:
-    live = site.version()
-
     def exchange_weights() -> None:
-        version = max((site.shared / "branch_intent").glob("[0-9]*"), key=lambda path: int(path.name))
-        shutil.copy(site.shared / "branch_intent" / "1" / "model.onnx", version / "model.onnx")
+        shutil.copy(site.shared / "branch_intent" / "1" / "model.onnx", site.newest() / "model.onnx")
         write_manifest(site.shared)
 
-    site.propose(seed=4, before=exchange_weights)
-
+    assert site.propose(seed=3, before=exchange_weights) == number
     state = site.wait_for(lambda state: state.proposal and state.proposal.refused)
     assert "does not answer here as it should: golden example 1" in state.proposal.refused
     site.withdraw()
-    assert site.version() == live
-
-
-def test_a_folder_that_shows_up_late_is_waited_for(site: Site) -> None:
-    hidden = site.shared.parent / "hidden"
-
-    def hide() -> None:
-        newest = max((site.shared / "branch_intent").glob("[0-9]*"), key=lambda path: int(path.name))
-        newest.rename(hidden)
-
-    number = site.propose(seed=5, before=hide)
-    state = site.wait_for(
-        lambda state: state.proposal and state.proposal.waiting.endswith("(No such file or directory).")
-    )
-    assert not state.proposal.refused
-    hidden.rename(site.shared / "branch_intent" / str(number))
-
-    site.wait_for(lambda state: state.proposal and state.proposal.ready)
-    site.withdraw()
+    assert (site.loaded(), site.version()) == (before, live)
 
 
 def test_a_tritonserver_that_dies_under_a_proposal_comes_back_and_has_it_again(site: Site) -> None:
-    number = site.propose(seed=6)
+    number = site.propose(seed=4)
     site.wait_for(lambda state: state.proposal and state.proposal.ready)
     assert site.server.triton_pid is not None
     psutil.Process(site.server.triton_pid).kill()
@@ -213,7 +192,7 @@ def test_beside_a_publish_without_a_server_and_another_replica_all_come_to_the_s
     command = [sys.executable, "-c", SERVE, "--replica", "--repository", str(site.shared)]
     ports = ["--grpc-port", "0", "--http-port", "0", "--metrics-port", "0"]
     with child_process([*command, *ports], env=environment, stdout=subprocess.PIPE, text=True) as other:
-        number = publish(site.checkpoint(7), site.shared, NoServer())[1]  # while it starts
+        number = publish(site.checkpoint(5), site.shared, NoServer())[1]  # while it starts
         shown = ""
         while not shown.endswith("Ctrl-C stops.\n"):
             line = other.stdout.readline()
@@ -226,11 +205,9 @@ def test_beside_a_publish_without_a_server_and_another_replica_all_come_to_the_s
         assert http is not None
         with pytest.raises(urllib.error.HTTPError, match="403"):
             urllib.request.urlopen(f"{http[1]}/state")
-        request = urllib.request.Request(f"{http[1]}/state", headers={"espalier-control-key": site._key})
-        with urllib.request.urlopen(request) as answer:
-            theirs = json.loads(answer.read())
-        assert (theirs["generation"], theirs["sha256"]) == (generation, site.state().sha256)
-        assert theirs["server"] != site.state().server
+        theirs = site.wait_for(lambda state: state.generation == generation, http[1])
+        assert theirs.sha256 == site.state().sha256
+        assert theirs.server != site.state().server
         assert site.version() == number
 
         other.send_signal(signal.SIGTERM)

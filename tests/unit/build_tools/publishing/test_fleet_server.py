@@ -38,7 +38,6 @@ def _quick(monkeypatch):
     for name in ("http_proxy", "https_proxy", "all_proxy", "HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY"):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setattr(fleet_server, "_LOOK_SECONDS", 0.01)
-    monkeypatch.setattr(fleet_server, "_DROP_SECONDS", 0.3)
     monkeypatch.setattr(leaving, "_LOOK_SECONDS", 0.01)
     monkeypatch.setattr(leaving, "_MOST_SECONDS", 0.3)
 
