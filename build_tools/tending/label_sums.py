@@ -51,7 +51,7 @@ class LabelSums:
         """Returns how many texts, counted once each, the sum is worth. routers: processes that may be asked a text.
 
         No text is counted more than once by each of R routers: that is the least. Texts of which few are asked twice
-        are worth more: a text that is asked twice meets two routers R - 1 times as often as one router twice, so sum(w^2)
+        are worth more: a text that is asked twice meets two routers R - 1 times as often as one twice, so sum(w^2)
         is at most W + R * (R - 1) * (askings of texts that the router knew).
         """
         if not self.texts:
