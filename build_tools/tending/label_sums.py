@@ -1,8 +1,8 @@
 """How far what a canary answers is from what the live version answers, by what all servers together have seen.
 
 As in each router (model_repository/nlu/1/router/label_shift.py), texts are compared and not askings: callers ask the
-same again and again, and all askings of one text go to the same version. A router counts a text once, but several routers
-may have been asked it. Of such a sum, of which the text t makes w(t), McDiarmid's inequality says as much as of
+same again and again, and all askings of one text go to the same version. A router counts a text once, but several
+routers may have been asked it. Of such a sum, of which the text t makes w(t), McDiarmid's inequality says as much as of
 W^2 / sum(w(t)^2) texts that were counted once each, where W is the sum of all w(t).
 """
 
@@ -50,8 +50,8 @@ class LabelSums:
     def independent(self, routers: int) -> float:
         """Returns how many texts, counted once each, the sum is worth. routers: processes that may be asked a text.
 
-        No text is counted more than once by each of R routers: that is the least. Texts of which few are asked twice are
-        worth more: a text that is asked twice meets two routers R - 1 times as often as one router twice, so sum(w^2)
+        No text is counted more than once by each of R routers: that is the least. Texts of which few are asked twice
+        are worth more: a text that is asked twice meets two routers R - 1 times as often as one twice, so sum(w^2)
         is at most W + R * (R - 1) * (askings of texts that the router knew).
         """
         if not self.texts:
