@@ -56,8 +56,10 @@ class Readiness:
             said = ReplicaState.model_validate_json(self._self_report.read_bytes())
         except FileNotFoundError:
             raise RefusedError(Code.UNAVAILABLE, "the server is not ready yet: ask again.", _RETRY_SECONDS) from None
-        reason = self._reason()
-        return said.model_copy(update={"ready": reason is None, "reason": reason or ""})
+        reason = self._reason()  # of this process, which may know less, or more: that the supervisor is silent
+        if reason is None or not said.ready:
+            return said
+        return said.model_copy(update={"ready": False, "reason": reason})
 
     def check(self) -> None:
         """Raises RefusedError (UNAVAILABLE) if requests are not taken."""

@@ -4,7 +4,8 @@ import subprocess
 import sys
 import textwrap
 from collections.abc import Iterator
-from contextlib import ExitStack
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 import onnx
@@ -28,6 +29,7 @@ from build_tools.publishing.verify import verify
 from build_tools.repository.manifest import hashes_of
 from build_tools.repository.proposal import PROPOSAL
 from build_tools.repository.registry import read_registry
+from build_tools.serving.replica import follower
 from build_tools.serving.replica.replica import opened_replica
 from build_tools.serving.supervisor import Settings, Supervisor
 from clients import Client
@@ -49,11 +51,18 @@ class Site:
         build([self._checkpoint("intent"), self._checkpoint("mood")], self.repository)
         self.servers: list[Supervisor] = []
 
-    def serve(self, stack: ExitStack, replicas: int = 2) -> None:
-        for _ in range(replicas):
-            opened = stack.enter_context(opened_replica(self.repository, 30, print))
-            settings = Settings(opened.view.folder, replica=opened)
-            self.servers.append(stack.enter_context(Supervisor(settings, print)))
+    @contextmanager
+    def served(self) -> Iterator[None]:
+        """Both servers run, and are started and stopped side by side."""
+        with ExitStack() as stack, ThreadPoolExecutor(2) as pool:
+            for _ in range(2):
+                opened = stack.enter_context(opened_replica(self.repository, 30, print))
+                self.servers.append(Supervisor(Settings(opened.view.folder, replica=opened), print))
+            try:
+                list(pool.map(Supervisor.start, self.servers))
+                yield
+            finally:
+                list(pool.map(Supervisor.stop, self.servers))
 
     @property
     def addresses(self) -> str:
@@ -87,8 +96,8 @@ class Site:
 def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
     folder = tmp_path_factory.mktemp("fleet")
     made = Site(folder, tiny_encoder(folder / "encoder"))
-    with ExitStack() as stack:
-        made.serve(stack)
+    with pytest.MonkeyPatch.context() as patch, made.served():
+        patch.setattr(follower, "DRAIN_SECONDS", 2.0)  # no request here takes as long
         yield made
 
 

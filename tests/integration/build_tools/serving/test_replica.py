@@ -47,7 +47,7 @@ class Proposing(NoServer):
 
     proves = True
 
-    def __init__(self, before: Callable[[], None]) -> None:
+    def __init__(self, before: Callable[[], object]) -> None:
         self._before = before
 
     def put_in_force(self, repository: Path, registry: Registry) -> None:
@@ -70,7 +70,7 @@ class Site:
         """The folder of the newest version."""
         return max((self.shared / "branch_intent").glob("[0-9]*"), key=lambda path: int(path.name))
 
-    def propose(self, seed: int, before: Callable[[], None] = lambda: None) -> int:
+    def propose(self, seed: int, before: Callable[[], object] = lambda: None) -> int:
         """Returns the number of the version, which is in place."""
         return publish(self.checkpoint(seed), self.shared, Proposing(before))[1]
 
@@ -139,7 +139,7 @@ def _files(folder: Path) -> dict[str, int]:
 def test_a_version_that_shows_up_late_is_waited_for_then_proved_and_answers_once_it_is_committed(site: Site) -> None:
     assert (site.state().generation, site.version()) == (1, 1)
     hidden = site.shared.parent / "hidden"
-    number = site.propose(seed=1, before=lambda: site.newest().rename(hidden) and None)
+    number = site.propose(seed=1, before=lambda: site.newest().rename(hidden))
     state = site.wait_for(
         lambda state: state.proposal and state.proposal.waiting.endswith("(No such file or directory).")
     )
