@@ -15,9 +15,10 @@ class CompactionProcess:
     """Starts `espalier compact` when there is need, one at a time."""
 
     def __init__(self, share: float, arguments: Sequence[str], report: Callable[[str], None]) -> None:
-        """share: of the tasks (0..1); more than that have to run outside. arguments: of `espalier compact`."""
+        """share: of the tasks (0..1); more than that have to run outside. arguments: of `espalier compact`, too."""
         self._share = share
         self._command = [sys.executable, "-c", "import espalier; espalier.main()", "compact", *arguments]
+        self._command += ["--when-needed", str(share)]  # it also knows which tasks cannot go in
         self._report = report
         self._child: subprocess.Popen[bytes] | None = None
         self._tried: dict[str, int] | None = None  # the live versions of the last one: what it left outside stays there

@@ -4,7 +4,6 @@ import os
 import shutil
 import time
 import uuid
-from collections.abc import Callable
 from pathlib import Path
 
 from build_tools.errors import BuildError
@@ -40,7 +39,7 @@ def hand_in(artefact: Path, inbox: Path, options: Options) -> str:
     return name
 
 
-def wait_for(inbox: Path, name: str, seconds: float, pause: Callable[[float], None] = time.sleep) -> Outcome:
+def wait_for(inbox: Path, name: str, seconds: float) -> Outcome:
     """Waits until an artefact that was handed in is published or refused.
 
     Raises BuildError if that takes longer than `seconds`; then it is published later all the same.
@@ -56,4 +55,4 @@ def wait_for(inbox: Path, name: str, seconds: float, pause: Callable[[float], No
                 f"{name} still waits in {inbox} after {seconds:g} s: espalier tend says why. It is published when its "
                 "turn comes."
             )
-        pause(_POLL_SECONDS)
+        time.sleep(_POLL_SECONDS)

@@ -28,8 +28,8 @@ class Inbox:
     def next_case(self) -> Case | None:
         """Returns the case that was begun, or else takes the oldest artefact; None if nothing waits."""
         for folder in sorted((self.folder / WORKING).iterdir()):
-            case = Case(folder, folder.name.split(".", 1)[1])
-            if case.resume(self.folder):
+            case = Case(folder, folder.name.partition(".")[2])
+            if case.name and case.resume(self.folder):  # without a name it is not tend's
                 return case
         for file in self._waiting():
             case = Case(self.folder / WORKING / f"{datetime.now(UTC):%Y%m%dT%H%M%S%fZ}.{file.name}", file.name)

@@ -119,7 +119,7 @@ class OwnTriton:
             try:
                 self._server = self._connect()
             except BuildError as error:
-                raise AwayError("this server's Triton does not answer") from error
+                raise AwayError("tritonserver does not answer") from error
         return self._server
 
 

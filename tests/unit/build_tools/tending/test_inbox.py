@@ -50,6 +50,7 @@ def test_what_is_still_being_written_is_left_alone(inbox):
     for name in (".x.espalier", "x.espalier.part", "x.espalier.json", "notes.txt"):
         (inbox.folder / name).write_text("{}")
     (inbox.folder / "folder.espalier").mkdir()
+    (inbox.folder / "working" / "mine").mkdir()
     before = _all(inbox)
     assert inbox.next_case() is None
     assert _all(inbox) == before
