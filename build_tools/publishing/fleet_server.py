@@ -68,8 +68,8 @@ class Fleet(NoServer):
 
         Servers that do not have it when it is committed follow by themselves; they are reported.
         """
-        sha256 = write_proposal(repository, registry)
         try:
+            sha256 = write_proposal(repository, registry)
             self._wait_until_prepared(registry.generation, sha256)
             commit_proposal(repository)
         except BaseException:
