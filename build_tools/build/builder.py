@@ -42,7 +42,8 @@ from build_tools.repository.triton_config import (
     write_config,
     write_trunk_configs,
 )
-from training.checkpoint import RECORD, Checkpoint, load_checkpoint
+from training.branch_record import RECORD
+from training.checkpoint import Checkpoint, load_checkpoint
 from training.encoder import Encoder, load_encoder
 from training.fingerprint import trunk_fingerprints
 from training.trunk_fit import check_fingerprint
@@ -186,14 +187,14 @@ def _stage(staged: Path, graphs: Graphs, precisions: Precisions, encoder: Encode
         precision=precisions.trunk,
         tokenizers=tokenizers,
     )
-    graphs.trunk.settle(precisions.trunk)
+    graphs.trunk.keep_only(precisions.trunk)
     config = trunk_config(runtime, graphs.taps, trunk.hidden_size, precisions.trunk, limits=trunk.limits)
     write_trunk_configs(staged / TRUNK, config)
     tasks = {}
     for branch in graphs.branches:
         record = branch.checkpoint.record
         version = version_entry(record, branch_name(record.task), TRUNK, precisions.branches[record.task])
-        branch.graph.settle(version.precision)
+        branch.graph.keep_only(version.precision)
         model, ensemble = staged / version.model, staged / record.task
         (model / FIRST_VERSION / RECORD).write_text(record.model_dump_json(indent=2) + "\n", encoding="utf-8")
         write_golden(model / FIRST_VERSION, branch.golden.for_serving())

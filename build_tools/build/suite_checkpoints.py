@@ -4,7 +4,8 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from build_tools.errors import BuildError
-from training.checkpoint import RECORD, load_record
+from training.branch_record import RECORD
+from training.checkpoint import load_record
 from training.selection.suite_file import SuiteEntry, read_suite
 
 

@@ -13,7 +13,7 @@ import torch
 from transformers import AutoConfig, AutoModelForSequenceClassification, AutoModelForTokenClassification, AutoTokenizer
 from transformers.utils import logging as transformers_logging
 
-from training.checkpoint import RECORD
+from training.branch_record import RECORD
 from training.errors import TrainingError, one_line
 
 MOST_TOKENS = 512  # of a text, of originals that could read more

@@ -7,15 +7,8 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
-from training.checkpoint import (
-    BranchRecord,
-    Checkpoint,
-    check_task_name,
-    load_checkpoint,
-    load_record,
-    record_sha256,
-    save_checkpoint,
-)
+from training.branch_record import BranchRecord, check_task_name, record_sha256
+from training.checkpoint import Checkpoint, load_checkpoint, load_record, save_checkpoint
 from training.errors import TrainingError
 from training.kinds import Kind
 from training.tokenizer_form import tokenizer_json

@@ -9,7 +9,7 @@ from tiny_bert import save_encoder, tiny_bert
 from tiny_tokenizer import tiny_tokenizer
 
 from training.adoption.original import Original, load_original
-from training.checkpoint import RECORD
+from training.branch_record import RECORD
 from training.errors import TrainingError
 from training.kinds import Kind
 
