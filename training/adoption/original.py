@@ -98,14 +98,14 @@ class Original:
 def load_original(name: str) -> Original:
     """Loads a folder or hub id, in evaluation mode. No code of the model's own is run.
 
-    Raises TrainingError if it is no sequence or token classifier, lacks weights or a tokenizer, or cannot be loaded.
+    Raises TrainingError if it is not a sequence or token classifier, lacks weights or a tokenizer, or cannot be loaded.
     """
     folder = Path(name)
     if name.startswith((".", "/", "~")) and not folder.is_dir():
         raise TrainingError(f"the model {name!r} is not a folder: give a folder that exists, or a hub id.")
     if (folder / RECORD).is_file():
         raise TrainingError(
-            f"{name} is a task checkpoint, no model of transformers: give it without --teacher or --model."
+            f"{name} is a task checkpoint, not a model of transformers: give it without --teacher or --model."
         )
     if (folder / "adapter_config.json").is_file() and not (folder / "config.json").is_file():
         raise TrainingError(

@@ -149,7 +149,7 @@ def test_a_link_or_device_in_place_of_a_file_is_refused(sealed, entries, refusal
 
     _written(sealed, {**entries, "branch/model.onnx": b"/etc/passwd"}.items(), change)
 
-    assert refusal(sealed).startswith("its branch/model.onnx is a link or something else that is no file")
+    assert refusal(sealed).startswith("its branch/model.onnx is a link or not a file")
 
 
 @pytest.mark.parametrize("compression", [zipfile.ZIP_DEFLATED, zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA])
