@@ -90,6 +90,9 @@ def load_record(folder: Path) -> BranchRecord:
             f"{folder} is a baseline, a whole encoder fine-tuned for one task: it shares no trunk with other tasks, so "
             "it cannot be built, published or distilled. `espalier evaluate` scores it."
         )
+    if not folder.is_dir():
+        problem = "is a file" if folder.exists() else "does not exist"
+        raise TrainingError(f"{folder} {problem}: give the folder of a task checkpoint.")
     if not path.is_file():
         raise TrainingError(f"{folder} is not a task checkpoint: {RECORD} is missing.")
     for name, most in _MOST_BYTES.items():

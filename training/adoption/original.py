@@ -15,6 +15,7 @@ from transformers.utils import logging as transformers_logging
 
 from training.branch_record import RECORD
 from training.errors import TrainingError, one_line
+from training.pretrained_place import check_place
 
 MOST_TOKENS = 512  # of a text, of originals that could read more
 _UNKNOWN_LENGTH = 10**6  # tokenizers without a maximum say 1e30
@@ -101,8 +102,7 @@ def load_original(name: str) -> Original:
     Raises TrainingError if it is not a sequence or token classifier, lacks weights or a tokenizer, or cannot be loaded.
     """
     folder = Path(name)
-    if name.startswith((".", "/", "~")) and not folder.is_dir():
-        raise TrainingError(f"the model {name!r} is not a folder: give a folder that exists, or a hub id.")
+    check_place("model", name)
     if (folder / RECORD).is_file():
         raise TrainingError(
             f"{name} is a task checkpoint, not a model of transformers: give it without --teacher or --model."
@@ -124,7 +124,7 @@ def load_original(name: str) -> Original:
         raise
     except Exception as error:  # the libraries raise many types: missing, not reachable, damaged, code of its own
         raise TrainingError(
-            f"the model {name!r} could not be loaded (a local folder or a hub id is expected): {one_line(error)}"
+            f"the model {name!r} could not be loaded, from a local folder or the hub: {one_line(error)}"
         ) from error
     missing = sorted(loading["missing_keys"])
     if missing:

@@ -100,6 +100,13 @@ def test_damaged_file_is_named(folder: Path, name: str) -> None:
         load_record(folder)
 
 
+def test_what_is_not_a_folder_is_refused_with_what_to_give(folder: Path) -> None:
+    for place, problem in ((folder / "branch.json", "is a file"), (folder / "gone", "does not exist")):
+        with pytest.raises(TrainingError) as refused:
+            load_record(place)
+        assert str(refused.value) == f"{place} {problem}: give the folder of a task checkpoint."
+
+
 def test_record_that_is_no_json_is_named(folder: Path) -> None:
     (folder / "branch.json").write_text('{"format_version": 1,')
     with pytest.raises(TrainingError, match=r"branch\.json is damaged \(it is not a JSON object\)"):
