@@ -150,11 +150,14 @@ def _tags_words(name: str, config: Any) -> bool:
 
 
 def _check_tokenizer(name: str, tokenizer: Any, config: Any, tags_words: bool) -> None:
-    vocabulary = tokenizer.get_vocab()
+    special = set(tokenizer.all_special_tokens)
+    vocabulary = {token: number for token, number in tokenizer.get_vocab().items() if token not in special}
     # Without any file, AutoTokenizer makes a tokenizer that knows only special tokens.
-    if not vocabulary.keys() - set(tokenizer.all_special_tokens):
+    if not vocabulary:
         raise TrainingError(f"the model {name!r} has no tokenizer: save its tokenizer beside its weights.")
     known = getattr(config, "vocab_size", None)
+    # Special tokens may lie behind the weights: AutoTokenizer adds what a class expects, <mask> or <pad>, and no text
+    # holds it.
     if isinstance(known, int) and max(vocabulary.values()) >= known:
         raise TrainingError(
             f"the tokenizer of the model {name!r} knows {max(vocabulary.values()) + 1} tokens, its weights "

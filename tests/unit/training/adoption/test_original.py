@@ -121,6 +121,14 @@ def test_a_tokenizer_of_another_model_is_refused(copy: Path, original_folders: d
     assert "they come from different models" in refused(copy)
 
 
+def test_a_special_token_that_only_the_tokenizer_knows_is_no_reason_to_refuse(copy: Path) -> None:
+    tokenizer = load_original(str(copy)).tokenizer
+    tokenizer.add_special_tokens({"mask_token": "<mask>"})
+    tokenizer.save_pretrained(copy)
+    loaded = load_original(str(copy))
+    assert loaded.tokenizer.mask_token_id == loaded.model.config.vocab_size
+
+
 def test_code_of_the_models_own_is_not_run(copy: Path) -> None:
     (copy / "own.py").write_text("raise SystemExit('run')\n")
     rewrite(copy / "config.json", model_type="own", auto_map={"AutoConfig": "own.C", "AutoModel": "own.M"})
