@@ -68,7 +68,8 @@ def build(
     encoder_name: None takes the one that the checkpoints name. data: contains a data folder for each task whose dev
     metric is checked too. router_instances: per router; None takes as many as suit this machine. compacted: then makes
     one graph of trunk and branches, see `compact`. report: told of each step.
-    Raises BuildError, or TrainingError if a checkpoint cannot be used. The repository is then unchanged.
+    Raises BuildError, or TrainingError if a checkpoint cannot be used. The repository is then unchanged, unless the
+    message says that it is built and only the fused graph is missing.
     """
     repository = repository.resolve()  # "." has neither a name nor a parent to stage in
     check_destination(repository)
@@ -98,7 +99,10 @@ def build(
         move_in(staged, repository)
         ensure_control_key(repository)  # here, because its permissions are those of the folder
     if compacted:
-        compact(repository, NoServer(), report=report)
+        try:
+            compact(repository, NoServer(), report=report)
+        except BuildError as error:
+            raise BuildError(f"{repository} is built and can be served, but without a fused graph: {error}") from error
         return read_registry(repository)
     return registry
 
@@ -161,9 +165,10 @@ def _export_and_check(
         golden = GoldenBatch(checkpoint)
         difference = check_logits(golden, loaded_trunk, branch.load())
         branches.append(ExportedBranch(checkpoint, golden, branch))
+        layers = f"{record.layers} {'layer' if record.layers == 1 else 'layers'}"
         report(
-            f"{record.task}: tap {record.tap}, {record.layers} layers; {len(checkpoint.golden)} golden examples equal "
-            f"to {difference:.1e}"
+            f"{record.task}: tap {record.tap}, {layers}; {len(checkpoint.golden)} golden examples equal to "
+            f"{difference:.1e}"
         )
     return Graphs(trunk, taps, branches)
 
