@@ -72,10 +72,14 @@ def plan_compaction(
     ], said
 
 
-def share_outside(registry: Registry, plans: Collection[CompactionPlan]) -> float:
-    """Returns the share (0..1) of the planned versions that no fused graph computes yet."""
-    planned = [version for plan in plans for version in plan.tasks.items()]
-    return sum(registry.fused_with(task, number) is None for task, number in planned) / len(planned)
+def share_outside(registry: Registry, plans: Collection[CompactionPlan] | None = None) -> float:
+    """Returns the share (0..1) of the tasks whose live version no fused graph computes.
+
+    plans: counts only their tasks, without those that cannot go in or were not chosen; None counts all.
+    """
+    tasks = registry.tasks.keys() if plans is None else [task for plan in plans for task in plan.tasks]
+    outside = sum(registry.fused_with(task, registry.tasks[task].live) is None for task in tasks)
+    return outside / len(tasks)
 
 
 def _listed(precisions: list[Precision]) -> str:
