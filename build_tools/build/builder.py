@@ -118,8 +118,8 @@ def _common_encoder(checkpoints: list[Checkpoint], name: str | None) -> Encoder:
     names = sorted({checkpoint.record.encoder.name for checkpoint in checkpoints})
     if name is None and len(names) > 1:
         raise BuildError(
-            f"the checkpoints were trained on different encoders ({', '.join(names)}): one trunk serves one encoder. "
-            "If these are names of the same encoder, choose one with --encoder."
+            f"the checkpoints were trained on different encoders ({', '.join(names)}): build those of one, and add the "
+            "others with espalier publish --encoder. If these are names of the same encoder, choose one with --encoder."
         )
     return load_encoder(name or names[0])
 
