@@ -108,8 +108,9 @@ def too_much(url: str, sentence: str) -> EspalierError:
 
 def not_now(url: str, status: int) -> ServerUnavailable:
     """Returns the error for an HTTP status that a proxy before the server sent."""
-    # 503: a proxy that has no server to ask. After 502 and 504 one may have the request; 429 asks for fewer of them.
-    kind = NotTaken if status == 503 else ServerUnavailable
+    # 503: a proxy that has no server to ask. 502: it lost the one that it asked. After 504, too, one may have the
+    # request; 429 asks for fewer of them.
+    kind = {503: NotTaken, 502: Broken}.get(status, ServerUnavailable)
     return kind(f"the server at {url} cannot answer now (HTTP status {status}): ask again later")
 
 

@@ -19,6 +19,7 @@ pytestmark = pytest.mark.alone
 SECONDS = drill_size(10.0, 120.0)
 WARM_UP = drill_size(3.0, 30.0)
 TIMEOUT = drill_size(2.0, 30.0)
+TOO_LATE = drill_size(0.25, 0.1)  # of what is answered; in ten seconds a moment's work beside it is much
 CALLERS = 16
 OVERLOAD = 4  # more callers wait together than in the measurement, so that batches are larger: 2 may be answered whole
 WIDTH = 512  # wide enough that a text costs some milliseconds, many times what it costs those who send it
@@ -46,7 +47,7 @@ def test_at_twice_saturation_goodput_stays_and_refusals_come_at_once(server: Sup
 
     assert seen.failures == {}
     assert seen.goodput >= 0.8 * most.goodput  # the drill's machine has the callers too; goal and measurement: 0.9
-    assert seen.too_late <= 0.1 * len(seen.answered)
+    assert seen.too_late <= TOO_LATE * len(seen.answered)
     assert len(seen.refused) > 10  # a half of all, but for what else the machine did while the maximum was measured
     assert percentile(seen.refused, 0.5) < 0.1
     assert percentile(seen.answered, 0.99) < TIMEOUT

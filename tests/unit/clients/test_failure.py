@@ -129,4 +129,4 @@ def test_only_what_no_server_has_begun_on_may_be_sent_to_another(sentence: str, 
 
 def test_of_a_proxy_s_refusals_only_503_says_that_nobody_has_the_request() -> None:
     kinds = {status: type(failure.not_now("host:1", status)) for status in (429, 502, 503, 504)}
-    assert kinds == dict.fromkeys((429, 502, 504), ServerUnavailable) | {503: NotTaken}
+    assert kinds == dict.fromkeys((429, 504), ServerUnavailable) | {502: Broken, 503: NotTaken}
