@@ -1,10 +1,12 @@
 from contextlib import contextmanager
+from pathlib import Path
 
 import pytest
 from typer.testing import CliRunner
 
 from build_tools.cli import app
 from build_tools.compaction import command
+from build_tools.errors import BuildError
 
 
 @pytest.fixture
@@ -41,3 +43,11 @@ def test_a_server_or_a_fleet_is_compacted(given):
         (("here:8001", None, None), ["intent", "mood"], 3600, 0.0),
         ((None, ["http://a", "http://b"], 5), None, 60, 0.1),
     ]
+
+
+@pytest.mark.parametrize("tasks", ["", ",", " , "])
+def test_tasks_that_name_none_are_refused_before_anything_is_read(tmp_path: Path, tasks: str) -> None:
+    result = CliRunner().invoke(app, ["compact", "--repository", str(tmp_path / "none"), "--tasks", tasks])
+
+    assert isinstance(result.exception, BuildError)
+    assert str(result.exception).startswith("--tasks names no task")
