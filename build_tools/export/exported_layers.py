@@ -60,7 +60,7 @@ class Attention(nn.Module):
         return self.bias.index_select(1, places).reshape(1, self.heads, length, length)
 
     def _rotated(self, rows: torch.Tensor) -> torch.Tensor:
-        return rotated(self._by_head(rows), self.rotary_base).transpose(1, 2).flatten(2)
+        return rotated(self._by_head(rows), self.rotary_base, self.most_tokens).transpose(1, 2).flatten(2)
 
     def _by_head(self, rows: torch.Tensor) -> torch.Tensor:
         return rows.unflatten(2, (self.heads, -1)).transpose(1, 2)

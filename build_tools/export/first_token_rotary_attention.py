@@ -36,7 +36,7 @@ class FirstTokenRotaryAttention(nn.Module):
         # The first token's position is 0, which turns nothing.
         query = self.query(hidden[:, :1]).unflatten(2, (self.heads, -1)).transpose(1, 2)  # [B, heads, 1, D]
         key = packing.unpack(self.key(tokens)).unflatten(2, (self.heads, -1)).transpose(1, 2)
-        key = rotated(key, self.rotary_base)
+        key = rotated(key, self.rotary_base, self.seen)
         scores = query @ key.transpose(2, 3) * query.shape[-1] ** -0.5 + mask  # [B, heads, 1, T]
         summed = scores[:, :, 0].softmax(dim=-1) @ hidden  # [B, heads, H]
         context = of_each_head(summed.split(1, dim=1), self.value).flatten(1).unsqueeze(1)

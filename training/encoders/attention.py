@@ -39,9 +39,9 @@ class Attention(nn.Module):
             projection(hidden).unflatten(2, (self.heads, -1)).transpose(1, 2)
             for projection in (self.query, self.key, self.value)
         )
-        if self.rotary_base:
-            query, key = rotated(query, self.rotary_base), rotated(key, self.rotary_base)
         length = hidden.shape[1]
+        if self.rotary_base:
+            query, key = (rotated(rows, self.rotary_base, length) for rows in (query, key))
         if self.window and length > self.window + 1:
             mask = local_mask(mask, self.window)
         if self.position_bias is not None:

@@ -36,15 +36,17 @@ def distances(length: int, most: int) -> torch.Tensor:
     return places[None, :] - places[:, None] + (most - 1)
 
 
-def rotated(rows: torch.Tensor, base: float) -> torch.Tensor:
+def rotated(rows: torch.Tensor, base: float, most: int) -> torch.Tensor:
     """Turns queries or keys, [B, heads, T, D], by angles that grow with the position (https://arxiv.org/abs/2104.09864).
 
     The first half of the D columns is paired with the second, as in GPT-NeoX.
+    most: positions for which the angles are computed, at least T. In a graph it is a fixed number, so that their cosines
+    and sines are constants: a graph in bf16 would compute the angles in bf16, whose numbers beyond 256 are not even whole.
     """
-    width = rows.shape[-1]
+    width, length = rows.shape[-1], rows.shape[2]
     speeds = 1.0 / base ** (torch.arange(0, width, 2, device=rows.device, dtype=torch.float32) / width)
-    angles = torch.arange(rows.shape[2], device=rows.device, dtype=torch.float32)[:, None] * speeds
-    cosines, sines = angles.cos(), angles.sin()  # [T, D / 2]
+    angles = torch.arange(most, device=rows.device, dtype=torch.float32)[:, None] * speeds
+    cosines, sines = angles.cos()[:length], angles.sin()[:length]  # [T, D / 2]
     first, second = rows.float().chunk(2, dim=-1)
     turned = torch.cat([first * cosines - second * sines, second * cosines + first * sines], dim=-1)
     return turned.to(rows.dtype)
