@@ -43,4 +43,4 @@ def build(
         compact,
         report=typer.echo,
     )
-    typer.echo(f"{len(registry.tasks)} tasks -> {repository}")
+    typer.echo(f"{len(registry.tasks)} {'task' if len(registry.tasks) == 1 else 'tasks'} -> {repository}")

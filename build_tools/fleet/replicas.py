@@ -9,6 +9,7 @@ from typing import Self
 from build_tools.errors import BuildError
 from build_tools.fleet.addresses import looked_up
 from build_tools.fleet.asking import ASK_SECONDS, Asker, Replica
+from build_tools.fleet.errors import TooFewServersError
 from build_tools.repository.proposal import digest
 from build_tools.repository.registry import REGISTRY, read_registry
 from clients.address import Address
@@ -100,10 +101,10 @@ class Replicas:
         self._askers = {address: self._askers.get(address) or Asker(address, self._key) for address in addresses}
 
 
-def no_answer(replicas: Iterable[Replica]) -> BuildError:
+def no_answer(replicas: Iterable[Replica]) -> TooFewServersError:
     """Returns the error for a fleet of which no server answers."""
     said = "; ".join(f"{replica.name}: {replica.problem}" for replica in replicas)
-    return BuildError(
+    return TooFewServersError(
         f"no server of the fleet answers ({said}): start them with `espalier serve --replica`, give their addresses as "
         "--fleet, or leave --fleet out if none runs."
     )

@@ -16,11 +16,6 @@ def refusal(replica: Replica, sha256: str) -> str:
     return proposed.refused if proposed else ""
 
 
-def still_holds(replica: Replica, sha256: str) -> bool:
-    """Whether it still has something of the proposal with this digest."""
-    return _proposed(replica, sha256) is not None
-
-
 def why_not_prepared(replica: Replica, sha256: str) -> str:
     """Returns, in words, what a server that has not prepared a proposal is waiting for."""
     if replica.state is None:

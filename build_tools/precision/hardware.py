@@ -14,7 +14,7 @@ _PROCESSORS = Path("/proc/cpuinfo")  # torch knows it too, and takes seconds to 
 def available_precisions(wanted: Precision, runtime: Runtime) -> list[Precision]:
     """Returns the precisions to try: `wanted`, or for auto all that are supported, fp32 included.
 
-    auto does not try w8, which saves memory and is no faster than fp32.
+    auto does not try w8, which saves memory and is not faster than fp32.
 
     Raises BuildError if the runtime or this processor does not support `wanted`.
     """

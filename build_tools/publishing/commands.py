@@ -10,6 +10,7 @@ from typing import Annotated
 import typer
 
 from build_tools.errors import BuildError
+from build_tools.fleet.addresses import fleet_addresses
 from build_tools.fleet.requirement import ALL
 from build_tools.fleet.terms import PATIENCE_SECONDS, FleetOption, FleetTerms, PatienceOption, RequireOption
 from build_tools.publishing.fleet_server import open_fleet
@@ -25,7 +26,6 @@ from build_tools.repository.triton_config import read_config
 RepositoryFolder = Annotated[Path, typer.Option(help="The model repository.", metavar="DIR")]
 Url = Annotated[str | None, typer.Option(help="gRPC host:port of the server that serves it; leave out if none runs.")]
 REPOSITORY = Path("model_repository")
-_FILE_WIDTH = 200  # columns, for output that goes to a file or a pipe
 _TERMS = CanaryTerms(share=1)  # only its defaults are used
 
 
@@ -166,27 +166,35 @@ def status(
     url: Annotated[
         str | None, typer.Option(help="gRPC host:port of the server, to show loaded versions and counts.")
     ] = None,
+    fleet: FleetOption = None,
     metrics_port: Annotated[int, typer.Option(help="The server's metrics port.", min=1, max=65535)] = 8002,
     json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
     watch: Annotated[
-        bool, typer.Option("--watch", help="Show it live on one screen, with rates; needs --url. Ctrl-C ends.")
+        bool, typer.Option("--watch", help="Show it live on one screen; needs --url or --fleet. Ctrl-C ends.")
     ] = False,
     every: Annotated[float, typer.Option(help="With --watch: seconds between two looks.", min=0.5)] = 2.0,
 ) -> None:
-    """Show each task's versions, their origin, and how they perform."""
+    """Show each task's versions, their origin, and how they perform; with --fleet each server's state too."""
+    if watch and json:
+        raise BuildError("--watch and --json exclude each other: a program asks again with --json.")
+    if fleet is not None:
+        if url is not None:
+            raise BuildError("--url and --fleet exclude each other: --url shows one server, --fleet all of them.")
+        from build_tools.publishing.status_of_fleet import show_fleet
+
+        show_fleet(repository, fleet_addresses(fleet), as_json=json, every=every if watch else None)
+        return
     from pydantic import TypeAdapter
     from rich.console import Console
 
     from build_tools.publishing.metrics_page import read_metrics
     from build_tools.publishing.status import TaskStatus, read_status
-    from build_tools.publishing.status_table import print_status
+    from build_tools.publishing.status_table import print_status, status_console
 
     metrics_url = None if url is None else replace(server_address(url), port=metrics_port).target
     if watch:
         if url is None or metrics_url is None:
-            raise BuildError("--watch shows a running server: give its address as --url.")
-        if json:
-            raise BuildError("--watch and --json exclude each other: a program asks again with --json.")
+            raise BuildError("--watch shows a running server: give its address as --url, or those of a --fleet.")
         from build_tools.publishing.status_watch import watch_status
 
         watch_status(repository, url, metrics_url, every, Console())
@@ -195,8 +203,7 @@ def status(
     if json:
         typer.echo(TypeAdapter(list[TaskStatus]).dump_json(found, indent=2).decode())
     else:
-        console = Console()
-        print_status(found, console if console.is_terminal else Console(width=_FILE_WIDTH))
+        print_status(found, status_console())
 
 
 def verify(

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from build_tools.errors import BuildError
 from build_tools.fleet.asking import Replica
+from build_tools.fleet.errors import TooFewServersError
 from build_tools.fleet.replicas import Replicas, no_answer
 from build_tools.fleet.requirement import Requirement
 from build_tools.fleet.standing import (
@@ -14,13 +15,12 @@ from build_tools.fleet.standing import (
     has_prepared,
     has_settled,
     refusal,
-    still_holds,
     why_not_adopted,
     why_not_prepared,
 )
 from build_tools.fleet.terms import FleetTerms
 from build_tools.publishing.running_server import NoServer
-from build_tools.repository.control_key import CONTROL_KEY, read_control_key
+from build_tools.repository.control_key import needed_control_key
 from build_tools.repository.proposal import commit_proposal, withdraw_proposal, write_proposal
 from build_tools.repository.registry import Registry
 from build_tools.repository.serving_lock import not_served
@@ -29,7 +29,6 @@ _LOOK_SECONDS = 0.1  # between two looks at all servers
 _SLOW_SECONDS = 0.3  # that a look waits for a server that does not answer
 _SAID_AFTER_SECONDS = 5.0  # of waiting, and then as often
 _ADOPT_SECONDS = 30.0  # for the required servers to follow what is committed
-_DROP_SECONDS = 5.0  # for servers to drop what is withdrawn
 
 
 @contextmanager
@@ -39,9 +38,7 @@ def open_fleet(repository: Path, terms: FleetTerms, report: Callable[[str], None
     Raises BuildError if none answers, if one serves another repository, or if a server on this machine that is not
     `espalier serve --replica` has it open: its routers would follow a registry whose versions it has not loaded.
     """
-    key = read_control_key(repository)
-    if key is None:
-        raise BuildError(f"{repository} has no {CONTROL_KEY}: run espalier upgrade {repository}, which makes one.")
+    key = needed_control_key(repository)
     with not_served(repository, report):
         pass
     with Replicas(terms.addresses, key) as replicas:
@@ -71,14 +68,12 @@ class Fleet(NoServer):
 
         Servers that do not have it when it is committed follow by themselves; they are reported.
         """
-        sha256 = write_proposal(repository, registry)
         try:
+            sha256 = write_proposal(repository, registry)
             self._wait_until_prepared(registry.generation, sha256)
             commit_proposal(repository)
-        except BaseException as error:
+        except BaseException:
             withdraw_proposal(repository)
-            if isinstance(error, BuildError):
-                self._wait(_DROP_SECONDS, lambda found: not any(still_holds(one, sha256) for one in found))
             raise
         self._wait_until_adopted(registry.generation)
 
@@ -103,7 +98,7 @@ class Fleet(NoServer):
         if not any(one.state for one in found):
             raise no_answer(found)
         ready, needed = sum(has_prepared(one, sha256) for one in found), self._requirement.needed(len(found))
-        raise BuildError(
+        raise TooFewServersError(
             f"after {self._patience:g} s {ready} of {len(found)} servers have generation {generation} ready, and "
             f"{needed} must (--require, --patience): {awaited(found)}"
         )

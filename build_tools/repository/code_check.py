@@ -25,7 +25,7 @@ def check_code(repository: Path) -> None:
     second later.
     Raises BuildError, with one sentence that names the file and the fix, for a file that is changed, missing or
     unknown, for a link, and for a file or folder that every user of the machine may change. Whoever may write the
-    folder can change the manifest too: this is no defence against them.
+    folder can change the manifest too: this is not a defence against them.
     """
     if not (repository / MANIFEST).is_file():
         raise BuildError(f"{repository} has no {MANIFEST}, so nothing says which code is its own: build it again.")

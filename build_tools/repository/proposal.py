@@ -8,6 +8,7 @@ import hashlib
 from pathlib import Path
 
 from build_tools.repository.registry import REGISTRY, Registry, registry_content, write_registry
+from espalier_json import parse_json
 from training.atomic_write import rename_file, replace_file
 
 PROPOSAL = "proposal.json"
@@ -34,6 +35,14 @@ def replace_registry(repository: Path, registry: Registry) -> None:
     """Replaces registry.json where no fleet is asked first. What a killed publisher proposed is dropped."""
     withdraw_proposal(repository)
     write_registry(repository, registry)
+
+
+def proposed_generation(repository: Path) -> int | None:
+    """Returns the generation that is proposed now; None if there is none, or if the file cannot be read."""
+    try:
+        return int(parse_json((repository / PROPOSAL).read_bytes())["generation"])
+    except (OSError, ValueError, LookupError, TypeError):
+        return None
 
 
 def digest(content: bytes) -> str:
