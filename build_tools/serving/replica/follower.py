@@ -10,7 +10,7 @@ from build_tools.errors import BuildError
 from build_tools.repository.proposal import PROPOSAL
 from build_tools.repository.registry import DRAIN_SECONDS, REGISTRY
 from build_tools.repository.replica_state import Proposed
-from build_tools.serving.replica.errors import NotHereError
+from build_tools.serving.replica.errors import AwayError, NotHereError
 from build_tools.serving.replica.generation import Generation, GenerationFile
 from build_tools.serving.replica.own_triton import Models
 from build_tools.serving.replica.standing import Standing
@@ -24,6 +24,7 @@ _LONGEST_PAUSE = 30.0  # after a failure
 _DOUBT_SECONDS = 0.5  # after which a Triton that has just died is known to be away
 _SETTLE_EVERY = 60.0  # a compaction keeps earlier versions loaded for a while
 _LOADING = "it is being loaded"
+_AWAY = "tritonserver is being started again"
 
 
 @dataclass
@@ -173,12 +174,15 @@ class Follower:
         longest = _LONGEST_WAIT
         goal.refused = ""
         try:
+            # Asked first: of one that was up, and is up without a restart, every failure is its answer.
+            if not self._models.is_up():
+                raise AwayError(_AWAY)
             self._models.prepare(self._adopted.registry, goal.generation.registry)
-        except NotHereError as error:
+        except (NotHereError, AwayError) as error:
             goal.waiting = str(error)
         except (BuildError, OSError) as error:
             if self._is_away(restarts):
-                goal.waiting = "tritonserver is being started again"
+                goal.waiting = _AWAY
             else:
                 goal.waiting, goal.refused, longest = "", str(error), _LONGEST_PAUSE
                 self._drop(goal.generation)

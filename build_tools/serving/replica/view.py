@@ -88,7 +88,12 @@ class View:
         forget_missing(self.folder)
 
     def remove_dangling(self) -> None:
-        """Links to versions that the shared folder has lost: with one of them, Triton loads no version of the model."""
+        """Links to versions that the shared folder has lost: with one of them, Triton loads no version of the model.
+
+        Does nothing while the whole folder is away: it will come back.
+        """
+        if not (self.shared / MANIFEST).exists():
+            return
         for link in self.folder.glob("*/*"):
             if link.is_symlink() and not link.exists():
                 link.unlink()

@@ -14,14 +14,15 @@ from build_tools.serving.replica.generation import Generation
 
 
 class MadeUpModels:
-    """done: what was asked of it. fails: {generation: errors that its next attempts raise}."""
+    """done: what was asked of it. fails: {generation: errors that its next attempts raise}. dies: in these attempts."""
 
     def __init__(self):
-        self.done, self.fails, self.is_well, self.cannot_settle = [], {}, True, 0
+        self.done, self.fails, self.cannot_settle, self.is_well, self.dies = [], {}, 0, True, False
 
     def prepare(self, before, after):
         self.done.append(("prepare", before.generation, after.generation))
         if self.fails.get(after.generation):
+            self.is_well = not self.dies
             raise self.fails[after.generation].pop(0)
 
     def put_in_force(self, generation):
@@ -149,7 +150,7 @@ def test_a_proposal_that_answers_otherwise_is_refused_once_and_unloaded(site, re
 
 def test_a_triton_that_died_under_an_attempt_is_no_refusal(site, registry, following):
     site.models.fails[2] = [BuildError("Triton cannot load branch_intent")]
-    site.models.is_well = False
+    site.models.dies = True
     write_proposal(site.shared, following(registry))
     site.look()
     assert (site.said.proposal.refused, site.said.proposal.waiting) == ("", "tritonserver is being started again")
@@ -157,6 +158,14 @@ def test_a_triton_that_died_under_an_attempt_is_no_refusal(site, registry, follo
     site.models.is_well, site.restarts = True, 1
     site.look(1)
     assert site.said.proposal.ready
+
+
+def test_a_triton_that_is_away_is_asked_nothing_and_refuses_nothing(site, registry, following):
+    site.models.is_well = False
+    write_proposal(site.shared, following(registry))
+
+    assert site.look() == []
+    assert site.said.proposal.waiting == "tritonserver is being started again"
 
 
 def test_after_a_restart_of_triton_a_proposal_is_loaded_and_proved_again(site, registry, following):
