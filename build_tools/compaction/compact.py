@@ -1,6 +1,5 @@
 """Folds live branches and their trunk into one graph, on a server that goes on serving."""
 
-import time
 from collections.abc import Callable, Collection
 from contextlib import ExitStack
 from itertools import chain
@@ -14,11 +13,12 @@ from build_tools.compaction.room_for_both import check_room
 from build_tools.compaction.staged_fused import graph_files, stage_fused
 from build_tools.errors import BuildError
 from build_tools.progress import Progress
+from build_tools.publishing.leaving import wait_until_left
 from build_tools.publishing.running_server import Server
 from build_tools.publishing.served_repository import ServedRepository
 from build_tools.publishing.settle import settle
 from build_tools.repository.locking import repository_lock
-from build_tools.repository.registry import DRAIN_SECONDS, KEEP_LOADED_SECONDS, read_registry
+from build_tools.repository.registry import KEEP_LOADED_SECONDS, read_registry
 from build_tools.repository.staging import staging_folder
 
 COMPACT_LOCK = "compact.lock"
@@ -93,14 +93,13 @@ def compact(
                     break
         else:
             raise BuildError(f"other commands have changed its tasks {_ATTEMPTS} times meanwhile: try again.")
-        _unload_what_is_inside(repository, server, progress)
+        _unload_what_is_inside(repository, server, served.registry.generation, progress)
         return done
 
 
-def _unload_what_is_inside(repository: Path, server: Server, progress: Progress) -> None:
+def _unload_what_is_inside(repository: Path, server: Server, generation: int, progress: Progress) -> None:
     """Trunk and branches, when no batch in flight can ask for them any more. Others may change the repository first."""
     progress.at("unloading what is in the fused graph")
-    if server.is_running:
-        time.sleep(DRAIN_SECONDS)
+    wait_until_left(server, generation, progress.report)
     with ServedRepository.locked(repository, server, progress.report) as served:
         settle(served)
