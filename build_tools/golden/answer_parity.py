@@ -26,8 +26,8 @@ def first_difference(golden: GoldenBatch, logits: Sequence[np.ndarray]) -> str |
 
     logits: of each example, as GoldenBatch.logits returns them.
     Answers agree if they have the same class; the same labels with a probability over 0.5; the same tag for each word,
-    which is that of its first sub-word; or a value within 2 % of the golden values' range. A golden answer that leads by
-    less than a thousandth of the golden logits' range is a tie, and either answer to it agrees.
+    which is that of its first sub-word; or a value within 2 % of the golden values' range. A golden answer that leads
+    by less than a thousandth of the golden logits' range is a tie: either answer agrees.
     """
     kind, labels = golden.record.kind, golden.record.labels
     is_value = kind is Kind.PAIR_REGRESSION

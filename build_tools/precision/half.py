@@ -5,6 +5,7 @@ from pathlib import Path
 import onnx
 from onnx import TensorProto, helper
 from onnxruntime.transformers.float16 import convert_float_to_float16
+from onnxruntime.transformers.onnx_model import OnnxModel
 
 
 def halve(source: Path, target: Path) -> None:
@@ -15,6 +16,7 @@ def halve(source: Path, target: Path) -> None:
     """
     # The shapes that the exporter gives are enough, and inferring those of com.microsoft's operators fails.
     model = convert_float_to_float16(onnx.load(source), keep_io_types=True, disable_shape_infer=True)
+    OnnxModel.graph_topological_sort(model.graph)  # the new casts are at its end
     _read_outputs(model.graph)
     onnx.save(model, target)
 

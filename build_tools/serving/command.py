@@ -89,8 +89,8 @@ def serve(
     registry = read_registry(repository)  # reports what is wrong with the folder, before anything is written there
     if registry.device is Device.GPU and triton is None:
         raise BuildError(
-            f"the models in {repository} are for a GPU, and this command runs Triton on CPUs: run NVIDIA's container and "
-            "give its Triton as --triton (docs/gpu.md), or build a repository without --device gpu."
+            f"the models in {repository} are for a GPU, and this command runs Triton on CPUs: run NVIDIA's container "
+            "and give its Triton as --triton (docs/gpu.md), or build a repository without --device gpu."
         )
     exposure = choose_exposure(host, keys, tls_cert, tls_key, client_ca, insecure)
     check_files(exposure)

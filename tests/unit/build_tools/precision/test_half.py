@@ -48,8 +48,8 @@ def test_weights_are_in_fp16_and_what_goes_in_and_out_is_not(trunk, branches):
         whole, half = onnx.load(before).graph, onnx.load(after).graph
         onnx.checker.check_model(str(after))
 
-        assert [value for value in half.input] == [value for value in whole.input]
-        assert [value for value in half.output] == [value for value in whole.output]
+        assert list(half.input) == list(whole.input)
+        assert list(half.output) == list(whole.output)
         assert TensorProto.FLOAT not in {weight.data_type for weight in half.initializer}
 
 
