@@ -20,6 +20,18 @@ TEXTS = (
     "it's “5 o'clock” (approx.): a.b@c.org $5.50!",
     "play some jazz by Miles Davis in the kitchen on monday, then call my mother and tell her that I am late today",
 )
+# Such texts, each with its entity, a part of it.
+ENTITIES = (
+    ("naïve café Äpfel Straße", "café Äpfel"),
+    ("e\u0301te\u0301 in Orléans, please", "Orléans"),
+    ("fly to 東京 now", "東京"),
+    ("now 北京", "北京"),
+    ("play 😀 👩\u200d👩\u200d👧 ok", "👩\u200d👩\u200d👧"),
+    ("meet me (Miles Davis)!", "Miles Davis"),
+    ("“Rome” is near", "Rome"),
+    ("at 5 o'clock sharp", "5 o'clock"),
+    ("write to a.b@c.org, today", "a.b@c.org"),
+)
 _CORPUS = [*TEXTS, "fly from new york to rome", "book a table for two in paris"] * 4
 _SIZES = {"hidden_size": WIDTH, "num_hidden_layers": LAYERS, "num_attention_heads": 4, "initializer_range": 0.2}
 _BERTS = {**_SIZES, "intermediate_size": 48, "max_position_embeddings": POSITIONS}
@@ -48,6 +60,16 @@ def family_tokenizer(model_type: str) -> Tokenizer:
     """The tokenizer of the family's tiny model."""
     make, _, _ = _FAMILIES[model_type]
     return make()
+
+
+def entity_tags(text: str, entity: str) -> list[str]:
+    """The tags of the text's words: B-x and I-x where the entity is, else O."""
+    begin, tags, start = text.index(entity), [], 0
+    for word in text.split(" "):
+        is_inside = start < begin + len(entity) and start + len(word) > begin
+        tags.append(("I-x" if "B-x" in tags else "B-x") if is_inside else "O")
+        start += len(word) + 1
+    return tags
 
 
 def _word_piece(cls: str, sep: str, pad: str) -> Tokenizer:

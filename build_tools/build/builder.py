@@ -43,7 +43,8 @@ from build_tools.repository.triton_config import (
     write_config,
     write_trunk_configs,
 )
-from training.checkpoint import RECORD, Checkpoint, load_checkpoint
+from training.branch_record import RECORD
+from training.checkpoint import Checkpoint, load_checkpoint
 from training.encoder import Encoder, load_encoder
 from training.fingerprint import trunk_fingerprints
 from training.trunk_fit import check_fingerprint
@@ -70,7 +71,8 @@ def build(
     metric is checked too. router_instances: per router; None takes as many as suit this machine. compacted: then makes
     one graph of trunk and branches, see `compact`. device: on which they will run; they are checked on the CPU.
     report: told of each step.
-    Raises BuildError, or TrainingError if a checkpoint cannot be used. The repository is then unchanged.
+    Raises BuildError, or TrainingError if a checkpoint cannot be used. The repository is then unchanged, unless the
+    message says that it is built and only the fused graph is missing.
     """
     repository = repository.resolve()  # "." has neither a name nor a parent to stage in
     check_destination(repository)
@@ -101,7 +103,10 @@ def build(
         move_in(staged, repository)
         ensure_control_key(repository)  # here, because its permissions are those of the folder
     if compacted:
-        compact(repository, NoServer(), report=report)
+        try:
+            compact(repository, NoServer(), report=report)
+        except BuildError as error:
+            raise BuildError(f"{repository} is built and can be served, but without a fused graph: {error}") from error
         return read_registry(repository)
     return registry
 
@@ -117,8 +122,8 @@ def _common_encoder(checkpoints: list[Checkpoint], name: str | None) -> Encoder:
     names = sorted({checkpoint.record.encoder.name for checkpoint in checkpoints})
     if name is None and len(names) > 1:
         raise BuildError(
-            f"the checkpoints were trained on different encoders ({', '.join(names)}): one trunk serves one encoder. "
-            "If these are names of the same encoder, choose one with --encoder."
+            f"the checkpoints were trained on different encoders ({', '.join(names)}): build those of one, and add the "
+            "others with espalier publish --encoder. If these are names of the same encoder, choose one with --encoder."
         )
     return load_encoder(name or names[0])
 
@@ -164,9 +169,10 @@ def _export_and_check(
         golden = GoldenBatch(checkpoint)
         difference = check_logits(golden, loaded_trunk, branch.load())
         branches.append(ExportedBranch(checkpoint, golden, branch))
+        layers = f"{record.layers} {'layer' if record.layers == 1 else 'layers'}"
         report(
-            f"{record.task}: tap {record.tap}, {record.layers} layers; {len(checkpoint.golden)} golden examples equal "
-            f"to {difference:.1e}"
+            f"{record.task}: tap {record.tap}, {layers}; {len(checkpoint.golden)} golden examples equal to "
+            f"{difference:.1e}"
         )
     return Graphs(trunk, taps, branches)
 
@@ -192,14 +198,14 @@ def _stage(
         precision=precisions.trunk,
         tokenizers=tokenizers,
     )
-    graphs.trunk.settle(precisions.trunk)
+    graphs.trunk.keep_only(precisions.trunk)
     config = trunk_config(runtime, graphs.taps, trunk.hidden_size, precisions.trunk, limits=trunk.limits, device=device)
     write_trunk_configs(staged / TRUNK, config)
     tasks = {}
     for branch in graphs.branches:
         record = branch.checkpoint.record
         version = version_entry(record, branch_name(record.task), TRUNK, precisions.branches[record.task])
-        branch.graph.settle(version.precision)
+        branch.graph.keep_only(version.precision)
         model, ensemble = staged / version.model, staged / record.task
         (model / FIRST_VERSION / RECORD).write_text(record.model_dump_json(indent=2) + "\n", encoding="utf-8")
         write_golden(model / FIRST_VERSION, branch.golden.for_serving())

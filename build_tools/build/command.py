@@ -54,4 +54,4 @@ def build(
         device=device,
         report=typer.echo,
     )
-    typer.echo(f"{len(registry.tasks)} tasks -> {repository}")
+    typer.echo(f"{len(registry.tasks)} {'task' if len(registry.tasks) == 1 else 'tasks'} -> {repository}")

@@ -15,7 +15,10 @@ from build_tools.export.first_token_attention import FirstTokenAttention
 from build_tools.export.first_token_rotary_attention import FirstTokenRotaryAttention
 from build_tools.export.packing import Packing
 from training.encoders.layer import Layer
-from training.encoders.positions import distances, local_mask, rotated
+from training.encoders.positions import distances, local_mask, rotated, turns
+
+# {the base of rotary positions: cosines and sines, both [T, D / 2]}
+Turns = dict[float, tuple[torch.Tensor, torch.Tensor]]
 
 
 class Attention(nn.Module):
@@ -25,17 +28,18 @@ class Attention(nn.Module):
         super().__init__()
         own = layer.attention
         self.heads, self.most_tokens = own.heads, own.most_tokens
+        self.head_width = own.query.out_features // own.heads
         self.window, self.rotary_base = own.window, own.rotary_base
         self.norm = own.norm
         self.projections = _joined([own.query, own.key, own.value])
         self.bias = None if own.position_bias is None else nn.Parameter(own.bias_of_distances().detach().contiguous())
 
-    def forward(self, tokens: torch.Tensor, packing: Packing, mask: torch.Tensor) -> torch.Tensor:
+    def forward(self, tokens: torch.Tensor, packing: Packing, mask: torch.Tensor, turns: Turns) -> torch.Tensor:
         if self.norm is not None:
             tokens = self.norm(tokens)
         query, key, value = packing.unpack(self.projections(tokens)).chunk(3, dim=-1)
         if self.rotary_base:
-            query, key = self._rotated(query), self._rotated(key)
+            query, key = (self._rotated(rows, *turns[self.rotary_base]) for rows in (query, key))
         return packing.pack(self._attend(query, key, value, mask))
 
     def _attend(self, query: torch.Tensor, key: torch.Tensor, value: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
@@ -59,8 +63,8 @@ class Attention(nn.Module):
         places = distances(length, self.most_tokens).reshape(-1)
         return self.bias.index_select(1, places).reshape(1, self.heads, length, length)
 
-    def _rotated(self, rows: torch.Tensor) -> torch.Tensor:
-        return rotated(self._by_head(rows), self.rotary_base).transpose(1, 2).flatten(2)
+    def _rotated(self, rows: torch.Tensor, cosines: torch.Tensor, sines: torch.Tensor) -> torch.Tensor:
+        return rotated(self._by_head(rows), cosines, sines).transpose(1, 2).flatten(2)
 
     def _by_head(self, rows: torch.Tensor) -> torch.Tensor:
         return rows.unflatten(2, (self.heads, -1)).transpose(1, 2)
@@ -99,13 +103,20 @@ class ExportedLayers(nn.Module):
     def forward(self, hidden: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
         if len(self.attentions):
             packing = Packing.of(mask)
+            turns = self._turns(hidden.shape[1])
             tokens = packing.pack(hidden)
             for attention, after_attention in zip(self.attentions, self.after_attentions, strict=False):
-                tokens = after_attention(tokens, attention(tokens, packing, mask))
+                tokens = after_attention(tokens, attention(tokens, packing, mask, turns))
             hidden = packing.unpack(tokens)
         if self.first_attention is None:
             return hidden
         return self.after_attentions[-1](hidden[:, :1], self.first_attention(hidden, mask))
+
+    def _turns(self, length: int) -> Turns:
+        """Of all layers, each base once: a graph holds what they are computed from."""
+        layers = cast(list[Attention], list(self.attentions))
+        needed = {one.rotary_base: (one.head_width, one.most_tokens) for one in layers if one.rotary_base}
+        return {base: tuple(table[:length] for table in turns(base, *of)) for base, of in needed.items()}
 
 
 def first_attention(layer: Layer) -> nn.Module:

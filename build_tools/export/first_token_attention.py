@@ -39,9 +39,10 @@ class FirstTokenAttention(nn.Module):
     def forward(self, hidden: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
         query = self.query(hidden[:, :1])
         width = query.shape[-1] // len(self.key)
+        query = query * width**-0.5  # here, not of the scores: OpenVINO would multiply all hidden states with it
         asked = of_each_head(query.split(width, dim=-1), self.key)  # [B, heads, H]
         added = mask[:, 0] if self.bias is None else mask[:, 0] + self.bias[:, : hidden.shape[1]]
-        scores = asked @ hidden.transpose(1, 2) * width**-0.5 + added  # [B, heads, T]
+        scores = asked @ hidden.transpose(1, 2) + added  # [B, heads, T]
         summed = scores.softmax(dim=-1) @ hidden  # [B, heads, H]
         context = of_each_head(summed.split(1, dim=1), self.value)  # [B, heads, D]
         return context.flatten(1).unsqueeze(1) + self.value_bias

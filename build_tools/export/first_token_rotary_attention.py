@@ -1,7 +1,8 @@
 """Attention of a row's first token alone, for layers with rotary positions (ModernBERT).
 
 Keys turn with their position, so they are computed. Values are not, as in first_token_attention.py; and with local
-attention only the tokens that the first one sees are read at all.
+attention only the tokens that the first one sees are read at all. Not the keys are turned but the one query, backwards
+by the angle of each key, which gives the same product: (R k) . q = k . (R^T q).
 """
 
 import torch
@@ -10,7 +11,7 @@ from torch import nn
 from build_tools.export.first_token_attention import of_each_head, values_by_head
 from build_tools.export.packing import Packing
 from training.encoders.layer import Layer
-from training.encoders.positions import rotated
+from training.encoders.positions import turns
 
 
 class FirstTokenRotaryAttention(nn.Module):
@@ -20,6 +21,7 @@ class FirstTokenRotaryAttention(nn.Module):
         super().__init__()
         own = layer.attention
         self.heads, self.rotary_base = own.heads, own.rotary_base
+        self.window = own.window
         self.seen = own.window + 1 if own.window else own.most_tokens
         self.norm = own.norm
         self.query, self.key = own.query, own.key
@@ -27,17 +29,25 @@ class FirstTokenRotaryAttention(nn.Module):
         self.value_bias = own.value.bias
 
     def forward(self, hidden: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
-        hidden, mask = hidden[:, : self.seen], mask[..., : self.seen]
-        packing = Packing.of(mask)
-        tokens = packing.pack(hidden)
+        if self.window:
+            hidden, mask = hidden[:, : self.seen], mask[..., : self.seen]
         if self.norm is not None:
-            tokens = self.norm(tokens)
-        hidden = packing.unpack(tokens)
-        # The first token's position is 0, which turns nothing.
-        query = self.query(hidden[:, :1]).unflatten(2, (self.heads, -1)).transpose(1, 2)  # [B, heads, 1, D]
-        key = packing.unpack(self.key(tokens)).unflatten(2, (self.heads, -1)).transpose(1, 2)
-        key = rotated(key, self.rotary_base)
-        scores = query @ key.transpose(2, 3) * query.shape[-1] ** -0.5 + mask  # [B, heads, 1, T]
-        summed = scores[:, :, 0].softmax(dim=-1) @ hidden  # [B, heads, H]
+            hidden = self.norm(hidden)
+        packing = Packing.of(mask)
+        key = packing.unpack(self.key(packing.pack(hidden))).unflatten(2, (self.heads, -1))  # [B, T, heads, D]
+        scores = (key * self._turned_query(hidden)).sum(dim=-1).transpose(1, 2) + mask[:, 0]  # [B, heads, T]
+        summed = scores.softmax(dim=-1) @ hidden  # [B, heads, H]
         context = of_each_head(summed.split(1, dim=1), self.value).flatten(1).unsqueeze(1)
         return context if self.value_bias is None else context + self.value_bias
+
+    def _turned_query(self, hidden: torch.Tensor) -> torch.Tensor:
+        """What each token's key is multiplied with, [B, T, heads, D]. The first token's own position is 0."""
+        query = self.query(hidden[:, :1]).unflatten(2, (self.heads, -1))  # [B, 1, heads, D]
+        width = query.shape[-1]
+        query = query * width**-0.5
+        first, second = query.chunk(2, dim=-1)
+        cosines, sines = (
+            torch.cat([table, table], dim=-1)[: hidden.shape[1], None]
+            for table in turns(self.rotary_base, width, self.seen)
+        )
+        return query * cosines + torch.cat([second, -first], dim=-1) * sines

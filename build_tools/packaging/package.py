@@ -47,7 +47,7 @@ def package(
     if trunk.precision is Precision.FP32:
         check_logits(golden, trunk.graph, branch.load())
     chosen = choose_branch_precision(precision, golden, branch, trunk.graph, trunk.precision, progress.report)
-    branch.settle(chosen)
+    branch.keep_only(chosen)
     write_golden(place, golden.for_serving())
     _describe(folder, trunk, chosen, checkpoint.tokenizer)
     return read_artefact(folder)

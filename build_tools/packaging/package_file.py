@@ -34,8 +34,9 @@ def package_file(
     """
     progress = Progress(f"{checkpoint} is not packaged: it failed", report)
     with progress.failures_told(), tempfile.TemporaryDirectory(prefix="espalier-") as temporary:
-        progress.at("checkpoint")
+        progress.at("output")
         check_new(file)
+        progress.at("checkpoint")
         loaded = load_checkpoint(checkpoint)
         folder = Path(temporary)
         progress.at("trunk")

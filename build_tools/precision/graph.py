@@ -26,7 +26,7 @@ class Graph:
         """Returns the graph, ready to run in that precision."""
         return load_graph(self._file_of(precision), self._outputs, self.runtime, precision)
 
-    def settle(self, precision: Precision) -> None:
+    def keep_only(self, precision: Precision) -> None:
         """Keeps only the file of that precision, under the exported file's name."""
         self._file_of(precision).replace(self.file)
         self._int8.unlink(missing_ok=True)

@@ -14,7 +14,7 @@ _PROCESSORS = Path("/proc/cpuinfo")  # torch knows it too, and takes seconds to 
 def available_precisions(wanted: Precision, runtime: Runtime) -> list[Precision]:
     """Returns the precisions to try: `wanted`, or for auto all that are supported, fp32 included.
 
-    auto does not try w8, which saves memory and is no faster than fp32, nor fp16, which is for GPUs.
+    auto does not try w8, which saves memory and is not faster than fp32, nor fp16, which is for GPUs.
 
     Raises BuildError if the runtime or this processor does not support `wanted`.
     """

@@ -22,7 +22,7 @@ def open_artefact(
     """Takes an artefact's content out of its file, into `staging`, and checks it.
 
     precision, encoder: those that were asked for; an artefact brings its own.
-    Raises BuildError if it is no artefact, or was made for something else than is asked for.
+    Raises BuildError if it is not an artefact, or was made for something else than is asked for.
     """
     artefact = unseal(file, staging / "artefact")
     own = artefact.manifest.precision

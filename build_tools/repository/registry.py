@@ -298,8 +298,12 @@ def read_registry(repository: Path, also_earlier: bool = False) -> Registry:
     path = repository / REGISTRY
     if not path.is_file():
         raise BuildError(f"{repository} holds no {REGISTRY}: run espalier build first.")
+    return parse_registry(path.read_bytes(), path, also_earlier)
+
+
+def parse_registry(content: bytes, path: Path, also_earlier: bool = False) -> Registry:
+    """Returns the registry that a file holds. path: where it was read, for messages. The rest: as read_registry."""
     try:
-        content = path.read_bytes()
         parsed = parse_json(content)  # it refuses what the rest of the program cannot write or hash
         if also_earlier and _format_of(parsed) == EARLIER_FORMAT:
             content = json.dumps(parsed | {"format_version": FORMAT_VERSION}).encode()
@@ -348,5 +352,9 @@ def check_versions(repository: Path, registry: Registry) -> None:
 
 def write_registry(repository: Path, registry: Registry) -> None:
     """Replaces registry.json atomically: a router reads the old or the new one, never a part."""
-    content = json.dumps(registry.model_dump(mode="json"), indent=2, ensure_ascii=False) + "\n"
-    replace_file(repository / REGISTRY, content, staged_in=repository)
+    replace_file(repository / REGISTRY, registry_content(registry), staged_in=repository)
+
+
+def registry_content(registry: Registry) -> bytes:
+    """Returns what the file holds."""
+    return (json.dumps(registry.model_dump(mode="json"), indent=2, ensure_ascii=False) + "\n").encode()

@@ -176,18 +176,18 @@ def main() -> None:
     found = onnxruntime.get_available_providers()
     if not arguments.cpu and "CUDAExecutionProvider" not in found:
         raise SystemExit(
-            f"This onnxruntime has no CUDAExecutionProvider (it has {', '.join(found)}): uninstall onnxruntime, install "
-            "onnxruntime-gpu on a machine with an NVIDIA GPU, or try the program with --cpu --small."
+            f"This onnxruntime has no CUDAExecutionProvider (it has {', '.join(found)}): uninstall onnxruntime, "
+            "install onnxruntime-gpu on a machine with an NVIDIA GPU, or try the program with --cpu --small."
         )
     shape = SMALL if arguments.small else ASSISTANT
     with tempfile.TemporaryDirectory(prefix="espalier-") as folder:
         begun = time.perf_counter()
         layouts = Layouts(shape, Path(folder), arguments.cpu)
         where = "CPU: these figures mean nothing" if arguments.cpu else "CUDA provider"
+        suite = f"{len(shape.branches)} tasks, {shape.layers} layers of width {shape.hidden_size}, fp16"
         print(
-            f"{len(shape.branches)} tasks, {shape.layers} layers of width {shape.hidden_size}, fp16, {where}, ", end=""
+            f"{suite}, {where}, onnxruntime {onnxruntime.__version__}; graphs made in {time.perf_counter() - begun:.0f} s\n"
         )
-        print(f"onnxruntime {onnxruntime.__version__}; graphs made in {time.perf_counter() - begun:.0f} s\n")
         for line in rows_of_table(layouts, arguments):
             print(line, flush=True)
     print(f"\n{NOT_RUN}")

@@ -4,7 +4,7 @@ import torch
 from torch import nn
 
 from training.encoders.architecture import Architecture
-from training.encoders.positions import buckets_of_distances, distances, local_mask, rotated
+from training.encoders.positions import buckets_of_distances, distances, local_mask, rotated, turns
 
 
 class Attention(nn.Module):
@@ -39,9 +39,10 @@ class Attention(nn.Module):
             projection(hidden).unflatten(2, (self.heads, -1)).transpose(1, 2)
             for projection in (self.query, self.key, self.value)
         )
-        if self.rotary_base:
-            query, key = rotated(query, self.rotary_base), rotated(key, self.rotary_base)
         length = hidden.shape[1]
+        if self.rotary_base:
+            cosines, sines = turns(self.rotary_base, query.shape[-1], length, hidden.device)
+            query, key = (rotated(rows, cosines, sines) for rows in (query, key))
         if self.window and length > self.window + 1:
             mask = local_mask(mask, self.window)
         if self.position_bias is not None:

@@ -36,15 +36,22 @@ def distances(length: int, most: int) -> torch.Tensor:
     return places[None, :] - places[:, None] + (most - 1)
 
 
-def rotated(rows: torch.Tensor, base: float) -> torch.Tensor:
+def turns(base: float, width: int, most: int, device: torch.device | None = None) -> tuple[torch.Tensor, torch.Tensor]:
+    """Cosines and sines, both [most, width / 2], by which heads of that width turn at each of `most` positions.
+
+    In a graph `most` is a fixed number, so that they are constants: a graph in bf16 would compute the angles in bf16,
+    where beyond 256 not even all whole numbers exist.
+    """
+    speeds = 1.0 / base ** (torch.arange(0, width, 2, device=device, dtype=torch.float32) / width)
+    angles = torch.arange(most, device=device, dtype=torch.float32)[:, None] * speeds
+    return angles.cos(), angles.sin()
+
+
+def rotated(rows: torch.Tensor, cosines: torch.Tensor, sines: torch.Tensor) -> torch.Tensor:
     """Turns queries or keys, [B, heads, T, D], by angles that grow with the position (https://arxiv.org/abs/2104.09864).
 
-    The first half of the D columns is paired with the second, as in GPT-NeoX.
+    The first half of the D columns is paired with the second, as in GPT-NeoX. cosines, sines: of `turns`, [T, D / 2].
     """
-    width = rows.shape[-1]
-    speeds = 1.0 / base ** (torch.arange(0, width, 2, device=rows.device, dtype=torch.float32) / width)
-    angles = torch.arange(rows.shape[2], device=rows.device, dtype=torch.float32)[:, None] * speeds
-    cosines, sines = angles.cos(), angles.sin()  # [T, D / 2]
     first, second = rows.float().chunk(2, dim=-1)
     turned = torch.cat([first * cosines - second * sines, second * cosines + first * sines], dim=-1)
     return turned.to(rows.dtype)

@@ -125,3 +125,47 @@ def test_port_0_takes_a_free_one(started):
     _serve("--grpc-port", 0, "--http-port", 0, "--metrics-port", 0)
 
     assert (started[0].grpc_port, started[0].http_port, started[0].metrics_port) == (None, None, None)
+
+
+def test_a_replica_serves_its_view_and_says_what_it_is(started, monkeypatch):
+    opened = SimpleNamespace(view=SimpleNamespace(folder=Path("view")))
+    monkeypatch.setattr(command, "_opened_replica", lambda _: nullcontext(opened))
+
+    shown = _serve("--repository", "r", "--replica")
+
+    assert [(settings.repository, settings.replica) for settings in started] == [(Path("view"), opened)]
+    assert "Espalier serves r as a replica" in shown
+
+
+@pytest.mark.usefixtures("started")
+def test_a_replica_whose_files_are_removed_while_it_starts_begins_again_with_what_is_there(monkeypatch):
+    opened = SimpleNamespace(view=SimpleNamespace(folder=Path("view")), is_outdated=True)
+    start, attempts = command.Supervisor, []
+
+    def start_the_second_time(settings, report):
+        attempts.append(settings)
+        if len(attempts) == 1:
+            raise ServeError("tritonserver did not start")
+        return start(settings, report)
+
+    monkeypatch.setattr(command, "Supervisor", start_the_second_time)
+    monkeypatch.setattr(command, "_opened_replica", lambda _: nullcontext(opened))
+
+    assert "as a replica" in _serve("--repository", "r", "--replica")
+    assert len(attempts) == 2
+
+
+@pytest.mark.usefixtures("started")
+def test_a_replica_beside_a_triton_of_somebody_else_is_told_that_it_has_its_own():
+    result = CliRunner().invoke(app, ["serve", "--replica", "--triton", "127.0.0.1:9"])
+
+    assert isinstance(result.exception, ServeError)
+    assert "--replica and --triton exclude each other" in str(result.exception)
+
+
+def test_a_replica_of_a_folder_without_a_control_key_is_told_how_to_make_one(tmp_path):
+    with (
+        pytest.raises(ServeError, match=r"has no control\.key: run espalier upgrade"),
+        command._opened_replica(Settings(tmp_path)),
+    ):
+        pass
