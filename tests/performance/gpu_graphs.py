@@ -185,9 +185,8 @@ def main() -> None:
         layouts = Layouts(shape, Path(folder), arguments.cpu)
         where = "CPU: these figures mean nothing" if arguments.cpu else "CUDA provider"
         suite = f"{len(shape.branches)} tasks, {shape.layers} layers of width {shape.hidden_size}, fp16"
-        print(
-            f"{suite}, {where}, onnxruntime {onnxruntime.__version__}; graphs made in {time.perf_counter() - begun:.0f} s\n"
-        )
+        made = f"graphs made in {time.perf_counter() - begun:.0f} s"
+        print(f"{suite}, {where}, onnxruntime {onnxruntime.__version__}; {made}\n")
         for line in rows_of_table(layouts, arguments):
             print(line, flush=True)
     print(f"\n{NOT_RUN}")
