@@ -166,7 +166,8 @@ class View:
                 file = self.folder / version.model / "config.pbtxt"
                 if (file.parent / number).is_dir() and not file.exists():
                     hidden_size = registry.trunks[version.trunk].hidden_size
-                    config = branch_config(registry.runtime, version, hidden_size, [int(number)])
+                    loaded, device = [int(number)], registry.device
+                    config = branch_config(registry.runtime, version, hidden_size, loaded, device)
                     add_to_manifest(self.folder, {f"{version.model}/config.pbtxt": config_sha256(config)})
                     put_config(self.folder, file, config)
 
