@@ -29,7 +29,12 @@ def choose_branch_precision(
     tried = available_precisions(wanted, graph.runtime)
     if wanted is not Precision.AUTO:
         if (wanted, trunk_precision) != (Precision.FP32, Precision.FP32):
-            check_answers(golden, trunk, graph.load(wanted))
+            try:
+                check_answers(golden, trunk, graph.load(wanted))
+            except BuildError as refusal:
+                advice = "" if wanted is Precision.FP32 else " Use --precision auto or fp32."
+                said = f"it does not pass in {wanted} on a trunk in {trunk_precision}: {refusal}.{advice}"
+                raise BuildError(said) from refusal
         return wanted
     loaded = {precision: graph.load(precision) for precision in tried}
     times = branch_ms(golden, trunk, loaded)
