@@ -30,10 +30,16 @@ def choose_branch_precision(
     tried = available_precisions(wanted, graph.runtime)
     if wanted is not Precision.AUTO:
         if (wanted, trunk_precision) != (Precision.FP32, Precision.FP32):
-            alone = graph.load(wanted)
-            check_answers(golden, trunk, alone)
-            if wanted is Precision.FP16:
-                check_near(golden, trunk, alone)
+            try:
+                alone = graph.load(wanted)
+                check_answers(golden, trunk, alone)
+                if wanted is Precision.FP16:
+                    check_near(golden, trunk, alone)
+            except BuildError as refusal:
+                others = {Precision.FP32: "", Precision.FP16: " Use --precision fp32."}
+                advice = others.get(wanted, " Use --precision auto or fp32.")
+                said = f"it does not pass in {wanted} on a trunk in {trunk_precision}: {refusal}.{advice}"
+                raise BuildError(said) from refusal
         return wanted
     loaded = {precision: graph.load(precision) for precision in tried}
     times = branch_ms(golden, trunk, loaded)

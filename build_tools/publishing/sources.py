@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from pathlib import Path
+from shlex import quote
 
 from build_tools.artefact.artefact import Artefact
 from build_tools.artefact.unseal import unseal
@@ -51,7 +52,8 @@ def open_checkpoint(
     except ModuleNotFoundError as error:
         raise BuildError(
             f"a checkpoint is exported before it is published, which needs the package {error.name!r}: run espalier "
-            f"package {folder} where it was trained, and publish the file; or install Espalier with its extra `build`."
+            f"package {quote(str(folder))} where it was trained, and publish the file; or install Espalier with its "
+            "extra `build`."
         ) from error
     checkpoint = load_checkpoint(folder)
 

@@ -10,6 +10,7 @@ import time
 from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
+from shlex import quote
 
 from build_tools.errors import BuildError
 from build_tools.repository.manifest import MANIFEST, NOT_SERVED, hashes_of, read_manifest
@@ -64,13 +65,13 @@ def _problems(repository: Path) -> Iterator[str]:
             elif path.suffix != _GRAPH and hashes_of([path], repository)[name] != known[name]:
                 yield (
                     f"{path} has been changed (its SHA-256 is not the one in {MANIFEST}): put the file back, or run "
-                    f"espalier upgrade {repository}, which restores all hand-written models."
+                    f"espalier upgrade {quote(str(repository))}, which restores all hand-written models."
                 )
             found.add(name)
     for name in sorted(known.keys() - found):
         yield (
-            f"{repository / name} is missing: put the file back, run espalier upgrade {repository} if it belongs to a "
-            "hand-written model, or build the repository again."
+            f"{repository / name} is missing: put the file back, run espalier upgrade {quote(str(repository))} if it "
+            "belongs to a hand-written model, or build the repository again."
         )
 
 

@@ -6,6 +6,7 @@ import secrets
 import stat
 from contextlib import suppress
 from pathlib import Path
+from shlex import quote
 
 from build_tools.errors import BuildError
 from training.atomic_write import replace_file
@@ -42,7 +43,9 @@ def needed_control_key(repository: Path) -> str:
     """Returns the key. Raises BuildError if there is none, or as read_control_key does."""
     key = read_control_key(repository)
     if key is None:
-        raise BuildError(f"{repository} has no {CONTROL_KEY}: run espalier upgrade {repository}, which makes one.")
+        raise BuildError(
+            f"{repository} has no {CONTROL_KEY}: run espalier upgrade {quote(str(repository))}, which makes one."
+        )
     return key
 
 

@@ -5,6 +5,7 @@ import json
 import os
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from shlex import quote
 from typing import Any, Final, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
@@ -324,7 +325,7 @@ def _check_format(path: Path, version: Any) -> None:
     if version == EARLIER_FORMAT:
         raise BuildError(
             f"{path.parent} was made by an earlier release (registry format {EARLIER_FORMAT}, this one has "
-            f"{FORMAT_VERSION}): run espalier upgrade {path.parent}."
+            f"{FORMAT_VERSION}): run espalier upgrade {quote(str(path.parent))}."
         )
     if isinstance(version, int) and version > FORMAT_VERSION:
         raise BuildError(

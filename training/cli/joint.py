@@ -1,6 +1,7 @@
 """The verb joint."""
 
 from pathlib import Path
+from shlex import quote
 from typing import Annotated
 
 import typer
@@ -90,7 +91,7 @@ def joint(
         left = result.leave_one_out.get(task.name)
         ending = "" if left is None else f", left out {left:.2f}"
         typer.echo(f"{task.name}: {task.metric} {result.full[task.name]:.2f}{ending}")
-    typer.echo(f"-> {output}; `espalier report {output}` compares it with the searched tasks' branches.")
+    typer.echo(f"-> {output}; `espalier report {quote(str(output))}` compares it with the searched tasks' branches.")
 
 
 def _by_name(folders: list[Path]) -> dict[str, Path]:

@@ -1,6 +1,7 @@
 """The verb search."""
 
 from pathlib import Path
+from shlex import quote
 from typing import Annotated
 
 import typer
@@ -173,4 +174,6 @@ def search(
     typer.echo(summary(result))
     if adopted:
         typer.echo(f"  {original_line(adopted, result.metric)}")
-    typer.echo(f"-> {folder}; `espalier select {folder.parent}` chooses among the searched tasks' branches.")
+    typer.echo(
+        f"-> {folder}; `espalier select {quote(str(folder.parent))}` chooses among the searched tasks' branches."
+    )

@@ -72,7 +72,9 @@ def select(
     else:
         print_suites(rows, Console())
     if suite is not None:
-        typer.echo(f"{len(options.tasks)} branches -> {suite}", err=as_json)
+        typer.echo(
+            f"{len(options.tasks)} {'branch' if len(options.tasks) == 1 else 'branches'} -> {suite}", err=as_json
+        )
 
 
 def _options(results: list[Path], scores: Path | None, teacher_layers: str | None) -> "Options":

@@ -3,6 +3,7 @@
 import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from shlex import quote
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -162,7 +163,7 @@ def distill(
     folder = Path(inputs[0])
     if (folder / "config.json").is_file() and not (folder / RECORD).is_file():
         raise TrainingError(
-            f"{folder} is not a task checkpoint: a model of transformers is given as --teacher {folder}."
+            f"{folder} is not a task checkpoint: a model of transformers is given as --teacher {quote(str(folder))}."
         )
     checkpoint = load_checkpoint(folder)
     task_data = load_task(data, checkpoint.record.kind, train_rows, seed)

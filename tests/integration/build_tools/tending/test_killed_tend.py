@@ -1,4 +1,4 @@
-"""tend is killed at each change of a file that it makes: the next one publishes each artefact exactly once."""
+"""tend is killed at changes of files that it makes: the next one publishes each artefact exactly once."""
 
 import os
 import signal
@@ -17,7 +17,7 @@ from build_tools.tending.inbox import Inbox
 from build_tools.tending.tend import Tending
 from clients.address import parse_address
 
-STEP = 5  # of the changes at which it is killed: the others were tried, and take minutes
+STEP = 5  # it is killed at every fifth change: all of them would take minutes
 CHANGES = ("rename", "replace", "unlink", "mkdir")
 
 

@@ -255,6 +255,17 @@ def test_a_repository_of_another_format_is_told_and_not_guessed_at(tmp_path, ver
         read_registry(tmp_path)
 
 
+def test_the_command_that_is_advised_takes_a_folder_with_a_blank(tmp_path):
+    folder = tmp_path / "my models"
+    folder.mkdir()
+    (folder / REGISTRY).write_text('{"format_version": 2}')
+
+    with pytest.raises(BuildError) as refused:
+        read_registry(folder)
+
+    assert str(refused.value).endswith(f"run espalier upgrade '{folder}'.")
+
+
 def test_a_user_without_a_name_is_told_by_number(monkeypatch):
     def fail():
         raise OSError("no such user")
