@@ -14,7 +14,7 @@ UV = $(or $(shell command -v uv 2>/dev/null),$(BIN)/uv)
 FIND_LINKS = $(or $(UV_FIND_LINKS),$(PIP_FIND_LINKS),$(shell $(PYTHON) -m pip config get global.find-links 2>/dev/null))
 WHEELS = $(if $(FIND_LINKS),$(addprefix --find-links=,$(FIND_LINKS)),--torch-backend=cpu)
 
-.PHONY: install lock demo unit test test-container-runtimes drills bench lint diagram format clean
+.PHONY: install lock demo unit test test-container-runtimes test-kserve drills bench lint diagram format clean
 
 install: $(INSTALLED)
 
@@ -73,6 +73,14 @@ test-container-runtimes: install
 	REPOSITORIES="$$(echo $(CONTAINER)/repositories/openvino $(CONTAINER)/repositories/onnxruntime $(REPOSITORIES) | tr ' ' :)" \
 		$(CONTAINER)/venv/bin/python -m pytest --quiet -c /dev/null --rootdir . --noconftest -p no:cacheprovider \
 		--import-mode=importlib tests/container_runtimes
+
+# The resources of deploy/kserve against KServe's own SDK, which is installed apart.
+KSERVE := .kserve
+
+test-kserve: install
+	test -x $(KSERVE)/bin/python || $(UV) venv --quiet --python $(BIN)/python $(KSERVE)
+	$(UV) pip install --quiet --python $(KSERVE)/bin/python kserve==0.21.0
+	$(KSERVE)/bin/python deploy/kserve/check.py
 
 # All rivals of the paper's production shape, by turns; see docs/benchmarks.md. BENCH="--shape glue" measures another.
 bench: install

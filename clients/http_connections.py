@@ -4,7 +4,7 @@ import select
 import socket
 from base64 import b64encode
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from http.client import HTTPConnection, HTTPException, HTTPResponse, HTTPSConnection, RemoteDisconnected
 from urllib.parse import unquote, urlsplit
@@ -56,9 +56,14 @@ class HttpConnections:
             yield response
 
     @contextmanager
-    def get(self, path: str, seconds: float | None = None) -> Iterator[HTTPResponse]:
-        """Yields the response to a GET; see post. seconds: the longest wait on the socket, if not the usual one."""
-        with self._answered("GET", path, None, {}, seconds) as response:
+    def get(
+        self, path: str, seconds: float | None = None, headers: Mapping[str, str] | None = None
+    ) -> Iterator[HTTPResponse]:
+        """Yields the response to a GET; see post. seconds: the longest wait on the socket, if not the usual one.
+
+        With `seconds` the connection is a new one, and not kept.
+        """
+        with self._answered("GET", path, None, dict(headers or {}), seconds) as response:
             yield response
 
     def close(self) -> None:

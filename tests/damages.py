@@ -10,7 +10,8 @@ from typing import Any
 import torch
 from safetensors.torch import load_file, save_file
 
-from training.checkpoint import GOLDEN, RECORD, TOKENIZER, WEIGHTS, record_sha256
+from training.branch_record import RECORD, record_sha256
+from training.checkpoint import GOLDEN, TOKENIZER, WEIGHTS
 
 Damage = Callable[[Path], None]
 FILES = (WEIGHTS, RECORD, TOKENIZER, GOLDEN)

@@ -8,7 +8,8 @@ from sentences import TEXTS
 from tiny_bert import save_encoder, tiny_bert
 from tiny_tokenizer import LETTERS, tiny_tokenizer
 
-from training.checkpoint import BranchRecord, Checkpoint, EncoderRecord, TrainingRecord, save_checkpoint
+from training.branch_record import BranchRecord, EncoderRecord, TrainingRecord
+from training.checkpoint import Checkpoint, save_checkpoint
 from training.data import Example
 from training.encoder import Encoder, load_encoder
 from training.fingerprint import trunk_fingerprints

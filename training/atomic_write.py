@@ -37,6 +37,12 @@ def rename_folder(folder: Path, place: Path) -> None:
     _sync(place.parent)
 
 
+def rename_file(file: Path, place: Path) -> None:
+    """Renames `file`, whose content is on disk, to `place`; the new name too on return. Replaces what is there."""
+    file.replace(place)
+    _sync(place.parent)
+
+
 def _sync(path: Path) -> None:
     opened = os.open(path, os.O_RDONLY)
     try:

@@ -15,17 +15,7 @@ from tokenizers import Tokenizer
 
 from espalier_json import NotJsonError, parse_json
 from training.atomic_write import rename_folder
-from training.branch_record import (
-    FORMAT_VERSION,
-    GOLDEN_ROWS,
-    RECORD,
-    RECORD_BYTES,
-    BranchRecord,
-    EncoderRecord,
-    TrainingRecord,
-    check_task_name,
-    record_sha256,
-)
+from training.branch_record import FORMAT_VERSION, GOLDEN_ROWS, RECORD, RECORD_BYTES, BranchRecord, record_sha256
 from training.encoders.architecture import Architecture
 from training.encoders.stored_names import in_branch
 from training.errors import TrainingError, one_line
@@ -34,30 +24,8 @@ from training.model import Branch
 from training.tokenizer_form import tokenizer_json
 from training.validation import first_problem
 
-# With what branch.json holds, which is apart because it is read where no torch is.
-__all__ = [
-    "BASELINE",
-    "FORMAT_VERSION",
-    "GOLDEN",
-    "GOLDEN_CHARACTERS",
-    "GOLDEN_ROWS",
-    "RECORD",
-    "TOKENIZER",
-    "WEIGHTS",
-    "BranchRecord",
-    "Checkpoint",
-    "EncoderRecord",
-    "TrainingRecord",
-    "check_new",
-    "check_task_name",
-    "load_checkpoint",
-    "load_record",
-    "record_sha256",
-    "save_checkpoint",
-]
-
 WEIGHTS, TOKENIZER, GOLDEN = "branch.safetensors", "tokenizer.json", "golden.jsonl"
-BASELINE = "baseline.json"  # the record of a baseline, which is no task checkpoint (baselines/baseline_checkpoint.py)
+BASELINE = "baseline.json"  # the record of a baseline, not a task checkpoint (baselines/baseline_checkpoint.py)
 GOLDEN_CHARACTERS = 100_000  # of a golden text, as of a text in a request
 # The largest file that is read. A tokenizer of 250,000 pieces has 17 MB; a branch's weights are as large as its record
 # says, which is checked before they are read.
@@ -122,6 +90,9 @@ def load_record(folder: Path) -> BranchRecord:
             f"{folder} is a baseline, a whole encoder fine-tuned for one task: it shares no trunk with other tasks, so "
             "it cannot be built, published or distilled. `espalier evaluate` scores it."
         )
+    if not folder.is_dir():
+        problem = "is a file" if folder.exists() else "does not exist"
+        raise TrainingError(f"{folder} {problem}: give the folder of a task checkpoint.")
     if not path.is_file():
         raise TrainingError(f"{folder} is not a task checkpoint: {RECORD} is missing.")
     for name, most in _MOST_BYTES.items():

@@ -10,7 +10,8 @@ from torch import nn
 
 from training.baselines.baseline_checkpoint import BaselineRecord, is_baseline, load_baseline, read_baseline_record
 from training.bootstrap import resampled, standard_error
-from training.checkpoint import BranchRecord, load_checkpoint
+from training.branch_record import BranchRecord
+from training.checkpoint import load_checkpoint
 from training.data import Example
 from training.data.task import read_examples
 from training.device import training_device

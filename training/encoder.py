@@ -15,6 +15,7 @@ from training.encoders.family import RefusedEncoderError
 from training.encoders.network import Network
 from training.encoders.weights import read_weights
 from training.errors import TrainingError, one_line
+from training.pretrained_place import check_place
 
 DEFAULT_ENCODER = "minilm"
 MINILM_SHA256 = "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db"
@@ -55,8 +56,7 @@ def load_encoder(name: str = DEFAULT_ENCODER) -> Encoder:
     """
     from transformers import AutoConfig, PreTrainedConfig  # here: they take two seconds, and nothing else needs them
 
-    if name.startswith((".", "/", "~")) and not Path(name).is_dir():
-        raise TrainingError(f"the encoder {name!r} is not a folder: give a folder that exists, or a hub id.")
+    check_place("encoder", name)
     path = _minilm_folder() if name == DEFAULT_ENCODER else name
     try:
         content, _ = PreTrainedConfig.get_config_dict(path)
@@ -71,7 +71,7 @@ def load_encoder(name: str = DEFAULT_ENCODER) -> Encoder:
         raise TrainingError(f"the encoder {name!r} {error}.") from error
     except Exception as error:  # the libraries raise many types: missing, not reachable, damaged
         raise TrainingError(
-            f"the encoder {name!r} could not be loaded (a local folder or a hub id is expected): {one_line(error)}"
+            f"the encoder {name!r} could not be loaded, from a local folder or the hub: {one_line(error)}"
         ) from error
     tokens = max(tokenizer.get_vocab().values()) + 1  # the ids may have gaps
     if tokens > config.vocab_size:

@@ -6,7 +6,8 @@ from typing import Any
 
 from tokenizers import Tokenizer
 
-from training.checkpoint import GOLDEN_CHARACTERS, GOLDEN_ROWS
+from training.branch_record import GOLDEN_ROWS
+from training.checkpoint import GOLDEN_CHARACTERS
 from training.data import Example
 from training.evaluator import logits_of
 from training.kinds import Kind

@@ -40,7 +40,10 @@ class PreparedTask:
     def __init__(self, data: TaskData, name: str, encoder: Encoder, max_length: int, metric: str | None = None) -> None:
         max_positions = encoder.architecture.max_position_embeddings
         if not 4 <= max_length <= max_positions:
-            raise TrainingError(f"the maximum length must be 4..{max_positions} tokens, not {max_length}.")
+            raise TrainingError(
+                f"the maximum length of {max_length} tokens does not suit the encoder {encoder.name!r}: give a "
+                f"--max-length of 4 to {max_positions}, which is the most that it reads."
+            )
         self.metric = metric or data.metric or data.kind.default_metric
         check_metric(self.metric, data.kind, data.labels)
         self.data, self.name, self.encoder, self.max_length = data, name, encoder, max_length

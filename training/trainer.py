@@ -5,7 +5,8 @@ from typing import Any, Literal
 
 import torch
 
-from training.checkpoint import FORMAT_VERSION, BranchRecord, Checkpoint, EncoderRecord, TrainingRecord
+from training.branch_record import FORMAT_VERSION, BranchRecord, EncoderRecord, TrainingRecord
+from training.checkpoint import Checkpoint
 from training.data import TaskData
 from training.encoder import Encoder
 from training.encoder_depth import no_trunk

@@ -2,7 +2,8 @@
 
 from collections.abc import Sequence
 
-from training.checkpoint import BranchRecord, Checkpoint
+from training.branch_record import BranchRecord
+from training.checkpoint import Checkpoint
 from training.encoder import Encoder
 from training.errors import TrainingError
 from training.fingerprint import trunk_fingerprints

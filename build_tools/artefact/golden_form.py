@@ -23,7 +23,7 @@ def _problem(golden: GoldenExamples, record: BranchRecord) -> str | None:
     if rows > GOLDEN_ROWS or length > record.max_length:
         return f"has {rows} examples of {length} tokens; at most {GOLDEN_ROWS} of {record.max_length} are allowed"
     if not np.isin(mask, (0, 1)).all() or not mask[:, 0].all():
-        return "has a mask that is none"
+        return "has a mask that is not of 0 and 1, or begins with 0"
     for name, field in _BELOW.items():
         limit, ids = record.encoder.config.get(field), golden.inputs[name]
         if ids.min() < 0 or (isinstance(limit, int) and limit > 0 and ids.max() >= limit):
@@ -33,5 +33,5 @@ def _problem(golden: GoldenExamples, record: BranchRecord) -> str | None:
     if golden.logits.shape[-1] != record.outputs or golden.logits.ndim != (3 if golden.words is not None else 2):
         return f"has {golden.logits.shape[-1]} logits per answer, and its branch {record.outputs}"
     if not np.isfinite(golden.logits).all():
-        return "has logits that are no numbers"
+        return "has logits that are not numbers"
     return None

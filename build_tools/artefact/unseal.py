@@ -18,7 +18,7 @@ def unseal(file: Path, folder: Path) -> Artefact:
 
     Only files that an artefact has are written, under the names that they have here, and at most as many bytes as the
     file itself has.
-    Raises BuildError, with one sentence, if the file is no artefact, was cut off or changed, or holds anything else.
+    Raises BuildError, with one sentence, if the file is not an artefact, was cut off or changed, or holds more.
     """
     try:
         with file.open("rb") as opened, zipfile.ZipFile(opened) as archive:
@@ -38,12 +38,15 @@ def unseal(file: Path, folder: Path) -> Artefact:
 def _entries(archive: zipfile.ZipFile, size: int) -> dict[str, zipfile.ZipInfo]:
     """Returns {name: entry}, after names, sizes and forms have been checked; the content has not been read yet."""
     found: dict[str, zipfile.ZipInfo] = {}
+    # golden.npz is a zip too: of a file that was cut off behind it, zipfile finds that one.
+    if min((entry.header_offset for entry in archive.infolist()), default=0):
+        raise zipfile.BadZipFile("its first byte does not begin an archive")
     for entry in archive.infolist():
         name, form = entry.filename, stat.S_IFMT(entry.external_attr >> 16)
         if name not in FILES or name in found:
             raise BuildError(f"it holds {name!r:.80}, which no artefact holds: package the checkpoint again.")
         if form not in (0, stat.S_IFREG):
-            raise BuildError(f"its {name} is a link or something else that is no file: package the checkpoint again.")
+            raise BuildError(f"its {name} is a link or not a file: package the checkpoint again.")
         if entry.compress_type != zipfile.ZIP_STORED or entry.compress_size != entry.file_size:
             raise BuildError(f"its {name} is compressed, which no artefact's is: package the checkpoint again.")
         if entry.flag_bits & _ENCRYPTED:

@@ -1,21 +1,28 @@
 """The checkpoint folders that a command line names, directly or through the suite files of `espalier select`."""
 
+import zipfile
 from collections.abc import Iterable
 from pathlib import Path
 
 from build_tools.errors import BuildError
-from training.checkpoint import RECORD, load_record
+from training.branch_record import RECORD
+from training.checkpoint import load_record
 from training.selection.suite_file import SuiteEntry, read_suite
 
 
 def checkpoint_folders(paths: Iterable[Path]) -> list[Path]:
     """Returns `paths` with each suite file replaced by the checkpoint folders that it names.
 
-    Raises BuildError if a checkpoint of a suite is missing or differs from what the suite says, TrainingError if a
-    suite file or a checkpoint is damaged.
+    Raises BuildError if a file is an artefact, or if a checkpoint of a suite is missing or differs from what the suite
+    says; TrainingError if a suite file or a checkpoint is damaged.
     """
     folders: list[Path] = []
     for path in paths:
+        if path.is_file() and zipfile.is_zipfile(path):
+            raise BuildError(
+                f"{path} is an artefact: build takes task checkpoints and suite files. Add an artefact to a repository "
+                "that is built, with espalier publish."
+            )
         folders += _suite_folders(path) if path.is_file() else [path]
     return folders
 

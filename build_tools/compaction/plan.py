@@ -29,6 +29,12 @@ class CompactionPlan:
         trunk = registry.trunks.get(self.trunk)
         return trunk is not None and trunk.version == self.version and len(self.live_in(registry)) == len(self.tasks)
 
+    def dropped(self, registry: Registry) -> list[str]:
+        """Returns the tasks that the trunk's present fused graph computes and the planned one does not."""
+        fused = registry.trunks[self.trunk].fused
+        live_in_it = {} if fused is None else {one: n for one, n in fused.tasks.items() if _live(registry, one) == n}
+        return sorted(live_in_it.keys() - self.tasks.keys())
+
     def is_done(self, registry: Registry) -> bool:
         """Whether a fused graph of exactly these versions is live already."""
         fused = registry.trunks[self.trunk].fused
@@ -66,10 +72,14 @@ def plan_compaction(
     ], said
 
 
-def share_outside(registry: Registry) -> float:
-    """Returns the share (0..1) of the tasks whose live version no fused graph computes."""
-    outside = sum(registry.fused_with(task, entry.live) is None for task, entry in registry.tasks.items())
-    return outside / len(registry.tasks)
+def share_outside(registry: Registry, plans: Collection[CompactionPlan] | None = None) -> float:
+    """Returns the share (0..1) of the tasks whose live version no fused graph computes.
+
+    plans: counts only their tasks, without those that cannot go in or were not chosen; None counts all.
+    """
+    tasks = registry.tasks.keys() if plans is None else [task for plan in plans for task in plan.tasks]
+    outside = sum(registry.fused_with(task, registry.tasks[task].live) is None for task in tasks)
+    return outside / len(tasks)
 
 
 def _listed(precisions: list[Precision]) -> str:

@@ -31,14 +31,14 @@ def select_rows(model: onnx.ModelProto) -> tuple[onnx.ModelProto, FusedLayout]:
     but the deepest. attention_mask always has the request's S rows; the others of the graph's inputs may have 0 rows if
     no row begins at the embeddings. Its outputs have the graph's names, and only the rows selected for them. Cheap
     nodes that several parts need (those that prepare the mask) are repeated in each, weights are not.
-    Raises ValueError if the graph is no fused graph.
+    Raises ValueError if the graph is not a fused graph.
     """
     graph = model.graph
     outputs = {value.name: value for value in graph.output}
     taps = sorted(int(name.removeprefix(HIDDEN)) for name in outputs if name.startswith(HIDDEN))
     others = [name for name in outputs if not name.startswith((HIDDEN, LOGITS))]
     if not taps or others:
-        raise ValueError(f"no fused graph: its outputs are {', '.join(outputs)}")
+        raise ValueError(f"not a fused graph: its outputs are {', '.join(outputs)}")
     parts = _Parts(model)
     below: int | None = None
     for tap in taps:
@@ -78,13 +78,13 @@ class _Parts:
         nodes, starts = self._walk(output)
         if below is None:
             if starts:
-                raise ValueError(f"no fused graph: {output} is not the lowest tap")
+                raise ValueError(f"not a fused graph: {output} is not the lowest tap")
             read = {name: self._gather(name, rows, f"{part}/{name}") for name in self._inputs}
             mask = read[_MASK]
         else:
             name = f"{HIDDEN}{below}"
             if starts != {name}:
-                raise ValueError(f"no fused graph: {output} is not computed from {name} alone")
+                raise ValueError(f"not a fused graph: {output} is not computed from {name} alone")
             self._add_resumed(below)
             states = self._concat([_states(below), resumed_input(below)], f"{part}/from")
             masks = self._concat([_mask(below), _MASK], f"{part}/masks")
@@ -98,7 +98,7 @@ class _Parts:
         """Adds a branch. Returns its tap."""
         nodes, starts = self._walk(output)
         if len(starts) != 1:
-            raise ValueError(f"no fused graph: {output} is not computed from one tap")
+            raise ValueError(f"not a fused graph: {output} is not computed from one tap")
         (hidden,) = starts
         tap, rows = int(hidden.removeprefix(HIDDEN)), self._add_rows(output)
         read = {
@@ -141,7 +141,7 @@ class _Parts:
         if name in self._inputs and name not in read:
             # Above the lowest tap there are no token ids, and only their shape is read, which is the mask's.
             if node.op_type != "Shape":
-                raise ValueError(f"no fused graph: above a tap, {node.op_type} reads {name}")
+                raise ValueError(f"not a fused graph: above a tap, {node.op_type} reads {name}")
             return read[_MASK]
         return renamed(name)
 

@@ -63,7 +63,7 @@ def stage_fused(
     versions = {task: registry.tasks[task].versions[str(number)] for task, number in plan.tasks.items()}
     files = dict(zip(plan.tasks, graph_files(repository, registry, plan)[1:], strict=True))
     golden = {task: _golden(files[task].parent) for task in versions}
-    progress.at(f"merging {len(versions)} tasks into {plan.trunk}")
+    progress.at(f"merging {plan.trunk} and the branches of {', '.join(versions)}")
     branches = {task: MergedBranch(files[task], version.tap) for task, version in versions.items()}
     layout = write_fused(repository / plan.trunk / str(plan.version) / GRAPH_FILE, branches, folder)
     progress.at("golden examples before it is moved in")

@@ -12,7 +12,7 @@ from build_tools.export.onnx_export import export_branch
 from build_tools.golden.golden_batch import GoldenBatch
 from build_tools.golden.logit_parity import check_logits
 from build_tools.packaging.reference_trunk import ReferenceTrunk
-from build_tools.packaging.tools import tool_versions
+from build_tools.packaging.tool_versions import tool_versions
 from build_tools.precision.choose_for_branch import choose_branch_precision
 from build_tools.precision.graph import Graph
 from build_tools.progress import Progress
@@ -47,7 +47,7 @@ def package(
     if trunk.precision is Precision.FP32:
         check_logits(golden, trunk.graph, branch.load())
     chosen = choose_branch_precision(precision, golden, branch, trunk.graph, trunk.precision, progress.report)
-    branch.settle(chosen)
+    branch.keep_only(chosen)
     write_golden(place, golden.for_serving())
     _describe(folder, trunk, chosen, checkpoint.tokenizer)
     return read_artefact(folder)

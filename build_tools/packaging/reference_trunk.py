@@ -107,7 +107,7 @@ def _exported(needed: NeededTrunk, runtime: Runtime, folder: Path, progress: Pro
     outputs = [hidden_name(tap) for tap in needed.taps]
     graph = Graph(place / GRAPH_FILE, outputs, runtime, encoder.config["hidden_size"])
     export_trunk(encoder, needed.taps, graph.file, runtime)
-    graph.settle(needed.precision)
+    graph.keep_only(needed.precision)
     (place / TOKENIZER_FILE).write_text(tokenizer_json(encoder.tokenizer), encoding="utf-8")
     carried = CarriedTrunk(
         encoder=encoder.name,

@@ -5,6 +5,7 @@ from collections.abc import Callable
 from build_tools.errors import BuildError
 from build_tools.golden.answer_parity import check_answers
 from build_tools.golden.golden_batch import GoldenBatch
+from build_tools.golden.half_parity import check_near
 from build_tools.golden.runnable import Runnable
 from build_tools.precision.graph import Graph
 from build_tools.precision.graph_times import branch_ms, weighed
@@ -29,7 +30,10 @@ def choose_branch_precision(
     tried = available_precisions(wanted, graph.runtime)
     if wanted is not Precision.AUTO:
         if (wanted, trunk_precision) != (Precision.FP32, Precision.FP32):
-            check_answers(golden, trunk, graph.load(wanted))
+            alone = graph.load(wanted)
+            check_answers(golden, trunk, alone)
+            if wanted is Precision.FP16:
+                check_near(golden, trunk, alone)
         return wanted
     loaded = {precision: graph.load(precision) for precision in tried}
     times = branch_ms(golden, trunk, loaded)

@@ -10,6 +10,10 @@ from typing import Annotated
 import typer
 
 from build_tools.errors import BuildError
+from build_tools.fleet.addresses import fleet_addresses
+from build_tools.fleet.requirement import ALL
+from build_tools.fleet.terms import PATIENCE_SECONDS, FleetOption, FleetTerms, PatienceOption, RequireOption
+from build_tools.publishing.fleet_server import open_fleet
 from build_tools.publishing.registry_transitions import KEPT
 from build_tools.publishing.running_server import NoServer, RunningServer, Server, server_address
 from build_tools.repository.control_key import read_control_key
@@ -22,7 +26,6 @@ from build_tools.repository.triton_config import read_config
 RepositoryFolder = Annotated[Path, typer.Option(help="The model repository.", metavar="DIR")]
 Url = Annotated[str | None, typer.Option(help="gRPC host:port of the server that serves it; leave out if none runs.")]
 REPOSITORY = Path("model_repository")
-_FILE_WIDTH = 200  # columns, for output that goes to a file or a pipe
 _TERMS = CanaryTerms(share=1)  # only its defaults are used
 
 
@@ -36,6 +39,9 @@ def publish(
     ],
     repository: RepositoryFolder = REPOSITORY,
     url: Url = None,
+    fleet: FleetOption = None,
+    require: RequireOption = ALL,
+    patience: PatienceOption = PATIENCE_SECONDS,
     canary: Annotated[
         str | None,
         typer.Option(help="Publish it as a canary that answers this share of the texts, such as 10%.", metavar="SHARE"),
@@ -96,7 +102,7 @@ def publish(
             minimum=judged_after,
             max_label_shift=parse_share("--max-label-shift", max_label_shift),
         )
-    with changed_server(url, repository) as server:
+    with changed_server(url, repository, FleetTerms.of_options(fleet, require, patience)) as server:
         task, version = publish_version(
             source, repository, server, terms, shadow, precision, encoder, keep, redefine, report=typer.echo
         )
@@ -108,11 +114,14 @@ def promote(
     task: Annotated[str, typer.Argument(help="The task whose canary or shadow goes live.")],
     repository: RepositoryFolder = REPOSITORY,
     url: Url = None,
+    fleet: FleetOption = None,
+    require: RequireOption = ALL,
+    patience: PatienceOption = PATIENCE_SECONDS,
 ) -> None:
     """Make a task's canary or shadow live."""
     from build_tools.publishing.promote import promote as promote_candidate
 
-    with changed_server(url, repository) as server:
+    with changed_server(url, repository, FleetTerms.of_options(fleet, require, patience)) as server:
         version = promote_candidate(task, repository, server, report=typer.echo)
     typer.echo(f"{task}: version {version} is live")
 
@@ -121,6 +130,9 @@ def rollback(
     task: Annotated[str, typer.Argument(help="The task to roll back.")],
     repository: RepositoryFolder = REPOSITORY,
     url: Url = None,
+    fleet: FleetOption = None,
+    require: RequireOption = ALL,
+    patience: PatienceOption = PATIENCE_SECONDS,
     live: Annotated[
         bool, typer.Option("--live", help="Undo the live version even if the last change was a withdrawn canary.")
     ] = False,
@@ -128,7 +140,7 @@ def rollback(
     """End a task's canary or shadow; without one, make its previous version live again."""
     from build_tools.publishing.rollback import rollback as roll_back
 
-    with changed_server(url, repository) as server:
+    with changed_server(url, repository, FleetTerms.of_options(fleet, require, patience)) as server:
         dropped, now_live = roll_back(task, repository, server, live, report=typer.echo)
     typer.echo(f"{task}: version {dropped} is rolled back, version {now_live} is live")
 
@@ -137,11 +149,14 @@ def retire(
     task: Annotated[str, typer.Argument(help="The task to remove.")],
     repository: RepositoryFolder = REPOSITORY,
     url: Url = None,
+    fleet: FleetOption = None,
+    require: RequireOption = ALL,
+    patience: PatienceOption = PATIENCE_SECONDS,
 ) -> None:
     """Remove a task from the router, from Triton's memory and from the disk. Publish its checkpoint to restore it."""
     from build_tools.publishing.retire import retire as retire_task
 
-    with changed_server(url, repository) as server:
+    with changed_server(url, repository, FleetTerms.of_options(fleet, require, patience)) as server:
         retire_task(task, repository, server, report=typer.echo)
     typer.echo(f"{task} is retired")
 
@@ -151,27 +166,35 @@ def status(
     url: Annotated[
         str | None, typer.Option(help="gRPC host:port of the server, to show loaded versions and counts.")
     ] = None,
+    fleet: FleetOption = None,
     metrics_port: Annotated[int, typer.Option(help="The server's metrics port.", min=1, max=65535)] = 8002,
     json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
     watch: Annotated[
-        bool, typer.Option("--watch", help="Show it live on one screen, with rates; needs --url. Ctrl-C ends.")
+        bool, typer.Option("--watch", help="Show it live on one screen; needs --url or --fleet. Ctrl-C ends.")
     ] = False,
     every: Annotated[float, typer.Option(help="With --watch: seconds between two looks.", min=0.5)] = 2.0,
 ) -> None:
-    """Show each task's versions, their origin, and how they perform."""
+    """Show each task's versions, their origin, and how they perform; with --fleet each server's state too."""
+    if watch and json:
+        raise BuildError("--watch and --json exclude each other: a program asks again with --json.")
+    if fleet is not None:
+        if url is not None:
+            raise BuildError("--url and --fleet exclude each other: --url shows one server, --fleet all of them.")
+        from build_tools.publishing.status_of_fleet import show_fleet
+
+        show_fleet(repository, fleet_addresses(fleet), as_json=json, every=every if watch else None)
+        return
     from pydantic import TypeAdapter
     from rich.console import Console
 
     from build_tools.publishing.metrics_page import read_metrics
     from build_tools.publishing.status import TaskStatus, read_status
-    from build_tools.publishing.status_table import print_status
+    from build_tools.publishing.status_table import print_status, status_console
 
     metrics_url = None if url is None else replace(server_address(url), port=metrics_port).target
     if watch:
         if url is None or metrics_url is None:
-            raise BuildError("--watch shows a running server: give its address as --url.")
-        if json:
-            raise BuildError("--watch and --json exclude each other: a program asks again with --json.")
+            raise BuildError("--watch shows a running server: give its address as --url, or those of a --fleet.")
         from build_tools.publishing.status_watch import watch_status
 
         watch_status(repository, url, metrics_url, every, Console())
@@ -180,8 +203,7 @@ def status(
     if json:
         typer.echo(TypeAdapter(list[TaskStatus]).dump_json(found, indent=2).decode())
     else:
-        console = Console()
-        print_status(found, console if console.is_terminal else Console(width=_FILE_WIDTH))
+        print_status(found, status_console())
 
 
 def verify(
@@ -226,13 +248,23 @@ def upgrade(
 
 
 @contextmanager
-def changed_server(url: str | None, repository: Path, also_earlier: bool = False) -> Iterator[Server]:
-    """Yields the server of a repository that is about to be changed; a NoServer, and nobody can serve it, without url.
+def changed_server(
+    url: str | None, repository: Path, fleet: FleetTerms | None = None, also_earlier: bool = False
+) -> Iterator[Server]:
+    """Yields the server of a repository that is about to be changed; without url and fleet a NoServer.
 
-    also_earlier: the repository may be of the earlier format. Raises BuildError if the server serves another one.
+    also_earlier: the repository may be of the earlier format. Raises BuildError if the server, or one of the fleet's,
+    serves another one; or if no server is named and one has it open.
     """
     read_registry(repository, also_earlier)  # reports what is wrong with the folder, before anything is written there
-    if url is None:
+    if fleet is not None:
+        if url is not None:
+            raise BuildError(
+                "--url and --fleet exclude each other: a fleet's servers load what is published themselves."
+            )
+        with open_fleet(repository, fleet, typer.echo) as servers:
+            yield servers
+    elif url is None:
         with not_served(repository, typer.echo):
             yield NoServer()
     else:

@@ -12,12 +12,22 @@ from build_tools.repository.triton_config import read_config
 
 
 def remove_orphans(served: ServedRepository) -> None:
-    """Unloads orphaned models and removes their folders, and the folders of orphaned versions."""
+    """Unloads orphaned models and removes their folders, and the folders of orphaned versions.
+
+    Graphs that an earlier generation named stay while a server of a fleet may still read them.
+    """
+    registry = served.registry
     folders = [path for path in served.folder.iterdir() if path.is_dir()]
-    models = _orphaned_models(served.registry, folders)
+    models, versions = _orphaned_models(registry, folders), _orphaned_versions(registry, folders)
+    read = [folder for folder in models if _is_versioned(folder.name) and not _is_later_trunk(registry, folder.name)]
+    read += [version for version in versions if not _is_later_version(registry, version)]
+    if read and not served.server.has_left(registry.generation):
+        served.report(f"{len(read)} earlier versions stay on disk until all servers have left them")
+        models = [folder for folder in models if folder not in read]
+        versions = [version for version in versions if version not in read]
     for folder in models:
         served.unload(folder.name)
-    orphans = models + _orphaned_versions(served.registry, folders)
+    orphans = models + versions
     if orphans:
         with staging_folder(served.folder) as trash:  # by a rename: Triton does not start with half a folder
             for number, folder in enumerate(orphans):
@@ -53,6 +63,23 @@ def _orphaned_versions(registry: Registry, folders: list[Path]) -> list[Path]:
         for version in folder.iterdir()
         if version.name.isdecimal() and (folder.name, version.name) not in known
     ]
+
+
+def _is_later_trunk(registry: Registry, model: str) -> bool:
+    """Whether no committed registry has named it: the next publish makes another one of the same name."""
+    name, _, number = model.partition(".")
+    return name == TRUNK and number.isdecimal() and int(number) > registry.trunks_made
+
+
+def _is_later_version(registry: Registry, version: Path) -> bool:
+    """Whether no committed registry has named it: the next publish makes another one of the same number."""
+    model, number = version.parent.name, int(version.name)
+    if model in registry.trunks:
+        return number > registry.trunks[model].version
+    newest = [
+        entry.newest for entry in registry.tasks.values() if any(one.model == model for one in entry.versions.values())
+    ]
+    return bool(newest) and number > max(newest)
 
 
 def _fused(registry: Registry) -> list[FusedEntry]:

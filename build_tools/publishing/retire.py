@@ -1,16 +1,15 @@
 """Removes a task from the router, from the server's memory and from the disk."""
 
-import time
 from collections.abc import Callable
 from pathlib import Path
 
+from build_tools.publishing.leaving import wait_until_left
 from build_tools.publishing.registry_transitions import retired, task_entry
 from build_tools.publishing.running_server import Server
 from build_tools.publishing.served_repository import ServedRepository
 from build_tools.publishing.settle import settle
 from build_tools.repository.audit import log_action
 from build_tools.repository.names import examples_file
-from build_tools.repository.registry import DRAIN_SECONDS
 
 
 def retire(task: str, repository: Path, server: Server, report: Callable[[str], None] = lambda _: None) -> None:
@@ -25,8 +24,7 @@ def retire(task: str, repository: Path, server: Server, report: Callable[[str], 
         served.replace_registry(retired(served.registry, task, server.now()))
         log_action(repository, "retire", task, entry.live)
         (repository / examples_file(task)).unlink(missing_ok=True)
-    if server.is_running:
-        report(f"waiting {DRAIN_SECONDS:g} seconds for the requests in flight")
-        time.sleep(DRAIN_SECONDS)
+        generation = served.registry.generation
+    wait_until_left(server, generation, report)
     with ServedRepository.locked(repository, server, report) as served:
         settle(served)

@@ -5,6 +5,7 @@ import time
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any, Protocol, Self
 
 import numpy as np
@@ -14,6 +15,8 @@ from tritonclient.utils import InferenceServerException, np_to_triton_dtype
 
 from build_tools.errors import BuildError
 from build_tools.repository.control_key import CONTROL_HEADER
+from build_tools.repository.proposal import replace_registry
+from build_tools.repository.registry import Registry
 from clients import failure
 from clients.address import Address, parse_address
 from clients.credentials import Credentials
@@ -44,7 +47,17 @@ class Server(Protocol):
 
     @property
     def is_running(self) -> bool:
-        """False if no server runs: then nothing is loaded, and no model can be run."""
+        """False if no server runs that is told from here: then nothing is loaded, and no model can be run."""
+
+    @property
+    def proves(self) -> bool:
+        """Whether put_in_force asks golden examples of all that is new, so that nobody need do so before."""
+
+    def put_in_force(self, repository: Path, registry: Registry) -> None:
+        """Replaces registry.json by its next generation: from now on routers follow it."""
+
+    def has_left(self, generation: int) -> bool:
+        """Whether files that only generations before this one named may be removed."""
 
     def now(self) -> datetime | None:
         """The time, from which batches in flight are given DRAIN_SECONDS; None if no server runs."""
@@ -80,16 +93,18 @@ class RunningServer:
     """
 
     is_running = True
+    proves = False
 
-    def __init__(self, url: str, control_key: str | None = None) -> None:
+    def __init__(self, url: str, control_key: str | None = None, headers: Mapping[str, str] | None = None) -> None:
         """url: host:port of its gRPC endpoint, or grpcs://host:port. Raises BuildError if nothing answers there.
 
         control_key: of the repository that it serves; the gate lets nobody load or unload without it. Key and
-        certificates of the client are those of the environment, as for all verbs.
+        certificates of the client are those of the environment, as for all verbs. headers: sent with every call.
         """
         self._address = server_address(url)
         self._url = described(self._address)
         self._headers, self._credentials = _identity(self._address, control_key)
+        self._headers |= headers or {}
         self._client = self._connected()
         try:
             self._client.is_server_live(client_timeout=_SECONDS)
@@ -112,6 +127,14 @@ class RunningServer:
 
     def __exit__(self, *_: object) -> None:
         self._client.close()
+
+    def put_in_force(self, repository: Path, registry: Registry) -> None:
+        """See Server."""
+        replace_registry(repository, registry)
+
+    def has_left(self, generation: int) -> bool:  # noqa: ARG002
+        """Returns True: files are removed after their models are unloaded."""
+        return True
 
     def load(self, model: str) -> None:
         """See Server."""
@@ -259,6 +282,15 @@ class NoServer:
     """Stands in where no server runs: nothing is loaded now, and the next server loads what is on disk."""
 
     is_running = False
+    proves = False
+
+    def put_in_force(self, repository: Path, registry: Registry) -> None:
+        """See Server."""
+        replace_registry(repository, registry)
+
+    def has_left(self, generation: int) -> bool:  # noqa: ARG002
+        """Returns True: nobody reads them."""
+        return True
 
     def now(self) -> None:
         """Returns None: no batch is in flight."""

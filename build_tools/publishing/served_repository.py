@@ -12,7 +12,7 @@ from build_tools.publishing.running_server import Server
 from build_tools.repository.in_memory import hidden_source
 from build_tools.repository.locking import repository_lock
 from build_tools.repository.manifest import add_to_manifest, read_manifest
-from build_tools.repository.registry import Registry, read_registry, write_registry
+from build_tools.repository.registry import Registry, read_registry
 from build_tools.repository.triton_config import (
     config_sha256,
     fused_configs,
@@ -58,9 +58,12 @@ class ServedRepository:
         return read_manifest(self.folder)
 
     def replace_registry(self, registry: Registry) -> None:
-        """Replaces registry.json by its next generation: from now on routers follow this registry."""
+        """Replaces registry.json by its next generation: from now on routers follow this registry.
+
+        Raises BuildError if a fleet does not agree; then the file is as it was.
+        """
         self.registry = registry.model_copy(update={"generation": self.registry.generation + 1})
-        write_registry(self.folder, self.registry)
+        self.server.put_in_force(self.folder, self.registry)
 
     def announce(self, hashes: dict[str, str]) -> None:
         """Adds files to manifest.json, before they are put in place. hashes: {path in the repository: SHA-256}."""

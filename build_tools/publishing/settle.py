@@ -7,6 +7,7 @@ from build_tools.publishing.served_repository import ServedRepository
 from build_tools.repository.in_memory import batches_in_flight, held_models, idle_models
 from build_tools.repository.manifest import forget_missing
 from build_tools.repository.names import BRANCH_PREFIX, FIRST_VERSION
+from build_tools.repository.proposal import withdraw_proposal
 from build_tools.repository.staging import remove_dead_staging
 from build_tools.repository.triton_config import trunk_config
 from training.atomic_write import remove_staged_files
@@ -19,6 +20,7 @@ def settle(served: ServedRepository) -> None:
     """
     remove_dead_staging(served.folder)
     remove_staged_files(served.folder)
+    withdraw_proposal(served.folder)  # its publisher was killed: it would hold the lock
     tidy = tidied(served.registry)
     if tidy != served.registry:
         served.replace_registry(tidy)
@@ -33,7 +35,7 @@ def follow_registry(served: ServedRepository) -> None:
     """
     held = held_models(served.registry)
     for name in served.registry.trunks:
-        _settle_trunk(served, name, name in held)
+        settle_trunk(served, name, name in held)
     branches = {model: versions for model, versions in held.items() if model.startswith(BRANCH_PREFIX)}
     for model, versions in branches.items():
         in_use = set(served.loaded.get(model, [])) & set(served.configured(model))
@@ -49,10 +51,19 @@ def follow_registry(served: ServedRepository) -> None:
     forget_missing(served.folder)
 
 
-def _settle_trunk(served: ServedRepository, name: str, is_held: bool) -> None:
-    trunk = served.registry.trunks[name]
+def settle_trunk(served: ServedRepository, name: str, is_held: bool) -> None:
+    """Brings a trunk, its fused graph and its tokenizers to what the registry says. is_held: whether it is loaded."""
+    registry = served.registry
+    trunk = registry.trunks[name]
     wanted = trunk_config(
-        served.registry.runtime, trunk.taps, trunk.hidden_size, trunk.precision, name, trunk.version, trunk.limits
+        registry.runtime,
+        trunk.taps,
+        trunk.hidden_size,
+        trunk.precision,
+        name,
+        trunk.version,
+        trunk.limits,
+        registry.device,
     )
     changed = served.put_trunk_configs(name, wanted)
     if is_held and (changed or served.loaded.get(name) != [trunk.version]):

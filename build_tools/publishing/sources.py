@@ -22,7 +22,7 @@ def open_artefact(
     """Takes an artefact's content out of its file, into `staging`, and checks it.
 
     precision, encoder: those that were asked for; an artefact brings its own.
-    Raises BuildError if it is no artefact, or was made for something else than is asked for.
+    Raises BuildError if it is not an artefact, or was made for something else than is asked for.
     """
     artefact = unseal(file, staging / "artefact")
     own = artefact.manifest.precision
@@ -45,7 +45,7 @@ def open_checkpoint(
     """
     try:
         from build_tools.packaging.package import package
-        from build_tools.packaging.package_file import live_precision
+        from build_tools.packaging.package_file import branch_precision
         from build_tools.packaging.reference_trunk import trunk_of_repository
         from training.checkpoint import load_checkpoint
     except ModuleNotFoundError as error:
@@ -57,8 +57,8 @@ def open_checkpoint(
 
     def prepare(registry: Registry, place: Path) -> Artefact:
         progress.at("trunk")
+        wanted = branch_precision(registry, checkpoint.record.task, precision)
         trunk = trunk_of_repository(checkpoint.record, repository, registry, encoder, place, progress)
-        wanted = precision or live_precision(registry, checkpoint.record.task)
         return package(checkpoint, trunk, wanted, place, progress)
 
     return checkpoint.record, prepare

@@ -91,11 +91,13 @@ def read_status(
     page: MetricsPage | None,
     before: MetricsPage | None = None,
     ask: bool = True,
+    counts: dict[tuple[str, int], dict[str, int]] | None = None,
 ) -> list[TaskStatus]:
     """Returns the state of every task, with counts from a server.
 
     url: host:port of its gRPC endpoint; None asks no server. page, before: its metrics now and a while ago. ask:
-    whether each loaded version is asked for a golden example. Raises BuildError if the server does not answer.
+    whether each loaded version is asked for a golden example. counts: of candidates, as candidate_counts returns them,
+    if there is no page. Raises BuildError if the server does not answer.
     """
     calls: dict[tuple[str, int], Calls] | None = None
     loaded: dict[str, list[int]] | None = None
@@ -105,7 +107,7 @@ def read_status(
             calls, loaded = server.calls(), server.ready_versions()
             if ask:
                 silent = silent_versions(server, repository, registry, loaded, rows=1, seconds=_SECONDS)
-    candidates = None if page is None else candidate_counts(page)
+    candidates = counts if page is None else candidate_counts(page)
     paced = {} if page is None else paces(page, before)
     held = {} if page is None else footprints(page)
     spent = {} if page is None else branch_milliseconds(page, before)

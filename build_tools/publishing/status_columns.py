@@ -26,6 +26,12 @@ def _shown(number: float | None, form: str = "") -> str:
     return "-" if number is None else format(number, form)
 
 
+def _previous(task: TaskStatus) -> str:
+    held = None if task.loaded is None else {*task.loaded, *task.silent}
+    on_disk = task.previous is not None and held is not None and task.previous not in held
+    return f"{_shown(task.previous)} (on disk)" if on_disk else _shown(task.previous)
+
+
 def _candidate(task: TaskStatus) -> str:
     candidate = task.candidate
     if candidate is None:
@@ -46,7 +52,7 @@ def _layers(task: TaskStatus) -> str:
 COLUMNS = (
     Column("task", lambda task: task.task),
     Column("live", lambda task: str(task.live), number=True),
-    Column("previous", lambda task: _shown(task.previous), number=True),
+    Column("previous", _previous, number=True),
     Column("candidate", _candidate),
     Column("loaded", _loaded),
     Column("requests", lambda task: _shown(task.requests), number=True),

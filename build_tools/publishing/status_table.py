@@ -12,6 +12,14 @@ from build_tools.publishing.status import CandidateStatus, TaskStatus
 from build_tools.publishing.status_columns import COLUMNS, Column
 from build_tools.publishing.suite_cost import suite_cost
 
+_FILE_WIDTH = 200  # columns, for output that goes to a file or a pipe
+
+
+def status_console() -> Console:
+    """Returns the terminal, or what writes to a file or a pipe without cutting anything."""
+    console = Console()
+    return console if console.is_terminal else Console(width=_FILE_WIDTH)
+
 
 def print_status(tasks: Sequence[TaskStatus], console: Console) -> None:
     """Prints one line for each task, and below the table the notes on candidates."""

@@ -25,7 +25,7 @@ def check_code(repository: Path) -> None:
     second later.
     Raises BuildError, with one sentence that names the file and the fix, for a file that is changed, missing or
     unknown, for a link, and for a file or folder that every user of the machine may change. Whoever may write the
-    folder can change the manifest too: this is no defence against them.
+    folder can change the manifest too: this is not a defence against them.
     """
     if not (repository / MANIFEST).is_file():
         raise BuildError(f"{repository} has no {MANIFEST}, so nothing says which code is its own: build it again.")
@@ -37,9 +37,18 @@ def check_code(repository: Path) -> None:
         raise BuildError(problem)
 
 
+def check_permissions(repository: Path) -> None:
+    """Raises BuildError, naming it, for a file or folder that every user of the machine may change.
+
+    In a folder that is mounted read-only, the permissions say nothing.
+    """
+    problem = next(_open_to_all(repository), None)
+    if problem is not None:
+        raise BuildError(problem)
+
+
 def _problems(repository: Path) -> Iterator[str]:
-    if not os.statvfs(repository).f_flag & os.ST_RDONLY:  # where nobody can write, the permissions say nothing
-        yield from _open_to_all(repository)
+    yield from _open_to_all(repository)
     known = read_manifest(repository)
     found = set()
     for model in sorted(path for path in repository.iterdir() if path.is_symlink() or path.is_dir()):
@@ -79,6 +88,8 @@ def _below(model: Path) -> Iterator[Path]:
 
 def _open_to_all(repository: Path) -> Iterator[str]:
     """Names what every user may change. In a folder with the sticky bit, as /tmp, they may not rename others' files."""
+    if os.statvfs(repository).f_flag & os.ST_RDONLY:  # where nobody can write, the permissions say nothing
+        return
     for above in repository.resolve().parents:
         mode = above.stat().st_mode
         if mode & stat.S_IWOTH and not mode & stat.S_ISVTX:

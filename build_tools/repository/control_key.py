@@ -38,6 +38,14 @@ def ensure_control_key(repository: Path) -> str | None:
     return key
 
 
+def needed_control_key(repository: Path) -> str:
+    """Returns the key. Raises BuildError if there is none, or as read_control_key does."""
+    key = read_control_key(repository)
+    if key is None:
+        raise BuildError(f"{repository} has no {CONTROL_KEY}: run espalier upgrade {repository}, which makes one.")
+    return key
+
+
 def read_control_key(repository: Path) -> str | None:
     """Returns the key, None if there is none. Raises BuildError if it cannot be read or is damaged."""
     file = repository / CONTROL_KEY

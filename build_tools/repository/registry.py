@@ -10,6 +10,7 @@ from typing import Any, Final, Literal, Self
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from build_tools.errors import BuildError
+from build_tools.repository.device import Device
 from build_tools.repository.precision import Precision
 from build_tools.repository.runtime import Runtime
 from espalier_json import NotJsonError, parse_json
@@ -222,7 +223,8 @@ class TrunkEntry(_Entry):
 class Registry(_Entry):
     """registry.json.
 
-    generation: the number of this state of the file, one more after each replace. trunks: by the name of their Triton
+    generation: the number of this state of the file, one more after each replace. device: on which trunks and branches
+    run; files of earlier releases do not say it. trunks: by the name of their Triton
     model. retired: tasks that were taken out. trunks_made: how many trunks there have ever been. No version or trunk
     number is used twice: routers cache answers and tokenizers by it.
     """
@@ -230,6 +232,7 @@ class Registry(_Entry):
     format_version: Literal[3] = FORMAT_VERSION
     generation: int = Field(default=1, ge=1)
     runtime: Runtime
+    device: Device = Device.CPU
     trunks: dict[str, TrunkEntry]
     tasks: dict[str, TaskEntry]
     retired: dict[str, RetiredEntry] = {}
@@ -295,8 +298,12 @@ def read_registry(repository: Path, also_earlier: bool = False) -> Registry:
     path = repository / REGISTRY
     if not path.is_file():
         raise BuildError(f"{repository} holds no {REGISTRY}: run espalier build first.")
+    return parse_registry(path.read_bytes(), path, also_earlier)
+
+
+def parse_registry(content: bytes, path: Path, also_earlier: bool = False) -> Registry:
+    """Returns the registry that a file holds. path: where it was read, for messages. The rest: as read_registry."""
     try:
-        content = path.read_bytes()
         parsed = parse_json(content)  # it refuses what the rest of the program cannot write or hash
         if also_earlier and _format_of(parsed) == EARLIER_FORMAT:
             content = json.dumps(parsed | {"format_version": FORMAT_VERSION}).encode()
@@ -345,5 +352,9 @@ def check_versions(repository: Path, registry: Registry) -> None:
 
 def write_registry(repository: Path, registry: Registry) -> None:
     """Replaces registry.json atomically: a router reads the old or the new one, never a part."""
-    content = json.dumps(registry.model_dump(mode="json"), indent=2, ensure_ascii=False) + "\n"
-    replace_file(repository / REGISTRY, content, staged_in=repository)
+    replace_file(repository / REGISTRY, registry_content(registry), staged_in=repository)
+
+
+def registry_content(registry: Registry) -> bytes:
+    """Returns what the file holds."""
+    return (json.dumps(registry.model_dump(mode="json"), indent=2, ensure_ascii=False) + "\n").encode()

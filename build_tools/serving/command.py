@@ -4,7 +4,8 @@ import os
 import signal
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager, nullcontext
+from contextlib import ExitStack, contextmanager, nullcontext
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from types import FrameType
@@ -13,15 +14,19 @@ from typing import Annotated
 import typer
 
 from build_tools.cores import usable_cores
+from build_tools.errors import BuildError
 from build_tools.publishing.running_server import NoServer
 from build_tools.publishing.served_repository import ServedRepository
 from build_tools.publishing.settle import settle
-from build_tools.repository.code_check import check_code
-from build_tools.repository.control_key import ensure_control_key
+from build_tools.repository.code_check import check_code, check_permissions
+from build_tools.repository.control_key import CONTROL_KEY, ensure_control_key, read_control_key
+from build_tools.repository.device import Device
 from build_tools.repository.registry import check_versions, read_registry
 from build_tools.repository.serving_lock import held_to_serve
+from build_tools.serving.errors import ServeError
 from build_tools.serving.exposure import check_files, choose_exposure
 from build_tools.serving.gate.line_file import check_target
+from build_tools.serving.replica.replica import Replica, opened_replica
 from build_tools.serving.supervisor import Settings, Supervisor
 from build_tools.serving.triton.leftovers import clear_leftovers
 from build_tools.serving.triton.resources import choose_resources
@@ -72,6 +77,9 @@ def serve(
     access_log_texts: Annotated[
         bool, typer.Option("--access-log-texts", help="Also write the texts, which may be personal, to it.")
     ] = False,
+    replica: Annotated[
+        bool, typer.Option("--replica", help="Be one of several servers of the repository, and only read it.")
+    ] = False,
     triton: Annotated[
         str | None,
         typer.Option(
@@ -84,11 +92,18 @@ def serve(
     ] = None,
 ) -> None:
     """Serve a model repository until Ctrl-C: Triton, the gate before it, and the watch over both."""
-    read_registry(repository)  # reports what is wrong with the folder, before anything is written there
+    registry = read_registry(repository)  # reports what is wrong with the folder, before anything is written there
+    if registry.device is Device.GPU and triton is None:
+        raise BuildError(
+            f"the models in {repository} are for a GPU, and this command runs Triton on CPUs: run NVIDIA's container "
+            "and give its Triton as --triton (docs/gpu.md), or build a repository without --device gpu."
+        )
     exposure = choose_exposure(host, keys, tls_cert, tls_key, client_ca, insecure)
     check_files(exposure)
     if access_log is not None:
         check_target(access_log)
+    if replica and triton:
+        raise ServeError("--replica and --triton exclude each other: a replica starts a tritonserver on its own view.")
     settings = Settings(
         repository=repository,
         grpc_port=grpc_port or None,
@@ -111,8 +126,8 @@ def serve(
     for number in (signal.SIGINT, *stop_signals()):
         signal.signal(number, _interrupt_once)
     try:
-        with _opened(settings), Supervisor(settings, _report) as server:
-            typer.echo(f"Espalier serves {repository}")
+        with _replica(settings) if replica else _server(settings) as server:
+            typer.echo(f"Espalier serves {repository}{' as a replica' if replica else ''}")
             typer.echo(f"  gRPC     {server.grpc_url}")
             typer.echo(f"  HTTP     {'https' if exposure.tls else 'http'}://{server.http_url}")
             typer.echo(f"  metrics  http://{server.metrics_url}/metrics")
@@ -129,6 +144,30 @@ def _shared_counts() -> Path | None:
     """The folder that an attached Triton has been given in the same variable."""
     folder = os.environ.get("PROMETHEUS_MULTIPROC_DIR")
     return Path(folder) if folder else None
+
+
+@contextmanager
+def _server(settings: Settings) -> Iterator[Supervisor]:
+    with _opened(settings), Supervisor(settings, _report) as server:
+        yield server
+
+
+@contextmanager
+def _replica(settings: Settings) -> Iterator[Supervisor]:
+    """Begins again if files are removed under it while it starts: those of a task, say, that is just being retired."""
+    while True:
+        with ExitStack() as stack:
+            opened = stack.enter_context(_opened_replica(settings))
+            view = replace(settings, repository=opened.view.folder, replica=opened)
+            try:
+                server = stack.enter_context(Supervisor(view, _report))
+            except ServeError:
+                if not opened.is_outdated:
+                    raise
+                _report("the repository has changed meanwhile: starting again")
+                continue
+            yield server
+            return
 
 
 @contextmanager
@@ -151,6 +190,19 @@ def _opened(settings: Settings) -> Iterator[None]:
         check_versions(repository, read_registry(repository))  # a clear message, before Triton would fail
         check_code(repository)
         yield
+
+
+@contextmanager
+def _opened_replica(settings: Settings) -> Iterator[Replica]:
+    """Yields a view of the repository, which is only read: others may serve it and change it."""
+    clear_leftovers(settings.repository, typer.echo)
+    check_permissions(settings.repository)
+    if read_control_key(settings.repository) is None:
+        raise ServeError(
+            f"{settings.repository} has no {CONTROL_KEY}: run espalier upgrade {settings.repository} first."
+        )
+    with opened_replica(settings.repository, settings.startup_timeout, typer.echo) as opened:
+        yield opened
 
 
 def _report(event: str) -> None:

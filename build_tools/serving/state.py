@@ -59,3 +59,8 @@ class ServerState(BaseModel):
         staged = file.with_suffix(".new")
         staged.write_text(self.model_dump_json(), encoding="utf-8")
         staged.replace(file)
+
+
+def self_report_file(state_file: Path) -> Path:
+    """Returns the file with what the server says of itself at /state (ReplicaState), beside that of ServerState."""
+    return state_file.with_name("self_report.json")

@@ -14,6 +14,10 @@ from build_tools.serving.errors import ServeError
 from build_tools.serving.gate.settings import GateSettings, Limits, Tls
 from build_tools.serving.gate_processes import GateProcesses
 from build_tools.serving.metrics_endpoint import MetricsEndpoint, SupervisorCollector
+from build_tools.serving.replica.follower import Follower
+from build_tools.serving.replica.replica import Replica
+from build_tools.serving.replica.standing import standing_alone
+from build_tools.serving.self_report import SelfReport
 from build_tools.serving.state import ModelState, ServerState
 from build_tools.serving.triton.attached_triton import AttachedTriton
 from build_tools.serving.triton.ports import ipv4_address, settle_ports
@@ -47,7 +51,8 @@ class Settings:
     A port of None picks a free one; resources of None are chosen for the machine. startup_timeout: seconds. log_file:
     of Triton; None removes the log with the server. attached: host:port of a Triton that runs already, with its key and
     the host:port of its metrics; None starts one. attached_counts: the folder in which that Triton's routers count, if
-    it is shared with this process. The rest is as in GateSettings.
+    it is shared with this process. replica: of a server that only reads a shared folder; `repository` is then its view.
+    The rest is as in GateSettings.
     """
 
     repository: Path
@@ -68,6 +73,7 @@ class Settings:
     attached_key: str | None = None
     attached_metrics: str | None = None
     attached_counts: Path | None = None
+    replica: Replica | None = None
 
 
 class Supervisor:
@@ -92,6 +98,9 @@ class Supervisor:
         self._watch: Watch | None = None
         self._gates: GateProcesses | None = None
         self._metrics: MetricsEndpoint | None = None
+        self._follower: Follower | None = None
+        self._self_report: SelfReport | None = None
+        self._processes = ProcessCollector(lambda: self.triton_pid, lambda: self.gate_pids)
         self._stopped = StoppedProcesses()
         self._model_restarts: dict[str, int] = {}
         self._server_restarts = 0
@@ -122,18 +131,18 @@ class Supervisor:
             self._steps = self._folder / "steps"
             self._steps.mkdir()
             self._start_triton(metrics)
+            self._open_self_report(metrics)
             self._start_gates(metrics)
             self._metrics = MetricsEndpoint(
                 self._address,
                 self._ports["metrics"],
                 self._tritons_metrics,
                 metrics,
-                [
-                    SupervisorCollector(lambda: self._state),
-                    ProcessCollector(lambda: self.triton_pid, lambda: self.gate_pids),
-                ],
+                [SupervisorCollector(lambda: self._state), self._processes],
             )
             self._write_state()
+            if self._follower is not None:
+                self._follower.start()
             for name, work in (("watch", self._watch_all), ("state", self._keep_writing)):
                 self._threads.append(threading.Thread(target=work, name=name, daemon=True))
                 self._threads[-1].start()
@@ -153,6 +162,8 @@ class Supervisor:
     def stop(self) -> None:
         """Refuses new requests, answers those that are accepted, ends everything and removes what it has written."""
         self._is_stopping.set()
+        if self._follower is not None:
+            self._follower.end()
         try:
             if self._gates is not None and self._folder is not None:
                 self._write_state()
@@ -162,6 +173,8 @@ class Supervisor:
             if self._triton is not None:
                 self._triton.stop()
             self._is_over.set()
+            if self._follower is not None:
+                self._follower.join()
             for thread in self._threads:
                 thread.join()
             self._threads.clear()
@@ -176,7 +189,7 @@ class Supervisor:
             if self._mark is not None:
                 self._mark.remove()
             self._triton = self._gates = self._watch = self._control = self._metrics = None
-            self._folder = self._mark = None
+            self._folder = self._mark = self._follower = self._self_report = None
 
     def __enter__(self) -> Self:
         return self.start()
@@ -268,6 +281,19 @@ class Supervisor:
         pid = self.triton_pid
         table = None if pid is None else ProcessTable(pid)
         return Watch(self._control, self.settings.repository, table, self._report, self._model_restarts, self._steps)
+
+    def _open_self_report(self, metrics: Path) -> None:
+        given = self.settings
+        standing = standing_alone(given.repository)
+        if given.replica is not None:
+            target = f"{_LOOPBACK}:{self._private['grpc']}"
+            follower = given.replica.follower(
+                target, self._key, lambda: self._server_restarts, self._write_state, self._report
+            )
+            self._follower = follower
+            standing = follower.standing
+        memory = self._processes.total_bytes
+        self._self_report = SelfReport(self.state_file, metrics, standing, memory)
 
     def _start_gates(self, metrics: Path) -> None:
         assert self._folder is not None
@@ -405,6 +431,8 @@ class Supervisor:
 
     def _keep_writing(self) -> None:
         while not self._is_over.wait(_WRITE_SECONDS):
+            if self._self_report is not None:
+                self._self_report.count()
             self._write_state()
 
     def _write_state(self) -> None:
@@ -416,5 +444,7 @@ class Supervisor:
                 state = state.model_copy(update={"ready": False, "stopping": True, "reason": "it is being stopped"})
             try:
                 state.write(self.state_file)
+                if self._self_report is not None:
+                    self._self_report.write(state)
             except OSError as error:
                 self._report(f"the state cannot be written: {error}")

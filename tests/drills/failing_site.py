@@ -36,6 +36,10 @@ class Seen:
             if errors and since <= began < until
         ]
 
+    def seconds(self, since: float, until: float) -> list[float]:
+        """How long the requests took that began in this time."""
+        return [seconds for _, began, seconds, _ in self._noted if since <= began < until]
+
     def p99(self, caller: str, since: float, until: float) -> float:
         """Seconds."""
         times = [seconds for name, began, seconds, _ in self._noted if name == caller and since <= began < until]

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from file_changes import changes_files, replaces_registry
 
 from build_tools.compaction.compact import compact
 from build_tools.export.onnx_export import export_branch
@@ -27,7 +28,6 @@ from build_tools.repository.control_key import read_control_key
 from build_tools.repository.runtime import Runtime
 from training.checkpoint import load_checkpoint
 
-CHANGES = {"os.rename", "os.mkdir", "os.remove", "os.rmdir", "shutil.rmtree"}
 WITHOUT_SERVER = "golden examples"  # the step of a publish in which its graphs are loaded here, where no server runs
 NO_SERVER = "none"  # in place of a URL
 Verb = Callable[[Path, Server], object]
@@ -53,16 +53,6 @@ def _trace(checkpoint: Path) -> None:
     torch.set_num_threads(1)  # starts none
     with tempfile.TemporaryDirectory() as folder:
         export_branch(load_checkpoint(checkpoint).branch, Path(folder, "model.onnx"), Runtime.OPENVINO)
-
-
-def changes_files(event: str, arguments: tuple[Any, ...]) -> bool:
-    """Whether an audit event (PEP 578) is of something that changes files."""
-    return event in CHANGES or (event == "open" and bool(arguments[2] & (os.O_WRONLY | os.O_RDWR | os.O_CREAT)))
-
-
-def replaces_registry(event: str, arguments: tuple[Any, ...]) -> bool:
-    """Whether this is the change from which on another version is live."""
-    return event == "os.rename" and Path(arguments[1]).name == "registry.json"
 
 
 def operations(repository: Path, verb: Verb) -> dict[str, list[str]]:

@@ -111,11 +111,21 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
 @pytest.fixture
 def load(site: Site, tmp_path: Path) -> Iterator[Callable[[], dict]]:
     """The site is under load from here on. Called, it ends the load and returns what the callers have seen."""
-    stop, result = tmp_path / "stop", tmp_path / "result.json"
     urls = [site.server.grpc_url, site.server.http_url]
-    program = [sys.executable, str(HERE / "steady_load.py"), *urls, str(stop), str(result)]
+    with loaded([str(HERE / "steady_load.py"), *urls], tmp_path) as end:
+        yield end
+
+
+@contextmanager
+def loaded(program: list[str], folder: Path) -> Iterator[Callable[[], dict]]:
+    """Callers ask from here on. Called, it ends them and returns what they have seen.
+
+    program: steady_load.py, or another one of its kind, with its arguments but for STOP and RESULT. folder: for these.
+    """
+    stop, result = folder / "stop", folder / "result.json"
     environment = os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)}
-    with child_process(program, stdout=subprocess.PIPE, text=True, env=environment) as process:
+    command = [sys.executable, *program, str(stop), str(result)]
+    with child_process(command, stdout=subprocess.PIPE, text=True, env=environment) as process:
         assert process.stdout is not None
         assert process.stdout.readline() == "begun\n"
 

@@ -27,14 +27,14 @@ Outcome = Iterator[tuple[str, Answer]]
 
 
 class Load:
-    """What all callers have seen."""
+    """What all callers have seen. pause: seconds between a caller's requests."""
 
-    def __init__(self, stop: Path) -> None:
+    def __init__(self, stop: Path, pause: float = PAUSE_SECONDS) -> None:
         self.requests = 0
         self.failures: list[str] = []
         self.answers: dict[str, dict[str, object]] = {}
         self.begun: set[str] = set()
-        self._stop = stop
+        self._stop, self._pause = stop, pause
         self._lock = threading.Lock()
 
     def run(self, name: str, ask: Callable[[str], Outcome]) -> None:
@@ -52,7 +52,19 @@ class Load:
             with self._lock:
                 self.requests += 1
                 self.begun.add(name)
-            time.sleep(PAUSE_SECONDS)
+            time.sleep(self._pause)
+
+    def run_all(self, callers: dict[str, Callable[[str], Outcome]]) -> dict[str, object]:
+        """Runs them, each in a thread, until `stop` is there. Returns what they have seen."""
+        threads = [threading.Thread(target=self.run, args=(name, ask)) for name, ask in callers.items()]
+        for thread in threads:
+            thread.start()
+        while len(self.begun) < len(threads):
+            time.sleep(self._pause)
+        print("begun", flush=True)
+        for thread in threads:
+            thread.join()
+        return {"requests": self.requests, "failures": self.failures, "answers": list(self.answers.values())}
 
     def _note(self, name: str, task: str, text: str, answer: Answer) -> None:
         entry = {"task": task, "version": answer.version, "text": text, "answer": answer.model_dump(mode="json")}
@@ -82,17 +94,8 @@ def callers(grpc_url: str, http_url: str) -> dict[str, Callable[[str], Outcome]]
 
 def main(grpc_url: str, http_url: str, stop: str, result: str) -> None:
     """Returns once `stop` is there."""
-    load = Load(Path(stop))
-    threads = [threading.Thread(target=load.run, args=(name, ask)) for name, ask in callers(grpc_url, http_url).items()]
-    for thread in threads:
-        thread.start()
-    while len(load.begun) < len(threads):
-        time.sleep(PAUSE_SECONDS)
-    print("begun", flush=True)
-    for thread in threads:
-        thread.join()
-    content = {"requests": load.requests, "failures": load.failures, "answers": list(load.answers.values())}
-    Path(result).write_text(json.dumps(content), encoding="utf-8")
+    seen = Load(Path(stop)).run_all(callers(grpc_url, http_url))
+    Path(result).write_text(json.dumps(seen), encoding="utf-8")
 
 
 if __name__ == "__main__":

@@ -23,7 +23,7 @@ from failing_site import (
 from publishing_site import TASKS, Site, check_answers, check_tidy
 from sentences import TEXTS
 
-from build_tools.compaction import compact as compaction
+from build_tools.publishing import leaving
 from build_tools.publishing.retire import retire
 from build_tools.publishing.rollback import rollback
 from build_tools.repository import in_memory
@@ -38,7 +38,7 @@ DRAIN_SECONDS = drill_size(2.0, 10.0)
 
 @pytest.fixture(autouse=True)
 def _drain(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(compaction, "DRAIN_SECONDS", DRAIN_SECONDS)
+    monkeypatch.setattr(leaving, "DRAIN_SECONDS", DRAIN_SECONDS)
     monkeypatch.setattr(in_memory, "DRAIN_SECONDS", DRAIN_SECONDS)
 
 

@@ -5,12 +5,14 @@ import re
 import shlex
 import subprocess
 import sys
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
 import trustme
 from child_process import child_process
 
+from build_tools.serving.replica.replica import opened_replica
 from build_tools.serving.supervisor import Settings, Supervisor
 from clients import Client, RequestRejected
 
@@ -71,7 +73,8 @@ def test_train_and_build_commands_run_one_after_the_other(newcomer: Path) -> Non
 
 def test_publish_commands_change_the_repository_that_was_built(newcomer: Path) -> None:
     verbs = ["publish", "status", "promote", "rollback", "retire", "verify", "upgrade"]
-    shown = {command.split()[1]: command for command in commands("espalier ") if command.split()[1] in verbs}
+    of_one_server = [command for command in commands("espalier ") if "--fleet" not in command]
+    shown = {command.split()[1]: command for command in of_one_server if command.split()[1] in verbs}
     assert list(shown) == verbs
     with Supervisor(Settings(newcomer / "my_repository"), print) as own:
         for verb in ("publish", "status", "promote", "rollback"):
@@ -82,6 +85,23 @@ def test_publish_commands_change_the_repository_that_was_built(newcomer: Path) -
         assert run(at(own, shown["retire"]), newcomer).endswith("domain is retired\n")
     run(shown["verify"], newcomer)
     assert "as this release makes it" in run(shown["upgrade"], newcomer)
+
+
+def test_fleet_commands_publish_to_two_replicas(newcomer: Path) -> None:
+    shown = {command.split()[1]: command for command in commands("espalier ") if "/models/repository" in command}
+    assert list(shown) == ["serve", "publish", "status"]
+    assert "--replica" in shown["serve"]
+    repository = newcomer / "my_repository"
+    with ExitStack() as stack:
+        for name in ("http://a:8000", "http://b:8000"):
+            replica = stack.enter_context(opened_replica(repository, 30, print))
+            server = stack.enter_context(Supervisor(Settings(replica.view.folder, replica=replica), print))
+            shown = {verb: command.replace(name, f"http://{server.http_url}") for verb, command in shown.items()}
+        output = {
+            verb: run(shown[verb].replace("/models/repository", str(repository)), newcomer) for verb in list(shown)[1:]
+        }
+    assert output["publish"].endswith("version 3 is live\n")
+    assert "2 ready" in output["status"]
 
 
 @pytest.mark.parametrize("command", commands("espalier predict"))

@@ -6,7 +6,8 @@ import torch
 from shapes import Shape
 from transformers import BertConfig, BertModel
 
-from training.checkpoint import BranchRecord, Checkpoint, EncoderRecord, TrainingRecord, save_checkpoint
+from training.branch_record import BranchRecord, EncoderRecord, TrainingRecord
+from training.checkpoint import Checkpoint, save_checkpoint
 from training.data import Example
 from training.encoder import Encoder, load_encoder
 from training.fingerprint import trunk_fingerprints

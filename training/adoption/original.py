@@ -13,8 +13,9 @@ import torch
 from transformers import AutoConfig, AutoModelForSequenceClassification, AutoModelForTokenClassification, AutoTokenizer
 from transformers.utils import logging as transformers_logging
 
-from training.checkpoint import RECORD
+from training.branch_record import RECORD
 from training.errors import TrainingError, one_line
+from training.pretrained_place import check_place
 
 MOST_TOKENS = 512  # of a text, of originals that could read more
 _UNKNOWN_LENGTH = 10**6  # tokenizers without a maximum say 1e30
@@ -98,14 +99,13 @@ class Original:
 def load_original(name: str) -> Original:
     """Loads a folder or hub id, in evaluation mode. No code of the model's own is run.
 
-    Raises TrainingError if it is no sequence or token classifier, lacks weights or a tokenizer, or cannot be loaded.
+    Raises TrainingError if it is not a sequence or token classifier, lacks weights or a tokenizer, or cannot be loaded.
     """
     folder = Path(name)
-    if name.startswith((".", "/", "~")) and not folder.is_dir():
-        raise TrainingError(f"the model {name!r} is not a folder: give a folder that exists, or a hub id.")
+    check_place("model", name)
     if (folder / RECORD).is_file():
         raise TrainingError(
-            f"{name} is a task checkpoint, no model of transformers: give it without --teacher or --model."
+            f"{name} is a task checkpoint, not a model of transformers: give it without --teacher or --model."
         )
     if (folder / "adapter_config.json").is_file() and not (folder / "config.json").is_file():
         raise TrainingError(
@@ -124,7 +124,7 @@ def load_original(name: str) -> Original:
         raise
     except Exception as error:  # the libraries raise many types: missing, not reachable, damaged, code of its own
         raise TrainingError(
-            f"the model {name!r} could not be loaded (a local folder or a hub id is expected): {one_line(error)}"
+            f"the model {name!r} could not be loaded, from a local folder or the hub: {one_line(error)}"
         ) from error
     missing = sorted(loading["missing_keys"])
     if missing:
@@ -150,11 +150,14 @@ def _tags_words(name: str, config: Any) -> bool:
 
 
 def _check_tokenizer(name: str, tokenizer: Any, config: Any, tags_words: bool) -> None:
-    vocabulary = tokenizer.get_vocab()
+    special = set(tokenizer.all_special_tokens)
+    vocabulary = {token: number for token, number in tokenizer.get_vocab().items() if token not in special}
     # Without any file, AutoTokenizer makes a tokenizer that knows only special tokens.
-    if not vocabulary.keys() - set(tokenizer.all_special_tokens):
+    if not vocabulary:
         raise TrainingError(f"the model {name!r} has no tokenizer: save its tokenizer beside its weights.")
     known = getattr(config, "vocab_size", None)
+    # Special tokens may lie behind the weights: AutoTokenizer adds what a class expects, <mask> or <pad>, and no text
+    # holds it.
     if isinstance(known, int) and max(vocabulary.values()) >= known:
         raise TrainingError(
             f"the tokenizer of the model {name!r} knows {max(vocabulary.values()) + 1} tokens, its weights "

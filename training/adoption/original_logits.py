@@ -86,10 +86,12 @@ def _compute(original: Original, examples: Sequence[Example], progress: Progress
                 f"{original.outputs}: correct it."
             )
         for place, (row, example) in enumerate(zip(rows, chosen, strict=True)):
-            own = logits[place : place + 1]
+            own = answered = logits[place : place + 1]
             if original.tags_words:
-                own = _at_words(logits[place], _first_tokens(offsets[place], is_special[place], example.words))
-            elif not np.isfinite(own).all():
+                tokens = _first_tokens(offsets[place], is_special[place], example.words)
+                own = _at_words(logits[place], tokens)
+                answered = own[[token is not None for token in tokens]]
+            if not np.isfinite(answered).all():
                 raise NotFiniteError(
                     f"the model {original.name} answers NaN or infinite values: it cannot be a teacher."
                 )

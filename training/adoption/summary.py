@@ -1,7 +1,7 @@
 """What a move costs and saves, in a sentence for the terminal."""
 
 from training.adoption.adopt import Adopted
-from training.checkpoint import BranchRecord
+from training.branch_record import BranchRecord
 
 
 def original_line(adopted: Adopted, metric: str) -> str:

@@ -16,7 +16,8 @@ from safetensors.torch import load_file, save_file
 from tokenizers import Tokenizer
 
 from training.atomic_write import rename_folder
-from training.checkpoint import BASELINE, TOKENIZER, EncoderRecord, check_new
+from training.branch_record import EncoderRecord
+from training.checkpoint import BASELINE, TOKENIZER, check_new
 from training.encoder import Encoder
 from training.errors import TrainingError, one_line
 from training.hyper_parameters import HyperParameters

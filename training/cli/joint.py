@@ -98,7 +98,7 @@ def _by_name(folders: list[Path]) -> dict[str, Path]:
 
     Raises TrainingError for an invalid task name, for two folders with the same name, or for fewer than two folders.
     """
-    from training.checkpoint import check_task_name
+    from training.branch_record import check_task_name
 
     found: dict[str, Path] = {}
     for folder in folders:

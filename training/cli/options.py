@@ -46,7 +46,7 @@ CacheGb = Annotated[
 
 def task_name(given: str | None, data: str) -> str:
     """The given name or else the data folder's. Raises TrainingError if it is not a valid task name."""
-    from training.checkpoint import check_task_name
+    from training.branch_record import check_task_name
 
     try:
         return check_task_name(given if given is not None else Path(data).name)

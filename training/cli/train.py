@@ -130,7 +130,8 @@ def distill(
     seed: Seed = DEFAULTS.seed,
 ) -> None:
     """Distil a teacher into a student, a branch of fewer layers."""
-    from training.checkpoint import RECORD, check_new, load_checkpoint
+    from training.branch_record import RECORD
+    from training.checkpoint import check_new, load_checkpoint
     from training.data import load_task
     from training.encoder import DEFAULT_ENCODER, load_encoder
 

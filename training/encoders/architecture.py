@@ -30,8 +30,8 @@ _ONLY_IN_TRAINING = frozenset({"hidden_dropout_prob", "attention_probs_dropout_p
 class Architecture(BaseModel):
     """The form of an encoder's embeddings and layers.
 
-    The number of layers is no part of it: a branch fits any trunk whose layers below its tap are the same, however deep
-    that trunk is.
+    The number of layers is not a part of it: a branch fits any trunk whose layers below its tap are the same, however
+    deep that trunk is.
 
     max_position_embeddings: the most tokens of a sequence. type_vocab_size: 0 if the encoder reads no token types.
     embedding_size: of the embeddings, if a projection makes them as wide as the layers (ELECTRA); else 0.

@@ -2,7 +2,8 @@
 
 from collections.abc import Callable, Sequence
 
-from training.checkpoint import BranchRecord, load_checkpoint
+from training.branch_record import BranchRecord
+from training.checkpoint import load_checkpoint
 from training.data import Example, load_task
 from training.data.example import UnlabelledExample
 from training.data.partly_labelled import read_partly_labelled

@@ -1,6 +1,6 @@
 """What a request to a trunk or a branch must hold, checked before a runtime sees it.
 
-A runtime is no judge of its inputs: OpenVINO reads beyond a table of embeddings, broadcasts a mask of another number of
+A runtime does not judge its inputs: OpenVINO reads beyond a table of embeddings, broadcasts a mask of another number of
 rows, and keeps shapes of a request at which it failed (openvino_segment.py).
 """
 

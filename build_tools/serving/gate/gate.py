@@ -61,10 +61,14 @@ class Gate:
 
     def identify(self, authorization: str | None, control_key: str | None) -> Caller:
         """Returns who asks. A wrong control key counts as none."""
-        right = self._control_key.value
-        if control_key and right and hmac.compare_digest(control_key.encode(), right.encode()):
+        if self.is_control(control_key):
             return Caller("control", may_control=True)
         return self._access.identify(authorization)
+
+    def is_control(self, control_key: str | None) -> bool:
+        """Whether this is the repository's control key."""
+        right = self._control_key.value
+        return bool(control_key and right and hmac.compare_digest(control_key.encode(), right.encode()))
 
     def check_control(self, caller: Caller) -> None:
         """Raises RefusedError (FORBIDDEN) unless the caller has shown the control key."""

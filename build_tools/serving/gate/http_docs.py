@@ -77,6 +77,7 @@ _SUMMARIES = {
     "live": "200 while the server's processes are alive",
     "ready": "200 while requests are taken, else 503",
     "task_ready": "200 while the task's live version answers, else 503. For alerts",
+    "state": "What the server says of itself, for who has the control key: what it has adopted, and what it counts",
     "tasks": "The tasks that the caller may ask: their versions, and where these sit on the trunk",
     "all_stats": "Statistics of all models",
     "infer": "KServe v2 inference, with JSON or binary tensors",

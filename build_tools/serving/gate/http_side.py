@@ -14,8 +14,9 @@ from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp
 from tritonclient.grpc import service_pb2 as pb
 
+from build_tools.repository.control_key import CONTROL_HEADER
 from build_tools.serving.gate.exchanges import REQUEST_ID, Exchanges
-from build_tools.serving.gate.gate import Gate
+from build_tools.serving.gate.gate import NOT_OPEN, Gate
 from build_tools.serving.gate.http_body import read_body
 from build_tools.serving.gate.http_docs import DESCRIPTION, described
 from build_tools.serving.gate.http_generate import event, read_generate, written_generate
@@ -77,6 +78,7 @@ class _HttpSide:
             ("GET", "/v2/health/live", "live", self._probe("live", self._live)),
             ("GET", "/v2/health/ready", "ready", self._probe("ready", self._ready)),
             ("GET", "/ready/{task}", "task_ready", self._probe("task_ready", self._task_ready)),
+            ("GET", "/state", "state", self._probe("state", self._state)),
             ("GET", "/tasks", "tasks", self._endpoint("tasks", self._tasks)),
             ("GET", "/v2/models/stats", "all_stats", self._endpoint("all_stats", self._model_statistics)),
             *(
@@ -198,6 +200,12 @@ class _HttpSide:
         if not self._gate.readiness.has_task(request.path_params["task"]):
             raise RefusedError(Code.UNAVAILABLE, "the task's live version does not answer, or there is no such task.")
         return Response(media_type="text/plain")
+
+    async def _state(self, _exchange: Exchange, request: Request) -> Response:
+        """Also while no requests are taken."""
+        if not self._gate.is_control(request.headers.get(CONTROL_HEADER)):
+            raise RefusedError(Code.FORBIDDEN, NOT_OPEN)
+        return Response(self._gate.readiness.self_report().model_dump_json(), media_type=_JSON)
 
     async def _tasks(self, exchange: Exchange, _request: Request) -> Response:
         return Response(orjson.dumps(self._gate.task_list.of(exchange.caller)), media_type=_JSON)

@@ -3,9 +3,10 @@
 import logging
 from pathlib import Path
 
+from build_tools.repository.replica_state import ReplicaState
 from build_tools.serving.gate.refusal import Code, RefusedError
 from build_tools.serving.gate.watched_file import WatchedFile
-from build_tools.serving.state import ServerState
+from build_tools.serving.state import ServerState, self_report_file
 
 # Clients know a server that is being stopped by these words, which are Triton's.
 _STOPPING = "Server is stopping: ask again, or ask another server."
@@ -22,6 +23,7 @@ class Readiness:
             None,
             lambda error: logging.getLogger(__name__).warning("the server's state cannot be read: %s", error),
         )
+        self._self_report = self_report_file(file)
         self._ends = False
 
     def look(self) -> None:
@@ -47,6 +49,17 @@ class Readiness:
         """Whether requests are taken, and the task's live version answers."""
         state = self._file.value
         return self.is_ready and state is not None and state.tasks.get(task, False)
+
+    def self_report(self) -> ReplicaState:
+        """Returns what the supervisor says of this server. Raises RefusedError (UNAVAILABLE) before it has done so."""
+        try:
+            said = ReplicaState.model_validate_json(self._self_report.read_bytes())
+        except FileNotFoundError:
+            raise RefusedError(Code.UNAVAILABLE, "the server is not ready yet: ask again.", _RETRY_SECONDS) from None
+        reason = self._reason()  # of this process, which may know less, or more: that the supervisor is silent
+        if reason is None or not said.ready:
+            return said
+        return said.model_copy(update={"ready": False, "reason": reason})
 
     def check(self) -> None:
         """Raises RefusedError (UNAVAILABLE) if requests are not taken."""

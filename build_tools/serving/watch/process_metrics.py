@@ -29,6 +29,10 @@ class ProcessCollector(Collector):
             memory.add_metric([model], sum(sizes))
         yield from (number, memory)
 
+    def total_bytes(self) -> int:
+        """What all of them hold in memory."""
+        return sum(sum(sizes) for sizes in self._sizes().values())
+
     def _sizes(self) -> dict[str, list[int]]:
         """Returns {model: resident bytes of each process}."""
         pids = [("gate", pid) for pid in self._gates()]

@@ -15,8 +15,8 @@ pytest.importorskip("pytriton", reason="needs nvidia-pytriton: install the extra
 from tritonclient import grpc
 
 from build_tools.build.builder import build
-from build_tools.compaction import compact as compaction
 from build_tools.compaction.compact import compact
+from build_tools.publishing import leaving
 from build_tools.publishing.promote import promote
 from build_tools.publishing.publish import publish
 from build_tools.publishing.rollback import rollback
@@ -117,7 +117,7 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
 @pytest.fixture(autouse=True)
 def _short_drain(monkeypatch: pytest.MonkeyPatch) -> None:
     """Nothing is in flight when a compaction ends here."""
-    monkeypatch.setattr(compaction, "DRAIN_SECONDS", 1.1)  # `since` is in whole seconds
+    monkeypatch.setattr(leaving, "DRAIN_SECONDS", 1.1)  # `since` is in whole seconds
     monkeypatch.setattr(in_memory, "DRAIN_SECONDS", 0.0)
 
 

@@ -9,7 +9,7 @@ import pytest
 from tiny_bert import tiny_encoder_in_memory
 
 from build_tools.repository.registry import VersionEntry, version_entry
-from training.checkpoint import BranchRecord, EncoderRecord, TrainingRecord
+from training.branch_record import BranchRecord, EncoderRecord, TrainingRecord
 from training.encoder import Encoder
 from training.kinds import Kind
 

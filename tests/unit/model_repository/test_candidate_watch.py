@@ -65,10 +65,12 @@ class Watched:
     """A CandidateWatch with its registry; `take` hands it one batch."""
 
     def __init__(self, repository):
-        self.counted = []
+        self.counted, self.dropped, self.compared = [], [], []
         self.registry = RegistryFile(repository, no_metrics(), lambda *_: True)
         metrics = SimpleNamespace(
-            count_candidate=lambda version, outcome: self.counted.append((version.number, outcome))
+            count_candidate=lambda version, outcome: self.counted.append((version.number, outcome)),
+            set_dropped=lambda version: self.dropped.append(version.number),
+            count_compared=lambda version, like, labels: self.compared.append((version.number, like.number, *labels)),
         )
         self._watch = candidate_watch.CandidateWatch(repository, self.registry, metrics)
 
@@ -124,6 +126,16 @@ def test_a_canary_within_bounds_is_counted_and_stays(watched, repository, wait_f
     assert _canary_in_file(repository) == CANARY
 
 
+def test_each_text_of_a_canary_and_of_its_live_version_is_counted_once_for_who_judges_by_all_routers(watched):
+    watch = watched(canary=CANARY)
+    rows = [_row("one"), _row("two"), _row("one")]
+
+    for _ in range(2):
+        watch.take((("intent", 1), {0: "a", 2: "a"}, 0), (("intent", 2), {1: "b"}, 0), rows=rows)
+
+    assert sorted(watch.compared) == [(1, 2, "a"), (2, 2, "b")]
+
+
 def test_a_canary_out_of_bounds_gets_no_more_texts_at_once_and_is_taken_out_of_the_file(
     watched, repository, wait_for_withdrawals, caplog
 ):
@@ -138,6 +150,21 @@ def test_a_canary_out_of_bounds_gets_no_more_texts_at_once_and_is_taken_out_of_t
     assert "75.0%" in json.loads(line)["reason"]
     assert "canary 2 of intent" in caplog.text
     assert "75.0%" in caplog.text
+
+
+def test_a_router_of_a_replica_drops_a_canary_and_tells_it_but_writes_nothing(
+    watched, repository, wait_for_withdrawals
+):
+    (repository / "replica_of").write_text("/shared")
+    watch = watched(canary=CANARY)
+
+    watch.take((("intent", 2), {}, 4))
+    wait_for_withdrawals()
+
+    assert watch.canary is None
+    assert watch.dropped == [2]
+    assert _canary_in_file(repository) == CANARY
+    assert not (repository / "audit.jsonl").exists()
 
 
 def test_while_somebody_else_holds_the_repository_callers_do_not_wait_and_the_canary_is_dropped_all_the_same(

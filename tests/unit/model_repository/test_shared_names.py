@@ -1,12 +1,13 @@
 """The routers import nothing from the project: the names that they share with the build tools are written in both."""
 
-from router import serving_lock, withdrawal
+from router import candidate_watch, serving_lock, withdrawal
 from router.shadow_examples import ShadowExamples
 
 from build_tools.repository import audit, locking, registry
 from build_tools.repository.manifest import MANIFEST
 from build_tools.repository.names import examples_file
 from build_tools.repository.serving_lock import SERVING_LOCK
+from build_tools.serving.replica.view import REPLICA_OF
 
 
 def test_routers_and_build_tools_lock_and_write_the_same_files():
@@ -14,6 +15,7 @@ def test_routers_and_build_tools_lock_and_write_the_same_files():
     assert withdrawal._LOCK == locking.LOCK
     assert withdrawal._AUDIT_LOG == audit.AUDIT_LOG
     assert serving_lock._LOCK == SERVING_LOCK
+    assert candidate_watch._VIEW == REPLICA_OF
     assert MANIFEST == "manifest.json"  # as espalier_backend/damage.py has it
 
 

@@ -7,15 +7,8 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
-from training.checkpoint import (
-    BranchRecord,
-    Checkpoint,
-    check_task_name,
-    load_checkpoint,
-    load_record,
-    record_sha256,
-    save_checkpoint,
-)
+from training.branch_record import BranchRecord, check_task_name, record_sha256
+from training.checkpoint import Checkpoint, load_checkpoint, load_record, save_checkpoint
 from training.errors import TrainingError
 from training.kinds import Kind
 from training.tokenizer_form import tokenizer_json
@@ -105,6 +98,13 @@ def test_damaged_file_is_named(folder: Path, name: str) -> None:
     (folder / name).write_bytes(content)
     with pytest.raises(TrainingError, match=f"{folder}: {name} is damaged"):
         load_record(folder)
+
+
+def test_what_is_not_a_folder_is_refused_with_what_to_give(folder: Path) -> None:
+    for place, problem in ((folder / "branch.json", "is a file"), (folder / "gone", "does not exist")):
+        with pytest.raises(TrainingError) as refused:
+            load_record(place)
+        assert str(refused.value) == f"{place} {problem}: give the folder of a task checkpoint."
 
 
 def test_record_that_is_no_json_is_named(folder: Path) -> None:

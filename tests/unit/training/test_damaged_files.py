@@ -13,7 +13,8 @@ from finished_search import write_search
 from typer.testing import CliRunner
 
 from training.baselines.joint_result import JointResult, read_joint_result, write_joint_result
-from training.checkpoint import GOLDEN, RECORD, TOKENIZER, WEIGHTS, Checkpoint, load_checkpoint, record_sha256
+from training.branch_record import RECORD, record_sha256
+from training.checkpoint import GOLDEN, TOKENIZER, WEIGHTS, Checkpoint, load_checkpoint
 from training.checkpoint import save_checkpoint as save
 from training.cli import app
 from training.data.task import load_task, read_examples

@@ -20,12 +20,17 @@ def answered_labels(version: Version, answers: Iterable[Answer]) -> dict[str, in
         label = answer.get("label")
         for one in labels_of(answer) if label is None else (label,):
             found[one] = found.get(one, 0) + 1
-    known = _known(version) if len(version.labels) > MOST_LABELS else None
     bounded: dict[str, int] = {}
     for label, number in found.items():
-        name = label[:_CHARACTERS] if known is None or label in known else OTHER
+        name = counted_name(version, label)
         bounded[name] = bounded.get(name, 0) + number
     return bounded
+
+
+def counted_name(version: Version, label: str) -> str:
+    """Returns the name under which an answered label is counted."""
+    is_known = len(version.labels) <= MOST_LABELS or label in _known(version)
+    return label[:_CHARACTERS] if is_known else OTHER
 
 
 def labels_of(answer: Answer) -> list[str]:

@@ -1,7 +1,8 @@
 """Judges whether canaries keep within their bounds."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from typing import Protocol
 
 from router.candidates import Outcome
 from router.label_shift import LabelSample, shift_beyond_chance
@@ -21,10 +22,22 @@ class _Seen:
     seconds: float = 0.0
 
 
+class TextCounts(Protocol):
+    """Where texts are counted that the guard has compared labels of."""
+
+    def count_compared(self, version: Version, like: Version, labels: Iterable[str]) -> None:
+        """Adds a text that was new to the guard, and the labels that a version has given it.
+
+        like: the canary, of which the names of labels are taken.
+        """
+
+
 class CanaryGuard:
     """Judges each canary by its recent answers, as far as this process has seen them."""
 
-    def __init__(self) -> None:
+    def __init__(self, counts: TextCounts | None = None) -> None:
+        """counts: for who judges by what all processes have seen."""
+        self._counts = counts
         self._seen: dict[Version, _Seen] = {}
         self._labels: dict[Version, tuple[LabelSample, LabelSample]] = {}  # of the canary, and of the live version
 
@@ -35,6 +48,7 @@ class CanaryGuard:
         seen.errors += outcome.errors
         seen.calls += outcome.calls
         seen.seconds += outcome.seconds
+        own, live = self._add_labels(canary, outcome, rows)
         if seen.texts < canary.minimum:
             return None
         errors = seen.errors / seen.texts
@@ -46,26 +60,29 @@ class CanaryGuard:
             return f"{errors:.1%} of its last {texts:.0f} answers were errors; the limit is {canary.max_error_rate:.1%}"
         if milliseconds > canary.max_milliseconds:
             return f"its calls took {milliseconds:.1f} ms on average; the limit is {canary.max_milliseconds:g} ms"
-        return self._judge_labels(canary, outcome, rows)
+        return _judge_labels(canary, own, live)
 
-    def _judge_labels(self, canary: Canary, outcome: Outcome, rows: Sequence[Row]) -> str | None:
+    def _add_labels(self, canary: Canary, outcome: Outcome, rows: Sequence[Row]) -> tuple[LabelSample, LabelSample]:
         if canary.version not in self._labels:
             most = _KEPT * canary.minimum
             self._labels[canary.version] = LabelSample(most), LabelSample(most)
-        own, live = self._labels[canary.version]
-        _add(own, outcome.labels, rows, canary.version)
-        _add(live, outcome.live_labels, rows, canary.version)
-        if min(own.texts, live.texts) < canary.minimum or canary.max_label_shift >= 1:
-            return None
-        shift, chance = shift_beyond_chance(own, live)
-        if shift - chance <= canary.max_label_shift:
-            return None
-        return (
-            f"the labels of {own.texts:.0f} texts are {shift:.0%} away from those of the live version, {chance:.0%} of "
-            f"which chance may explain; the limit beyond that is {canary.max_label_shift:.0%}"
-        )
+        samples = self._labels[canary.version]
+        answered = (canary.version, outcome.labels), (outcome.live, outcome.live_labels)
+        for sample, (version, labels) in zip(samples, answered, strict=True):
+            for row, given in labels.items():
+                text = hash((rows[row].text, rows[row].pair if canary.version.is_pair else None))
+                if sample.add(text, given) and self._counts is not None and version is not None:
+                    self._counts.count_compared(version, canary.version, given)
+        return samples
 
 
-def _add(sample: LabelSample, labels: Mapping[int, list[str]], rows: Sequence[Row], version: Version) -> None:
-    for row, answered in labels.items():
-        sample.add(hash((rows[row].text, rows[row].pair if version.is_pair else None)), answered)
+def _judge_labels(canary: Canary, own: LabelSample, live: LabelSample) -> str | None:
+    if min(own.texts, live.texts) < canary.minimum or canary.max_label_shift >= 1:
+        return None
+    shift, chance = shift_beyond_chance(own, live)
+    if shift - chance <= canary.max_label_shift:
+        return None
+    return (
+        f"the labels of {own.texts:.0f} texts are {shift:.0%} away from those of the live version, {chance:.0%} of "
+        f"which chance may explain; the limit beyond that is {canary.max_label_shift:.0%}"
+    )

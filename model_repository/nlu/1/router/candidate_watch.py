@@ -14,6 +14,12 @@ from router.row import Row
 from router.shadow_examples import ShadowExamples
 from router.withdrawal import withdraw
 
+_log = logging.getLogger(__name__)
+
+
+# In the repository of a replica, which writes nothing to the shared folder: `espalier tend` withdraws for all replicas.
+_VIEW = "replica_of"
+
 
 class CandidateWatch:
     """Takes the outcomes of one batch after another."""
@@ -22,7 +28,8 @@ class CandidateWatch:
         self._repository = repository
         self._registry = registry
         self._metrics = metrics
-        self._guard = CanaryGuard()
+        self._is_replica = (repository / _VIEW).exists()
+        self._guard = CanaryGuard(metrics)
         self._examples = ShadowExamples(repository)
 
     def take(self, candidates: Candidates, rows: Sequence[Row], registry: Registry) -> None:
@@ -34,21 +41,21 @@ class CandidateWatch:
             if canary is not None and canary.version == version:
                 reason = self._guard.judge(canary, outcome, rows)
                 if reason is not None and self._registry.drop_canary(version):
-                    # In a thread, because another process may be changing the repository for seconds, and callers must
-                    # not wait for that.
-                    threading.Thread(
-                        target=_log_and_withdraw,
-                        args=(self._repository, canary, reason),
-                        name="withdrawal",
-                        daemon=True,
-                    ).start()
+                    self._end(canary, reason)
+
+    def _end(self, canary: Canary, reason: str) -> None:
+        _log.warning("canary %d of %s is withdrawn: %s", canary.version.number, canary.version.task, reason)
+        if self._is_replica:
+            self._metrics.set_dropped(canary.version)
+            return
+        # In a thread, because another process may be changing the repository for seconds, and callers must not wait for
+        # that.
+        arguments = (self._repository, canary, reason)
+        threading.Thread(target=_write_down, args=arguments, name="withdrawal", daemon=True).start()
 
 
-def _log_and_withdraw(repository: Path, canary: Canary, reason: str) -> None:
-    version = canary.version
-    log = logging.getLogger(__name__)
-    log.warning("canary %d of %s is withdrawn: %s", version.number, version.task, reason)
+def _write_down(repository: Path, canary: Canary, reason: str) -> None:
     try:
         withdraw(repository, canary, reason)
     except Exception as error:  # a damaged registry.json can raise almost any
-        log.warning("the withdrawal cannot be written down, so each router judges it by itself: %s", error)
+        _log.warning("the withdrawal cannot be written down, so each router judges it by itself: %s", error)

@@ -22,7 +22,7 @@ class Outcome:
 
     answers, errors: numbers of texts. calls, seconds: of the calls of its branch. compared: number of texts that the
     live version has answered too. differing: {row: (live answer, shadow's answer)} for those texts where the two do not
-    say the same. labels, live_labels: {row: what a canary, and its live version, answered}.
+    say the same. labels, live_labels: {row: what a canary, and its live version, answered}. live: that version.
     """
 
     answers: int = 0
@@ -33,6 +33,7 @@ class Outcome:
     differing: dict[int, tuple[Answer, Answer]] = field(default_factory=dict)
     labels: dict[int, list[str]] = field(default_factory=dict)
     live_labels: dict[int, list[str]] = field(default_factory=dict)
+    live: Version | None = None
 
 
 class Candidates:
@@ -80,6 +81,7 @@ class Candidates:
                     outcome.seconds += seconds
             if version in self._canary_of:
                 outcome = self.outcomes.setdefault(self._canary_of[version], Outcome())
+                outcome.live = version
                 outcome.live_labels |= {row: labels_of(answer) for row, answer in answers.items()}
             elif version in self._canaries:
                 outcome.labels |= {row: labels_of(answer) for row, answer in answers.items()}

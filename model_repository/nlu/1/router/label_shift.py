@@ -25,10 +25,10 @@ class LabelSample:
         self._known: set[int] = set()
         self._older: set[int] = set()
 
-    def add(self, text: int, labels: Sequence[str]) -> None:
-        """Adds the answer to a text, given by its hash. Does nothing if the text was counted a short time ago."""
+    def add(self, text: int, labels: Sequence[str]) -> bool:
+        """Adds the answer to a text, given by its hash. Returns False if the text was counted a short time ago."""
         if text in self._known or text in self._older:
-            return
+            return False
         self._known.add(text)
         self.texts += 1
         for label in labels:
@@ -37,6 +37,7 @@ class LabelSample:
             self.texts /= 2
             self.counts = {label: number / 2 for label, number in self.counts.items()}
             self._older, self._known = self._known, set()
+        return True
 
     def shares(self) -> dict[str, float]:
         """Returns each label's share (0..1) of all labels answered."""

@@ -1,8 +1,9 @@
 """The router's own metrics (docs/serving.md has their meaning)."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
+from router.answered_labels import counted_name
 from router.candidates import Outcome
 from router.instruments import CollectorRegistry, Counter, Gauge, Histogram
 from router.registry import Version
@@ -78,6 +79,18 @@ class RouterMetrics:
         )
         self._candidates = {name: counter(name, text, _TASK) for name, text in _CANDIDATE_COUNTERS.items()}
         of_version = ("task", "version")
+        self._compared = counter(
+            "espalier_canary_texts", "Texts, each once, that a canary or its live version answered", of_version
+        )
+        self._compared_labels = counter("espalier_canary_labels", "Labels of these answers", (*of_version, "label"))
+        # Also of processes that have ended: what one of them has found of a canary stays true.
+        self._dropped = Gauge(
+            "espalier_canary_dropped",
+            "1 once a router of a replica has found this canary out of bounds, and sends it nothing more",
+            of_version,
+            registry=registry,
+            multiprocess_mode="max",
+        )
         self._branch_layers = gauge(
             "espalier_task_layers", "Layers of a version's branch; 0 once it is not computed any more", of_version
         )
@@ -165,6 +178,17 @@ class RouterMetrics:
                 child = self._candidates[name].labels(self._model, version.task, str(version.number))
                 self._of_candidate[name, version] = child
             self._tally.add(child, number)
+
+    def count_compared(self, version: Version, like: Version, labels: Iterable[str]) -> None:
+        """See TextCounts of canary_guard.py."""
+        of_version = version.task, str(version.number)
+        self._tally.add(self._compared.labels(*of_version), 1)
+        for label in labels:
+            self._tally.add(self._compared_labels.labels(*of_version, counted_name(like, label)), 1)
+
+    def set_dropped(self, version: Version) -> None:
+        """Says that a canary is out of bounds, for whoever withdraws it for all replicas."""
+        self._dropped.labels(version.task, str(version.number)).set(1)
 
     def set_breaker(self, model: str, version: int, is_open: bool) -> None:
         """Says whether a model's version is asked at present."""

@@ -13,7 +13,7 @@ _MOST_TOKENS = 100_000
 
 
 class NotARegistryError(ValueError):
-    """The content is no registry that a router could serve. The sentence says which part of it."""
+    """The content is not a registry that a router could serve. The sentence says which part of it."""
 
 
 def parse(content: Any) -> Registry:
@@ -131,7 +131,7 @@ def _canary(version: Version, entry: Any) -> Canary:
 
 def _object(value: Any, what: str) -> dict[str, Any]:
     if not isinstance(value, dict):
-        raise NotARegistryError(f"{what} is no JSON object")
+        raise NotARegistryError(f"{what} is not a JSON object")
     return value
 
 
@@ -157,7 +157,7 @@ def _model(value: Any, what: str) -> str:
     """A model's name is part of paths."""
     plain = isinstance(value, str) and value and not value.startswith(".") and len(value) < 256
     if not plain or not _is_plain(value):
-        raise NotARegistryError(f"{what} is {value!r:.60}, which is no name of a model")
+        raise NotARegistryError(f"{what} is {value!r:.60}, which is not the name of a model")
     return str(value)
 
 

@@ -16,6 +16,7 @@ from drill_size import drill_size
 from filelock import FileLock
 from untrained import tiny_encoder
 
+from build_tools.build.builder import build
 from build_tools.compaction import compact as compact_module
 from build_tools.compaction.compact import COMPACT_LOCK, compact
 from build_tools.errors import BuildError
@@ -110,7 +111,17 @@ def test_chosen_tasks_alone_go_in(repository):
 
     assert held_models(registry) == {"fused": [1], "branch_intent": [1], "branch_same": [1]}
     with pytest.raises(BuildError, match="the task nothing is not here"):
-        compact(repository, NoServer(), tasks=["nothing"])
+        compact(repository, NoServer(), tasks=["nothing"], when_needed=0.1)
+
+
+def test_tasks_that_come_out_of_the_graph_are_named(repository):
+    _compact(repository)
+    said = []
+
+    compact(repository, NoServer(), tasks=["slots"], report=said.append)
+
+    assert "the new graph is without intent, same: branch models answer for them again" in said
+    assert held_models(read_registry(repository)) == {"fused.2": [2], "branch_intent": [1], "branch_same": [1]}
 
 
 def test_each_trunk_gets_a_graph_of_its_own(repository, tmp_path, checkpoints, publish_to):
@@ -131,7 +142,7 @@ def test_it_does_nothing_where_nothing_has_changed_or_little_runs_outside(reposi
     before, said = read_registry(repository), []
     compact(repository, NoServer(), when_needed=0.4, report=said.append)
     assert read_registry(repository) == before
-    assert said[-1] == "not needed: 33% of the tasks run outside the fused graph"
+    assert said[-1] == "not needed: of the tasks that can be in the fused graph, 33% run outside it"
     compact(repository, NoServer(), when_needed=0.3)
     assert _fused(repository).tasks["intent"] == 2
 
@@ -174,6 +185,17 @@ def test_too_little_memory_is_said_before_anything_is_done(repository, monkeypat
         compact(repository, NoServer())
 
     assert _state(repository) == before
+
+
+def test_a_new_repository_that_cannot_be_compacted_is_built_all_the_same_and_it_says_so(
+    checkpoints, tmp_path, monkeypatch
+):
+    monkeypatch.setattr("build_tools.compaction.room_for_both.available_memory", lambda: 10)
+
+    with pytest.raises(BuildError, match=r"is built and can be served, but .* there is not enough memory"):
+        build([checkpoints("intent")], tmp_path / "new", compacted=True)
+
+    assert verify(tmp_path / "new") == []
 
 
 def test_a_version_published_while_it_works_stays_live_outside(repository, checkpoints, publish_to, monkeypatch):

@@ -10,12 +10,13 @@ from build_tools.golden.golden_batch import GoldenBatch
 from build_tools.golden.logit_parity import check_logits
 from build_tools.packaging import package
 from build_tools.precision.load_graph import load_graph
-from build_tools.publishing import publish, served_repository
+from build_tools.publishing import publish
 from build_tools.publishing.promote import promote
 from build_tools.publishing.retire import retire
 from build_tools.publishing.rollback import rollback
 from build_tools.publishing.running_server import NoServer
 from build_tools.publishing.verify import verify
+from build_tools.repository import proposal
 from build_tools.repository.names import hidden_name
 from build_tools.repository.registry import CanaryTerms, read_registry
 from build_tools.repository.triton_config import read_config
@@ -287,7 +288,7 @@ def test_a_failure_just_before_the_registry_is_replaced_undoes_all_that_was_move
     def fail(*_):
         raise OSError("no space left")
 
-    monkeypatch.setattr(served_repository, "write_registry", fail)
+    monkeypatch.setattr(proposal, "write_registry", fail)
     with pytest.raises(BuildError, match="failed at step 'registry': no space left"):
         publish_to(folder, encoder=other.name if kind == "trunk" else None, redefine=kind == "labels")
 

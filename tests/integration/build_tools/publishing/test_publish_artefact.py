@@ -4,7 +4,6 @@ import re
 import shutil
 import subprocess
 import sys
-import textwrap
 from pathlib import Path
 
 import numpy as np
@@ -25,8 +24,7 @@ from build_tools.repository.runtime import Runtime
 from training.kinds import Kind
 
 ROOT = Path(__file__).resolve().parents[4]
-# What no machine has that only serves: what the extra `serving` leaves out.
-ABSENT = ("torch", "transformers", "safetensors", "onnxscript", "onnx_ir", "datasets", "optuna", "scipy", "sklearn")
+WITHOUT_TORCH = str(ROOT / "tests/without_torch.py")
 
 
 @pytest.fixture
@@ -86,21 +84,8 @@ def test_each_kind_is_packaged_without_any_repository_at_hand(packaged, publish_
 def test_a_machine_without_torch_publishes_an_artefact_and_says_what_a_checkpoint_needs(
     repository, packaged, checkpoints
 ):
-    program = textwrap.dedent(
-        f"""
-        import importlib.abc, sys
-        class Absent(importlib.abc.MetaPathFinder):
-            def find_spec(self, name, path, target=None):
-                if name.partition(".")[0] in {ABSENT!r}:
-                    raise ModuleNotFoundError(f"No module named {{name!r}}", name=name)
-        sys.meta_path.insert(0, Absent())
-        import espalier
-        espalier.main()
-        """
-    )
-
     def run(source):
-        command = [sys.executable, "-c", program, "publish", str(source), "--repository", str(repository)]
+        command = [sys.executable, WITHOUT_TORCH, "publish", str(source), "--repository", str(repository)]
         return subprocess.run(command, capture_output=True, text=True, cwd=ROOT, timeout=60, check=False)
 
     done = run(packaged("topics", kind=Kind.MULTI_LABEL, max_length=8))  # with a tokenizer of its own

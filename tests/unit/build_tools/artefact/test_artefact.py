@@ -113,8 +113,14 @@ SIGNED = {
     "ids beyond the vocabulary": (_golden(_set("input_ids", (1, 2), 10**6)), "its golden.npz has input_ids that"),
     "ids below zero": (_golden(_set("input_ids", (0, 0), -1)), "its golden.npz has input_ids that the encoder does"),
     "types beyond the embeddings": (_golden(_set("token_type_ids", (0, 0), 7)), "its golden.npz has token_type_ids"),
-    "a mask of twos": (_golden(_set("attention_mask", (0, 0), 2)), "its golden.npz has a mask that is none"),
-    "an example without tokens": (_golden(_set("attention_mask", 0, 0)), "its golden.npz has a mask that is none"),
+    "a mask of twos": (
+        _golden(_set("attention_mask", (0, 0), 2)),
+        "its golden.npz has a mask that is not of 0 and 1",
+    ),
+    "an example without tokens": (
+        _golden(_set("attention_mask", 0, 0)),
+        "its golden.npz has a mask that is not of 0 and 1",
+    ),
     "longer than the branch reads": (_golden(_long), "its golden.npz has 2 examples of 17 tokens; at most 32 of 16"),
     "more examples than there are": (_golden(_many), "its golden.npz has 34 examples"),
     "logits of more labels": (_golden(_replace(logits=np.zeros((2, 3), np.float32))), "its golden.npz has 3 logits"),

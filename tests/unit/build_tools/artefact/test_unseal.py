@@ -111,7 +111,14 @@ def test_a_tar_is_refused_though_a_zip_lies_in_it(folder, sealed, refusal):
     with tarfile.open(sealed, "w") as archive:
         archive.add(folder, ".")
 
-    assert refusal(sealed).startswith("it holds 'input_ids.npy', which no artefact holds")  # that of golden.npz
+    assert refusal(sealed).startswith("it is not an artefact of `espalier package`, or not a whole one")
+
+
+def test_whoever_has_a_file_that_was_cut_off_anywhere_is_told_to_copy_it_again(sealed, refusal):
+    whole = sealed.read_bytes()
+    for end in range(0, len(whole), 97):
+        sealed.write_bytes(whole[:end])
+        assert refusal(sealed).endswith("copy it again."), end
 
 
 @pytest.mark.parametrize(
@@ -149,7 +156,7 @@ def test_a_link_or_device_in_place_of_a_file_is_refused(sealed, entries, refusal
 
     _written(sealed, {**entries, "branch/model.onnx": b"/etc/passwd"}.items(), change)
 
-    assert refusal(sealed).startswith("its branch/model.onnx is a link or something else that is no file")
+    assert refusal(sealed).startswith("its branch/model.onnx is a link or not a file")
 
 
 @pytest.mark.parametrize("compression", [zipfile.ZIP_DEFLATED, zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA])

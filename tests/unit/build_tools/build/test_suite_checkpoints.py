@@ -1,4 +1,5 @@
 import json
+import zipfile
 
 import pytest
 from typer.testing import CliRunner
@@ -96,3 +97,11 @@ def test_build_is_given_the_suites_checkpoints(save, write, tmp_path, monkeypatc
 
     assert str(result.exception) == "far enough"
     assert asked == [intent, tmp_path / "extra"]
+
+
+def test_an_artefact_is_sent_to_publish(tmp_path):
+    with zipfile.ZipFile(tmp_path / "intent.espalier", "w") as archive:
+        archive.writestr("artefact.json", "{}")
+
+    with pytest.raises(BuildError, match="is an artefact: build takes task checkpoints"):
+        checkpoint_folders([tmp_path / "intent.espalier"])

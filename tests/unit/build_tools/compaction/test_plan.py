@@ -32,7 +32,7 @@ def registry(make_version):
 
 @pytest.fixture
 def repository(tmp_path):
-    for version in ("branch_intent/2", "branch_mood/1", "branch_odd/1"):
+    for version in ("branch_intent/1", "branch_intent/2", "branch_mood/1", "branch_odd/1"):
         (tmp_path / version).mkdir(parents=True)
         (tmp_path / version / GOLDEN_EXAMPLES).touch()
     return tmp_path
@@ -78,7 +78,28 @@ def test_a_graph_that_also_holds_a_retired_task_is_not_what_was_planned(registry
     for tasks, done in (({"intent": 2, "mood": 1}, True), ({"intent": 2, "mood": 1, "old": 3}, False)):
         after.trunks["trunk"].fused = FusedEntry(model="fused", version=1, taps=[1, 2], tasks=tasks, since=now)
         assert plan.is_done(after) is done
-        assert share_outside(after) == 0
+        assert share_outside(after, [plan]) == 0
 
     after.tasks["intent"].live = 1
-    assert share_outside(after) == 0.5
+    ((plan,), _) = plan_compaction(after, repository, None)
+    assert share_outside(after, [plan]) == 0.5
+
+
+def test_what_can_never_go_in_does_not_count_as_outside(registry, repository):
+    before = registry(mood=Precision.BF16)
+    plans, _ = plan_compaction(before, repository, None)
+    assert share_outside(before, plans) == 1
+
+    before.trunks["trunk"].fused = FusedEntry(
+        model="fused", version=1, taps=[1, 2], tasks={"intent": 2}, since=datetime.now(UTC)
+    )
+    assert (share_outside(before, plans), share_outside(before)) == (0, 0.5)
+
+
+def test_a_plan_names_what_it_takes_out_of_the_graph(registry, repository):
+    before = registry(mood=Precision.FP32, odd=Precision.FP32)
+    before.trunks["trunk"].fused = FusedEntry(
+        model="fused", version=1, taps=[1, 2], tasks={"intent": 1, "mood": 1, "odd": 1}, since=datetime.now(UTC)
+    )
+    ((plan,), _) = plan_compaction(before, repository, ["odd"])
+    assert plan.dropped(before) == ["mood"]  # another version of intent is live, and runs outside already

@@ -23,7 +23,7 @@ def test_a_part_never_reads_a_tensor_of_all_rows(fused):
 
 
 def test_a_graph_of_another_form_is_refused():
-    with pytest.raises(ValueError, match="no fused graph: its outputs are logits"):
+    with pytest.raises(ValueError, match="not a fused graph: its outputs are logits"):
         select_rows(make_branch(0))
 
     apart = make_trunk()

@@ -1,5 +1,6 @@
 import fcntl
 import json
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -245,6 +246,47 @@ def test_a_folder_that_is_no_repository_is_told_with_what_to_do_and_nothing_is_m
 
 
 @pytest.fixture
+def opened(monkeypatch):
+    """Each fleet that the verbs open: (repository, addresses, servers needed of 10, patience)."""
+    opened = []
+
+    @contextmanager
+    def open_fleet(repository, terms, _report):
+        opened.append((repository, [one.url for one in terms.addresses], terms.requirement.needed(10), terms.patience))
+        yield "the fleet"
+
+    monkeypatch.setattr(commands, "open_fleet", open_fleet)
+    return opened
+
+
+@CHANGES
+def test_a_fleet_is_changed_by_the_same_verbs(work, opened, verb):
+    assert _run(verb, "intent", "--fleet", "a:8000,b:8000").exit_code == 0
+    given = ["--fleet", "https://a", "--require", "20%", "--patience", "7"]
+    assert _run(verb, "intent", *given).exit_code == 0
+
+    assert opened == [(PLACE, ["http://a:8000", "http://b:8000"], 10, 120.0), (PLACE, ["https://a"], 2, 7.0)]
+    assert [one[2] for one in work] == ["the fleet"] * 2
+
+
+@CHANGES
+@pytest.mark.parametrize(
+    ("given", "why"),
+    [
+        (["--fleet", "a", "--url", "here:8001"], "--url and --fleet exclude each other"),
+        (["--fleet", "a:8000", "--require", "most"], "--require 'most' is no requirement"),
+        (["--fleet", "grpc://a:8001"], "--fleet grpc://a:8001 is a gRPC address"),
+        (["--require", "2"], "--require and --patience are about the servers of a --fleet"),
+        (["--patience", "5", "--url", "here:8001"], "--require and --patience are about the servers of a --fleet"),
+    ],
+)
+@pytest.mark.usefixtures("opened")
+def test_what_makes_no_sense_of_a_fleet_is_refused_before_anything_is_asked(work, verb, given, why):
+    assert _refusal(verb, "intent", *given).startswith(why)
+    assert work == []
+
+
+@pytest.fixture
 def asked(monkeypatch):
     """Which server the status was asked of."""
     asked = []
@@ -295,6 +337,7 @@ def test_status_is_a_table_for_a_reader_and_json_for_a_program():
 def test_watch_needs_a_server_and_a_reader():
     assert "give its address as --url" in _refusal("status", "--watch")
     assert "exclude each other" in _refusal("status", "--watch", "--json", "--url", "here:8001")
+    assert "exclude each other" in _refusal("status", "--fleet", "a", "--url", "here:8001")
 
 
 def test_verify_says_each_problem_and_fails(repository):

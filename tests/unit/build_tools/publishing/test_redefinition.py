@@ -5,7 +5,7 @@ import pytest
 from build_tools.errors import BuildError
 from build_tools.publishing.redefinition import check_redefinition, redefinitions
 from build_tools.repository.registry import Registry
-from training.checkpoint import BranchRecord
+from training.branch_record import BranchRecord
 from training.kinds import Kind
 
 MakeRecord = Callable[..., BranchRecord]

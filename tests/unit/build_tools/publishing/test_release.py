@@ -9,13 +9,14 @@ import pytest
 
 from build_tools.errors import BuildError
 from build_tools.progress import Progress
-from build_tools.publishing import release, served_repository
+from build_tools.publishing import release
 from build_tools.publishing.registry_transitions import retired
 from build_tools.publishing.running_server import NoServer
 from build_tools.publishing.served_repository import ServedRepository
 from build_tools.publishing.staged_version import StagedVersion
 from build_tools.publishing.trunk_plan import TrunkPlan
 from build_tools.publishing.verify import verify
+from build_tools.repository import proposal
 from build_tools.repository.audit import AUDIT_LOG, read_lines
 from build_tools.repository.names import examples_file
 from build_tools.repository.precision import Precision
@@ -176,7 +177,7 @@ def test_a_user_who_stops_it_just_after_the_registry_was_replaced_does_not_break
         write_registry(*given)
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(served_repository, "write_registry", write_and_stop)
+    monkeypatch.setattr(proposal, "write_registry", write_and_stop)
     with pytest.raises(KeyboardInterrupt):
         publish(NoServer())
 

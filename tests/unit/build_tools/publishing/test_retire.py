@@ -3,7 +3,7 @@ import json
 import pytest
 
 from build_tools.errors import BuildError
-from build_tools.publishing import retire as retire_module
+from build_tools.publishing import leaving
 from build_tools.publishing.retire import retire
 from build_tools.publishing.running_server import NoServer
 from build_tools.publishing.served_repository import ServedRepository
@@ -25,7 +25,7 @@ def drained(monkeypatch):
             one()
         monkeypatch.setattr(registry_module, "DRAIN_SECONDS", 0.0)
 
-    monkeypatch.setattr(retire_module.time, "sleep", sleep)
+    monkeypatch.setattr(leaving.time, "sleep", sleep)
     return meanwhile
 
 
@@ -55,7 +55,7 @@ def test_the_task_is_out_of_the_registry_at_once_and_out_of_memory_when_nothing_
 
 
 def test_where_no_server_runs_nobody_waits(repository, monkeypatch):
-    monkeypatch.setattr(retire_module.time, "sleep", pytest.fail)
+    monkeypatch.setattr(leaving.time, "sleep", pytest.fail)
 
     retire("mood", repository, NoServer())
 

@@ -56,6 +56,11 @@ def test_what_is_not_known_is_a_dash(printed):
     assert " ".join(row) == "intent 7 - - - - - 2026-01-02 03:04 somebody rows_of_may"
 
 
+def test_a_previous_version_that_a_rollback_would_load_first_is_told_from_one_that_answers_at_once(printed):
+    assert " ".join(_row(printed(loaded=[7]))).startswith("intent 7 6 (on disk) 7 1234")
+    assert " ".join(_row(printed(loaded=[7], silent={6: "slow"}))).startswith("intent 7 6 7, 6 (no answer) 1234")
+
+
 def test_a_server_that_has_loaded_nothing_is_told_from_one_that_was_not_asked(printed):
     assert _row(printed(loaded=[], previous=None))[:4] == ["intent", "7", "-", "1234"]
 

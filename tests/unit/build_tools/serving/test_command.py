@@ -7,6 +7,8 @@ from typer.testing import CliRunner
 
 from build_tools.cli import app
 from build_tools.errors import BuildError
+from build_tools.repository.device import Device
+from build_tools.repository.registry import Registry, write_registry
 from build_tools.serving import command
 from build_tools.serving.command import serve
 from build_tools.serving.errors import ServeError
@@ -17,6 +19,14 @@ from build_tools.serving.triton.resources import Resources
 def test_a_folder_that_was_not_built_is_told_with_what_to_do(tmp_path):
     with pytest.raises(BuildError, match=r"holds no registry\.json: run espalier build first"):
         serve(repository=tmp_path)
+
+
+def test_a_repository_for_a_gpu_is_served_only_beside_nvidia_s_triton(tmp_path):
+    write_registry(tmp_path, Registry(runtime="onnxruntime", device=Device.GPU, trunks={}, tasks={}))
+
+    with pytest.raises(BuildError, match=r"are for a GPU.*--triton"):
+        serve(repository=tmp_path)
+    assert [path.name for path in tmp_path.iterdir()] == ["registry.json"]
 
 
 @pytest.fixture
@@ -31,7 +41,7 @@ def started(monkeypatch):
         started.append(settings)
         return nullcontext(SimpleNamespace(grpc_url="here:1", http_url="here:2", metrics_url="here:3", wait=wait))
 
-    monkeypatch.setattr(command, "read_registry", lambda _: None)
+    monkeypatch.setattr(command, "read_registry", lambda _: Registry(runtime="openvino", trunks={}, tasks={}))
     monkeypatch.setattr(command, "_opened", lambda _: nullcontext())
     monkeypatch.setattr(command, "Supervisor", start)
     monkeypatch.setattr(command.signal, "signal", lambda *_: None)
@@ -115,3 +125,47 @@ def test_port_0_takes_a_free_one(started):
     _serve("--grpc-port", 0, "--http-port", 0, "--metrics-port", 0)
 
     assert (started[0].grpc_port, started[0].http_port, started[0].metrics_port) == (None, None, None)
+
+
+def test_a_replica_serves_its_view_and_says_what_it_is(started, monkeypatch):
+    opened = SimpleNamespace(view=SimpleNamespace(folder=Path("view")))
+    monkeypatch.setattr(command, "_opened_replica", lambda _: nullcontext(opened))
+
+    shown = _serve("--repository", "r", "--replica")
+
+    assert [(settings.repository, settings.replica) for settings in started] == [(Path("view"), opened)]
+    assert "Espalier serves r as a replica" in shown
+
+
+@pytest.mark.usefixtures("started")
+def test_a_replica_whose_files_are_removed_while_it_starts_begins_again_with_what_is_there(monkeypatch):
+    opened = SimpleNamespace(view=SimpleNamespace(folder=Path("view")), is_outdated=True)
+    start, attempts = command.Supervisor, []
+
+    def start_the_second_time(settings, report):
+        attempts.append(settings)
+        if len(attempts) == 1:
+            raise ServeError("tritonserver did not start")
+        return start(settings, report)
+
+    monkeypatch.setattr(command, "Supervisor", start_the_second_time)
+    monkeypatch.setattr(command, "_opened_replica", lambda _: nullcontext(opened))
+
+    assert "as a replica" in _serve("--repository", "r", "--replica")
+    assert len(attempts) == 2
+
+
+@pytest.mark.usefixtures("started")
+def test_a_replica_beside_a_triton_of_somebody_else_is_told_that_it_has_its_own():
+    result = CliRunner().invoke(app, ["serve", "--replica", "--triton", "127.0.0.1:9"])
+
+    assert isinstance(result.exception, ServeError)
+    assert "--replica and --triton exclude each other" in str(result.exception)
+
+
+def test_a_replica_of_a_folder_without_a_control_key_is_told_how_to_make_one(tmp_path):
+    with (
+        pytest.raises(ServeError, match=r"has no control\.key: run espalier upgrade"),
+        command._opened_replica(Settings(tmp_path)),
+    ):
+        pass

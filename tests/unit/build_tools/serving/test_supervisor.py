@@ -1,12 +1,17 @@
 """What the supervisor does when the parts fail that it runs; here they are made up."""
 
+import hashlib
 import time
+from types import SimpleNamespace
 
 import pytest
 
+from build_tools.repository.registry import Registry, TrunkEntry, write_registry
+from build_tools.repository.replica_state import ReplicaState
 from build_tools.serving import supervisor as supervisor_module
 from build_tools.serving.errors import ServeError
-from build_tools.serving.state import ModelState, ServerState
+from build_tools.serving.replica.standing import Standing
+from build_tools.serving.state import ModelState, ServerState, self_report_file
 from build_tools.serving.supervisor import Settings, Supervisor
 
 
@@ -144,6 +149,45 @@ def test_the_gates_are_told_that_the_server_stops_before_they_end(parts, tmp_pat
     assert (parts.gates.told.ready, parts.gates.told.stopping) == (False, True)
     assert parts.server.stops == 1
     assert not folder.exists()
+
+
+class MadeUpFollower:
+    """done: what was asked of it, in order, with what the server's Triton had been asked by then."""
+
+    def __init__(self, parts):
+        self._parts, self.done = parts, []
+
+    def standing(self):
+        return Standing(generation=3, sha256="3", settled=2)
+
+    def start(self):
+        self.done.append(("start", self._parts.server.starts, self._parts.server.stops))
+
+    def end(self):
+        self.done.append(("end", self._parts.server.starts, self._parts.server.stops))
+
+    def join(self):
+        self.done.append(("join", self._parts.server.starts, self._parts.server.stops))
+
+
+def test_a_replica_s_follower_lives_while_triton_does_and_its_standing_is_told(parts, tmp_path):
+    follower = MadeUpFollower(parts)
+    replica = SimpleNamespace(follower=lambda *_: follower)
+    with Supervisor(Settings(tmp_path, replica=replica), parts.events.append) as server:
+        said = ReplicaState.model_validate_json(self_report_file(server.state_file).read_bytes())
+        assert (said.generation, said.settled, said.ready, said.tasks) == (3, 2, True, {"intent": True})
+
+    assert follower.done == [("start", 1, 0), ("end", 1, 0), ("join", 1, 1)]
+
+
+def test_a_server_that_is_no_replica_tells_its_registry_as_adopted(parts, tmp_path):
+    trunk = TrunkEntry(encoder="tiny", config={}, taps=[], fingerprints=[], tokenizers={})
+    write_registry(tmp_path, Registry(generation=5, runtime="openvino", trunks={"trunk": trunk}, tasks={}))
+    with Supervisor(Settings(tmp_path), parts.events.append) as server:
+        said = ReplicaState.model_validate_json(self_report_file(server.state_file).read_bytes())
+
+    assert (said.generation, said.settled, said.proposal) == (5, 5, None)
+    assert said.sha256 == hashlib.sha256((tmp_path / "registry.json").read_bytes()).hexdigest()
 
 
 def test_a_start_that_fails_leaves_nothing_behind(parts, tmp_path, monkeypatch):

@@ -9,7 +9,7 @@ from tiny_bert import save_encoder, tiny_bert
 from tiny_tokenizer import tiny_tokenizer
 
 from training.adoption.original import Original, load_original
-from training.checkpoint import RECORD
+from training.branch_record import RECORD
 from training.errors import TrainingError
 from training.kinds import Kind
 
@@ -119,6 +119,14 @@ def test_a_tokenizer_of_another_model_is_refused(copy: Path, original_folders: d
     for file in copy.glob("*token*"):
         shutil.copy(original_folders[Kind.TAGGING] / file.name, file)
     assert "they come from different models" in refused(copy)
+
+
+def test_a_special_token_that_only_the_tokenizer_knows_is_no_reason_to_refuse(copy: Path) -> None:
+    tokenizer = load_original(str(copy)).tokenizer
+    tokenizer.add_special_tokens({"mask_token": "<mask>"})
+    tokenizer.save_pretrained(copy)
+    loaded = load_original(str(copy))
+    assert loaded.tokenizer.mask_token_id == loaded.model.config.vocab_size
 
 
 def test_code_of_the_models_own_is_not_run(copy: Path) -> None:

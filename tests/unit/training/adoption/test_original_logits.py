@@ -176,15 +176,32 @@ def test_an_original_without_a_padding_token_reads_texts_one_by_one(
 def answering(originals: dict[Kind, Original], monkeypatch: pytest.MonkeyPatch) -> Callable[[Any], Original]:
     """answering(f): an original whose model gives f's logits."""
 
-    def answering(forward: Any) -> Original:
-        original = originals[Kind.CLASSIFICATION]
+    def answering(forward: Any, kind: Kind = Kind.CLASSIFICATION) -> Original:
+        original = originals[kind]
         monkeypatch.setattr(original.model, "forward", forward)
         return original
 
     return answering
 
 
-def test_answers_that_are_no_numbers_or_too_many_are_refused(answering: Callable[[Any], Original]) -> None:
+def test_a_tagger_that_answers_nan_at_a_word_is_refused_and_at_padding_is_not(
+    answering: Callable[..., Original],
+) -> None:
+    def forward(input_ids: torch.Tensor, **_: object) -> Any:
+        logits = torch.zeros(*input_ids.shape, 4)
+        logits[input_ids == 1] = float("nan")  # the padding
+        return type("Output", (), {"logits": logits + broken})
+
+    original = answering(forward, Kind.TAGGING)
+    rows = [Example("a", "", words=((0, 1),)), Example("a a a a", "", words=((0, 1), (2, 3)))]
+    broken = 0.0
+    assert all(np.isfinite(row).all() for row in logits_of_original(original, rows))
+    broken = float("nan")
+    with pytest.raises(NotFiniteError, match="it cannot be a teacher"):
+        logits_of_original(original, rows[:1])
+
+
+def test_answers_that_are_no_numbers_or_too_many_are_refused(answering: Callable[..., Original]) -> None:
     class Output:
         logits = torch.tensor([[float("nan"), 1.0]])
 

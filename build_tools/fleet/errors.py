@@ -1,0 +1,7 @@
+"""Errors of a fleet that are no fault of what is published."""
+
+from build_tools.errors import BuildError
+
+
+class TooFewServersError(BuildError):
+    """Fewer servers than are required have a proposal ready in time, and none refuses it: the same may work later."""

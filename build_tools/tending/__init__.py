@@ -1,0 +1,1 @@
+"""`espalier tend`: the one process that changes a fleet's repository."""
