@@ -116,7 +116,8 @@ class ExportedLayers(nn.Module):
         """Of all layers, each base once: a graph holds what they are computed from."""
         layers = cast(list[Attention], list(self.attentions))
         needed = {one.rotary_base: (one.head_width, one.most_tokens) for one in layers if one.rotary_base}
-        return {base: tuple(table[:length] for table in turns(base, *of)) for base, of in needed.items()}
+        found = {base: turns(base, *of) for base, of in needed.items()}
+        return {base: (cosines[:length], sines[:length]) for base, (cosines, sines) in found.items()}
 
 
 def first_attention(layer: Layer) -> nn.Module:

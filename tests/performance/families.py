@@ -63,7 +63,8 @@ FAMILIES: dict[str, dict[str, object]] = {
     "RoBERTa, DistilBERT": {"type_vocab_size": 0},
     "ELECTRA": {"embedding_size": 128},
     "MPNet": {"type_vocab_size": 0, "position_buckets": 32},
-    "ModernBERT": _MODERN,
+    "ModernBERT, last layer global": _MODERN,
+    "ModernBERT, last layer local": {**_MODERN, "global_every": 2},
 }
 
 
