@@ -20,6 +20,7 @@ from build_tools.precision.graph import ExportedBranch, Graph, Graphs
 from build_tools.precision.hardware import available_precisions
 from build_tools.publishing.running_server import NoServer
 from build_tools.repository.control_key import ensure_control_key
+from build_tools.repository.device import Device, check_device
 from build_tools.repository.golden_examples import write_golden
 from build_tools.repository.identity import stamp
 from build_tools.repository.names import FIRST_VERSION, ROUTERS, TOKENIZER, TRUNK, branch_name, hidden_name
@@ -60,6 +61,7 @@ def build(
     data: Path | None = None,
     router_instances: int | None = None,
     compacted: bool = False,
+    device: Device = Device.CPU,
     report: Report = lambda _: None,
 ) -> Registry:
     """Builds a model repository from task checkpoints. Each becomes version 1 of its branch.
@@ -67,7 +69,8 @@ def build(
     The repository is built in a folder beside `repository` and moved in after all parity checks, registry.json last.
     encoder_name: None takes the one that the checkpoints name. data: contains a data folder for each task whose dev
     metric is checked too. router_instances: per router; None takes as many as suit this machine. compacted: then makes
-    one graph of trunk and branches, see `compact`. report: told of each step.
+    one graph of trunk and branches, see `compact`. device: on which they will run; they are checked on the CPU.
+    report: told of each step.
     Raises BuildError, or TrainingError if a checkpoint cannot be used. The repository is then unchanged, unless the
     message says that it is built and only the fused graph is missing.
     """
@@ -81,6 +84,7 @@ def build(
     instances = choose_instances(router_instances)
     if not folders:
         raise BuildError("give at least one task checkpoint to build from.")
+    check_device(device, runtime, precision)
     available_precisions(precision, runtime)  # refuses a precision before minutes of exports
     checkpoints = [load_checkpoint(folder) for folder in folders]
     dev = _dev_folders(data, [checkpoint.record.task for checkpoint in checkpoints], report)
@@ -92,7 +96,7 @@ def build(
         staged.mkdir()
         graphs = _export_and_check(staged, checkpoints, encoder, runtime, report)
         precisions = choose_precisions(precision, graphs, dev, report)
-        registry = _stage(staged, graphs, precisions, encoder, fingerprints)
+        registry = _stage(staged, graphs, precisions, encoder, fingerprints, device)
         for router in ROUTERS:
             set_instances(staged / router, instances)
         stamp(staged)
@@ -173,7 +177,9 @@ def _export_and_check(
     return Graphs(trunk, taps, branches)
 
 
-def _stage(staged: Path, graphs: Graphs, precisions: Precisions, encoder: Encoder, fingerprints: list[str]) -> Registry:
+def _stage(
+    staged: Path, graphs: Graphs, precisions: Precisions, encoder: Encoder, fingerprints: list[str], device: Device
+) -> Registry:
     """Adds everything else to the repository in `staged`, around the exported graphs."""
     runtime = graphs.trunk.runtime
 
@@ -193,7 +199,7 @@ def _stage(staged: Path, graphs: Graphs, precisions: Precisions, encoder: Encode
         tokenizers=tokenizers,
     )
     graphs.trunk.keep_only(precisions.trunk)
-    config = trunk_config(runtime, graphs.taps, trunk.hidden_size, precisions.trunk, limits=trunk.limits)
+    config = trunk_config(runtime, graphs.taps, trunk.hidden_size, precisions.trunk, limits=trunk.limits, device=device)
     write_trunk_configs(staged / TRUNK, config)
     tasks = {}
     for branch in graphs.branches:
@@ -203,12 +209,12 @@ def _stage(staged: Path, graphs: Graphs, precisions: Precisions, encoder: Encode
         model, ensemble = staged / version.model, staged / record.task
         (model / FIRST_VERSION / RECORD).write_text(record.model_dump_json(indent=2) + "\n", encoding="utf-8")
         write_golden(model / FIRST_VERSION, branch.golden.for_serving())
-        write_config(model, branch_config(runtime, version, trunk.hidden_size, [1]))
+        write_config(model, branch_config(runtime, version, trunk.hidden_size, [1], device))
         _version_folder(ensemble)  # Triton requires a version folder, though an ensemble has no files
         write_config(ensemble, ensemble_config(record.task, 1, version, trunk.tokenizer_for(version)))
         tasks[record.task] = TaskEntry(live=1, versions={FIRST_VERSION: version})
 
-    registry = Registry(runtime=runtime, trunks={TRUNK: trunk}, tasks=tasks)
+    registry = Registry(runtime=runtime, device=device, trunks={TRUNK: trunk}, tasks=tasks)
     (staged / SERVING_LOCK).touch()
     write_registry(staged, registry)
     return registry

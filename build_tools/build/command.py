@@ -5,6 +5,7 @@ from typing import Annotated
 
 import typer
 
+from build_tools.repository.device import Device
 from build_tools.repository.precision import Precision
 from build_tools.repository.runtime import Runtime
 
@@ -13,10 +14,16 @@ def build(
     checkpoints: Annotated[list[Path], typer.Argument(help="Task checkpoints, one per task, or suite files.")],
     repository: Annotated[Path, typer.Option(help="The model repository to create.")] = Path("model_repository"),
     encoder: Annotated[str | None, typer.Option(help="Name or folder. Default: as in the checkpoints.")] = None,
-    runtime: Annotated[Runtime, typer.Option(help="The backend that runs trunk and branches.")] = Runtime.OPENVINO,
+    runtime: Annotated[
+        Runtime | None,
+        typer.Option(help="The backend that runs trunk and branches. Default: openvino; for a GPU onnxruntime."),
+    ] = None,
     precision: Annotated[
-        Precision, typer.Option(help="Their number format. auto: the fastest that gives the golden answers.")
-    ] = Precision.FP32,
+        Precision | None,
+        typer.Option(
+            help="Their number format. auto: the fastest that gives the golden answers. Default: fp32; for a GPU fp16."
+        ),
+    ] = None,
     data: Annotated[
         Path | None, typer.Option(help="Folder with the tasks' data folders, to check their dev metrics too.")
     ] = None,
@@ -27,6 +34,9 @@ def build(
     compact: Annotated[
         bool, typer.Option("--compact", help="Then make one graph of trunk and branches, as espalier compact does.")
     ] = False,
+    device: Annotated[
+        Device, typer.Option(help="What they run on. gpu: an NVIDIA GPU, in NVIDIA's container.")
+    ] = Device.CPU,
 ) -> None:
     """Build a model repository for Triton from task checkpoints, or from what `espalier select` chose."""
     from build_tools.build.builder import build as build_repository
@@ -36,11 +46,12 @@ def build(
         checkpoint_folders(checkpoints),
         repository,
         encoder,
-        runtime,
-        precision,
+        runtime or device.runtime,
+        precision or device.precision,
         data,
         router_instances,
         compact,
+        device=device,
         report=typer.echo,
     )
     typer.echo(f"{len(registry.tasks)} {'task' if len(registry.tasks) == 1 else 'tasks'} -> {repository}")

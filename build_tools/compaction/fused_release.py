@@ -71,7 +71,9 @@ def _move_in(staged: StagedFused, served: ServedRepository, entry: FusedEntry) -
     model.mkdir()
     staged.folder.rename(model / str(entry.version))
     trunk = served.registry.trunks[staged.plan.trunk]
-    config = fused_config(served.registry.runtime, trunk, entry, staged.versions, staged.parameters)
+    config = fused_config(
+        served.registry.runtime, trunk, entry, staged.versions, staged.parameters, served.registry.device
+    )
     for file, one in fused_configs(model, config).items():
         put_config(model, file, one)
     hashes = hashes_of((file for file in model.rglob("*") if file.is_file()), model)

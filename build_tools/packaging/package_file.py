@@ -9,6 +9,7 @@ from build_tools.artefact.seal import check_new, seal
 from build_tools.packaging.package import package
 from build_tools.packaging.reference_trunk import trunk_of_encoder, trunk_of_repository
 from build_tools.progress import Progress
+from build_tools.repository.device import check_device
 from build_tools.repository.precision import Precision
 from build_tools.repository.registry import Registry, read_registry
 from build_tools.repository.runtime import Runtime
@@ -44,14 +45,21 @@ def package_file(
             trunk = trunk_of_encoder(loaded.record, encoder, runtime)
         else:
             registry = read_registry(repository)
+            precision = branch_precision(registry, loaded.record.task, precision)
             trunk = trunk_of_repository(loaded.record, repository, registry, encoder, folder, progress)
-            precision = precision or live_precision(registry, loaded.record.task)
         artefact = package(loaded, trunk, precision or Precision.FP32, folder, progress)
         progress.at("writing it")
         seal(folder, file)
         return artefact
 
 
-def live_precision(registry: Registry, task: str) -> Precision:
-    """Returns the precision of the task's live version, which the next one takes over; fp32 for a new task."""
-    return registry.tasks[task].live_version.precision if task in registry.tasks else Precision.FP32
+def branch_precision(registry: Registry, task: str, wanted: Precision | None) -> Precision:
+    """Returns the precision of a new branch for a repository: `wanted`, or that of the task's live version.
+
+    A new task gets the default of the repository's device. Raises BuildError if the device does not run it.
+    """
+    if wanted is None:
+        known = registry.tasks.get(task)
+        wanted = known.live_version.precision if known else registry.device.precision
+    check_device(registry.device, registry.runtime, wanted)
+    return wanted

@@ -7,6 +7,7 @@ from pathlib import Path
 from build_tools.backends.espalier_backend.chain import Chain
 from build_tools.golden.answer_parity import first_difference
 from build_tools.golden.dev_set import DevSet
+from build_tools.golden.half_parity import too_far
 from build_tools.precision.graph import ExportedBranch
 from build_tools.repository.precision import Precision
 
@@ -43,7 +44,10 @@ class Attempt:
             if (on, of) == IN_FP32:
                 self.refusals[on, of] = None
             else:
-                self.refusals[on, of] = first_difference(golden, golden.logits(hidden[on], branches[of]))
+                logits = golden.logits(hidden[on], branches[of])
+                self.refusals[on, of] = first_difference(golden, logits)
+                if of is Precision.FP16 and self.refusals[on, of] is None:
+                    self.refusals[on, of] = too_far(golden, logits)
 
     def passes(self, pair: Pair) -> bool:
         """Whether a pair that was compared passes. The first call for a pair computes its dev metric."""

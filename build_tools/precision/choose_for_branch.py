@@ -5,6 +5,7 @@ from collections.abc import Callable
 from build_tools.errors import BuildError
 from build_tools.golden.answer_parity import check_answers
 from build_tools.golden.golden_batch import GoldenBatch
+from build_tools.golden.half_parity import check_near
 from build_tools.golden.runnable import Runnable
 from build_tools.precision.graph import Graph
 from build_tools.precision.graph_times import branch_ms, weighed
@@ -30,7 +31,10 @@ def choose_branch_precision(
     if wanted is not Precision.AUTO:
         if (wanted, trunk_precision) != (Precision.FP32, Precision.FP32):
             try:
-                check_answers(golden, trunk, graph.load(wanted))
+                alone = graph.load(wanted)
+                check_answers(golden, trunk, alone)
+                if wanted is Precision.FP16:
+                    check_near(golden, trunk, alone)
             except BuildError as refusal:
                 advice = "" if wanted is Precision.FP32 else " Use --precision auto or fp32."
                 said = f"it does not pass in {wanted} on a trunk in {trunk_precision}: {refusal}.{advice}"

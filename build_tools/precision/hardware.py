@@ -14,12 +14,12 @@ _PROCESSORS = Path("/proc/cpuinfo")  # torch knows it too, and takes seconds to 
 def available_precisions(wanted: Precision, runtime: Runtime) -> list[Precision]:
     """Returns the precisions to try: `wanted`, or for auto all that are supported, fp32 included.
 
-    auto does not try w8, which saves memory and is not faster than fp32.
+    auto does not try w8, which saves memory and is not faster than fp32, nor fp16, which is for GPUs.
 
     Raises BuildError if the runtime or this processor does not support `wanted`.
     """
     if wanted is Precision.AUTO:
-        tried = (one for one in Precision if one not in (Precision.AUTO, Precision.W8))
+        tried = (one for one in Precision if one not in (Precision.AUTO, Precision.W8, Precision.FP16))
         return [one for one in tried if _obstacle(one, runtime) is None]
     obstacle = _obstacle(wanted, runtime)
     if obstacle:
@@ -33,6 +33,8 @@ def _obstacle(precision: Precision, runtime: Runtime) -> str | None:
         return "ONNX Runtime computes no bf16 on a CPU: use --precision int8, auto or fp32, or --runtime openvino."
     if precision is Precision.BF16 and not _has_bf16():
         return "this processor has no bf16 arithmetic: use --precision auto or fp32, or build on one that has it."
+    if precision is Precision.FP16 and runtime is Runtime.OPENVINO:
+        return "fp16 is for GPUs, on which onnxruntime runs: use --precision auto or fp32, or --runtime onnxruntime."
     if precision is Precision.W8 and runtime is Runtime.ONNXRUNTIME:
         return (
             "ONNX Runtime would make the weights floats again for each call: use --precision int8, auto or fp32, or "

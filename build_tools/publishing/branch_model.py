@@ -19,7 +19,7 @@ def model_for(repository: Path, registry: Registry, task: str, version: VersionE
     models = list(dict.fromkeys(known.model for known in reversed(entry.versions.values()))) if entry else []
     for model in models:
         candidate = version.model_copy(update={"model": model})
-        config = branch_config(registry.runtime, candidate, hidden_size, [])
+        config = branch_config(registry.runtime, candidate, hidden_size, [], registry.device)
         if with_versions(read_config(repository / model), []) == config:
             return candidate
     names = chain([branch_name(task)], (f"{branch_name(task)}.{number}" for number in count(2)))

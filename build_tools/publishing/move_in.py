@@ -23,7 +23,8 @@ def move_in(staged: StagedVersion, served: ServedRepository, version: VersionEnt
         new = staged.branch.with_name(version.model)
         new.mkdir()
         staged.branch.rename(new / str(number))
-        write_config(new, branch_config(served.registry.runtime, version, staged.plan.entry.hidden_size, [number]))
+        registry, hidden_size = served.registry, staged.plan.entry.hidden_size
+        write_config(new, branch_config(registry.runtime, version, hidden_size, [number], registry.device))
         _rename(new, model, served)
 
 

@@ -53,9 +53,17 @@ def follow_registry(served: ServedRepository) -> None:
 
 def settle_trunk(served: ServedRepository, name: str, is_held: bool) -> None:
     """Brings a trunk, its fused graph and its tokenizers to what the registry says. is_held: whether it is loaded."""
-    trunk = served.registry.trunks[name]
+    registry = served.registry
+    trunk = registry.trunks[name]
     wanted = trunk_config(
-        served.registry.runtime, trunk.taps, trunk.hidden_size, trunk.precision, name, trunk.version, trunk.limits
+        registry.runtime,
+        trunk.taps,
+        trunk.hidden_size,
+        trunk.precision,
+        name,
+        trunk.version,
+        trunk.limits,
+        registry.device,
     )
     changed = served.put_trunk_configs(name, wanted)
     if is_held and (changed or served.loaded.get(name) != [trunk.version]):

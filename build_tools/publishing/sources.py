@@ -46,7 +46,7 @@ def open_checkpoint(
     """
     try:
         from build_tools.packaging.package import package
-        from build_tools.packaging.package_file import live_precision
+        from build_tools.packaging.package_file import branch_precision
         from build_tools.packaging.reference_trunk import trunk_of_repository
         from training.checkpoint import load_checkpoint
     except ModuleNotFoundError as error:
@@ -59,8 +59,8 @@ def open_checkpoint(
 
     def prepare(registry: Registry, place: Path) -> Artefact:
         progress.at("trunk")
+        wanted = branch_precision(registry, checkpoint.record.task, precision)
         trunk = trunk_of_repository(checkpoint.record, repository, registry, encoder, place, progress)
-        wanted = precision or live_precision(registry, checkpoint.record.task)
         return package(checkpoint, trunk, wanted, place, progress)
 
     return checkpoint.record, prepare

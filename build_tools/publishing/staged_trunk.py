@@ -17,14 +17,21 @@ from build_tools.repository.runtime import Runtime
 from build_tools.repository.triton_config import GRAPH_FILE, trunk_config, write_trunk_configs
 
 
-def stage_trunk(artefact: Artefact, plan: TrunkPlan, runtime: Runtime, folder: Path) -> Path:
+def stage_trunk(artefact: Artefact, plan: TrunkPlan, registry: Registry, folder: Path) -> Path:
     """Makes the folder of a trunk's model: its configs, and the version's folder, which is returned."""
     version = folder / str(plan.entry.version)
     version.mkdir(parents=True)
     shutil.copyfile(artefact.trunk / GRAPH_FILE, version / GRAPH_FILE)
     entry = plan.entry
     config = trunk_config(
-        runtime, entry.taps, entry.hidden_size, entry.precision, plan.name, entry.version, entry.limits
+        registry.runtime,
+        entry.taps,
+        entry.hidden_size,
+        entry.precision,
+        plan.name,
+        entry.version,
+        entry.limits,
+        registry.device,
     )
     write_trunk_configs(folder, config)
     return version

@@ -12,6 +12,7 @@ from build_tools.export.tokenizer_models import make_tokenizer
 from build_tools.progress import Progress
 from build_tools.publishing.staged_trunk import check_next_version, stage_trunk
 from build_tools.publishing.trunk_plan import TrunkPlan, plan_trunk
+from build_tools.repository.device import check_device
 from build_tools.repository.golden_examples import GoldenExamples
 from build_tools.repository.names import FIRST_VERSION, TOKENIZER_FILE
 from build_tools.repository.precision import Precision
@@ -52,14 +53,14 @@ def stage_version(
     Raises BuildError if the artefact does not fit the repository, or if a trunk that comes with it differs from the one
     that is served.
     """
-    _check_runtime(artefact, registry)
+    _check_graph(artefact, registry)
     plan = plan_trunk(artefact, registry)
     tokenizer = _tokenizer(artefact, repository, plan)
     trunk: Path | None = None
     if plan.takes_carried:
         taps = ", ".join(map(str, plan.entry.taps))
         progress.at(f"{plan.name} version {plan.entry.version} with taps {taps}")
-        trunk = stage_trunk(artefact, plan, registry.runtime, staging / "new_trunk")
+        trunk = stage_trunk(artefact, plan, registry, staging / "new_trunk")
         if plan.present is not None:
             check_next_version(artefact, repository, registry, plan, trunk)
     tokenizers = {name: staging / name for name in plan.new_tokenizers}
@@ -77,13 +78,14 @@ def stage_version(
     )
 
 
-def _check_runtime(artefact: Artefact, registry: Registry) -> None:
+def _check_graph(artefact: Artefact, registry: Registry) -> None:
     made_for = artefact.manifest.runtime
     if made_for is not registry.runtime:
         raise BuildError(
             f"its graph is for {made_for}, and the repository runs {registry.runtime}: package the checkpoint again "
             f"with --runtime {registry.runtime}."
         )
+    check_device(registry.device, registry.runtime, artefact.manifest.precision)
 
 
 def _tokenizer(artefact: Artefact, repository: Path, plan: TrunkPlan) -> Tokenizer:

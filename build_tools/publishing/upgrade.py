@@ -131,7 +131,14 @@ def _put_trunk_configs(repository: Path, registry: Registry) -> bool:
     changed = False
     for name, trunk in registry.trunks.items():
         wanted = trunk_config(
-            registry.runtime, trunk.taps, trunk.hidden_size, trunk.precision, name, trunk.version, trunk.limits
+            registry.runtime,
+            trunk.taps,
+            trunk.hidden_size,
+            trunk.precision,
+            name,
+            trunk.version,
+            trunk.limits,
+            registry.device,
         )
         for file, config in trunk_configs(repository / name, wanted).items():
             if not is_config(file, config):

@@ -7,12 +7,16 @@ from build_tools.repository.runtime import Runtime
 
 
 class Precision(StrEnum):
-    """A graph has fp32, bf16, int8 or w8: weights in int8, computed in fp32. auto asks for the fastest that passes."""
+    """A graph has fp32, bf16, int8 or w8: weights in int8, computed in fp32. auto asks for the fastest that passes.
+
+    fp16 is for GPUs (device.py).
+    """
 
     FP32 = "fp32"
     BF16 = "bf16"
     INT8 = "int8"
     W8 = "w8"
+    FP16 = "fp16"
     AUTO = "auto"
 
 

@@ -11,6 +11,7 @@ from typing import Any, Final, Literal, Self
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from build_tools.errors import BuildError
+from build_tools.repository.device import Device
 from build_tools.repository.precision import Precision
 from build_tools.repository.runtime import Runtime
 from espalier_json import NotJsonError, parse_json
@@ -223,7 +224,8 @@ class TrunkEntry(_Entry):
 class Registry(_Entry):
     """registry.json.
 
-    generation: the number of this state of the file, one more after each replace. trunks: by the name of their Triton
+    generation: the number of this state of the file, one more after each replace. device: on which trunks and branches
+    run; files of earlier releases do not say it. trunks: by the name of their Triton
     model. retired: tasks that were taken out. trunks_made: how many trunks there have ever been. No version or trunk
     number is used twice: routers cache answers and tokenizers by it.
     """
@@ -231,6 +233,7 @@ class Registry(_Entry):
     format_version: Literal[3] = FORMAT_VERSION
     generation: int = Field(default=1, ge=1)
     runtime: Runtime
+    device: Device = Device.CPU
     trunks: dict[str, TrunkEntry]
     tasks: dict[str, TaskEntry]
     retired: dict[str, RetiredEntry] = {}

@@ -13,6 +13,7 @@ from google.protobuf import text_format
 from tritonclient.grpc import model_config_pb2 as pb
 
 from build_tools.errors import BuildError
+from build_tools.repository.device import Device
 from build_tools.repository.names import (
     ASKED,
     COMPUTE,
@@ -39,6 +40,13 @@ NO_PARAMETERS: Mapping[str, str] = MappingProxyType({})
 _ONE_COMPUTING_SLOT = pb.ModelRateLimiter(
     resources=[pb.ModelRateLimiter.Resource(name=COMPUTE, count=1, **{"global": True})]
 )
+# On a GPU the CUDA execution provider computes; the backend takes it for KIND_GPU. It has a stream for each model, and
+# no cores to compete for.
+_INSTANCES = {
+    Device.CPU: pb.ModelInstanceGroup(kind=pb.ModelInstanceGroup.KIND_CPU, count=1, rate_limiter=_ONE_COMPUTING_SLOT),
+    Device.GPU: pb.ModelInstanceGroup(kind=pb.ModelInstanceGroup.KIND_GPU, count=1),
+}
+_WARM_UP_SHAPES = ((1, 16), (32, 32))  # rows, tokens
 
 
 def trunk_config(
@@ -49,6 +57,7 @@ def trunk_config(
     name: str = TRUNK,
     version: int = 1,
     limits: Mapping[str, int] = NO_LIMITS,
+    device: Device = Device.CPU,
 ) -> pb.ModelConfig:
     """Returns the config of a trunk: token ids, mask and types -> hidden_<tap> for each tap.
 
@@ -59,7 +68,7 @@ def trunk_config(
     outputs = [
         pb.ModelOutput(name=hidden_name(tap), data_type=pb.TYPE_FP32, dims=[-1, -1, hidden_size]) for tap in taps
     ]
-    config = _graph_config(name, runtime, precision, inputs, outputs, [version])
+    config = _graph_config(name, runtime, precision, device, inputs, outputs, [version])
     for limit, value in limits.items():
         config.parameters[limit].string_value = str(value)
     return config
@@ -85,13 +94,14 @@ def fused_config(
     fused: FusedEntry,
     versions: Mapping[str, VersionEntry],
     given: Mapping[str, str] = NO_PARAMETERS,
+    device: Device = Device.CPU,
 ) -> pb.ModelConfig:
     """Returns the config of a trunk with branches in it: hidden_<tap> for each tap, logits_<task> for each task.
 
     versions: {task: its version in the graph}. given: parameters for the precisions in it (`common_parameters`).
     """
     config = trunk_config(
-        runtime, fused.taps, trunk.hidden_size, trunk.precision, fused.model, fused.version, trunk.limits
+        runtime, fused.taps, trunk.hidden_size, trunk.precision, fused.model, fused.version, trunk.limits, device
     )
     for name, value in given.items():
         config.parameters[name].string_value = value
@@ -124,7 +134,9 @@ def selectable_fused_config(config: pb.ModelConfig) -> pb.ModelConfig:
     return selectable
 
 
-def branch_config(runtime: Runtime, version: VersionEntry, hidden_size: int, loaded: list[int]) -> pb.ModelConfig:
+def branch_config(
+    runtime: Runtime, version: VersionEntry, hidden_size: int, loaded: list[int], device: Device = Device.CPU
+) -> pb.ModelConfig:
     """Returns the config of the model that holds a branch: hidden states and mask -> logits.
 
     loaded: the versions that Triton loads.
@@ -134,7 +146,7 @@ def branch_config(runtime: Runtime, version: VersionEntry, hidden_size: int, loa
         pb.ModelInput(name=MASK, data_type=pb.TYPE_INT64, dims=[-1, -1]),
     ]
     outputs = [pb.ModelOutput(name="logits", data_type=pb.TYPE_FP32, dims=_logit_dims(version))]
-    return _graph_config(version.model, runtime, version.precision, inputs, outputs, loaded)
+    return _graph_config(version.model, runtime, version.precision, device, inputs, outputs, loaded)
 
 
 def ensemble_config(
@@ -237,6 +249,7 @@ def _graph_config(
     name: str,
     runtime: Runtime,
     precision: Precision,
+    device: Device,
     inputs: list[pb.ModelInput],
     outputs: list[pb.ModelOutput],
     versions: list[int],
@@ -249,13 +262,32 @@ def _graph_config(
         input=inputs,
         output=outputs,
         version_policy=pb.ModelVersionPolicy(specific=pb.ModelVersionPolicy.Specific(versions=versions)),
-        instance_group=[
-            pb.ModelInstanceGroup(kind=pb.ModelInstanceGroup.KIND_CPU, count=1, rate_limiter=_ONE_COMPUTING_SLOT)
-        ],
+        instance_group=[_INSTANCES[device]],
+        model_warmup=_warm_up(inputs) if device is Device.GPU else [],
         parameters={
             key: pb.ModelParameter(string_value=value) for key, value in parameters(runtime, precision).items()
         },
     )
+
+
+def _warm_up(inputs: list[pb.ModelInput]) -> list[pb.ModelWarmup]:
+    """Requests that Triton makes before the model is ready: the first on a GPU loads kernels, which takes seconds.
+
+    They are zeros, the only data without a file that are valid token ids.
+    """
+    return [
+        pb.ModelWarmup(
+            name=f"{rows}x{tokens}",
+            batch_size=1,  # the rows are in dims, as everywhere where max_batch_size is 0
+            inputs={
+                one.name: pb.ModelWarmup.Input(
+                    data_type=one.data_type, dims=[rows, tokens, *one.dims[2:]], zero_data=True
+                )
+                for one in inputs
+            },
+        )
+        for rows, tokens in _WARM_UP_SHAPES
+    ]
 
 
 def _logit_dims(version: VersionEntry) -> list[int]:

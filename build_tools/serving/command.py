@@ -14,11 +14,13 @@ from typing import Annotated
 import typer
 
 from build_tools.cores import usable_cores
+from build_tools.errors import BuildError
 from build_tools.publishing.running_server import NoServer
 from build_tools.publishing.served_repository import ServedRepository
 from build_tools.publishing.settle import settle
 from build_tools.repository.code_check import check_code, check_permissions
 from build_tools.repository.control_key import CONTROL_KEY, ensure_control_key, read_control_key
+from build_tools.repository.device import Device
 from build_tools.repository.registry import check_versions, read_registry
 from build_tools.repository.serving_lock import held_to_serve
 from build_tools.serving.errors import ServeError
@@ -90,7 +92,12 @@ def serve(
     ] = None,
 ) -> None:
     """Serve a model repository until Ctrl-C: Triton, the gate before it, and the watch over both."""
-    read_registry(repository)  # reports what is wrong with the folder, before anything is written there
+    registry = read_registry(repository)  # reports what is wrong with the folder, before anything is written there
+    if registry.device is Device.GPU and triton is None:
+        raise BuildError(
+            f"the models in {repository} are for a GPU, and this command runs Triton on CPUs: run NVIDIA's container "
+            "and give its Triton as --triton (docs/gpu.md), or build a repository without --device gpu."
+        )
     exposure = choose_exposure(host, keys, tls_cert, tls_key, client_ca, insecure)
     check_files(exposure)
     if access_log is not None:

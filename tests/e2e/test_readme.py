@@ -101,7 +101,7 @@ def test_fleet_commands_publish_to_two_replicas(newcomer: Path) -> None:
             verb: run(shown[verb].replace("/models/repository", str(repository)), newcomer) for verb in list(shown)[1:]
         }
     assert output["publish"].endswith("version 3 is live\n")
-    assert "2 of 2" in output["status"]
+    assert "2 ready" in output["status"]
 
 
 @pytest.mark.parametrize("command", commands("espalier predict"))

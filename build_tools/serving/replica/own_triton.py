@@ -1,7 +1,7 @@
 """What this replica's Triton has loaded: brought to what one or more registries name, in the view."""
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Protocol
 
 from build_tools.errors import BuildError
@@ -13,7 +13,7 @@ from build_tools.publishing.settle import settle_trunk
 from build_tools.repository.in_memory import held_models
 from build_tools.repository.names import BRANCH_PREFIX, FUSED, ROUTERS, TOKENIZER, TRUNK
 from build_tools.repository.registry import Registry
-from build_tools.serving.replica.errors import AwayError
+from build_tools.serving.replica.errors import AwayError, NotHereError
 from build_tools.serving.replica.generation import Generation
 from build_tools.serving.replica.proofs import proofs
 from build_tools.serving.replica.view import View
@@ -81,6 +81,8 @@ class OwnTriton:
         kept = asked if coming is None else [*asked, coming]
         held = _held_by_any(kept)
         tasks = {task for registry in asked for task in registry.tasks}
+        with suppress(NotHereError):  # then the shared folder is away: what is loaded stays so
+            self._view.fetch(adopted)
         with self._served(adopted) as served:
             for name, trunk in adopted.trunks.items():
                 # One that the coming registry changes is loaded as that says, which serves both.
@@ -89,8 +91,8 @@ class OwnTriton:
             for task in adopted.tasks:
                 settle_ensemble(served, task)
             for model, versions in held.items():
-                if model.startswith(BRANCH_PREFIX):
-                    served.hold(model, sorted(served.on_disk(model, versions)))
+                if model.startswith(BRANCH_PREFIX) and (here := served.on_disk(model, versions)):
+                    served.hold(model, sorted(here))
             wanted = {*ROUTERS, TOKENIZER, *tasks, *held}
             wanted |= {name for registry in kept for trunk in registry.trunks.values() for name in trunk.tokenizers}
             for model in sorted(served.loaded.keys() - wanted, key=_is_inner):

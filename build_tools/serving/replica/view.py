@@ -88,7 +88,12 @@ class View:
         forget_missing(self.folder)
 
     def remove_dangling(self) -> None:
-        """Links to versions that the shared folder has lost: with one of them, Triton loads no version of the model."""
+        """Links to versions that the shared folder has lost: with one of them, Triton loads no version of the model.
+
+        Does nothing while the whole folder is away: it will come back.
+        """
+        if not (self.shared / MANIFEST).exists():
+            return
         for link in self.folder.glob("*/*"):
             if link.is_symlink() and not link.exists():
                 link.unlink()
@@ -161,7 +166,8 @@ class View:
                 file = self.folder / version.model / "config.pbtxt"
                 if (file.parent / number).is_dir() and not file.exists():
                     hidden_size = registry.trunks[version.trunk].hidden_size
-                    config = branch_config(registry.runtime, version, hidden_size, [int(number)])
+                    loaded, device = [int(number)], registry.device
+                    config = branch_config(registry.runtime, version, hidden_size, loaded, device)
                     add_to_manifest(self.folder, {f"{version.model}/config.pbtxt": config_sha256(config)})
                     put_config(self.folder, file, config)
 

@@ -55,6 +55,24 @@ class Called:
         return SimpleNamespace(has_error=lambda: sentence is not None, error=lambda: error)
 
 
+def _on_cpu(monkeypatch, module):
+    monkeypatch.setattr(module.pb_utils, "TRITONSERVER_MEMORY_CPU", "cpu", raising=False)
+    monkeypatch.setattr(module.pb_utils, "PreferredMemory", lambda *given: given, raising=False)
+
+
+def test_answers_are_asked_for_in_memory_that_numpy_can_read(failure, monkeypatch):
+    module = importlib.import_module(failure.__module__)
+    _on_cpu(monkeypatch, module)
+    asked = []
+    monkeypatch.setattr(
+        module.pb_utils, "InferenceRequest", lambda **given: asked.append(given) or Called(None), raising=False
+    )
+
+    module.infer("trunk", 1, {}, [])
+
+    assert asked[0]["preferred_memory"] == ("cpu", 0)
+
+
 REPLACED = "Server is stopping, scheduler for model has stopped accepting new inference requests"
 
 
@@ -64,6 +82,7 @@ def test_a_model_that_is_replaced_during_the_call_is_asked_again_and_is_no_serve
 ):
     module = importlib.import_module(failure.__module__)
     called = Called(REPLACED, second)
+    _on_cpu(monkeypatch, module)
     monkeypatch.setattr(module.pb_utils, "InferenceRequest", lambda **_: called, raising=False)
     monkeypatch.setattr(module.pb_utils, "get_output_tensor_by_name", lambda *_: None, raising=False)
 

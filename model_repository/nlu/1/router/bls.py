@@ -39,6 +39,8 @@ def _infer(model: str, version: int, inputs: dict[str, np.ndarray], outputs: Seq
         model_version=version,
         requested_output_names=outputs,
         inputs=[pb_utils.Tensor(name, array) for name, array in inputs.items()],
+        # A model on a GPU would leave its outputs there, where numpy cannot read them.
+        preferred_memory=pb_utils.PreferredMemory(pb_utils.TRITONSERVER_MEMORY_CPU, 0),
     )
     try:
         response: Any = request.exec()

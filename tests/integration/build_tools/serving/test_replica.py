@@ -38,7 +38,7 @@ from training.encoder import Encoder
 
 ROOT = Path(__file__).resolve().parents[4]
 SERVE = "import typer; from build_tools.serving.command import serve; typer.run(serve)"
-SECONDS = 30.0
+SECONDS = 120.0
 DRAIN_SECONDS = 1.0
 
 

@@ -40,8 +40,18 @@ def test_build_hands_on_all_that_is_asked_for(built):
     assert built == [([Path("one")], Path("r"), None, Runtime.ONNXRUNTIME, Precision.AUTO, Path("d"), 3, True)]
 
 
+def test_for_a_gpu_the_defaults_are_what_a_gpu_runs(built):
+    assert CliRunner().invoke(app, ["build", "one", "--device", "gpu"]).exit_code == 0
+    assert CliRunner().invoke(app, ["build", "one", "--device", "gpu", "--precision", "fp32"]).exit_code == 0
+
+    assert [given[3:5] for given in built] == [
+        (Runtime.ONNXRUNTIME, Precision.FP16),
+        (Runtime.ONNXRUNTIME, Precision.FP32),
+    ]
+
+
 def test_an_unknown_precision_is_refused_with_those_there_are(built):
-    result = CliRunner().invoke(app, ["build", "one", "--precision", "fp16"])
+    result = CliRunner().invoke(app, ["build", "one", "--precision", "fp8"])
 
     assert result.exit_code == 2
     assert all(name in result.output for name in Precision)

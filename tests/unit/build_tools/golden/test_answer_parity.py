@@ -36,6 +36,15 @@ def test_another_class_is_told_with_example_both_labels_and_margin(difference):
     )
 
 
+def test_an_answer_that_led_by_less_than_a_thousandth_of_the_range_may_change(difference):
+    expected = [[0.0, 20.0], [0.51, 0.5]]
+
+    assert difference(Kind.CLASSIFICATION, expected, [[0.0, 20.0], [0.50, 0.51]]) is None
+    assert difference(Kind.CLASSIFICATION, [[0.0, 5.0], [0.51, 0.5]], [[0.0, 5.0], [0.50, 0.51]]) is not None
+    assert difference(Kind.MULTI_LABEL, [[20.0, -0.01]], [[20.0, 0.01]]) is None
+    assert difference(Kind.MULTI_LABEL, [[5.0, -0.01]], [[5.0, 0.01]]) is not None
+
+
 def test_a_label_that_comes_or_goes_is_told(difference):
     expected = [[1.0, -2.0], [-0.01, 3.0]]
 

@@ -1,3 +1,5 @@
+from contextlib import nullcontext
+
 import numpy as np
 import pytest
 
@@ -63,3 +65,20 @@ def test_of_tags_only_those_of_words_first_sub_words_count_and_padding_never():
         _check(Kind.TAGGING, expected, [[[0, 1], [1, 0], [0, 1], [9, 9]]], words=words)
     with pytest.raises(BuildError, match="differs by 1"):
         _check(Kind.TAGGING, expected, [[[1, 0], [0, 0], [0, 1], [0, 0]]], exact=True, words=words)
+
+
+@pytest.mark.parametrize(
+    ("kind", "tie", "lead"),
+    [
+        (Kind.CLASSIFICATION, [[0, 20], [0.51, 0.5]], [[0, 5], [0.51, 0.5]]),
+        (Kind.MULTI_LABEL, [[20, -0.01], [1, 1]], [[5, -0.01], [1, 1]]),
+    ],
+)
+def test_a_tie_may_change_as_where_it_was_built(kind, tie, lead):
+    other = {Kind.CLASSIFICATION: (1, [0.5, 0.51]), Kind.MULTI_LABEL: (0, [5, 0.01])}
+    row, logits = other[kind]
+    for expected, agrees in ((tie, True), (lead, False)):
+        computed = [*expected]
+        computed[row] = logits
+        with nullcontext() if agrees else pytest.raises(BuildError, match="another answer"):
+            _check(kind, expected, computed)

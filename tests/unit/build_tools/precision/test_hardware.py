@@ -41,6 +41,7 @@ def test_a_precision_that_is_named_is_the_only_one_tried(processor, wanted):
     [
         (Precision.BF16, Runtime.ONNXRUNTIME, "ONNX Runtime computes no bf16 on a CPU"),
         (Precision.BF16, Runtime.OPENVINO, "this processor has no bf16"),
+        (Precision.FP16, Runtime.OPENVINO, "fp16 is for GPUs"),
         (Precision.W8, Runtime.ONNXRUNTIME, "ONNX Runtime would make the weights floats again"),
         (Precision.INT8, Runtime.OPENVINO, "this processor has no 8-bit dot product"),
         (Precision.INT8, Runtime.ONNXRUNTIME, "this processor has no 8-bit dot product"),

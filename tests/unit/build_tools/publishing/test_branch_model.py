@@ -1,6 +1,7 @@
 import pytest
 
 from build_tools.publishing.branch_model import model_for
+from build_tools.repository.device import Device
 from build_tools.repository.precision import Precision
 from build_tools.repository.registry import TaskEntry
 from training.kinds import Kind
@@ -48,6 +49,12 @@ def test_a_version_that_the_present_config_suits_is_put_beside_the_others(model,
 )
 def test_a_version_that_needs_another_config_gets_a_new_model(model, given):
     assert model(**given) == "branch_intent.2"
+
+
+def test_a_version_for_a_gpu_is_put_beside_others_for_a_gpu(model, registry):
+    on_gpu = registry.model_copy(update={"device": Device.GPU})
+
+    assert model(registry=on_gpu) == "branch_intent.2"  # those on disk are for a CPU
 
 
 def test_a_new_task_gets_the_model_of_its_name(model):

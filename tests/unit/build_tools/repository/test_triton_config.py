@@ -7,6 +7,7 @@ from google.protobuf import text_format
 from tritonclient.grpc import model_config_pb2 as pb
 
 from build_tools.errors import BuildError
+from build_tools.repository.device import Device
 from build_tools.repository.names import branch_name, embedded_config
 from build_tools.repository.registry import FusedEntry, TrunkEntry
 from build_tools.repository.runtime import Runtime
@@ -310,3 +311,47 @@ def test_an_ensemble_asks_the_fused_model_for_what_it_has(make_version, fused):
 
     deeper = ensemble_config("intent", 5, make_version(tap=3), "tokenizer", entry)
     assert list(_steps(deeper)) == ["tokenizer", "trunk", "branch_intent"]
+
+
+@pytest.fixture
+def on_gpu(make_version):
+    """(config of a trunk, of a branch, of a fused graph) for a GPU"""
+    trunk = TrunkEntry(encoder="tiny", config={"hidden_size": 16}, taps=[1, 2], fingerprints=[], tokenizers={})
+    fused = FusedEntry(model="fused", version=1, taps=[1, 2], tasks={"intent": 3}, since=datetime.now(UTC))
+    runtime, device = Runtime.ONNXRUNTIME, Device.GPU
+    return (
+        trunk_config(runtime, [1, 2], 16, device=device),
+        branch_config(runtime, make_version(), 16, [1], device),
+        fused_config(runtime, trunk, fused, {"intent": make_version()}, device=device),
+    )
+
+
+def test_on_a_gpu_trunk_branches_and_fused_graph_have_an_instance_there_and_wait_for_no_core(on_gpu, written):
+    for config in map(written, on_gpu):
+        (instances,) = config.instance_group
+        assert (instances.kind, instances.count) == (pb.ModelInstanceGroup.KIND_GPU, 1)
+        assert not instances.rate_limiter.resources
+        assert (config.backend, config.max_batch_size) == ("onnxruntime", 0)
+        assert config.parameters["intra_op_thread_count"].string_value == "1"
+
+
+def test_on_a_gpu_every_input_is_warmed_up_in_shapes_that_fit_it(on_gpu, written):
+    for config in map(written, on_gpu):
+        assert config.model_warmup
+        for request in config.model_warmup:
+            assert request.batch_size == 1
+            assert request.inputs.keys() == {one.name for one in config.input}
+            for one in config.input:
+                warm = request.inputs[one.name]
+                assert warm.data_type == one.data_type
+                assert warm.WhichOneof("input_data_type") == "zero_data"
+                assert all(given in (-1, size) for given, size in zip(one.dims, warm.dims, strict=True))
+            assert len({tuple(warm.dims[:2]) for warm in request.inputs.values()}) == 1
+
+
+def test_on_a_cpu_nothing_is_warmed_up(make_version):
+    for config in (
+        trunk_config(Runtime.ONNXRUNTIME, [1], 16),
+        branch_config(Runtime.OPENVINO, make_version(), 16, [1]),
+    ):
+        assert not config.model_warmup

@@ -7,6 +7,8 @@ from typer.testing import CliRunner
 
 from build_tools.cli import app
 from build_tools.errors import BuildError
+from build_tools.repository.device import Device
+from build_tools.repository.registry import Registry, write_registry
 from build_tools.serving import command
 from build_tools.serving.command import serve
 from build_tools.serving.errors import ServeError
@@ -17,6 +19,14 @@ from build_tools.serving.triton.resources import Resources
 def test_a_folder_that_was_not_built_is_told_with_what_to_do(tmp_path):
     with pytest.raises(BuildError, match=r"holds no registry\.json: run espalier build first"):
         serve(repository=tmp_path)
+
+
+def test_a_repository_for_a_gpu_is_served_only_beside_nvidia_s_triton(tmp_path):
+    write_registry(tmp_path, Registry(runtime="onnxruntime", device=Device.GPU, trunks={}, tasks={}))
+
+    with pytest.raises(BuildError, match=r"are for a GPU.*--triton"):
+        serve(repository=tmp_path)
+    assert [path.name for path in tmp_path.iterdir()] == ["registry.json"]
 
 
 @pytest.fixture
@@ -31,7 +41,7 @@ def started(monkeypatch):
         started.append(settings)
         return nullcontext(SimpleNamespace(grpc_url="here:1", http_url="here:2", metrics_url="here:3", wait=wait))
 
-    monkeypatch.setattr(command, "read_registry", lambda _: None)
+    monkeypatch.setattr(command, "read_registry", lambda _: Registry(runtime="openvino", trunks={}, tasks={}))
     monkeypatch.setattr(command, "_opened", lambda _: nullcontext())
     monkeypatch.setattr(command, "Supervisor", start)
     monkeypatch.setattr(command.signal, "signal", lambda *_: None)

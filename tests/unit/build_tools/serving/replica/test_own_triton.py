@@ -175,6 +175,20 @@ def test_a_fused_graph_is_loaded_with_the_configs_that_it_was_made_with(site, re
     assert (site.view.folder / "trunk" / "config.pbtxt").is_file(), "routers read its taps there"
 
 
+def test_while_the_shared_folder_is_away_all_stays_loaded_and_linked(site, registry):
+    before, links = site.loaded, sorted(site.view.folder.glob("*/[0-9]*"))
+    site.shared.rename(site.shared.with_name("away"))
+
+    site.models.settle(registry, [], None)
+
+    assert site.loaded == before
+    site.shared.with_name("away").rename(site.shared)
+    site.models.settle(registry, [], None)
+    assert sorted(site.view.folder.glob("*/[0-9]*")) == links
+    assert all(link.is_dir() for link in links)
+    assert site.triton.anew == []
+
+
 def test_a_triton_that_does_not_answer_is_away(shared, tmp_path, registry, following):
     def connect():
         raise BuildError("no Triton answers at 127.0.0.1:1")
