@@ -49,6 +49,8 @@ def publish(
     with progress.failures_told(), ExitStack() as stack:
         is_file = source.is_file()
         progress.at("artefact" if is_file else "checkpoint")
+        if not source.exists():
+            raise BuildError("it does not exist: give an artefact (a file) or a task checkpoint (a folder).")
         with repository_lock(repository, report):
             staging = stack.enter_context(staging_folder(repository))
         if is_file:
