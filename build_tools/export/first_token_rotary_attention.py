@@ -35,7 +35,9 @@ class FirstTokenRotaryAttention(nn.Module):
             hidden = self.norm(hidden)
         packing = Packing.of(mask)
         key = packing.unpack(self.key(packing.pack(hidden))).unflatten(2, (self.heads, -1))  # [B, T, heads, D]
-        scores = (key * self._turned_query(hidden)).sum(dim=-1).transpose(1, 2) + mask[:, 0]  # [B, heads, T]
+        # Summed by a product with ones: ONNX Runtime 1.31 does not sum a tensor without rows, but hands on its shape.
+        products = (key * self._turned_query(hidden)) @ torch.ones(key.shape[-1], 1)
+        scores = products.squeeze(-1).transpose(1, 2) + mask[:, 0]  # [B, heads, T]
         summed = scores.softmax(dim=-1) @ hidden  # [B, heads, H]
         context = of_each_head(summed.split(1, dim=1), self.value).flatten(1).unsqueeze(1)
         return context if self.value_bias is None else context + self.value_bias

@@ -26,6 +26,10 @@ from training.kinds import Kind
         ("roberta", Runtime.OPENVINO),
         ("distilbert", Runtime.ONNXRUNTIME),
         ("electra", Runtime.OPENVINO),
+        ("mpnet", Runtime.OPENVINO),
+        ("mpnet", Runtime.ONNXRUNTIME),
+        ("modernbert", Runtime.OPENVINO),
+        ("modernbert", Runtime.ONNXRUNTIME),
     ],
 )
 def test_rows_of_both_branches_are_answered_by_the_fused_graph_as_by_each_alone(
