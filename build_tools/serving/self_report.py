@@ -2,6 +2,7 @@
 
 import logging
 import os
+import secrets
 import socket
 import threading
 import time
@@ -33,7 +34,8 @@ class SelfReport:
         self._metrics = metrics
         self._standing = standing
         self._memory = memory
-        self._server = f"{socket.gethostname()}/{os.getpid()}"
+        # In containers host name and process id may be the same again after a restart, and counts begin at 0.
+        self._server = f"{socket.gethostname()}/{os.getpid()}/{secrets.token_hex(2)}"
         self._counted = Counted()
         self._registry: Registry | None = None
         self._bytes = 0

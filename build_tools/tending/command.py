@@ -1,4 +1,4 @@
-"""The verbs `espalier tend` and `espalier hand-in`."""
+"""The verbs `espalier tend` and `espalier hand-in`. Imports of what publishes are inside the functions."""
 
 import signal
 import sys
@@ -21,7 +21,6 @@ from build_tools.tending.compaction_process import CompactionProcess
 from build_tools.tending.hand_in import hand_in as put_in
 from build_tools.tending.hand_in import wait_for
 from build_tools.tending.inbox import Inbox
-from build_tools.tending.tend import tend as keep
 
 TEND_LOCK = "tend.lock"
 _FleetAddresses = Annotated[
@@ -46,20 +45,14 @@ def tend(
     patience: PatienceOption = PATIENCE_SECONDS,
 ) -> None:
     """Keep a fleet's repository: publish what is handed in, judge canaries by all servers, mend, compact."""
+    from build_tools.tending.tend import tend as keep
+
     terms = FleetTerms.of_options(fleet, require, patience)
     assert terms is not None  # there is a fleet
     compaction = None
     if compact_when is not None:
-        arguments = [
-            "--repository",
-            str(repository),
-            "--fleet",
-            fleet,
-            "--require",
-            require,
-            "--patience",
-            str(patience),
-        ]
+        same = {"--repository": repository, "--fleet": fleet, "--require": require, "--patience": patience}
+        arguments = [str(one) for option in same.items() for one in option]
         compaction = CompactionProcess(parse_share("--compact-when", compact_when), arguments, _report)
     read_registry(repository)  # says what is wrong with the folder, before anything is written there
     ended = threading.Event()

@@ -194,7 +194,7 @@ def test_what_was_asked_for_and_is_not_in_the_artefact_is_refused_with_what_to_d
         publish_to(packaged("intent", {"runtime": Runtime.ONNXRUNTIME}, seed=1))
     assert publish_to(artefact, precision=Precision.FP32) == ("intent", 2)
 
-    with pytest.raises(BuildError, match=r"failed at step 'checkpoint': .* already exists"):
+    with pytest.raises(BuildError, match=r"failed at step 'output': .* already exists"):
         package_file(elsewhere, artefact)
     (repository / "registry.json").write_bytes(artefact.read_bytes()[:100])
     with pytest.raises(BuildError, match=r"registry.json is damaged"):

@@ -1,6 +1,5 @@
 """`espalier tend` beside two real servers."""
 
-import itertools
 import signal
 import subprocess
 import sys
@@ -8,7 +7,6 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
-from types import SimpleNamespace
 
 import pytest
 
@@ -18,7 +16,6 @@ from child_process import child_process
 
 from build_tools.repository.audit import last_withdrawal
 from build_tools.repository.registry import read_registry
-from build_tools.serving import self_report
 from build_tools.serving.replica.replica import opened_replica
 from build_tools.serving.supervisor import Settings, Supervisor
 from build_tools.tending.case import Options
@@ -30,9 +27,7 @@ SECONDS = 60.0
 
 
 @pytest.fixture
-def servers(repository: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[list[Supervisor]]:
-    hosts = itertools.count()  # a server is told apart by host and process, and both are in this one
-    monkeypatch.setattr(self_report, "socket", SimpleNamespace(gethostname=lambda: f"host-{next(hosts)}"))
+def servers(repository: Path) -> Iterator[list[Supervisor]]:
     with ExitStack() as stack:
         started = []
         for _ in "12":

@@ -38,5 +38,5 @@ def test_a_trunk_that_reads_token_ids_above_a_tap_is_refused():
     trunk.graph.node.insert(-1, helper.make_node("Gather", ["words", "input_ids"], ["again"]))
     trunk.graph.node[-1].input[0] = "again"
 
-    with pytest.raises(ValueError, match="no fused graph"):
+    with pytest.raises(ValueError, match="not a fused graph"):
         select_rows(trunk)

@@ -1,5 +1,6 @@
 """With servers of the test's own, over real HTTP."""
 
+import itertools
 import json
 import socket
 import ssl
@@ -182,15 +183,14 @@ def test_a_server_of_a_copy_is_refused(folder, ask, says):
 
 
 def test_a_load_balancer_s_address_is_refused_because_it_hides_servers(folder, ask):
-    balanced = StandIn(folder, "a")
+    names = itertools.cycle("ab")
 
-    def turn():
-        balanced.name = "b" if balanced.name == "a" else "a"
-
-    balanced.on_asked = turn
+    class Balanced(StandIn):
+        def state(self):
+            return super().state().model_copy(update={"server": next(names)})
 
     with pytest.raises(BuildError, match=r"leads to several servers \(a, b\), as a load balancer does"):
-        ask(balanced).check(folder)
+        ask(Balanced(folder)).check(folder)
 
 
 def test_a_fleet_of_which_nobody_answers_is_told_with_each_reason(folder, ask):

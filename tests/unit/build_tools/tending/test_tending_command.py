@@ -25,7 +25,7 @@ def run(monkeypatch):
 def kept(monkeypatch):
     """What `tend` was asked to keep."""
     kept = []
-    monkeypatch.setattr(command, "keep", lambda *given: kept.append(given))
+    monkeypatch.setattr("build_tools.tending.tend.tend", lambda *given: kept.append(given))
     return kept
 
 

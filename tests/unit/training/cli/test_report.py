@@ -93,7 +93,7 @@ def test_without_the_option_a_lost_checkpoint_is_told_in_the_page(searched: Path
     assert result.exit_code == 0, result.output
     assert "intent: reading the errors of its branch" in result.stderr
     page = (tmp_path / "report" / "report.html").read_text(encoding="utf-8")
-    assert "checkpoints/teacher is not a task checkpoint" in page
+    assert "checkpoints/teacher does not exist" in page
 
 
 def test_help_needs_neither_torch_nor_matplotlib() -> None:
