@@ -43,11 +43,12 @@ class CandidateCounts(_Said):
 class ReplicaState(_Said):
     """One server.
 
-    server: host name and process id of the supervisor and a random number of this start, which tell servers apart. ready,
-    reason, stopping, tasks, server_restarts: as the supervisor means them. generation, sha256: of the adopted registry.json; 0
-    and empty before there is one. settled: the newest generation adopted so long ago that no batch asks for what only
-    earlier ones named. behind: why a newer committed generation is not adopted. requests, errors: that the gate has
-    taken. memory_bytes: of all processes. counts: {task: {version: counts of this server since it started}}.
+    server: host name and process id of the supervisor, and a random number of this start, which tell servers apart.
+    ready, reason, stopping, tasks, server_restarts: as the supervisor means them. generation, sha256: of the adopted
+    registry.json; 0 and empty before there is one. settled: the newest generation adopted so long ago that no batch
+    asks for what only earlier ones named. behind: why a newer committed generation is not adopted. requests, errors:
+    that the gate has taken. memory_bytes: of all processes. counts: {task: {version: counts of this server since it
+    started}}.
     """
 
     server: str
