@@ -60,7 +60,7 @@ class Asker:
             raise BuildError(str(error)) from error
 
     def ask(self, afresh: bool = False) -> Replica:
-        """Returns what the server says now; one that does not answer is no error. afresh: over a new connection."""
+        """Returns what the server says now, or why it does not answer. afresh: over a new connection."""
         try:
             with self._connections.get(
                 f"{self._address.path}/state", ASK_SECONDS if afresh else None, self._headers

@@ -1,4 +1,4 @@
-"""Errors of a fleet that are no fault of what is published."""
+"""Errors of a fleet that say nothing against what is published."""
 
 from build_tools.errors import BuildError
 

@@ -1,4 +1,4 @@
-"""What a command is told of a fleet."""
+"""The options that name a fleet, and say how many of its servers must agree."""
 
 from dataclasses import dataclass
 from typing import Annotated, Self

@@ -9,7 +9,7 @@ from build_tools.repository.manifest import forget_missing
 from build_tools.repository.names import BRANCH_PREFIX, FIRST_VERSION
 from build_tools.repository.proposal import withdraw_proposal
 from build_tools.repository.staging import remove_dead_staging
-from build_tools.repository.triton_config import trunk_config
+from build_tools.repository.triton_config import config_of_trunk
 from training.atomic_write import remove_staged_files
 
 
@@ -55,16 +55,7 @@ def settle_trunk(served: ServedRepository, name: str, is_held: bool) -> None:
     """Brings a trunk, its fused graph and its tokenizers to what the registry says. is_held: whether it is loaded."""
     registry = served.registry
     trunk = registry.trunks[name]
-    wanted = trunk_config(
-        registry.runtime,
-        trunk.taps,
-        trunk.hidden_size,
-        trunk.precision,
-        name,
-        trunk.version,
-        trunk.limits,
-        registry.device,
-    )
+    wanted = config_of_trunk(name, trunk, registry.runtime, registry.device)
     changed = served.put_trunk_configs(name, wanted)
     if is_held and (changed or served.loaded.get(name) != [trunk.version]):
         served.load(name, [trunk.version])

@@ -14,7 +14,7 @@ from build_tools.repository.golden_examples import GoldenExamples, read_golden
 from build_tools.repository.names import hidden_name
 from build_tools.repository.registry import Registry, TrunkEntry
 from build_tools.repository.runtime import Runtime
-from build_tools.repository.triton_config import GRAPH_FILE, trunk_config, write_trunk_configs
+from build_tools.repository.triton_config import GRAPH_FILE, config_of_trunk, write_trunk_configs
 
 
 def stage_trunk(artefact: Artefact, plan: TrunkPlan, registry: Registry, folder: Path) -> Path:
@@ -22,18 +22,7 @@ def stage_trunk(artefact: Artefact, plan: TrunkPlan, registry: Registry, folder:
     version = folder / str(plan.entry.version)
     version.mkdir(parents=True)
     shutil.copyfile(artefact.trunk / GRAPH_FILE, version / GRAPH_FILE)
-    entry = plan.entry
-    config = trunk_config(
-        registry.runtime,
-        entry.taps,
-        entry.hidden_size,
-        entry.precision,
-        plan.name,
-        entry.version,
-        entry.limits,
-        registry.device,
-    )
-    write_trunk_configs(folder, config)
+    write_trunk_configs(folder, config_of_trunk(plan.name, plan.entry, registry.runtime, registry.device))
     return version
 
 

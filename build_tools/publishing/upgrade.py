@@ -25,11 +25,11 @@ from build_tools.repository.names import FIRST_VERSION, ROUTERS, TOKENIZER, TOKE
 from build_tools.repository.registry import Registry, check_versions, read_registry, write_registry
 from build_tools.repository.staging import remove_dead_staging, staging_folder
 from build_tools.repository.triton_config import (
+    config_of_trunk,
     config_sha256,
     is_config,
     put_config,
     read_config,
-    trunk_config,
     trunk_configs,
     write_config,
 )
@@ -130,16 +130,7 @@ def _add_golden(repository: Path, golden: Mapping[Path, Path]) -> bool:
 def _put_trunk_configs(repository: Path, registry: Registry) -> bool:
     changed = False
     for name, trunk in registry.trunks.items():
-        wanted = trunk_config(
-            registry.runtime,
-            trunk.taps,
-            trunk.hidden_size,
-            trunk.precision,
-            name,
-            trunk.version,
-            trunk.limits,
-            registry.device,
-        )
+        wanted = config_of_trunk(name, trunk, registry.runtime, registry.device)
         for file, config in trunk_configs(repository / name, wanted).items():
             if not is_config(file, config):
                 add_to_manifest(repository, {file.relative_to(repository).as_posix(): config_sha256(config)})

@@ -74,6 +74,13 @@ def trunk_config(
     return config
 
 
+def config_of_trunk(name: str, trunk: TrunkEntry, runtime: Runtime, device: Device) -> pb.ModelConfig:
+    """Returns the config of a trunk as its entry in the registry says. name: of the Triton model."""
+    return trunk_config(
+        runtime, trunk.taps, trunk.hidden_size, trunk.precision, name, trunk.version, trunk.limits, device
+    )
+
+
 def resumable_trunk_config(config: pb.ModelConfig) -> pb.ModelConfig:
     """Returns the config of the same trunk for our own backends, which can continue from the hidden states of a tap.
 

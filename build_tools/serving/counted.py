@@ -1,12 +1,10 @@
 """What the processes of a server have counted, for /state: read from the files of prometheus_client."""
 
 from collections import defaultdict
-from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from prometheus_client import CollectorRegistry
-from prometheus_client.core import Metric
 from prometheus_client.multiprocess import MultiProcessCollector
 from prometheus_client.samples import Sample
 
@@ -23,6 +21,7 @@ _CALLS, _SECONDS = "espalier_branch_seconds_count", "espalier_branch_seconds_sum
 _DISTINCT, _LABELS = "espalier_canary_texts_total", "espalier_canary_labels_total"
 _DROPPED = "espalier_canary_dropped"
 
+_Samples = dict[str, list[Sample]]  # by the name of the metric
 _Version = tuple[str, int]  # task, version
 
 
@@ -37,25 +36,31 @@ class Counted:
 
 def read_counted(folder: Path, registry: Registry | None) -> Counted:
     """Reads the folder of prometheus_client's multiprocess mode. registry: counts of the versions that it asks for."""
-    families = list(MultiProcessCollector(CollectorRegistry(), str(folder)).collect())
+    samples: _Samples = defaultdict(list)
+    for family in MultiProcessCollector(CollectorRegistry(), str(folder)).collect():
+        for sample in family.samples:
+            samples[sample.name].append(sample)
     requests = errors = 0
-    for sample in _samples(families, _REQUESTS):
+    for sample in samples[_REQUESTS]:
         if sample.labels["method"] in _INFERENCES:
             requests += int(sample.value)
             errors += int(sample.value) if sample.labels["code"] not in _GOOD else 0
-    return Counted(requests, errors, _counts(families, registry) if registry else {})
+    return Counted(requests, errors, _counts(samples, registry) if registry else {})
 
 
-def _counts(families: Iterable[Metric], registry: Registry) -> dict[str, dict[int, CandidateCounts]]:
-    texts, errors = _by_version(families, _TEXTS), _by_version(families, _ERRORS)
-    candidate_answers, candidate_errors = (
-        _by_version(families, _CANDIDATE_ANSWERS),
-        _by_version(families, _CANDIDATE_ERRORS),
-    )
-    calls, seconds = _by_version(families, _CALLS), _by_version(families, _SECONDS)
-    dropped, distinct = _by_version(families, _DROPPED), _by_version(families, _DISTINCT)
+def _counts(samples: _Samples, registry: Registry) -> dict[str, dict[int, CandidateCounts]]:
+    def by_version(name: str) -> dict[_Version, float]:
+        sums: dict[_Version, float] = defaultdict(float)
+        for sample in samples[name]:
+            sums[_version(sample)] += sample.value
+        return sums
+
+    texts, errors = by_version(_TEXTS), by_version(_ERRORS)
+    candidate_answers, candidate_errors = by_version(_CANDIDATE_ANSWERS), by_version(_CANDIDATE_ERRORS)
+    calls, seconds = by_version(_CALLS), by_version(_SECONDS)
+    dropped, distinct = by_version(_DROPPED), by_version(_DISTINCT)
     labels: dict[_Version, dict[str, int]] = defaultdict(dict)
-    for sample in _samples(families, _LABELS):
+    for sample in samples[_LABELS]:
         labels[_version(sample)][sample.labels["label"]] = int(sample.value)
     counts: dict[str, dict[int, CandidateCounts]] = {}
     for task, entry in registry.tasks.items():
@@ -75,16 +80,5 @@ def _counts(families: Iterable[Metric], registry: Registry) -> dict[str, dict[in
     return counts
 
 
-def _by_version(families: Iterable[Metric], name: str) -> dict[_Version, float]:
-    sums: dict[_Version, float] = defaultdict(float)
-    for sample in _samples(families, name):
-        sums[_version(sample)] += sample.value
-    return sums
-
-
 def _version(sample: Sample) -> _Version:
     return sample.labels["task"], int(sample.labels["version"])
-
-
-def _samples(families: Iterable[Metric], name: str) -> Iterable[Sample]:
-    return (sample for family in families for sample in family.samples if sample.name == name)

@@ -37,8 +37,9 @@ class CompactionProcess:
                     f"the compaction failed (exit status {code}); in {_AGAIN_SECONDS / 60:.0f} min it is tried again"
                 )
         live = {task: entry.live for task, entry in registry.tasks.items()}
-        if live != self._tried and time.monotonic() >= self._again and share_outside(registry) > self._share:
-            self._report(f"compacting: {share_outside(registry):.0%} of the tasks run outside the fused graph")
+        outside = share_outside(registry)
+        if live != self._tried and time.monotonic() >= self._again and outside > self._share:
+            self._report(f"compacting: {outside:.0%} of the tasks run outside the fused graph")
             self._tried = live
             self._child = subprocess.Popen(self._command)
 
