@@ -14,6 +14,7 @@ from build_tools.serving.gate.access import Access, Admission, Caller
 from build_tools.serving.gate.call import InferCall
 from build_tools.serving.gate.catalogue import Catalogue, ModelSpec, is_plain
 from build_tools.serving.gate.checks import check_id, check_inner, checked
+from build_tools.serving.gate.joining import Joining
 from build_tools.serving.gate.observers import Exchange
 from build_tools.serving.gate.readiness import Readiness
 from build_tools.serving.gate.refusal import Code, RefusedError, shown
@@ -43,6 +44,7 @@ class Gate:
         self.upstream = upstream
         self.catalogue = Catalogue(repository)
         self.task_list = TaskList(repository)
+        self._joining = Joining(upstream, limits.texts)
         self._access = access
         self._admission = admission
         self._control_key: WatchedFile[str | None] = WatchedFile(
@@ -120,6 +122,8 @@ class Gate:
         call = self._checked(exchange, call, spec)
         left = self._seconds(call, seconds)
         async with self._admission.admit(caller, call.texts, call.size, left):
+            if spec.task is None and not exchange.traceparent:  # a trace is of one request
+                return await self._joining.infer(call, left)
             return await self.upstream.infer(_serialized(call, left, exchange), left)
 
     async def stream(
