@@ -11,18 +11,17 @@ from build_tools.errors import BuildError
 from build_tools.publishing.candidate_counts import candidate_counts
 from build_tools.publishing.costs import branch_milliseconds, trunk_milliseconds
 from build_tools.publishing.metrics_page import MetricsPage
-from build_tools.publishing.pace import footprints, paces
+from build_tools.publishing.pace import ERRORS, TEXTS, footprints, paces
 from build_tools.publishing.running_server import Calls, RunningServer
 from build_tools.publishing.served_answers import silent_versions
 from build_tools.repository.audit import last_withdrawal, read_lines
 from build_tools.repository.branch_layers import branch_layers
 from build_tools.repository.control_key import read_control_key
-from build_tools.repository.names import examples_file, logits_name
+from build_tools.repository.names import examples_file
 from build_tools.repository.registry import FusedEntry, Registry, TaskEntry
 
 _MOST_EXAMPLES = 10
 _SECONDS = 2.0  # for the answer to one golden example
-_COMPUTED = "espalier_outputs_computed_total"  # of our own backends
 
 
 class CandidateStatus(BaseModel):
@@ -46,7 +45,7 @@ class TaskStatus(BaseModel):
     """A task. requests, errors: calls to the live version. They and `loaded` are None if no server was asked.
 
     runs_in: the Triton model that computes the live version: its branch model, or a fused graph. With that, `requests`
-    are those in which somebody asked for this task, as far as the server counts them, and `errors` those of the graph.
+    are texts that routers asked it for and got an answer to, and `errors` those without one.
     loaded: the versions that the server holds and that answer. silent: {version that it holds: why its golden example
     is not answered}, empty if they were not asked.
 
@@ -186,13 +185,15 @@ def _counted(
     calls: Mapping[tuple[str, int], Calls],
     page: MetricsPage | None,
 ) -> Calls | None:
-    """The calls to the live version; None if a server with a fused graph does not count them by task."""
+    """The calls to the live version; in a fused graph the texts that routers asked it for, or None without a page."""
     if fused is None:
         return calls.get((entry.live_version.model, entry.live), Calls(0, 0))
-    computed = page.sums(_COMPUTED, "model", "version", "output") if page else {}
-    of_task = computed.get((fused.model, str(fused.version), logits_name(task)))
-    failed = calls.get((fused.model, fused.version), Calls(0, 0)).failed
-    return None if of_task is None else Calls(int(of_task), failed)
+    if page is None:
+        return None
+    asked, failed = (
+        int(page.sums(name, "task", "version").get((task, str(entry.live)), 0.0)) for name in (TEXTS, ERRORS)
+    )
+    return Calls(asked - failed, failed)
 
 
 def _own_layers(repository: Path, entry: TaskEntry) -> int | None:

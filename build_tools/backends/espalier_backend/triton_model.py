@@ -3,6 +3,7 @@
 import json
 import os
 import threading
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,8 @@ from .damage import damage
 from .fused_graph import ASKED, FusedGraph
 from .fused_layout import read_layout
 from .load_chain import Compile, load_chain
+from .low_priority import at_low_priority
+from .mapped_weights import leave_in_file
 from .parts import parts
 from .released_memory import ReleasedMemory, give_back
 from .request_check import RefusedRequestError, RequestCheck, check_finite
@@ -57,10 +60,11 @@ class OnnxModel:
         except Exception as error:
             raise pb_utils.TritonModelException(f"cannot load {file}: {type(error).__name__}: {error}") from error
         give_back()  # what loading the graph took, about 6 MB
+        leave_in_file([one.name for one in files[1:]])
         self._computing = threading.Lock()
         self._released_memory = ReleasedMemory(self._release)
-        # Shows that requests run the trunk only as deep as they ask for. Only for models with several outputs: for a
-        # branch, Triton's own count of executions is enough, and each count here is a call to another process.
+        # Shows that requests run the trunk only as deep as they ask for. For a branch, Triton's own count of executions
+        # is enough, and for a fused graph the routers': each count here is a call to another process.
         self._family = pb_utils.MetricFamily(
             name="espalier_outputs_computed_total",
             description="Number of requests for which a model computed this output",
@@ -68,13 +72,17 @@ class OnnxModel:
         )
         labels = {"model": args["model_name"], "version": args["model_version"]}
         self._computed = {
-            name: self._family.Metric(labels={**labels, "output": name}) for name in outputs if len(outputs) > 1
+            name: self._family.Metric(labels={**labels, "output": name})
+            for name in outputs
+            if len(outputs) > 1 and isinstance(self._graph, Chain)
         }
 
     def _load(self, file: Path, outputs: list[dict[str, Any]], parameters: dict[str, str]) -> Chain | FusedGraph:
         names = [tensor["name"] for tensor in outputs]
         if ASKED not in self._inputs:
-            return load_chain(file, names, parameters, type(self).compile_segment)
+            load = partial(load_chain, file, names, parameters, type(self).compile_segment)
+            # With several threads, a runtime starts those that compute when it loads.
+            return at_low_priority(load) if parameters.get("INFERENCE_NUM_THREADS") == "1" else load()
         layout = read_layout(names, parameters)
         return FusedGraph(type(self).compile_segment(file, names, parameters), layout, int(outputs[0]["dims"][-1]))
 

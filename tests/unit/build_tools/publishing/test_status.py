@@ -172,17 +172,24 @@ def test_each_task_says_where_its_live_version_runs(tmp_path, registry):
     assert intent.runs_in == "branch_intent"
 
 
-def test_requests_to_a_task_in_a_fused_graph_are_those_that_asked_for_it(tmp_path, registry, counted):
+def test_requests_to_a_task_in_a_fused_graph_are_the_texts_that_routers_asked_it_for(tmp_path, registry, counted):
     calls, _ = counted
     calls["fused", 4] = Calls(answered=500, failed=2)
-    computed = 'espalier_outputs_computed_total{model="fused",version="4",output="logits_intent"} 70\n'
+    compacted = _compacted(registry)
+    live = compacted.tasks["intent"].live
+    text = f"""
+espalier_texts_total{{model="nlu",task="intent",version="{live}"}} 70
+espalier_texts_total{{model="nlu_stream",task="intent",version="{live}"}} 5
+espalier_texts_total{{model="nlu",task="intent",version="{live + 1}"}} 9
+espalier_errors_total{{model="nlu",task="intent",version="{live}",class="failed"}} 3
+"""
 
-    intent, mood = read_status(tmp_path, _compacted(registry), "here:8001", MetricsPage.of(computed, 0.0))
-    assert (intent.requests, intent.errors) == (70, 2)
+    intent, mood = read_status(tmp_path, compacted, "here:8001", MetricsPage.of(text, 0.0))
+    assert (intent.requests, intent.errors) == (72, 3)
     assert (mood.requests, mood.errors) == (0, 0)
 
-    intent, _ = read_status(tmp_path, _compacted(registry), "here:8001", MetricsPage.of("", 0.0))
-    assert (intent.requests, intent.errors) == (None, None), "the container's backends do not count them"
+    intent, _ = read_status(tmp_path, compacted, "here:8001", None)
+    assert (intent.requests, intent.errors) == (None, None)
 
 
 def test_layers_and_milliseconds_are_those_of_the_live_version(tmp_path, registry):
