@@ -6,12 +6,13 @@ from build_tools.publishing.status import TaskStatus
 
 
 def suite_cost(tasks: Sequence[TaskStatus]) -> str | None:
-    """Returns one line: the layers and milliseconds of a text that asks for all tasks. None if the layers are unknown.
+    """Returns one line: the layers and milliseconds of a text that asks for all tasks.
 
-    The trunk counts once, up to the deepest tap; with an encoder for each task it would count for each. The
-    milliseconds of that are what so many layers of trunk and branches take here.
+    None for fewer than two tasks, and if the layers are unknown. The trunk counts once, up to the deepest tap; with an
+    encoder for each task it would count for each. The milliseconds of that are what so many layers of trunk and
+    branches take here.
     """
-    if not tasks or any(task.layers is None or task.own_layers is None for task in tasks):
+    if len(tasks) < 2 or any(task.layers is None or task.own_layers is None for task in tasks):
         return None
     own = sum(task.own_layers or 0 for task in tasks)
     trunks = {trunk: [task for task in tasks if task.trunk == trunk] for trunk in {task.trunk for task in tasks}}

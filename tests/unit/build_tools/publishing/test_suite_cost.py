@@ -54,4 +54,5 @@ def test_without_measurements_there_are_only_layers(missing: str) -> None:
 
 def test_without_layers_there_is_nothing_to_say() -> None:
     assert suite_cost([]) is None
+    assert suite_cost(TASKS[:1]) is None
     assert suite_cost([*TASKS, _task("other", layers=3, own_layers=None)]) is None
