@@ -27,6 +27,7 @@ from record import Record, Rounds, read_record, setting, write_record
 from report import TITLES, markdown
 from served import Press
 from served_rivals import measure_single, measure_suite
+from shapes import SHAPES
 from suite import Suite, open_suite
 from texts import lengths_of, make_texts, plain_tokenizer
 from tqdm import tqdm
@@ -41,7 +42,7 @@ CHOICE_SECONDS = 1.0  # at least, for each layout and batch size that the bare r
 
 
 def bench(
-    shape: Annotated[str, typer.Option(help="glue, assistant, or the folder of a built repository.")] = "assistant",
+    shape: Annotated[str, typer.Option(help=f"{', '.join(SHAPES)}, or a built repository's folder.")] = "assistant",
     tokens: Annotated[str, typer.Option(help="Lengths of the texts, joined by commas.")] = "16,32,128,mix",
     rounds: Annotated[int, typer.Option(min=1, help="Of all rivals by turns.")] = 5,
     seconds: Annotated[float, typer.Option(min=0.5, help="Seconds of each load.")] = 10.0,

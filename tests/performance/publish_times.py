@@ -3,7 +3,7 @@
 On a server that is started for it, of a copy of the repository. Prints the median and the most of the rounds: the
 steps of a publish in a process that has published before, then both commands from their start to their end (publish
 also where no graph of the branch's structure is kept, and of an artefact, with the processor seconds of that command),
-and from the start of a rollback until the router answers with the version before.
+and from the start of a rollback until the router answers with the version before. With --compact also that command.
 """
 
 import os
@@ -37,6 +37,7 @@ def publish_times(
     repository: Annotated[Path, typer.Argument(help="A built repository; it stays as it is.")],
     checkpoint: Annotated[Path, typer.Argument(help="A checkpoint of one of its tasks, which is published.")],
     rounds: Annotated[int, typer.Option(min=1)] = 5,
+    compact: Annotated[bool, typer.Option("--compact", help="Compact all tasks at the end of a round.")] = False,
 ) -> None:
     """Publish, publish by the command, roll back by the command; again and again."""
     task = load_checkpoint(checkpoint).record.task
@@ -61,6 +62,8 @@ def publish_times(
                 answered = _Answered(client, task, live)
                 found["espalier rollback"] = _run("rollback", task, *place)
                 found["espalier rollback, until the version before answers"] = answered.seconds()
+                if compact:
+                    found["espalier compact"] = _run("compact", *place)
                 for name, seconds in found.items():
                     taken.setdefault(name, []).append(seconds)
     print(f"{'':52}  median    most")

@@ -59,12 +59,11 @@ class Press:
         Answers come a batch at a time: a window that holds too few batches is repeated, longer.
         """
         load = Concurrency(self.saturating_callers(tokens))
-        is_mixed = len({len(text.split()) for text in self.texts}) > 1
-        warm_up = MIXED_WARM_UP_SECONDS if is_mixed else SATURATION_WARM_UP_SECONDS
+        warm_up = max(SATURATION_WARM_UP_SECONDS, self._warm_up_seconds)
         press = self
         while True:
             found = press._measure(server, model, load, tasks, warm_up=warm_up)
-            wanted = LATENCIES * found.latency.p50 / 1000 if found.latency else MOST_SECONDS
+            wanted = LATENCIES * _round_trip(found, load.callers) if found.latency else MOST_SECONDS
             longer = min(wanted, MOST_SECONDS)
             if longer <= NEARLY * press.seconds:
                 return {"texts_per_second": found.texts_per_second, "saturated_p50_ms": _latency(found).p50}
@@ -91,6 +90,11 @@ class Press:
         latency = _latency(longer._measure(server, "nlu", Rate(SHARE_OF_SATURATION * saturated), None))
         return {"load_p50_ms": latency.p50, "load_p99_ms": latency.p99}
 
+    @property
+    def _warm_up_seconds(self) -> float:
+        is_mixed = len({len(text.split()) for text in self.texts}) > 1
+        return MIXED_WARM_UP_SECONDS if is_mixed else WARM_UP_SECONDS
+
     def _measure(
         self,
         server: TritonServer,
@@ -98,8 +102,9 @@ class Press:
         load: Load,
         tasks: Sequence[str] | None,
         protocol: Protocol = "grpc",
-        warm_up: float = WARM_UP_SECONDS,
+        warm_up: float | None = None,
     ) -> Measurement:
+        warm_up = self._warm_up_seconds if warm_up is None else warm_up
         with tempfile.TemporaryDirectory(prefix="espalier-bench-") as folder:
             inputs = Path(folder, "inputs.json")
             prepare_inputs(self.texts, None, tasks, inputs)
@@ -121,6 +126,15 @@ def token_counts(metrics: Path, model: str) -> tuple[int, int]:
         for name in ("tokens", "padding_tokens")
     )
     return tokens, padding
+
+
+def _round_trip(found: Measurement, callers: int) -> float:
+    """Seconds between two answers to a caller.
+
+    By Little's law as well as by the median: a short window may see but one length group of a batch come back.
+    """
+    by_median = _latency(found).p50 / 1000
+    return max(by_median, callers / found.texts_per_second) if found.texts_per_second else by_median
 
 
 def _latency(found: Measurement) -> Latency:

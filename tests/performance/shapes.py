@@ -58,39 +58,42 @@ GLUE = Shape(
 )
 
 # The paper's production suite (appendix E): 21 tasks in 40 layers, a trunk of 8 and 32 layers of branches. Its taps are
-# not printed; they are spread here over 4, 6 and 8.
-ASSISTANT = Shape(
-    "assistant",
-    encoder_layers=12,
-    hidden_size=768,
-    branches=tuple(
-        BranchShape(f"task_{number:02}", tap, layers, labels, kind)
-        for number, (tap, layers, labels, kind) in enumerate(
-            [
-                (4, 1, 2, Kind.CLASSIFICATION),
-                (4, 1, 5, Kind.CLASSIFICATION),
-                (4, 1, 12, Kind.CLASSIFICATION),
-                (4, 2, 20, Kind.CLASSIFICATION),
-                (4, 2, 50, Kind.CLASSIFICATION),
-                (6, 1, 2, Kind.CLASSIFICATION),
-                (6, 1, 3, Kind.CLASSIFICATION),
-                (6, 1, 7, Kind.CLASSIFICATION),
-                (6, 1, 28, Kind.MULTI_LABEL),
-                (6, 2, 64, Kind.CLASSIFICATION),
-                (6, 2, 77, Kind.CLASSIFICATION),
-                (6, 3, 25, Kind.TAGGING),
-                (8, 1, 2, Kind.CLASSIFICATION),
-                (8, 1, 2, Kind.CLASSIFICATION),
-                (8, 1, 4, Kind.CLASSIFICATION),
-                (8, 1, 6, Kind.CLASSIFICATION),
-                (8, 1, 10, Kind.CLASSIFICATION),
-                (8, 2, 18, Kind.CLASSIFICATION),
-                (8, 2, 26, Kind.CLASSIFICATION),
-                (8, 2, 150, Kind.CLASSIFICATION),
-                (8, 3, 73, Kind.TAGGING),
-            ]
-        )
-    ),
-)
+# not printed; they are spread here over three. Each task: which tap, layers, labels, kind.
+_TASKS_OF_AN_ASSISTANT = [
+    (0, 1, 2, Kind.CLASSIFICATION),
+    (0, 1, 5, Kind.CLASSIFICATION),
+    (0, 1, 12, Kind.CLASSIFICATION),
+    (0, 2, 20, Kind.CLASSIFICATION),
+    (0, 2, 50, Kind.CLASSIFICATION),
+    (1, 1, 2, Kind.CLASSIFICATION),
+    (1, 1, 3, Kind.CLASSIFICATION),
+    (1, 1, 7, Kind.CLASSIFICATION),
+    (1, 1, 28, Kind.MULTI_LABEL),
+    (1, 2, 64, Kind.CLASSIFICATION),
+    (1, 2, 77, Kind.CLASSIFICATION),
+    (1, 3, 25, Kind.TAGGING),
+    (2, 1, 2, Kind.CLASSIFICATION),
+    (2, 1, 2, Kind.CLASSIFICATION),
+    (2, 1, 4, Kind.CLASSIFICATION),
+    (2, 1, 6, Kind.CLASSIFICATION),
+    (2, 1, 10, Kind.CLASSIFICATION),
+    (2, 2, 18, Kind.CLASSIFICATION),
+    (2, 2, 26, Kind.CLASSIFICATION),
+    (2, 2, 150, Kind.CLASSIFICATION),
+    (2, 3, 73, Kind.TAGGING),
+]
 
-SHAPES = {shape.name: shape for shape in (GLUE, ASSISTANT)}
+
+def _assistant(taps: tuple[int, int, int], most_layers: int) -> tuple[BranchShape, ...]:
+    return tuple(
+        BranchShape(f"task_{number:02}", taps[tap], min(layers, most_layers), labels, kind)
+        for number, (tap, layers, labels, kind) in enumerate(_TASKS_OF_AN_ASSISTANT)
+    )
+
+
+ASSISTANT = Shape("assistant", encoder_layers=12, hidden_size=768, branches=_assistant((4, 6, 8), most_layers=3))
+
+# The same tasks on an encoder as small as MiniLM: 34 layers.
+MINILM = Shape("minilm", encoder_layers=6, hidden_size=384, branches=_assistant((2, 3, 4), most_layers=2))
+
+SHAPES = {shape.name: shape for shape in (GLUE, ASSISTANT, MINILM)}

@@ -42,7 +42,7 @@ def build_encoders(shape: Shape, encoder_name: str, precision: Precision, reposi
             version = staged / model / str(registry.tasks[branch.task].live)
             version.mkdir(parents=True)
             joined = join(trunk, onnx.load(parts / model / "1" / GRAPH_FILE), hidden_name(tap))
-            onnx.save(joined, version / GRAPH_FILE)
+            onnx.save(joined, version / GRAPH_FILE, save_as_external_data=True, location=f"{GRAPH_FILE}.data")
             write_config(staged / model, _joined_config(parts, model))
         shutil.move(staged, target)
 
