@@ -117,12 +117,20 @@ def _has_label(row: Row, kind: Kind) -> bool:
 
 
 def _with_placeholder(row: Row, kind: Kind, is_table: bool) -> Row:
-    if kind is not Kind.TAGGING:
-        label = {Kind.PAIR_REGRESSION: 0.0, Kind.MULTI_LABEL: []}.get(kind, _PLACEHOLDER)
-        return {**row, "label": ("0" if kind is Kind.PAIR_REGRESSION else _PLACEHOLDER) if is_table else label}
-    tokens = row.get("tokens")
-    if tokens is None and isinstance(row.get("text"), str):
-        tokens = " ".join(row["text"].split()) if is_table else row["text"].split()
-    count = len(tokens.split()) if isinstance(tokens, str) else len(tokens or ())
-    tags = ["O"] * count
-    return {**row, "tokens": tokens, "tags": " ".join(tags) if is_table else tags}
+    if kind is Kind.TAGGING:
+        return _with_tags(row, is_table)
+    label = {Kind.PAIR_REGRESSION: 0.0, Kind.MULTI_LABEL: []}.get(kind, _PLACEHOLDER)
+    return {**row, "label": ("0" if kind is Kind.PAIR_REGRESSION else _PLACEHOLDER) if is_table else label}
+
+
+def _with_tags(row: Row, is_table: bool) -> Row:
+    """The row with its words and an O for each. One without words stays as it is, and its reader says what is wrong."""
+    words = row.get("tokens")
+    if words is None and isinstance(row.get("text"), str):
+        words = row["text"].split()
+    elif is_table and isinstance(words, str):
+        words = [word for word in words.split(" ") if word]  # as parse_cells
+    if not isinstance(words, list):
+        return row
+    tags = ["O"] * len(words)
+    return {**row, "tokens": " ".join(words) if is_table else words, "tags": " ".join(tags) if is_table else tags}
