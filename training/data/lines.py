@@ -21,6 +21,6 @@ def read_lines(path: Path) -> Iterator[tuple[int, str]]:
                 text = line.decode("utf-8")
             except UnicodeDecodeError as error:
                 raise TrainingError(
-                    f"{path}, line {number}: not valid UTF-8 at byte {error.start} of the line."
+                    f"{path}, line {number}: not valid UTF-8 at byte {error.start} of the line: save the file as UTF-8."
                 ) from error
             yield number, text.removeprefix("\ufeff") if number == 1 else text
