@@ -1,8 +1,10 @@
 """The task checkpoint, which training writes and build_tools reads: a folder of safetensors and JSON, never pickle."""
 
+import glob
 import hashlib
 import json
 import os
+import shutil
 import tempfile
 from pathlib import Path
 from typing import Any
@@ -65,6 +67,12 @@ def save_checkpoint(folder: Path, checkpoint: Checkpoint) -> None:
         content = json.dumps(record, indent=2, ensure_ascii=False, allow_nan=False)
         (staged / RECORD).write_text(content + "\n", encoding="utf-8")
         rename_folder(staged, folder)
+
+
+def remove_checkpoint(folder: Path) -> None:
+    """Removes a checkpoint, and what killed processes left of it half written. No process may be writing it."""
+    for remains in (folder, *folder.parent.glob(f".{glob.escape(folder.name)}.*")):
+        shutil.rmtree(remains, ignore_errors=True)
 
 
 def check_new(folder: Path) -> None:

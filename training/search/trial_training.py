@@ -1,6 +1,5 @@
 """Trains one trial, scores it and saves its checkpoint."""
 
-import shutil
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,7 +14,7 @@ from training.adoption.distill import branch_of_encoder
 from training.baselines.baseline_checkpoint import BaselineRole, baseline_record, save_baseline
 from training.baselines.full_fine_tuning import fully_fine_tune
 from training.bootstrap import resampled
-from training.checkpoint import Checkpoint, save_checkpoint
+from training.checkpoint import Checkpoint, remove_checkpoint, save_checkpoint
 from training.errors import NotFiniteError
 from training.loop import Fit
 from training.metrics import score
@@ -170,7 +169,7 @@ class TrialTraining:
 
     def _save(self, spec: Spec, trained: Trained) -> str:
         path = f"checkpoints/{spec.name}"
-        # A trial that was killed after it had saved is trained again. Its lock keeps other processes out.
-        shutil.rmtree(self.folder / path, ignore_errors=True)
+        # A trial that was killed while or after it saved is trained again. Its lock keeps other processes out.
+        remove_checkpoint(self.folder / path)
         trained.save(self.folder / path)
         return path

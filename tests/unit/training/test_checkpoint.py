@@ -8,7 +8,7 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from training.branch_record import BranchRecord, check_task_name, record_sha256
-from training.checkpoint import Checkpoint, load_checkpoint, load_record, save_checkpoint
+from training.checkpoint import Checkpoint, load_checkpoint, load_record, remove_checkpoint, save_checkpoint
 from training.errors import TrainingError
 from training.kinds import Kind
 from training.tokenizer_form import tokenizer_json
@@ -81,6 +81,14 @@ def test_failed_write_leaves_nothing_behind(teachers: dict[Kind, Checkpoint], tm
     with pytest.raises(TypeError):
         save_checkpoint(tmp_path / "saved", broken)
     assert list(tmp_path.iterdir()) == []
+
+
+def test_removed_checkpoint_leaves_nothing_of_a_write_that_was_killed_either(folder: Path) -> None:
+    others = folder.with_name(f"{folder.name}_epochs6"), folder.with_name(f".{folder.name}_epochs6.abc")
+    for path in (folder.with_name(f".{folder.name}.abc") / folder.name, *others):
+        path.mkdir(parents=True)
+    remove_checkpoint(folder)
+    assert set(folder.parent.iterdir()) == set(others)
 
 
 @pytest.mark.parametrize("name", FILES)
