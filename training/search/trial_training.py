@@ -13,6 +13,7 @@ from training.adoption.adopt import Adopted
 from training.adoption.distill import branch_of_encoder
 from training.baselines.baseline_checkpoint import BaselineRole, baseline_record, save_baseline
 from training.baselines.full_fine_tuning import fully_fine_tune
+from training.baselines.lora import train_lora
 from training.bootstrap import resampled
 from training.checkpoint import Checkpoint, remove_checkpoint, save_checkpoint
 from training.errors import NotFiniteError
@@ -26,17 +27,10 @@ from training.search.settings import Settings
 from training.search.spec import Spec
 from training.search.stopwatch import Stopwatch
 from training.search.student_start import student_at
+from training.search.teacher import Teacher
 from training.task_model import FullModel
 from training.trainer import checkpoint_of, fine_tune_branch, teacher_tap
-from training.trainer_distillation import TeacherLogits, distill_branch
-
-
-@dataclass(frozen=True)
-class Teacher:
-    """The chosen teacher and its logits on the training rows."""
-
-    checkpoint: Checkpoint
-    logits: TeacherLogits
+from training.trainer_distillation import distill_branch
 
 
 @dataclass(frozen=True)
@@ -62,8 +56,6 @@ class TrialTraining:
 
     def lora(self, claim: Claim) -> Trial:
         """Trains the baseline of adapters."""
-        from training.baselines.lora import train_lora  # peft is slow to import, and few searches need it
-
         hyper = self.settings.hyper(claim.spec)
         return self._train(
             claim, lambda: self._baseline(claim.spec, "lora", *train_lora(self.task, hyper, claim.after_epoch))
