@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from pathlib import Path
 
-from training.adoption.adopt import answer_of, answers
+from training.adoption.answers import answer_of, answers
 from training.adoption.original import Original
 from training.adoption.original_kind import kind_of
 from training.adoption.original_labels import output_names, task_labels
