@@ -10,8 +10,9 @@ from training.adoption.original_labels import output_names, task_labels
 from training.bootstrap import resampled, standard_error
 from training.data.label_map import apply_label_map
 from training.data.labels import all_names
+from training.data.rows import located_examples
 from training.data.split import read_split
-from training.data.task import located_examples, read_examples
+from training.data.task import read_examples
 from training.data.task_file import read_task_file
 from training.kinds import Kind
 from training.metrics import check_metric, score

@@ -2,10 +2,10 @@
 
 import math
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
-from training.data.example import Example, Label
+from training.data.example import Example, Label, Located
 from training.errors import TrainingError
 from training.kinds import Kind
 
@@ -13,6 +13,11 @@ Row = Mapping[str, Any]
 
 DECIMAL_COMMA = re.compile(r"\s*[+-]?\d+,\d+\s*")
 _SHOWN = 60  # a message shows at most this many characters of a value
+
+
+def located_examples(pairs: Sequence[tuple[str, Row]], kind: Kind) -> list[Located]:
+    """The rows as examples. pairs: ("FILE, line N", row). Raises TrainingError, naming the place, for unusable rows."""
+    return [(where, to_example(row, kind, where)) for where, row in pairs]
 
 
 def to_example(row: Row, kind: Kind, where: str) -> Example:
