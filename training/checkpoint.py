@@ -103,7 +103,10 @@ def load_record(folder: Path) -> BranchRecord:
         problem = "is a file" if folder.exists() else "does not exist"
         raise TrainingError(f"{folder} {problem}: give the folder of a task checkpoint.")
     if not path.is_file():
-        raise TrainingError(f"{folder} is not a task checkpoint: {RECORD} is missing.")
+        raise TrainingError(
+            f"{folder} is not a task checkpoint ({RECORD} is missing): give a folder that finetune, distill or search "
+            "wrote."
+        )
     for name, most in _MOST_BYTES.items():
         if (folder / name).is_file() and (folder / name).stat().st_size > most:
             raise TrainingError(f"{folder}: {name} has more than {most // 2**20} MB: train the branch again.")

@@ -14,7 +14,7 @@ def read_lines(path: Path) -> Iterator[tuple[int, str]]:
     if path.is_dir():
         raise TrainingError(f"{path} is a folder: name one of its JSONL, CSV or TSV files.")
     if not path.is_file():
-        raise TrainingError(f"{path} does not exist.")
+        raise TrainingError(f"{path} does not exist: name a JSONL, CSV or TSV file.")
     with path.open("rb") as file:
         for number, line in enumerate(file, start=1):
             try:
