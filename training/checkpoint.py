@@ -1,8 +1,10 @@
 """The task checkpoint, which training writes and build_tools reads: a folder of safetensors and JSON, never pickle."""
 
+import glob
 import hashlib
 import json
 import os
+import shutil
 import tempfile
 from pathlib import Path
 from typing import Any
@@ -30,6 +32,7 @@ GOLDEN_CHARACTERS = 100_000  # of a golden text, as of a text in a request
 # The largest file that is read. A tokenizer of 250,000 pieces has 17 MB; a branch's weights are as large as its record
 # says, which is checked before they are read.
 _MOST_BYTES = {RECORD: RECORD_BYTES, TOKENIZER: 2**26, GOLDEN: 2**26}
+_AGAIN = "copy the checkpoint again or train it again"
 
 
 class Checkpoint(BaseModel):
@@ -66,6 +69,12 @@ def save_checkpoint(folder: Path, checkpoint: Checkpoint) -> None:
         rename_folder(staged, folder)
 
 
+def remove_checkpoint(folder: Path) -> None:
+    """Removes a checkpoint, and what killed processes left of it half written. No process may be writing it."""
+    for remains in (folder, *folder.parent.glob(f".{glob.escape(folder.name)}.*")):
+        shutil.rmtree(remains, ignore_errors=True)
+
+
 def check_new(folder: Path) -> None:
     """Raises TrainingError if `folder` exists or cannot be created. Call it before hours of training."""
     try:
@@ -94,7 +103,10 @@ def load_record(folder: Path) -> BranchRecord:
         problem = "is a file" if folder.exists() else "does not exist"
         raise TrainingError(f"{folder} {problem}: give the folder of a task checkpoint.")
     if not path.is_file():
-        raise TrainingError(f"{folder} is not a task checkpoint: {RECORD} is missing.")
+        raise TrainingError(
+            f"{folder} is not a task checkpoint ({RECORD} is missing): give a folder that finetune, distill or search "
+            "wrote."
+        )
     for name, most in _MOST_BYTES.items():
         if (folder / name).is_file() and (folder / name).stat().st_size > most:
             raise TrainingError(f"{folder}: {name} has more than {most // 2**20} MB: train the branch again.")
@@ -102,22 +114,22 @@ def load_record(folder: Path) -> BranchRecord:
         content = parse_json(path.read_bytes())
         version = content.get("format_version")
         if version != FORMAT_VERSION:
-            raise TrainingError(f"{path}: its format version is {version!r}; this version reads {FORMAT_VERSION}.")
+            raise TrainingError(
+                f"{path}: its format version is {version!r}; this version reads {FORMAT_VERSION}: use the "
+                "Espalier that wrote it, or train the branch again."
+            )
         record = BranchRecord.model_validate(content)
     except (NotJsonError, AttributeError) as error:
         raise TrainingError(f"{path} is damaged (it is not a JSON object): copy the checkpoint again.") from error
     except ValidationError as error:
-        raise TrainingError(f"{path}: {first_problem(error)}") from error
+        raise TrainingError(f"{path}: {first_problem(error).removesuffix('.')}: {_AGAIN}.") from error
     if record.sha256 != record_sha256(content):
         raise TrainingError(f"{path} is damaged (its SHA-256 is wrong): copy the checkpoint again.")
     for name in (WEIGHTS, TOKENIZER, GOLDEN):
         if not (folder / name).is_file():
-            raise TrainingError(f"{folder}: {name} is missing: copy the checkpoint again or train it again.")
+            raise TrainingError(f"{folder}: {name} is missing: {_AGAIN}.")
         if _sha256(folder / name) != record.files.get(name):
-            raise TrainingError(
-                f"{folder}: {name} is damaged (its SHA-256 is not the one in {RECORD}): "
-                "copy the checkpoint again or train it again."
-            )
+            raise TrainingError(f"{folder}: {name} is damaged (its SHA-256 is not the one in {RECORD}): {_AGAIN}.")
     return record
 
 
@@ -141,15 +153,19 @@ def load_checkpoint(folder: Path) -> Checkpoint:
         )
     except Exception as error:  # torch, safetensors and pydantic raise many types
         raise TrainingError(
-            f"{folder}: {WEIGHTS} does not hold the layers that {RECORD} describes: {one_line(error)}"
+            f"{folder}: {WEIGHTS} does not hold the layers that {RECORD} describes ({one_line(error)}): {_AGAIN}."
         ) from error
     try:
         golden = [_golden_row(line) for line in (folder / GOLDEN).read_text(encoding="utf-8").split("\n") if line]
         tokenizer = Tokenizer.from_file(str(folder / TOKENIZER))
     except Exception as error:  # tokenizers raises a plain Exception
-        raise TrainingError(f"{folder}: {GOLDEN} or {TOKENIZER} cannot be read: {one_line(error)}") from error
+        raise TrainingError(
+            f"{folder}: {GOLDEN} or {TOKENIZER} cannot be read ({one_line(error)}): {_AGAIN}."
+        ) from error
     if not 0 < len(golden) <= GOLDEN_ROWS:
-        raise TrainingError(f"{folder}: {GOLDEN} holds {len(golden)} examples; there must be 1 to {GOLDEN_ROWS}.")
+        raise TrainingError(
+            f"{folder}: {GOLDEN} holds {len(golden)} examples; there must be 1 to {GOLDEN_ROWS}: {_AGAIN}."
+        )
     return Checkpoint(record=record, branch=branch.eval(), tokenizer=tokenizer, golden=golden)
 
 

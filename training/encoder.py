@@ -71,7 +71,8 @@ def load_encoder(name: str = DEFAULT_ENCODER) -> Encoder:
         raise TrainingError(f"the encoder {name!r} {error}.") from error
     except Exception as error:  # the libraries raise many types: missing, not reachable, damaged
         raise TrainingError(
-            f"the encoder {name!r} could not be loaded, from a local folder or the hub: {one_line(error)}"
+            f"the encoder {name!r} could not be loaded ({one_line(error)}): give a folder that holds all its files, or "
+            "a hub id that can be reached."
         ) from error
     tokens = max(tokenizer.get_vocab().values()) + 1  # the ids may have gaps
     if tokens > config.vocab_size:

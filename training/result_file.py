@@ -29,4 +29,4 @@ def read_result_file(path: Path, model: type[Result], advice: str) -> Result:
     except NotJsonError as error:
         raise TrainingError(f"{path} is damaged ({error}): {advice}.") from error
     except ValidationError as error:
-        raise TrainingError(f"{path}: {first_problem(error)}") from error
+        raise TrainingError(f"{path}: {first_problem(error).removesuffix('.')}: {advice}.") from error

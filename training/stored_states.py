@@ -84,13 +84,15 @@ def store_states(
     """Computes the hidden states of all splits at `taps` in one pass, and lets `task` read them from then on.
 
     budget: bytes on disk. Where it is too small the deepest taps are kept, which save the most; what is not kept is
-    recomputed in each epoch, and so is everything if the disk is full. Processes on one folder share the files.
+    recomputed in each epoch, and so is everything if the disk is full. Taps stored earlier make room if they must.
+    Processes on one folder share the files.
     Returns whether this call computed any.
     """
     hidden_size = task.encoder.architecture.hidden_size
-    tokens = {split: sum(len(one.ids) for one in task.tokens[split]) for split in task.splits}
-    bytes_per_tap = 2 * hidden_size * sum(tokens.values())
-    kept = sorted(set(taps), reverse=True)[: budget // bytes_per_tap]
+    sizes = {split: 2 * hidden_size * sum(len(one.ids) for one in task.tokens[split]) for split in task.splits}
+    bytes_per_tap = sum(sizes.values())
+    room = budget // bytes_per_tap
+    kept = sorted(set(taps), reverse=True)[:room]
     if len(kept) < len(set(taps)):
         report(
             f"{task.name}: the hidden states of a tap take {bytes_per_tap / 1e9:.2f} GB, the cache may take "
@@ -98,7 +100,12 @@ def store_states(
         )
     folder.mkdir(parents=True, exist_ok=True)
     with _lock(folder):
-        missing = [tap for tap in sorted(kept) if not all(_path(folder, split, tap).exists() for split in task.splits)]
+        _make_room(task, folder, kept, room)
+        missing = [
+            tap
+            for tap in sorted(kept)
+            if not all(_is_whole(_path(folder, split, tap), size) for split, size in sizes.items())
+        ]
         try:
             for split in task.splits:
                 _compute(task, split, missing, folder)
@@ -118,6 +125,20 @@ def store_states(
                 path = _path(folder, split, tap)
                 task.stored[split, tap] = StoredStates(path, task.tokens[split], hidden_size, task.device)
     return bool(missing)
+
+
+def _make_room(task: PreparedTask, folder: Path, kept: Sequence[int], room: int) -> None:
+    """Removes taps that are stored and not to be kept, the lowest first, until no more than `room` are left."""
+    others = sorted({int(path.stem.rpartition("_")[2]) for path in folder.glob("*_hidden_*.f16")} - set(kept))
+    for tap in others[: max(0, len(kept) + len(others) - room)]:
+        for split in task.splits:
+            task.stored.pop((split, tap), None)
+            _path(folder, split, tap).unlink(missing_ok=True)
+
+
+def _is_whole(path: Path, size: int) -> bool:
+    """False also for a file that a machine did not write to the end before it went down."""
+    return path.is_file() and path.stat().st_size == size
 
 
 @torch.no_grad()

@@ -1,32 +1,26 @@
 """A task and its original: the data, with an answer for each row that has no label, and the logits to learn from."""
 
-import warnings
-from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 
+from training.adoption.answers import answer_of, answers
+from training.adoption.implausible import warn_if_implausible
 from training.adoption.original import Original
 from training.adoption.original_kind import kind_of, possible_kinds
 from training.adoption.original_labels import advice, check_declared, output_names, task_labels
-from training.adoption.original_logits import logits_of_original
-from training.adoption.tag_scheme import to_bio
 from training.data import Example, TaskData
 from training.data.example import Label, UnlabelledExample
 from training.data.halves import cut_in_half
 from training.data.partly_labelled import check_given_labels, names_in, read_partly_labelled
 from training.data.task import sample
-from training.errors import TrainingWarning
 from training.kinds import Kind
 from training.metrics import score
 from training.prepared_task import PreparedTask
 from training.tokenization import NOT_SEEN
 from training.trainer_distillation import TeacherLogitsOnTrain
-
-_NEXT_TO_NOTHING = 5.0  # points of F1 or correlation
-_FEW_ROWS = 20  # too few to say that the original answers badly
 
 
 @dataclass(frozen=True)
@@ -114,85 +108,33 @@ def adopt(
         _filled(held, of_held, kind, labels),
     )
     record = original.record()
-    scored, logits = (held, of_held) if held else (dev, of_dev)
-    scores = _scores(scored, logits, kind, labels)
-    if scores:
-        record["scores"] = scores
-        _warn_of_wrong_answers(original.name, scores, scored, logits, kind)
+    golds, given_answers = _labelled(held or dev, of_held if held else of_dev, kind, labels)
+    if golds:
+        record["scores"] = scores = score(kind, labels, given_answers, golds)
+        warn_if_implausible(original.name, kind, scores, golds, given_answers)
     return Adopted(data, record, {_content(one): row for one, row in zip(train, of_train, strict=True)})
-
-
-def answers(
-    original: Original, examples: Sequence[Example], kind: Kind, names: Sequence[str], labels: Sequence[str]
-) -> list[np.ndarray]:
-    """The original's logits in the order of `labels`: float32 [C], or [W, C] over the words of a tagged text."""
-    logits = logits_of_original(original, examples)
-    return [to_bio(row, names, labels) for row in logits] if kind is Kind.TAGGING else logits
-
-
-def answer_of(logits: np.ndarray, kind: Kind, labels: Sequence[str]) -> Label:
-    """What an example's label would be if the original is right. Words that it did not read are O."""
-    if kind is Kind.PAIR_REGRESSION:
-        return float(logits[0])
-    if kind is Kind.TAGGING:
-        return tuple("O" if np.isnan(row).any() else labels[int(row.argmax())] for row in logits)
-    if kind is Kind.MULTI_LABEL:
-        return tuple(label for label, logit in zip(labels, logits, strict=True) if logit > 0)
-    return labels[int(logits.argmax())]
 
 
 def _filled(
     examples: Sequence[Example], logits: Sequence[np.ndarray], kind: Kind, labels: Sequence[str]
 ) -> list[Example]:
+    """The examples with the original's answer where there is no label."""
     return [
         replace(example, label=answer_of(row, kind, labels)) if isinstance(example, UnlabelledExample) else example
         for example, row in zip(examples, logits, strict=True)
     ]
 
 
-def _scores(
+def _labelled(
     examples: Sequence[Example], logits: Sequence[np.ndarray], kind: Kind, labels: Sequence[str]
-) -> dict[str, float]:
-    """On the examples that have a label; empty if none has."""
-    labelled = [
+) -> tuple[list[Label], list[Label]]:
+    """The labels of the examples that have one, and the original's answers to these."""
+    pairs = [
         (example.label, answer_of(row, kind, labels))
         for example, row in zip(examples, logits, strict=True)
         if not isinstance(example, UnlabelledExample)
     ]
-    return score(kind, labels, [answer for _, answer in labelled], [gold for gold, _ in labelled]) if labelled else {}
-
-
-def _warn_of_wrong_answers(
-    name: str, scores: dict[str, float], examples: Sequence[Example], logits: Sequence[np.ndarray], kind: Kind
-) -> None:
-    labelled = [
-        (example.label, row)
-        for example, row in zip(examples, logits, strict=True)
-        if not isinstance(example, UnlabelledExample)
-    ]
-    if len(labelled) < _FEW_ROWS:
-        return
-    metric, least, than = kind.default_metric, _NEXT_TO_NOTHING, "next to nothing"
-    if kind in (Kind.CLASSIFICATION, Kind.PAIR_CLASSIFICATION):
-        least = 100 * Counter(gold for gold, _ in labelled).most_common(1)[0][1] / len(labelled)
-        than = f"less than a constant answer would have ({least:.1f})"
-    if kind is Kind.PAIR_REGRESSION:
-        golds = np.array([gold for gold, _ in labelled], dtype=float)
-        errors = np.array([row[0] for _, row in labelled]) - golds
-        if (errors**2).mean() > 4 * golds.var():
-            _warn(
-                f"the numbers of the model {name} are on another scale than the labels of the dev rows: give the "
-                "labels its scale, or leave them out of train."
-            )
-    if scores[metric] < least:
-        _warn(
-            f"the model {name} has {metric} {scores[metric]:.1f} on the labelled dev rows, {than}: check that its "
-            "labels are named in the order of its outputs."
-        )
-
-
-def _warn(sentence: str) -> None:
-    warnings.warn(sentence, TrainingWarning, stacklevel=4)  # the caller of adopt
+    return [label for label, _ in pairs], [answer for _, answer in pairs]
 
 
 def _content(example: Example) -> object:

@@ -124,7 +124,8 @@ def load_original(name: str) -> Original:
         raise
     except Exception as error:  # the libraries raise many types: missing, not reachable, damaged, code of its own
         raise TrainingError(
-            f"the model {name!r} could not be loaded, from a local folder or the hub: {one_line(error)}"
+            f"the model {name!r} could not be loaded ({one_line(error)}): give a folder that holds all its files, or "
+            "a hub id that can be reached."
         ) from error
     missing = sorted(loading["missing_keys"])
     if missing:

@@ -36,7 +36,7 @@ def logits_of_original(original: Original, examples: Sequence[Example]) -> list[
     Raises NotFiniteError if an output is NaN or infinite, TrainingError if the original cannot read the texts.
     """
     result: list[np.ndarray] = []
-    with Progress(f"asking {original.name}", math.ceil(len(examples) / BATCH)) as progress:
+    with Progress(f"asking {original.name}", math.ceil(len(examples) / _batch_size(original))) as progress:
         for start in range(0, len(examples), PART):
             result += _part(original, examples[start : start + PART], progress)
     return result
@@ -62,15 +62,14 @@ def _compute(original: Original, examples: Sequence[Example], progress: Progress
     device = training_device()
     model = original.model.to(device)
     reads = signature(model.forward).parameters  # a tokenizer may give more, such as token types
-    can_pad = original.tokenizer.pad_token is not None and model.config.pad_token_id is not None
-    size = BATCH if can_pad else 1
+    size = _batch_size(original)
     order = sorted(range(len(examples)), key=lambda row: len(examples[row].text) + len(examples[row].text_pair or ""))
     result: list[np.ndarray] = [np.empty(0)] * len(examples)
     for start in range(0, len(order), size):
         rows = order[start : start + size]
         chosen = [examples[row] for row in rows]
         try:
-            inputs = _inputs(original, chosen, pads=can_pad)
+            inputs = _inputs(original, chosen, pads=size > 1)
             offsets = inputs.pop("offset_mapping").tolist() if original.tags_words else []
             is_special = inputs.pop("special_tokens_mask").tolist() if original.tags_words else []
             read = {name: tensor.to(device) for name, tensor in inputs.items() if name in reads}
@@ -98,6 +97,12 @@ def _compute(original: Original, examples: Sequence[Example], progress: Progress
             result[row] = own
         progress.step()
     return result
+
+
+def _batch_size(original: Original) -> int:
+    """How many texts it is asked about at once: one if it knows no padding."""
+    can_pad = original.tokenizer.pad_token is not None and original.model.config.pad_token_id is not None
+    return BATCH if can_pad else 1
 
 
 def _inputs(original: Original, examples: Sequence[Example], pads: bool) -> dict[str, torch.Tensor]:

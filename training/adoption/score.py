@@ -3,15 +3,16 @@
 from dataclasses import dataclass
 from pathlib import Path
 
-from training.adoption.adopt import answer_of, answers
+from training.adoption.answers import answer_of, answers
 from training.adoption.original import Original
 from training.adoption.original_kind import kind_of
 from training.adoption.original_labels import output_names, task_labels
 from training.bootstrap import resampled, standard_error
 from training.data.label_map import apply_label_map
 from training.data.labels import all_names
+from training.data.rows import located_examples
 from training.data.split import read_split
-from training.data.task import located_examples, read_examples
+from training.data.task import read_examples
 from training.data.task_file import read_task_file
 from training.kinds import Kind
 from training.metrics import check_metric, score
@@ -30,14 +31,14 @@ class OriginalScore:
     error: float
 
 
-def score_original(original: Original, file: Path, kind: Kind | None = None) -> OriginalScore:
-    """Scores the original on a .jsonl, .csv or .tsv file. kind: None takes that of task.json, or of config and rows.
+def score_original(original: Original, file: Path) -> OriginalScore:
+    """Scores the original on a .jsonl, .csv or .tsv file. The kind is that of task.json, or of config and rows.
 
     Raises TrainingError if the original does not answer such rows, or if they have labels that it does not have.
     """
     task_file = read_task_file(file.parent)
     rows = read_split(file).renamed(task_file)
-    kind = kind_of(original, [row for _, row in rows.pairs], kind or task_file.kind, str(file))
+    kind = kind_of(original, [row for _, row in rows.pairs], task_file.kind, str(file))
     located = apply_label_map(located_examples(rows.rows(kind), kind), kind, task_file.label_map)
     given = all_names((example for _, example in located), kind)
     names = output_names(original, kind, task_file.labels, given)

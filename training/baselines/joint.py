@@ -4,7 +4,6 @@ import time
 from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
-from typing import Final
 
 from filelock import FileLock, Timeout
 
@@ -13,14 +12,11 @@ from training.baselines.joint_head import train_head
 from training.baselines.joint_kept import Keeper
 from training.baselines.joint_result import FILE, JointResult, read_joint_result, write_joint_result
 from training.baselines.joint_settings import FILE as SETTINGS_FILE
-from training.baselines.joint_settings import JointSettings
+from training.baselines.joint_settings import HOME, JointSettings
 from training.baselines.joint_training import train_jointly
 from training.errors import NotFiniteError, TrainingError
 from training.prepared_task import PreparedTask
 from training.recorded_settings import check_recorded_settings, record_settings
-
-# A hidden folder beside joint.json: readers of a folder of results skip it.
-HOME: Final = ".joint"
 
 Report = Callable[[str], None]
 # title, what keeps weights and figures -> the scores to keep

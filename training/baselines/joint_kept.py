@@ -1,10 +1,10 @@
 """What is kept of a joint training: each task's weights, and its score on the rows that give the figures."""
 
-import shutil
 from pathlib import Path
 
 from training.baselines.baseline_checkpoint import BaselineRole, baseline_record, joint_full_model, save_baseline
 from training.bootstrap import resampled
+from training.checkpoint import remove_checkpoint
 from training.encoder import Encoder
 from training.figure import Figure
 from training.hyper_parameters import HyperParameters
@@ -33,6 +33,6 @@ class Keeper:
         self.figures[task.name] = Figure(
             rows=len(golds), score=scores[task.metric], draws=draws, chose_nothing=split == "held"
         )
-        shutil.rmtree(self.folder / task.name, ignore_errors=True)  # of a run that was killed
+        remove_checkpoint(self.folder / task.name)  # of a run that was killed
         record = baseline_record(task, self.role, task.scores(model), self.hyper)
         save_baseline(self.folder / task.name, record, model, task.encoder.tokenizer)

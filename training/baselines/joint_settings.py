@@ -1,14 +1,20 @@
 """The settings of a joint training."""
 
-from typing import Any, Final, Self
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final, Self
 
 from pydantic import BaseModel, ConfigDict
 
 from training.hyper_parameters import HyperParameters, TrainingPrecision
 from training.kinds import Kind
-from training.prepared_task import PreparedTask
 from training.recorded_settings import RecordedSettings
+from training.result_file import read_result_file
 
+if TYPE_CHECKING:  # it loads torch, which who only reads settings does not need
+    from training.prepared_task import PreparedTask
+
+# A hidden folder beside joint.json, for settings and weights: readers of a folder of results skip it.
+HOME: Final = ".joint"
 FILE: Final = "settings.json"
 
 
@@ -23,7 +29,7 @@ class TaskSettings(BaseModel):
     dev_rows: int
 
     @classmethod
-    def of(cls, task: PreparedTask) -> Self:
+    def of(cls, task: "PreparedTask") -> Self:
         """Returns the settings of a prepared task."""
         data = task.data
         return cls(
@@ -78,3 +84,12 @@ class JointSettings(RecordedSettings):
         tasks: dict[str, dict[str, Any]] = named.pop("tasks")
         own = {f"{name.replace('_', ' ')} of {task}": value for task, of in tasks.items() for name, value in of.items()}
         return {"tasks": ", ".join(sorted(tasks)), **named, **own}
+
+
+def read_joint_settings(folder: Path) -> JointSettings | None:
+    """Reads the settings of the joint training whose joint.json is in `folder`; None if they are not there.
+
+    Raises TrainingError, naming the field, if they are damaged.
+    """
+    path = folder / HOME / FILE
+    return read_result_file(path, JointSettings, "train the joint model again") if path.is_file() else None

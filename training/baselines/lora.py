@@ -17,19 +17,26 @@ RANK, SCALE, DROPOUT = 8, 16, 0.1  # PEFT's own examples of sequence classificat
 TARGETS = r".*layers\.\d+\..*(query|value)"  # as in LoRA's paper, section 5.1
 
 
-def train_lora(task: PreparedTask, hyper: HyperParameters, after_epoch: AfterEpoch = go_on) -> tuple[FullModel, Fit]:
-    """Trains adapters of queries and values in all layers, and the head; all else stays as it was pretrained.
-
-    Returns the model with the adapters merged into its weights, so that it computes as a plain encoder does.
-    Raises TrainingError if PEFT is not installed, NotFiniteError if the loss is NaN or infinite.
-    """
+def check_peft() -> None:
+    """Raises TrainingError if PEFT cannot be used. Call it before hours of training."""
     try:
-        from peft import LoraConfig, inject_adapter_in_model
-        from peft.tuners.lora import LoraLayer
+        import peft  # noqa: F401  (it is slow to import)
     except ImportError as error:
         raise TrainingError(
             f"the baseline of adapters needs the package peft ({error}): pip install 'espalier[adapters]'."
         ) from error
+
+
+def train_lora(task: PreparedTask, hyper: HyperParameters, after_epoch: AfterEpoch = go_on) -> tuple[FullModel, Fit]:
+    """Trains adapters of queries and values in all layers, and the head; all else stays as it was pretrained.
+
+    Returns the model with the adapters merged into its weights, so that it computes as a plain encoder does.
+    Raises TrainingError as check_peft does, NotFiniteError if the loss is NaN or infinite.
+    """
+    check_peft()
+    from peft import LoraConfig, inject_adapter_in_model
+    from peft.tuners.lora import LoraLayer
+
     torch.manual_seed(hyper.seed)
     model = FullModel(task.encoder, task.outputs, per_token=task.kind is Kind.TAGGING)
     config = LoraConfig(r=RANK, lora_alpha=SCALE, lora_dropout=DROPOUT, target_modules=TARGETS)

@@ -6,8 +6,8 @@ also where torch is not installed.
 
 import typer
 
-from training.cli import joint, report, search, select, train
+from training.cli import distill, evaluate, finetune, joint, report, sample_suite, search, select
 
 app = typer.Typer()
-for verbs in (train, search, joint, select, report):
+for verbs in (sample_suite, finetune, distill, evaluate, search, joint, select, report):
     app.add_typer(verbs.app)

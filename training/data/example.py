@@ -23,3 +23,7 @@ class Example:
 @dataclass(frozen=True)
 class UnlabelledExample(Example):
     """An input that the data gives no label. `label` is a placeholder, or what a model answers; no loss reads it."""
+
+
+# ("FILE, line N", the example read from there)
+Located = tuple[str, Example]

@@ -30,10 +30,16 @@ def read_hub(name: str, kind: Kind | None = None) -> dict[str, Iterator[tuple[st
     try:
         splits = datasets.load_dataset(path, configuration or None)
     except Exception as error:  # the library raises many types for "missing" and "not reachable"
-        raise TrainingError(f"the data set {name!r} could not be loaded: {one_line(error)}") from error
+        raise TrainingError(
+            f"the data set {name!r} could not be loaded ({one_line(error)}): check its name, and that the hub can be "
+            "reached."
+        ) from error
     dev = next((split for split in DEV_SPLITS if split in splits), None)
     if "train" not in splits or dev is None:
-        raise TrainingError(f"the data set {name!r} needs a train and a dev split; it has {sorted(splits)}.")
+        raise TrainingError(
+            f"the data set {name!r} needs a train and a dev split; it has {sorted(splits)}: write its rows to a folder "
+            "as train.jsonl and dev.jsonl."
+        )
     return {"train": _rows(splits["train"], f"{name} train", kind), "dev": _rows(splits[dev], f"{name} {dev}", kind)}
 
 
@@ -50,7 +56,10 @@ def _rows(split: datasets.Dataset, name: str, kind: Kind | None) -> Iterator[tup
         try:
             named = {field: names[field](row[column]) for field, column in columns.items()}
         except ValueError as error:  # from ClassLabel, for -1 or null: the row has no label
-            raise TrainingError(f"{where}: a class number has no name: {one_line(error)}") from error
+            raise TrainingError(
+                f"{where}: a class number has no name ({one_line(error)}): write the rows that have a label to a "
+                "folder of JSONL files."
+            ) from error
         yield where, named
 
 

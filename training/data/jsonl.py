@@ -22,7 +22,9 @@ def read_jsonl(path: Path) -> Iterator[tuple[str, Row]]:
         try:
             row = parse_json(line)
         except NotJsonError as error:
-            raise TrainingError(f"{where}: {error}.") from error
+            raise TrainingError(f"{where}: {error}: correct the line or remove it.") from error
         if not isinstance(row, dict):
-            raise TrainingError(f"{where}: a line must be a JSON object, not {type(row).__name__}.")
+            raise TrainingError(
+                f"{where}: a line must be a JSON object, not {type(row).__name__}: correct it or remove it."
+            )
         yield where, row

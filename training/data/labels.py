@@ -5,14 +5,12 @@ A name is a label as people write it. For tagging, names are the span types; the
 
 import warnings
 from collections import Counter
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 
-from training.data.example import Example
+from training.data.example import Example, Located
 from training.errors import TrainingError, TrainingWarning
 from training.kinds import Kind
 
-# ("FILE, line N", the example read from there)
-Located = tuple[str, Example]
 # hub: data has no task.json
 IN_A_FOLDER = "after you have written the rows to a folder of JSONL files, whose task.json can do that"
 NAMED = 3  # a message names at most this many labels
@@ -62,6 +60,45 @@ def check_labels(located: Sequence[Located], labels: Collection[str], kind: Kind
     if unknown:
         count = f"{rows} rows have such a label" if rows > 1 else "1 row has such a label"
         raise TrainingError(f"{first} ({count}: {_some(list(unknown))}): {advice}.")
+
+
+def labels_of_task(
+    located: Mapping[str, Sequence[Located]], kind: Kind, declared: Sequence[str] | None, source: str, in_folder: bool
+) -> tuple[str, ...]:
+    """The labels of the model's outputs: the declared ones, or those of train.
+
+    located: the examples of train and dev. declared: `labels` of task.json, if any. source, in_folder: for messages;
+    in_folder is True if a task.json can stand beside the rows.
+    Raises TrainingError if train has too few labels, or a row of either split has another label.
+    """
+    seen = label_names((example for _, example in located["train"]), kind)
+    fewest = {Kind.PAIR_REGRESSION: 0, Kind.TAGGING: 1, Kind.MULTI_LABEL: 1}.get(kind, 2)
+    if len(seen) < fewest:
+        raise TrainingError(
+            f"{source}: a task of kind {kind} needs at least {fewest} labels; train has {list(seen)}: add rows of "
+            "another label, or name another --kind."
+        )
+    if kind is Kind.TAGGING and seen == ("O",):
+        raise TrainingError(f"{source}: every tag of train is O, so there is no span to learn: check the tags.")
+    if declared is None:
+        advice = (
+            "add training rows that have it, or let the folder's task.json declare it in `labels`, "
+            "or map it to another name or to null in `label_map`"
+            if in_folder
+            else f"add training rows that have it, or declare, map or drop it {IN_A_FOLDER}"
+        )
+        check_labels(located["dev"], seen, kind, "does not occur in the training data", advice)
+        return seen
+    labels = labels_of(declared, kind)
+    for pairs in located.values():
+        check_labels(
+            pairs,
+            labels,
+            kind,
+            "is not among the `labels` of task.json",
+            "add it there, or map it to another name or to null in `label_map`",
+        )
+    return labels
 
 
 def warn_of_single_examples(examples: Iterable[Example], kind: Kind, source: str, in_folder: bool = True) -> None:

@@ -14,13 +14,13 @@ def read_lines(path: Path) -> Iterator[tuple[int, str]]:
     if path.is_dir():
         raise TrainingError(f"{path} is a folder: name one of its JSONL, CSV or TSV files.")
     if not path.is_file():
-        raise TrainingError(f"{path} does not exist.")
+        raise TrainingError(f"{path} does not exist: name a JSONL, CSV or TSV file.")
     with path.open("rb") as file:
         for number, line in enumerate(file, start=1):
             try:
                 text = line.decode("utf-8")
             except UnicodeDecodeError as error:
                 raise TrainingError(
-                    f"{path}, line {number}: not valid UTF-8 at byte {error.start} of the line."
+                    f"{path}, line {number}: not valid UTF-8 at byte {error.start} of the line: save the file as UTF-8."
                 ) from error
             yield number, text.removeprefix("\ufeff") if number == 1 else text

@@ -4,14 +4,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from training.data.example import Example, UnlabelledExample
-from training.data.label_map import apply_label_map, check_label_map
-from training.data.labels import Located, all_names, check_labels
-from training.data.rows import Row
+from training.data.example import Example, Located, UnlabelledExample
+from training.data.label_map import relabel
+from training.data.labels import all_names, check_labels
+from training.data.rows import Row, located_examples
+from training.data.source import absolute, read_splits
 from training.data.split import Split
-from training.data.task import HUB_PREFIX, located_examples, read_splits, sha256_of
+from training.data.task import sha256_of
 from training.data.task_file import TaskFile
-from training.errors import TrainingError
 from training.kinds import Kind
 
 _PLACEHOLDER = "unlabelled"
@@ -43,18 +43,7 @@ class PartlyLabelled:
         Raises TrainingError, naming file and line, for unusable rows, and if task.json does not fit them.
         """
         located = {name: _examples(split, kind) for name, split in self.splits.items()}
-        if not self.task_file.redefines:
-            return located
-        folder = Path(self.source)
-        self.task_file.check_kind(kind, folder)
-        label_map = self.task_file.label_map
-        labelled = [one for pairs in located.values() for _, one in pairs if not isinstance(one, UnlabelledExample)]
-        check_label_map(label_map, labelled, kind, folder)
-        mapped = {name: _map(pairs, kind, self.task_file) for name, pairs in located.items()}
-        for name, pairs in mapped.items():
-            if not pairs:
-                raise TrainingError(f"{folder}: `label_map` in task.json drops every row of {name}: keep some.")
-        return mapped
+        return relabel(located, kind, self.task_file, Path(self.source)) if self.task_file.redefines else located
 
 
 def read_partly_labelled(source: str, kind: Kind | None = None) -> PartlyLabelled:
@@ -63,35 +52,22 @@ def read_partly_labelled(source: str, kind: Kind | None = None) -> PartlyLabelle
     Raises TrainingError as load_task does, except that no row needs a label.
     """
     task_file, splits = read_splits(source, kind)
-    if not all(split.pairs for split in splits.values()):
-        raise TrainingError(f"{source}: both train and dev need at least one row.")
-    is_folder = not source.startswith(HUB_PREFIX)
-    return PartlyLabelled(str(Path(source).resolve()) if is_folder else source, task_file, splits)
+    return PartlyLabelled(absolute(source), task_file, splits)
 
 
 def names_in(located: Sequence[Located], kind: Kind) -> list[str]:
     """The names that the data itself gives, sorted."""
-    return all_names(_labelled(located), kind)
+    return all_names((example for _, example in _given(located)), kind)
 
 
 def check_given_labels(located: Sequence[Located], labels: Sequence[str], kind: Kind, problem: str, fix: str) -> None:
     """check_labels for the rows that have a label of their own."""
-    given = [(where, example) for where, example in located if not isinstance(example, UnlabelledExample)]
-    check_labels(given, labels, kind, problem, fix)
+    check_labels(_given(located), labels, kind, problem, fix)
 
 
-def _labelled(located: Sequence[Located]) -> list[Example]:
-    return [example for _, example in located if not isinstance(example, UnlabelledExample)]
-
-
-def _map(pairs: Sequence[Located], kind: Kind, task_file: TaskFile) -> list[Located]:
-    mapped: list[Located] = []
-    for where, example in pairs:
-        is_unlabelled = isinstance(example, UnlabelledExample)
-        mapped += (
-            [(where, example)] if is_unlabelled else apply_label_map([(where, example)], kind, task_file.label_map)
-        )
-    return mapped
+def _given(located: Sequence[Located]) -> list[Located]:
+    """The examples that have a label of their own."""
+    return [(where, example) for where, example in located if not isinstance(example, UnlabelledExample)]
 
 
 def _examples(split: Split, kind: Kind) -> list[Located]:
@@ -117,12 +93,20 @@ def _has_label(row: Row, kind: Kind) -> bool:
 
 
 def _with_placeholder(row: Row, kind: Kind, is_table: bool) -> Row:
-    if kind is not Kind.TAGGING:
-        label = {Kind.PAIR_REGRESSION: 0.0, Kind.MULTI_LABEL: []}.get(kind, _PLACEHOLDER)
-        return {**row, "label": ("0" if kind is Kind.PAIR_REGRESSION else _PLACEHOLDER) if is_table else label}
-    tokens = row.get("tokens")
-    if tokens is None and isinstance(row.get("text"), str):
-        tokens = " ".join(row["text"].split()) if is_table else row["text"].split()
-    count = len(tokens.split()) if isinstance(tokens, str) else len(tokens or ())
-    tags = ["O"] * count
-    return {**row, "tokens": tokens, "tags": " ".join(tags) if is_table else tags}
+    if kind is Kind.TAGGING:
+        return _with_tags(row, is_table)
+    label = {Kind.PAIR_REGRESSION: 0.0, Kind.MULTI_LABEL: []}.get(kind, _PLACEHOLDER)
+    return {**row, "label": ("0" if kind is Kind.PAIR_REGRESSION else _PLACEHOLDER) if is_table else label}
+
+
+def _with_tags(row: Row, is_table: bool) -> Row:
+    """The row with its words and an O for each. One without words stays as it is, and its reader says what is wrong."""
+    words = row.get("tokens")
+    if words is None and isinstance(row.get("text"), str):
+        words = row["text"].split()
+    elif is_table and isinstance(words, str):
+        words = [word for word in words.split(" ") if word]  # as parse_cells
+    if not isinstance(words, list):
+        return row
+    tags = ["O"] * len(words)
+    return {**row, "tokens": " ".join(words) if is_table else words, "tags": " ".join(tags) if is_table else tags}

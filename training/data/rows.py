@@ -2,10 +2,10 @@
 
 import math
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
-from training.data.example import Example, Label
+from training.data.example import Example, Label, Located
 from training.errors import TrainingError
 from training.kinds import Kind
 
@@ -13,6 +13,11 @@ Row = Mapping[str, Any]
 
 DECIMAL_COMMA = re.compile(r"\s*[+-]?\d+,\d+\s*")
 _SHOWN = 60  # a message shows at most this many characters of a value
+
+
+def located_examples(pairs: Sequence[tuple[str, Row]], kind: Kind) -> list[Located]:
+    """The rows as examples. pairs: ("FILE, line N", row). Raises TrainingError, naming the place, for unusable rows."""
+    return [(where, to_example(row, kind, where)) for where, row in pairs]
 
 
 def to_example(row: Row, kind: Kind, where: str) -> Example:
@@ -27,7 +32,10 @@ def to_example(row: Row, kind: Kind, where: str) -> Example:
         label = {"label": row["intent"]} if "intent" in row else {}
         row = {"text": " ".join(_tokens(row, where)), **label, **row}
     if not kind.is_pair and row.get("text_pair") is not None:
-        raise TrainingError(f"{where}: the row has a `text_pair`, but a task of kind {kind} reads one text.")
+        raise TrainingError(
+            f"{where}: the row has a `text_pair`, but a task of kind {kind} reads one text: remove it, or name another "
+            "--kind."
+        )
     text = _text(row, "text", where)
     pair = _text(row, "text_pair", where) if kind.is_pair else None
     return Example(text, _label(row, kind, where), pair)
@@ -35,7 +43,7 @@ def to_example(row: Row, kind: Kind, where: str) -> Example:
 
 def _text(row: Row, field: str, where: str) -> str:
     if field not in row:
-        raise TrainingError(f"{where}: the field `{field}` is missing.")
+        raise _missing(field, where)
     value = row[field]
     if not isinstance(value, str):
         raise TrainingError(f"{where}: `{field}` must be a text, not {_shown(value)}.")
@@ -46,7 +54,7 @@ def _text(row: Row, field: str, where: str) -> str:
 
 def _label(row: Row, kind: Kind, where: str) -> Label:
     if "label" not in row:
-        raise TrainingError(f"{where}: the field `label` is missing.")
+        raise _missing("label", where)
     label = row["label"]
     if kind is Kind.PAIR_REGRESSION:
         if isinstance(label, bool) or not isinstance(label, (int, float)):
@@ -69,6 +77,12 @@ def _label(row: Row, kind: Kind, where: str) -> Label:
     return name
 
 
+def _missing(field: str, where: str) -> TrainingError:
+    return TrainingError(
+        f"{where}: the field `{field}` is missing: add it, or rename another one with `fields` in task.json."
+    )
+
+
 def comma_hint(label: object) -> str:
     """The end of a message about a label that is not a number; empty unless it has a decimal comma."""
     if not isinstance(label, str) or not DECIMAL_COMMA.fullmatch(label):
@@ -89,7 +103,9 @@ def _finite(label: float, where: str) -> float:
 def _tagging_example(row: Row, where: str) -> Example:
     tokens, tags = _tokens(row, where), row.get("tags")
     if not isinstance(tags, list) or len(tokens) != len(tags):
-        raise TrainingError(f"{where}: `tokens` and `tags` must be two lists of the same length, at least 1.")
+        raise TrainingError(
+            f"{where}: `tokens` and `tags` must be two lists of the same length, at least 1: give each token a tag."
+        )
     words, start = [], 0
     tags = [tag.strip() if isinstance(tag, str) else tag for tag in tags]
     for token, tag in zip(tokens, tags, strict=True):

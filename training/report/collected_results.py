@@ -1,13 +1,14 @@
 """The search results of one report."""
 
 import re
-from collections.abc import Collection, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from training.baselines import joint_result
 from training.baselines.joint_result import JointResult, read_joint_result
 from training.errors import TrainingError
+from training.report.joint_scores import comparable_scores
 from training.search import result as search_result
 from training.search.result import SearchResult, Trial, read_result
 from training.selection.options import Option, Options, TaskOptions
@@ -104,15 +105,19 @@ def collect_results(paths: Sequence[Path]) -> CollectedResults:
         tasks[result.task] = SearchedTask(folder, result, options.tasks[result.task])
     if not tasks:
         raise TrainingError("nothing to report: " + (left_out[0] if left_out else "give searched tasks."))
-    _check_one_encoder(tasks.values(), joints)
+    _check_one_encoder(tasks.values(), joints.values())
+    joint = None
+    for home, found in joints.items():
+        joint, differing = comparable_scores(found, home, {name: task.result for name, task in tasks.items()})
+        left_out += differing
     first = GLUE if set(GLUE) <= set(tasks) else ()
     in_order = [tasks[name] for name in dict.fromkeys([*first, *sorted(tasks)])]
     sentences = unfinished([task.folder for task in in_order])
-    return CollectedResults(in_order, left_out, joints[0] if joints else None, sentences)
+    return CollectedResults(in_order, left_out, joint, sentences)
 
 
-def _look_into(paths: Sequence[Path]) -> tuple[list[Path], list[JointResult], list[str]]:
-    """Returns the task folders, the joint result (at most one), and a sentence for each folder without a result."""
+def _look_into(paths: Sequence[Path]) -> tuple[list[Path], dict[Path, JointResult], list[str]]:
+    """Returns the task folders, the joint result (at most one) by its folder, a sentence for each without a result."""
     folders: list[Path] = []
     homes: list[Path] = []
     left_out: list[str] = []
@@ -127,7 +132,7 @@ def _look_into(paths: Sequence[Path]) -> tuple[list[Path], list[JointResult], li
         left_out += [f"{folder} holds no search result." for folder in others]
         if path not in found:
             homes.append(path)
-    joints = [joint for home in dict.fromkeys(homes) if (joint := read_joint_result(home)) is not None]
+    joints = {home: joint for home in homes if (joint := read_joint_result(home)) is not None}
     if len(joints) > 1:
         raise TrainingError(
             f"several {joint_result.FILE} were given: a report compares with one joint model, so give one."
@@ -135,7 +140,7 @@ def _look_into(paths: Sequence[Path]) -> tuple[list[Path], list[JointResult], li
     return list(dict.fromkeys(folders)), joints, left_out
 
 
-def _check_one_encoder(tasks: Collection[SearchedTask], joints: Sequence[JointResult]) -> None:
+def _check_one_encoder(tasks: Iterable[SearchedTask], joints: Iterable[JointResult]) -> None:
     encoders = {(task.result.encoder, task.result.encoder_layers): f"task {task.name}" for task in tasks}
     encoders |= {(joint.encoder, joint.encoder_layers): joint_result.FILE for joint in joints}
     if len(encoders) > 1:

@@ -33,9 +33,9 @@ def make_error_section(task: SearchedTask, predicted: Predicted) -> ErrorSection
     Classification: a confusion matrix, or the most confused pairs if there are many classes. Tagging and multi-label: a
     table by type or label. Regression: a plot of predicted against true values.
     """
-    rows = len(predicted.golds)
+    rows, scored = len(predicted.golds), task.result.dev_rows + task.result.held_rows
     counted = f"On all {rows:,} dev rows of the data"
-    counted += "." if rows == task.result.dev_rows else f"; the search scored {task.result.dev_rows:,} of them."
+    counted += "." if rows == scored else f"; the search scored {scored:,} of them."
     maker = {Kind.PAIR_REGRESSION: _regression, Kind.TAGGING: _tagging, Kind.MULTI_LABEL: _multi_label}
     return maker.get(task.result.kind, _classification)(task, predicted, counted)
 

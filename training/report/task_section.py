@@ -31,10 +31,13 @@ def make_task_section(task: SearchedTask, option: Option, predicted: Predicted |
     labels = "" if result.kind is Kind.PAIR_REGRESSION else f", {len(result.labels)} labels"
     facts = (
         f"{str(result.kind).replace('_', ' ').capitalize()}{labels}; {result.train_rows:,} train rows and "
-        f"{result.dev_rows:,} dev rows."
+        f"{result.dev_rows:,} dev rows"
+        + (f", besides {result.held_rows:,} that chose nothing." if result.held_rows else ".")
     )
     trial = task.trial_of(option)
-    scores = ", ".join(f"{metric_name(metric)} {points(score)}" for metric, score in trial.scores.items())
+    told = trial.held_scores or trial.scores
+    scores = ", ".join(f"{metric_name(metric)} {points(score)}" for metric, score in told.items())
+    scores += ", on the rows that chose nothing" if trial.held_scores else ""
     chosen = f"{option.role} of {option.layers} {'layer' if option.layers == 1 else 'layers'} on tap {option.tap}" + (
         f": {scores}" if scores else ""
     )

@@ -7,7 +7,10 @@ from optuna.trial import FrozenTrial, TrialState
 
 
 class BehindByNoise(optuna.pruners.BasePruner):
-    """Stops a trial whose best score so far is more than `margin` points below the best of a finished trial by then.
+    """Stops a trial whose best score so far is more than `margin` points below the best that a rival had by then.
+
+    Rivals are the finished trials of at most as many layers. More layers learn faster per epoch: a deep trial that is
+    behind a shallow one does not catch up, but a shallow one that is behind a deep one may.
 
     A score on n dev rows is uncertain by 50 / sqrt(n) points (the standard error of an accuracy of 50 %), and scores of
     small tasks vary much in the first epochs. Optuna's own pruners have no margin, and stopped teachers that would have
@@ -25,10 +28,11 @@ class BehindByNoise(optuna.pruners.BasePruner):
     def prune(self, study: optuna.Study, trial: FrozenTrial) -> bool:
         """Decides after an epoch whether to stop the trial."""
         epoch = trial.last_step
-        finished = study.get_trials(deepcopy=False, states=(TrialState.COMPLETE,))
-        if epoch is None or epoch < self.first_epoch or not finished:
+        if epoch is None or epoch < self.first_epoch:
             return False
-        return _best(trial, epoch) < max(_best(one, epoch) for one in finished) - self.margin
+        finished = study.get_trials(deepcopy=False, states=(TrialState.COMPLETE,))
+        rivals = [one for one in finished if one.params["layers"] <= trial.params["layers"]]
+        return bool(rivals) and _best(trial, epoch) < max(_best(one, epoch) for one in rivals) - self.margin
 
 
 def _best(trial: FrozenTrial, epoch: int) -> float:

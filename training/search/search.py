@@ -1,19 +1,17 @@
 """The search for L and l of one task (paper, section 3). It can be resumed and shared by several processes."""
 
-import io
-import shutil
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-import numpy as np
 import optuna
-from filelock import FileLock
 
 from training.adoption.adopt import Adopted
-from training.atomic_write import replace_file
+from training.baselines.lora import check_peft
 from training.checkpoint import load_checkpoint
-from training.errors import TrainingError
 from training.prepared_task import PreparedTask
+from training.search.baseline_weights import ROLES as BASELINE_ROLES
+from training.search.baseline_weights import as_kept, drop_worse_weights
+from training.search.best_teacher import best_teacher
 from training.search.convergence import still_rising
 from training.search.cost import cost_of
 from training.search.ledger import Claim, Ledger
@@ -23,10 +21,10 @@ from training.search.settings import Baseline, Grid, Settings, bind_settings
 from training.search.spec import Spec
 from training.search.stopwatch import Stopwatch
 from training.search.storage import open_storage, sqlite_url
-from training.search.trial_training import Teacher, TrialTraining
+from training.search.teacher import Teacher, load_teacher
+from training.search.trial_training import TrialTraining
 from training.search.way import Way
 from training.stored_states import drop_states, store_states
-from training.trainer_distillation import TeacherLogitsOnTrain, all_logits
 
 Report = Callable[[str], None]
 
@@ -71,78 +69,74 @@ class Search:
     def run(self, cache_bytes: int) -> SearchResult:
         """Trains the missing trials, and returns the result that it also writes to result.json.
 
-        cache_bytes: the most that the stored hidden states may take on disk. Raises TrainingError if all teachers fail.
+        cache_bytes: the most that the stored hidden states may take on disk.
+        Raises TrainingError if all teachers fail, or if PEFT is missing and adapters are left to train.
         """
         self.cache_bytes = cache_bytes
-        grid = self.grid
-        full = self._baseline(self.full, "full", Baseline.FULL)
-        lora = self._baseline(self.lora, "lora", Baseline.LORA)
-
-        teachers = grid.specs("teacher", grid.teacher_layers)
-        self.teachers.train_all(teachers, grid.rate_first)
-        best = self._best_teacher()
-        if grid.double_until is not None:
-            self._double(self.teachers, [best])
-            best = self._best_teacher()
-        self.teachers.is_over, self.best = True, best
-
-        self.students = students = self._students_of(best)
+        full, lora = self._specs_of("full", Baseline.FULL), self._specs_of("lora", Baseline.LORA)
+        if set(lora) - self.lora.done().keys():
+            check_peft()  # now, and not after hours of full fine-tuning
+        self._train_baseline(self.full, full)
+        self._train_baseline(self.lora, lora)
+        best = self.best = self._train_teachers()
+        students = self.students = self._students_of(best)
         self._write()
-        layers = [number for number in grid.student_layers if number < best.layers]
-        own = grid.specs("student", layers)
-        students.train_all(own, grid.rate_first)
-        others = self._of_other_taps(best, students)
-        students.train_all(others)
-        if grid.double_until is not None:
-            for number in layers:
-                self._double(students, [spec for spec in own if spec.layers == number])
-        if Baseline.VANILLA in grid.baselines:
-            vanilla = grid.specs("vanilla", layers)
-            students.train_all(vanilla, grid.rate_first)
-            for number in layers if grid.double_until is not None else []:
-                self._double(students, [spec for spec in vanilla if spec.layers == number])
-        students.is_over = True
-
-        if grid.double_until is not None:  # rivals get at least the epochs of a teacher and its student together
-            together = self._epochs_of_teacher_and_student(best)
-            for way, specs in ((self.full, full), (self.lora, lora)):
-                self._double(way, specs, at_least=together)
-                way.is_over = True
+        self._train_students(students, best)
+        if self.grid.double_until is not None:
+            together = self._epochs_of_teacher_and_student(best, students)
+            self._lengthen_baseline(self.full, full, together)
+            self._lengthen_baseline(self.lora, lora, together)
         drop_states(self.task, self.cache)
         result = self._write()
         for sentence in still_rising(result):
             self.report(f"{self.task.name}: {sentence}")
         return result
 
-    def _baseline(self, way: Way, role: Role, baseline: Baseline) -> list[Spec]:
-        """Trains a baseline of all layers if it was asked for, and returns its trials."""
-        specs = self.grid.specs(role, [self.task.encoder.layers]) if baseline in self.grid.baselines else []
+    def _specs_of(self, role: Role, baseline: Baseline) -> list[Spec]:
+        """Returns the trials of a baseline of all layers; none if it was not asked for."""
+        return self.grid.specs(role, [self.task.encoder.layers]) if baseline in self.grid.baselines else []
+
+    def _train_baseline(self, way: Way, specs: list[Spec]) -> None:
         way.train_all(specs)
         way.is_over = not specs or self.grid.double_until is None
-        return specs
 
-    def _epochs_of_teacher_and_student(self, best: Spec) -> int:
-        """Returns the most epochs that a served student has learnt: as its teacher and as itself."""
-        assert self.students is not None
-        given, students = self.settings.epochs, self.students.done()
-        own = [spec.total_epochs or given for spec, trial in students.items() if trial.state == "finished"]
-        return (best.total_epochs or given) + max(own, default=0)
+    def _lengthen_baseline(self, way: Way, specs: list[Spec], epochs: int) -> None:
+        """Doubles its epochs until it has had at least so many: those of a teacher and its student together."""
+        self._double(way, specs, at_least=epochs)
+        way.is_over = True
 
-    def _double(self, way: Way, specs: Sequence[Spec], at_least: int = 0) -> None:
-        if not specs:
-            return
-        assert self.grid.double_until is not None
-        sentence = way.double(specs, self.grid.double_until, self.grid.most_epochs, at_least)
-        if sentence:
-            self.report(f"{self.task.name}: {specs[0].role} {sentence}.")
+    def _train_teachers(self) -> Spec:
+        """Trains the teachers, and returns the best."""
+        way, grid = self.teachers, self.grid
+        way.train_all(grid.specs("teacher", grid.teacher_layers), grid.rate_first)
+        best = best_teacher(self.task.name, way.done(), grid.tolerance)
+        if grid.double_until is not None:
+            self._double(way, [best])
+            best = best_teacher(self.task.name, way.done(), grid.tolerance)
+        way.is_over = True
+        return best
 
-    def _of_other_taps(self, best: Spec, students: Way) -> list[Spec]:
+    def _train_students(self, way: Way, best: Spec) -> None:
+        """Trains the students of the best teacher: at its own tap, at others, and those that start without it."""
+        grid = self.grid
+        layers = [number for number in grid.student_layers if number < best.layers]
+        own = grid.specs("student", layers)
+        way.train_all(own, grid.rate_first)
+        way.train_all(self._specs_of_other_taps(best, way))
+        self._double_each(way, own)
+        if Baseline.VANILLA in grid.baselines:
+            vanilla = grid.specs("vanilla", layers)
+            way.train_all(vanilla, grid.rate_first)
+            self._double_each(way, vanilla)
+        way.is_over = True
+
+    def _specs_of_other_taps(self, best: Spec, students: Way) -> list[Spec]:
         """Returns the students at the other taps, with the learning rate of the best student at the teacher's own."""
         own_tap, encoder_layers = self.task.encoder.layers - best.layers, self.task.encoder.layers
         finished = {
             spec: trial.score or 0.0
             for spec, trial in students.done().items()
-            if spec.role == "student" and trial.state == "finished" and spec.total_epochs is None
+            if (spec.role, spec.tap, spec.total_epochs, trial.state) == ("student", None, None, "finished")
         }
         rate = max(finished, key=lambda spec: finished[spec]).learning_rate if finished else best.learning_rate
         return [
@@ -152,6 +146,24 @@ class Search:
             for layers in sorted(set(self.grid.student_layers))
             if tap != own_tap and tap + layers <= encoder_layers
         ]
+
+    def _epochs_of_teacher_and_student(self, best: Spec, students: Way) -> int:
+        """Returns the most epochs that a student has learnt: as its teacher and as itself."""
+        given = self.settings.epochs
+        own = [spec.total_epochs or given for spec, trial in students.done().items() if trial.state == "finished"]
+        return (best.total_epochs or given) + max(own, default=0)
+
+    def _double_each(self, way: Way, specs: Sequence[Spec]) -> None:
+        """Doubles the epochs of the best of each number of layers, if longer runs were asked for."""
+        for layers in sorted({spec.layers for spec in specs}) if self.grid.double_until is not None else []:
+            self._double(way, [spec for spec in specs if spec.layers == layers])
+
+    def _double(self, way: Way, specs: Sequence[Spec], at_least: int = 0) -> None:
+        """Doubles the epochs of the best of `specs`; see Way.double."""
+        assert self.grid.double_until is not None
+        sentence = way.double(specs, self.grid.double_until, self.grid.most_epochs, at_least)
+        if sentence:
+            self.report(f"{self.task.name}: {specs[0].role} {sentence}.")
 
     def _way(
         self,
@@ -172,7 +184,7 @@ class Search:
         def prepare() -> None:
             self._store_states([own_tap, *self.grid.student_taps])
             if not loaded:
-                loaded.append(self._load_teacher(best))
+                loaded.append(self._load_teacher(best.name))
 
         def train(claim: Claim) -> Trial:
             return self.training.student(claim, loaded[0])
@@ -181,25 +193,17 @@ class Search:
         planned = len(self.grid.rates("student")) * len(self.grid.seeds) * len(layers)
         return self._way(f"students-of-{best.name}", train, planned, prepare)
 
+    def _load_teacher(self, name: str) -> Teacher:
+        """Loads a teacher with its logits, or with those of the original that it learned from itself."""
+        if self.training.original_logits is not None:
+            return Teacher(load_checkpoint(self.folder / "checkpoints" / name), self.training.original_logits)
+        return load_teacher(self.task, self.folder, name, lambda watch: self._add_cost("teacher_logits", watch))
+
     def _ledger(self, name: str, prune: bool) -> Ledger:
         settings = self.settings
         behind = BehindByNoise.for_rows(settings.dev_rows, settings.first_epoch)
         pruner = behind if prune else optuna.pruners.NopPruner()
         return Ledger(self.folder, self.storage, f"{self.task.name}-{name}", settings.epochs, pruner)
-
-    def _best_teacher(self) -> Spec:
-        """Returns the best teacher on dev, the smallest L among equals (paper, section 3.1; Grid.tolerance)."""
-        done = self.teachers.done()
-        finished = {spec: trial for spec, trial in done.items() if trial.state == "finished"}
-        if not finished:
-            reasons = [trial.message for trial in done.values() if trial.message]
-            raise TrainingError(f"all teachers of {self.task.name} failed; the last one: {reasons[-1]}")
-        scores = {spec: trial.score or 0.0 for spec, trial in finished.items()}
-        equals = [spec for spec, score in scores.items() if score >= max(scores.values()) - self.grid.tolerance]
-        return min(
-            equals,
-            key=lambda spec: (spec.layers, -scores[spec], spec.total_epochs or 0, spec.learning_rate, spec.seed),
-        )
 
     def _store_states(self, taps: Sequence[int]) -> None:
         watch = Stopwatch()
@@ -211,32 +215,10 @@ class Search:
         ledger.add_seconds(part, watch.seconds)
         ledger.add_seconds(f"{part}_processor", watch.processor_seconds)
 
-    def _load_teacher(self, spec: Spec) -> Teacher:
-        """Loads the teacher and its logits, or those of the original that it learned from itself.
-
-        The first process computes a teacher's logits, the others read them.
-        """
-        checkpoint = load_checkpoint(self.folder / f"checkpoints/{spec.name}")
-        if self.training.original_logits is not None:
-            return Teacher(checkpoint, self.training.original_logits)
-        file = self.cache / f"{spec.name}_logits.npy"
-        with FileLock(self.folder / "locks" / "logits"):
-            if not file.exists():
-                watch = Stopwatch()
-                logits = all_logits(self.task, checkpoint.branch, checkpoint.record.tap)
-                self._add_cost("teacher_logits", watch)
-                content = io.BytesIO()
-                np.save(content, logits)
-                try:
-                    file.parent.mkdir(exist_ok=True)
-                    replace_file(file, content.getvalue(), staged_in=file.parent)
-                except OSError:  # the disk is full: each process computes its own
-                    return Teacher(checkpoint, TeacherLogitsOnTrain(self.task, logits))
-        return Teacher(checkpoint, TeacherLogitsOnTrain(self.task, np.load(file, mmap_mode="r")))
-
     def _ended(self, spec: Spec, trial: Trial, done: int, of: int) -> None:
-        if spec.role in ("full", "lora"):
-            self._drop_worse_baselines(self.full if spec.role == "full" else self.lora, spec.seed)
+        if spec.role in BASELINE_ROLES:
+            way = self.full if spec.role == "full" else self.lora
+            drop_worse_weights(self.folder, [one for other, one in way.done().items() if other.seed == spec.seed])
         self._write()
         words = {"pruned": f"pruned after epoch {max(trial.epochs, default=0)}", "failed": f"failed: {trial.message}"}
         outcome = words.get(trial.state, f"{self.task.metric} {trial.score} in epoch {trial.best_epoch}")
@@ -245,21 +227,12 @@ class Search:
     def _waiting(self) -> None:
         self.report(f"{self.task.name}: waiting for trials in another process.")
 
-    def _drop_worse_baselines(self, way: Way, seed: int) -> None:
-        """Removes the weights of all but the best trial of a baseline and seed: they are as large as the encoder."""
-        finished = [trial for spec, trial in way.done().items() if spec.seed == seed and trial.state == "finished"]
-        # The first of equals, as SearchResult.best takes it.
-        best = max(finished, key=lambda trial: trial.score or 0.0, default=None)
-        for trial in finished:
-            if trial is not best and trial.checkpoint is not None:
-                shutil.rmtree(self.folder / trial.checkpoint, ignore_errors=True)
-
     def _write(self) -> SearchResult:
         """Writes result.json."""
         settings, ways = self.settings, [self.full, self.lora, self.teachers]
         ways += [self.students] if self.students else []
         done = {spec: trial for way in ways for spec, trial in way.done().items()}
-        trials = [self._as_kept(trial) for trial in done.values()]
+        trials = [as_kept(self.folder, trial) for trial in done.values()]
         result = SearchResult(
             task=settings.task,
             kind=settings.kind,
@@ -280,12 +253,3 @@ class Search:
         )
         write_result(self.folder, result)
         return result
-
-    def _as_kept(self, trial: Trial) -> Trial:
-        """The trial, without the checkpoint of a baseline whose weights were dropped for better ones."""
-        is_dropped = (
-            trial.role in ("full", "lora")
-            and trial.checkpoint is not None
-            and not (self.folder / trial.checkpoint).is_dir()
-        )
-        return trial.model_copy(update={"checkpoint": None}) if is_dropped else trial

@@ -40,14 +40,14 @@ class Grid(BaseModel):
     baselines: list[Baseline] = []
     tolerance: float = Field(default=0.0, ge=0, description="points below the best teacher that still count as equal")
 
-    def specs(self, role: Role, layers: list[int], tap: int | None = None) -> list[Spec]:
-        """Returns the trials of a role, fewest layers first. tap: as in Spec.
+    def specs(self, role: Role, layers: list[int]) -> list[Spec]:
+        """Returns the trials of a role, fewest layers first.
 
         More layers learn faster per epoch, so a deep trial that falls behind a shallow one does not catch up, and deep
         trials cost most.
         """
         return [
-            Spec(role, number, rate, seed, tap)
+            Spec(role, number, rate, seed)
             for rate in self.rates(role)
             for seed in self.seeds
             for number in sorted(set(layers))

@@ -1,6 +1,5 @@
 """Trains one trial, scores it and saves its checkpoint."""
 
-import shutil
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,8 +13,9 @@ from training.adoption.adopt import Adopted
 from training.adoption.distill import branch_of_encoder
 from training.baselines.baseline_checkpoint import BaselineRole, baseline_record, save_baseline
 from training.baselines.full_fine_tuning import fully_fine_tune
+from training.baselines.lora import train_lora
 from training.bootstrap import resampled
-from training.checkpoint import Checkpoint, save_checkpoint
+from training.checkpoint import Checkpoint, remove_checkpoint, save_checkpoint
 from training.errors import NotFiniteError
 from training.loop import Fit
 from training.metrics import score
@@ -27,17 +27,10 @@ from training.search.settings import Settings
 from training.search.spec import Spec
 from training.search.stopwatch import Stopwatch
 from training.search.student_start import student_at
+from training.search.teacher import Teacher
 from training.task_model import FullModel
 from training.trainer import checkpoint_of, fine_tune_branch, teacher_tap
-from training.trainer_distillation import TeacherLogits, distill_branch
-
-
-@dataclass(frozen=True)
-class Teacher:
-    """The chosen teacher and its logits on the training rows."""
-
-    checkpoint: Checkpoint
-    logits: TeacherLogits
+from training.trainer_distillation import distill_branch
 
 
 @dataclass(frozen=True)
@@ -63,8 +56,6 @@ class TrialTraining:
 
     def lora(self, claim: Claim) -> Trial:
         """Trains the baseline of adapters."""
-        from training.baselines.lora import train_lora  # peft is slow to import, and few searches need it
-
         hyper = self.settings.hyper(claim.spec)
         return self._train(
             claim, lambda: self._baseline(claim.spec, "lora", *train_lora(self.task, hyper, claim.after_epoch))
@@ -170,7 +161,7 @@ class TrialTraining:
 
     def _save(self, spec: Spec, trained: Trained) -> str:
         path = f"checkpoints/{spec.name}"
-        # A trial that was killed after it had saved is trained again. Its lock keeps other processes out.
-        shutil.rmtree(self.folder / path, ignore_errors=True)
+        # A trial that was killed while or after it saved is trained again. Its lock keeps other processes out.
+        remove_checkpoint(self.folder / path)
         trained.save(self.folder / path)
         return path

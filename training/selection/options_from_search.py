@@ -64,7 +64,8 @@ def _check_one_encoder(results: list[SearchResult]) -> None:
 def _task_options(folder: Path, result: SearchResult, teacher_layers: range | None) -> TaskOptions:
     teacher = _chosen_teacher(folder, result)
     students = result.best("student")
-    if not students and teacher.layers > 1:
+    is_finished = result.to_do == 0  # and may have no student, where all l are as large as the teacher
+    if not students and teacher.layers > 1 and not is_finished:
         raise _unfinished(folder, result, "student")
     if teacher_layers is not None and teacher.layers not in teacher_layers:
         raise TrainingError(

@@ -8,7 +8,7 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from training.branch_record import BranchRecord, check_task_name, record_sha256
-from training.checkpoint import Checkpoint, load_checkpoint, load_record, save_checkpoint
+from training.checkpoint import Checkpoint, load_checkpoint, load_record, remove_checkpoint, save_checkpoint
 from training.errors import TrainingError
 from training.kinds import Kind
 from training.tokenizer_form import tokenizer_json
@@ -83,6 +83,14 @@ def test_failed_write_leaves_nothing_behind(teachers: dict[Kind, Checkpoint], tm
     assert list(tmp_path.iterdir()) == []
 
 
+def test_removed_checkpoint_leaves_nothing_of_a_write_that_was_killed_either(folder: Path) -> None:
+    others = folder.with_name(f"{folder.name}_epochs6"), folder.with_name(f".{folder.name}_epochs6.abc")
+    for path in (folder.with_name(f".{folder.name}.abc") / folder.name, *others):
+        path.mkdir(parents=True)
+    remove_checkpoint(folder)
+    assert set(folder.parent.iterdir()) == set(others)
+
+
 @pytest.mark.parametrize("name", FILES)
 def test_missing_file_is_named(folder: Path, name: str) -> None:
     (folder / name).unlink()
@@ -133,7 +141,7 @@ def test_wrong_field_of_the_record_is_named(folder: Path, field: str, value: obj
 @pytest.mark.parametrize("version", [0, 2, "1", None])
 def test_unknown_format_version_is_named(folder: Path, version: object) -> None:
     edit_record(folder, lambda record: record.update(format_version=version))
-    with pytest.raises(TrainingError, match=f"its format version is {version!r}; this version reads 1"):
+    with pytest.raises(TrainingError, match=f"its format version is {version!r}; this version reads 1: use the Espalier"):
         load_record(folder)
 
 

@@ -223,6 +223,27 @@ def test_what_a_killed_process_left_unfinished_is_computed_anew(
     assert {name: (tmp_path / name).read_bytes() for name in files(tmp_path)} == whole
 
 
+def test_what_a_machine_that_went_down_left_cut_is_computed_anew(
+    prepare: Callable[..., PreparedTask], tmp_path: Path, reports: list[str]
+) -> None:
+    store_states(prepare(), [1], tmp_path, PLENTY, reports.append)
+    whole = {name: (tmp_path / name).read_bytes() for name in both(1)}
+    (tmp_path / "train_hidden_1.f16").write_bytes(b"")
+    assert store_states(prepare(), [1], tmp_path, PLENTY, reports.append)
+    assert {name: (tmp_path / name).read_bytes() for name in files(tmp_path)} == whole
+
+
+def test_taps_that_are_wanted_now_take_the_room_of_the_lowest_of_the_others(
+    prepare: Callable[..., PreparedTask], tmp_path: Path, reports: list[str]
+) -> None:
+    task = prepare()
+    budget = 2 * bytes_per_tap(task)
+    store_states(task, [1, 3], tmp_path, budget, reports.append)
+    assert store_states(task, [2], tmp_path, budget, reports.append)
+    assert (files(tmp_path), reports) == (both(2, 3), [])
+    assert {tap for _, tap in task.stored} == {2, 3}
+
+
 def test_full_disk_leaves_nothing_behind_and_training_goes_on_with_the_same_result(
     prepare: Callable[..., PreparedTask], hyper: HyperParameters, tmp_path: Path, reports: list[str]
 ) -> None:

@@ -19,8 +19,8 @@ from build_tools.repository.registry import read_registry
 from build_tools.repository.runtime import Runtime
 from training.checkpoint import load_checkpoint, load_record, save_checkpoint
 from training.data import TaskData
+from training.data.labels import label_names
 from training.data.rows import to_example
-from training.data.task import label_names
 from training.encoder import load_encoder
 from training.errors import TrainingError
 from training.fingerprint import trunk_fingerprints

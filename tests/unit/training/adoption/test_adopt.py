@@ -123,6 +123,15 @@ def test_a_table_of_texts_is_tagged(originals: dict[Kind, Original], tmp_path: P
     assert adopt(originals[Kind.TAGGING], str(tmp_path)).data.train[0].label == ("O", "B-genre", "O", "B-city")
 
 
+def test_a_table_without_words_to_tag_is_refused_with_the_columns_that_it_has(
+    originals: dict[Kind, Original], tmp_path: Path
+) -> None:
+    for split in ("train", "dev"):
+        (tmp_path / f"{split}.csv").write_text("sentence\nplay jazz in paris\n")
+    with pytest.raises(TrainingError, match=r"names no column .text., only .sentence.: .* `fields` in task\.json"):
+        adopt(originals[Kind.TAGGING], str(tmp_path))
+
+
 def test_text_of_a_tagging_task_is_cut_into_words_at_white_space(
     originals: dict[Kind, Original], write_task: Callable[..., str]
 ) -> None:
@@ -256,6 +265,7 @@ class TestOutputsWithoutNames:
         (Kind.MULTI_LABEL, [{"text": "a", "label": "praise"}], "must be a list of names"),
         (Kind.CLASSIFICATION, [{"words": "a"}], "the field `text` is missing"),
         (Kind.TAGGING, [{"words": "a"}], "`tokens` must be a list of at least one token"),
+        (Kind.TAGGING, [{"tokens": 5}], "`tokens` must be a list of at least one token, not 5"),
     ],
 )
 def test_rows_of_another_kind_are_refused(

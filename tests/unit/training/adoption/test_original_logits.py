@@ -163,13 +163,16 @@ def test_without_room_for_a_cache_the_answers_come_all_the_same(
     assert len(logits_of_original(originals[Kind.CLASSIFICATION], [Example("good film", "")])) == 1
 
 
-def test_an_original_without_a_padding_token_reads_texts_one_by_one(
-    original_folders: dict[Kind, Path], tasks: dict[Kind, TaskData]
+def test_an_original_without_a_padding_token_reads_texts_one_by_one_and_each_is_a_step(
+    original_folders: dict[Kind, Path], tasks: dict[Kind, TaskData], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     original, examples = load_original(str(original_folders[Kind.CLASSIFICATION])), tasks[Kind.CLASSIFICATION].train[:4]
     expected = [alone(original, one.text) for one in examples]
     original.tokenizer.pad_token = None
+    told: list[Progress] = []
+    monkeypatch.setattr(asked, "Progress", lambda *of: told.append(Progress(*of)) or told[0])
     np.testing.assert_allclose(logits_of_original(original, examples), expected, atol=1e-5)
+    assert (told[0].done, told[0].steps) == (4, 4)
 
 
 @pytest.fixture

@@ -27,10 +27,10 @@ def test_byte_order_mark_is_passed_over_at_the_start_alone(tmp_path: Path) -> No
 @pytest.mark.parametrize(
     ("line", "part"),
     [
-        (b'{"text": "a",}', "not valid JSON"),
+        (b'{"text": "a",}', "column 14: correct the line or remove it."),
         (b'{"text": "a"', "not valid JSON"),
-        (b'{"text": "caf\xe9"}', "not valid UTF-8 at byte 13 of the line"),
-        (b'["a"]', "must be a JSON object, not list"),
+        (b'{"text": "caf\xe9"}', "not valid UTF-8 at byte 13 of the line: save the file as UTF-8."),
+        (b'["a"]', "must be a JSON object, not list: correct it or remove it."),
         (b"3", "must be a JSON object, not int"),
         (b'{"text": "a \\ud800 b"}', "half a surrogate pair"),
         (b'{"text": "a \\uD800 b"}', "half a surrogate pair"),

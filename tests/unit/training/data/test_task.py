@@ -95,6 +95,12 @@ def test_empty_split_is_refused(tmp_path: Path, write_rows: WriteRows, empty: st
         load_task(write_task(tmp_path, write_rows, rows["train"], rows["dev"]))
 
 
+def test_empty_splits_are_refused_also_where_task_json_renames_fields(tmp_path: Path, write_rows: WriteRows) -> None:
+    (tmp_path / "task.json").write_text('{"fields": {"sentence": "text"}}')
+    with pytest.raises(TrainingError, match="at least one row"):
+        load_task(write_task(tmp_path, write_rows, [], []))
+
+
 @pytest.mark.parametrize(
     "rows", [texts(3, label="a"), [{"text": "a", "label": []}]], ids=["one class", "no label at all"]
 )

@@ -1,6 +1,7 @@
 import optuna
 import pytest
-from optuna.trial import TrialState, create_trial
+from optuna.distributions import IntDistribution
+from optuna.trial import FrozenTrial, TrialState, create_trial
 
 from training.search.pruner import BehindByNoise
 
@@ -8,17 +9,26 @@ Scores = dict[int, float]
 FINISHED: list[Scores] = [{1: 50.0, 2: 60.0, 3: 80.0}, {1: 70.0, 2: 62.0, 3: 75.0}]
 
 
+def of(state: TrialState, scores: Scores, layers: int) -> FrozenTrial:
+    return create_trial(
+        state=state,
+        value=80.0 if state is TrialState.COMPLETE else None,
+        params={"layers": layers},
+        distributions={"layers": IntDistribution(1, 1000)},
+        intermediate_values=scores,
+    )
+
+
 @pytest.fixture
 def study() -> optuna.Study:
     study = optuna.create_study(direction="maximize")
     for scores in FINISHED:
-        study.add_trial(create_trial(state=TrialState.COMPLETE, value=80.0, intermediate_values=scores))
+        study.add_trial(of(TrialState.COMPLETE, scores, layers=4))
     return study
 
 
-def pruned(study: optuna.Study, scores: Scores, margin: float = 5.0, first_epoch: int = 1) -> bool:
-    trial = create_trial(state=TrialState.RUNNING, intermediate_values=scores)
-    return BehindByNoise(margin, first_epoch).prune(study, trial)
+def pruned(study: optuna.Study, scores: Scores, first_epoch: int = 1, layers: int = 4) -> bool:
+    return BehindByNoise(5.0, first_epoch).prune(study, of(TrialState.RUNNING, scores, layers))
 
 
 @pytest.mark.parametrize(
@@ -49,8 +59,13 @@ def test_first_trial_and_one_without_a_score_are_not_ended(study: optuna.Study) 
 
 def test_trials_that_were_themselves_ended_are_no_measure() -> None:
     study = optuna.create_study(direction="maximize")
-    study.add_trial(create_trial(state=TrialState.PRUNED, intermediate_values={1: 90.0}))
+    study.add_trial(of(TrialState.PRUNED, {1: 90.0}, layers=4))
     assert not pruned(study, {1: 0.0})
+
+
+def test_a_shallow_trial_is_not_ended_because_a_deeper_one_learns_faster(study: optuna.Study) -> None:
+    assert not pruned(study, {1: 20.0}, layers=3)
+    assert pruned(study, {1: 20.0}, layers=5)
 
 
 def test_margin_is_two_standard_errors_of_an_accuracy() -> None:

@@ -1,4 +1,5 @@
 import math
+import sys
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -213,6 +214,15 @@ def test_search_to_the_end_with_adapters_other_taps_and_a_half_of_dev_held_back(
     assert min(cost.processor.other_taps, cost.processor.longer_runs, cost.processor.full_fine_tuning) > 0
     assert cost.full_fine_tunings == cost.processor.ratio
     assert read_result(tmp_path) == result == run(grid=GRID.model_copy(update=more), halve_dev=0)
+
+
+def test_missing_peft_is_said_before_anything_trains(
+    run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "peft", None)
+    with pytest.raises(TrainingError, match=r"needs the package peft .*espalier\[adapters\]"):
+        run(grid=GRID.model_copy(update={"baselines": [Baseline.FULL, Baseline.LORA]}))
+    assert not (tmp_path / "checkpoints").exists()
 
 
 def test_unfinished_search_counts_what_is_left(run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

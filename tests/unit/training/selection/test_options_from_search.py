@@ -4,7 +4,7 @@ from pathlib import Path
 import pytest
 
 from training.errors import TrainingError
-from training.search.result import FILE, Trial
+from training.search.result import FILE, Trial, read_result, write_result
 from training.selection.options_from_search import find_searched, read_searched
 
 WriteSearch = Callable[..., Path]
@@ -83,6 +83,13 @@ def test_a_search_without_finished_teacher_is_named(
 def test_a_search_without_finished_student_is_named(tmp_path: Path, write_search: WriteSearch) -> None:
     with pytest.raises(TrainingError, match=r"search of task rte .* no finished student"):
         read_searched([write_search(tmp_path / "rte", "rte", students={})])
+
+
+def test_a_finished_search_without_students_leaves_the_teacher(tmp_path: Path, write_search: WriteSearch) -> None:
+    folder = write_search(tmp_path / "rte", "rte", students={})
+    write_result(folder, read_result(folder).model_copy(update={"to_do": 0}))
+    task = read_searched([folder]).tasks["rte"]
+    assert (task.students, task.teacher.layers) == ({}, 5)
 
 
 def test_a_teacher_of_one_layer_needs_no_students(tmp_path: Path, write_search: WriteSearch) -> None:
