@@ -28,7 +28,8 @@ def train_lora(task: PreparedTask, hyper: HyperParameters, after_epoch: AfterEpo
         from peft.tuners.lora import LoraLayer
     except ImportError as error:
         raise TrainingError(
-            f"the baseline of adapters needs the package peft ({error}): pip install 'espalier[adapters]'."
+            f"the baseline of adapters needs the package peft ({error}): install Espalier with its extra `adapters` "
+            "(pip install '.[adapters]' in its folder)."
         ) from error
     torch.manual_seed(hyper.seed)
     model = FullModel(task.encoder, task.outputs, per_token=task.kind is Kind.TAGGING)
