@@ -23,7 +23,8 @@ def check_peft() -> None:
         import peft  # noqa: F401  (it is slow to import)
     except ImportError as error:
         raise TrainingError(
-            f"the baseline of adapters needs the package peft ({error}): pip install 'espalier[adapters]'."
+            f"the baseline of adapters needs the package peft ({error}): install Espalier with its extra `adapters` "
+            "(pip install '.[adapters]' in its folder)."
         ) from error
 
 

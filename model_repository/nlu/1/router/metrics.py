@@ -1,4 +1,4 @@
-"""The router's own metrics (docs/serving.md has their meaning)."""
+"""The router's own metrics (docs/observability.md has their meaning)."""
 
 from collections.abc import Iterable, Mapping
 from typing import Any
