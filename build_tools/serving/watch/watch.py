@@ -16,6 +16,7 @@ from tritonclient.grpc import service_pb2
 from build_tools.errors import BuildError
 from build_tools.repository.names import ROUTERS
 from build_tools.repository.registry import REGISTRY, Registry, read_registry
+from build_tools.serving.backoff import backoff
 from build_tools.serving.errors import ServeError
 from build_tools.serving.state import ModelState
 from build_tools.serving.triton.triton_control import Loaded, ModelVersion, TritonControl
@@ -319,7 +320,7 @@ class Watch:
             error = done.exception()
             attempts.back_at = now if error is None else None
             attempts.failed += error is not None
-            pause = min(_FIRST_PAUSE * 2**attempts.failed, _LONGEST_PAUSE)
+            pause = backoff(_FIRST_PAUSE, attempts.failed, _LONGEST_PAUSE)
             attempts.next_at = now + pause
             if error is None:
                 self._say(model, "is back" if done.result() else "is not needed any more")
