@@ -71,10 +71,9 @@ class GateProcesses:
                     raise ServeError(f"the gate did not listen after {_START_SECONDS:.0f} seconds")
                 time.sleep(_POLL_SECONDS)
 
-    def look(self) -> list[int]:
-        """Starts those again that have ended. Returns the ids of those that have ended, for their metrics."""
+    def look(self) -> None:
+        """Starts those again that have ended, and ends those that hang."""
         now = time.monotonic()
-        ended = []
         for gate in self._gates:
             process = gate.process
             if process is not None and process.poll() is None:
@@ -85,7 +84,6 @@ class GateProcesses:
                     process.kill()
                 continue
             if process is not None:
-                ended.append(process.pid)
                 self._stopped.forget(process.pid)
                 if gate.beat is not None:
                     gate.beat.remove()
@@ -96,12 +94,12 @@ class GateProcesses:
             if now >= gate.next_at:
                 self.restarts += 1
                 self._start(gate)
-        return ended
 
     @property
     def pids(self) -> list[int]:
-        """The ids of the processes that run."""
-        return [gate.process.pid for gate in self._gates if gate.process is not None and gate.process.poll() is None]
+        """The ids of the processes that run. May be read in any thread."""
+        processes = [gate.process for gate in self._gates]  # `look` may take one away meanwhile
+        return [process.pid for process in processes if process is not None and process.poll() is None]
 
     @property
     def listen(self) -> bool:

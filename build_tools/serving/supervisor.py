@@ -102,6 +102,7 @@ class Supervisor:
         self._self_report: SelfReport | None = None
         self._processes = ProcessCollector(lambda: self.triton_pid, lambda: self.gate_pids)
         self._stopped = StoppedProcesses()
+        self._counting: set[int] = set()  # the processes that write to `_counts`, as they were seen last
         self._model_restarts: dict[str, int] = {}
         self._server_restarts = 0
         self._restarts_in_row = 0
@@ -353,9 +354,7 @@ class Supervisor:
         assert self._watch is not None
         assert self._gates is not None
         assert self._triton is not None
-        assert self._counts is not None
-        for pid in self._gates.look():
-            mark_process_dead(pid, str(self._counts))
+        self._gates.look()
         reason = self._triton.exit_reason() or self._see_triton()
         if reason is None:
             self._watch.look()
@@ -363,7 +362,17 @@ class Supervisor:
                 reason = self._watch.beyond_repair
         if reason is not None:
             self._restart(reason)
+        self._forget_ended()
         self._update()
+
+    def _forget_ended(self) -> None:
+        """Of processes that have ended, no gauge counts any more: a breaker that was open, say."""
+        assert self._watch is not None
+        assert self._gates is not None
+        counting = {*self._gates.pids, *self._watch.pids}
+        for pid in self._counting - counting:
+            mark_process_dead(pid, str(self._counts))
+        self._counting = counting
 
     def _see_triton(self) -> str | None:
         """Continues a tritonserver that somebody has stopped. Always None: one that is killed is seen as ended."""

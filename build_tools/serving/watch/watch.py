@@ -81,7 +81,8 @@ class _Probe:
 class Watch:
     """The models of one Triton, which may not be started again under it. `look` must be called several times a second.
 
-    models: {model: its state}, of those that have processes or that the registry needs.
+    models: {model: its state}, of those that have processes or that the registry needs. pids: of the processes of
+    models, as they were seen last.
     """
 
     def __init__(
@@ -125,6 +126,7 @@ class Watch:
         self._was_ready = False
         self.models: dict[str, ModelState] = {}
         self.tasks: dict[str, bool] = {}
+        self.pids: set[int] = set()
 
     def close(self) -> None:
         """Ends the threads, without waiting for what they have asked of Triton."""
@@ -135,7 +137,7 @@ class Watch:
         """Takes note of what has happened, and begins what is to be done. Returns at once."""
         now = time.monotonic()
         processes = self._processes.read(complete=self._lacks_processes) if self._processes else []
-        living = {one.pid for one in processes}
+        self.pids = living = {one.pid for one in processes}
         self._end_replaced(living, now)
         self._hung.keep(living)
         processes = [one for one in processes if one.pid not in self._replaced]

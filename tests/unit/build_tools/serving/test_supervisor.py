@@ -44,10 +44,11 @@ class MadeUpWatch:
     unready = beyond_repair = None
 
     def __init__(self):
+        self.pids, self.looks = set(), 0
         self.models, self.tasks = {"trunk": ModelState(ready=True)}, {"intent": True}
 
     def look(self):
-        pass
+        self.looks += 1
 
     def close(self):
         pass
@@ -64,7 +65,7 @@ class MadeUpGates:
         pass
 
     def look(self):
-        return []
+        pass
 
     def stop(self):
         self.told = ServerState.read(self.state)
@@ -209,3 +210,16 @@ def test_a_watch_that_breaks_ends_the_server_instead_of_leaving_it_unwatched(ser
 
     with pytest.raises(RuntimeError, match="a bug"):
         server.wait()
+
+
+def test_what_only_living_processes_tell_goes_with_a_process_that_ends(server, parts):
+    """A router that died with an open breaker would be an alert for ever."""
+    parts.gates.pids, parts.watch.pids = [6], {7, 8}
+    told = [server.state_file.parent / "metrics" / f"gauge_livemax_{pid}.db" for pid in (6, 7, 8)]
+    for file in told:
+        file.touch()
+    looks = parts.watch.looks
+    _wait_for(lambda: parts.watch.looks > looks + 1)
+    parts.gates.pids, parts.watch.pids = [9], {8}
+    _wait_for(lambda: not told[0].exists() and not told[1].exists())
+    assert told[2].exists()

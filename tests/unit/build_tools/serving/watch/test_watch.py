@@ -265,3 +265,9 @@ def test_a_damaged_registry_leaves_the_last_good_one_in_force(watch, tmp_path, m
     assert watch.unready is None
     assert watch.tasks == {"intent": True, "mood": True}
     assert sum("is damaged" in event for event in events) == 1
+
+
+def test_the_processes_that_live_are_told(watch, triton):
+    _look_until(watch, lambda: watch.pids == {1, 2, 3, 4, 5})
+    triton.processes["branch_mood"] = []
+    _look_until(watch, lambda: 5 not in watch.pids)
