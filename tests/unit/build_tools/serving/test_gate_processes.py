@@ -1,5 +1,6 @@
 """The gate's processes, with a gate that only listens."""
 
+import errno
 import json
 import os
 import signal
@@ -47,8 +48,7 @@ def test_one_that_is_killed_is_replaced_while_the_other_goes_on_listening(gates)
     gates.start()
     first, second = gates.pids
     os.kill(first, signal.SIGKILL)
-    ended = []
-    _look_until(gates, lambda: ended.extend(gates.look()) or (len(gates.pids) == 2 and first not in gates.pids))
+    _look_until(gates, lambda: len(gates.pids) == 2 and first not in gates.pids)
 
     assert gates.listen
     assert second in gates.pids
@@ -85,3 +85,19 @@ def test_one_that_cannot_start_is_told(gates):
 
     with pytest.raises(ServeError, match=r"the gate did not start \(exit code 1\)"):
         gates.start()
+
+
+def test_a_machine_that_has_no_process_left_for_a_moment_does_not_end_the_server(gates, monkeypatch):
+    gates, events = gates()
+    gates.start()
+
+    def full(*_, **__):
+        raise BlockingIOError(errno.EAGAIN, "Resource temporarily unavailable")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(gate_processes.subprocess, "Popen", full)
+        os.kill(gates.pids[0], signal.SIGKILL)
+        _look_until(gates, lambda: events)
+        _look_until(gates, lambda: "gate: no process can be started: Resource temporarily unavailable" in events)
+        assert len(gates.pids) == 1
+    _look_until(gates, lambda: len(gates.pids) == 2)
