@@ -19,6 +19,7 @@ from build_tools.serving.replica.replica import Replica
 from build_tools.serving.replica.standing import standing_alone
 from build_tools.serving.self_report import SelfReport
 from build_tools.serving.state import ModelState, ServerState
+from build_tools.serving.state_writer import StateWriter
 from build_tools.serving.triton.attached_triton import AttachedTriton
 from build_tools.serving.triton.ports import ipv4_address, settle_ports
 from build_tools.serving.triton.resources import Resources
@@ -99,7 +100,7 @@ class Supervisor:
         self._gates: GateProcesses | None = None
         self._metrics: MetricsEndpoint | None = None
         self._follower: Follower | None = None
-        self._self_report: SelfReport | None = None
+        self._state_writer: StateWriter | None = None
         self._processes = ProcessCollector(lambda: self.triton_pid, lambda: self.gate_pids)
         self._stopped = StoppedProcesses()
         self._counting: set[int] = set()  # the processes that write to `_counts`, as they were seen last
@@ -107,8 +108,6 @@ class Supervisor:
         self._server_restarts = 0
         self._restarts_in_row = 0
         self._started_at = 0.0
-        self._state = ServerState(ready=False, reason="it is starting", written_at=time.time())
-        self._state_lock = threading.Lock()
         self._is_stopping = threading.Event()
         self._is_over = threading.Event()  # the processes are ended: threads may end
         self._failed = threading.Event()
@@ -127,25 +126,25 @@ class Supervisor:
         try:
             self._folder = new_temporary_folder()
             self._mark = RunMark(self._folder)
-            self._counts = metrics = given.attached_counts or self._folder / "metrics"
-            metrics.mkdir(exist_ok=True)
+            self._counts = given.attached_counts or self._folder / "metrics"
+            self._counts.mkdir(exist_ok=True)
             self._steps = self._folder / "steps"
             self._steps.mkdir()
-            self._start_triton(metrics)
-            self._open_self_report(metrics)
-            self._start_gates(metrics)
+            self._start_triton()
+            self._state_writer = self._new_state_writer()
+            self._start_gates()
             self._metrics = MetricsEndpoint(
                 self._address,
                 self._ports["metrics"],
                 self._tritons_metrics,
-                metrics,
-                [SupervisorCollector(lambda: self._state), self._processes],
+                self._counts,
+                [SupervisorCollector(lambda: self.state), self._processes],
             )
-            self._write_state()
+            self._state_writer.write()
             if self._follower is not None:
                 self._follower.start()
             for name, work in (("watch", self._watch_all), ("state", self._keep_writing)):
-                self._threads.append(threading.Thread(target=work, name=name, daemon=True))
+                self._threads.append(threading.Thread(target=self._guarded, args=[work], name=name, daemon=True))
                 self._threads[-1].start()
             self._wait_until_ready()
         except BaseException as error:
@@ -158,7 +157,8 @@ class Supervisor:
     def wait(self) -> None:
         """Waits until the server cannot be kept running, then raises ServeError with the reason."""
         self._failed.wait()
-        raise self._failure or ServeError("the server has ended")
+        assert self._failure is not None
+        raise self._failure
 
     def stop(self) -> None:
         """Refuses new requests, answers those that are accepted, ends everything and removes what it has written."""
@@ -166,8 +166,8 @@ class Supervisor:
         if self._follower is not None:
             self._follower.end()
         try:
-            if self._gates is not None and self._folder is not None:
-                self._write_state()
+            if self._gates is not None and self._state_writer is not None:
+                self._state_writer.tell_stop()
                 time.sleep(_TOLD_SECONDS)
                 self._gates.stop()
         finally:
@@ -190,7 +190,7 @@ class Supervisor:
             if self._mark is not None:
                 self._mark.remove()
             self._triton = self._gates = self._watch = self._control = self._metrics = None
-            self._folder = self._mark = self._follower = self._self_report = None
+            self._folder = self._mark = self._follower = None
 
     def __enter__(self) -> Self:
         return self.start()
@@ -228,7 +228,9 @@ class Supervisor:
     @property
     def state(self) -> ServerState:
         """What the gates are told."""
-        return self._state
+        if self._state_writer is None:
+            return ServerState(ready=False, reason="it is starting", written_at=time.time())
+        return self._state_writer.state
 
     @property
     def state_file(self) -> Path:
@@ -246,14 +248,17 @@ class Supervisor:
     def _tritons_metrics(self) -> str | None:
         return self.settings.attached_metrics if self.settings.attached else f"{_LOOPBACK}:{self._private['metrics']}"
 
-    def _start_triton(self, metrics: Path) -> None:
+    @property
+    def _tritons_address(self) -> str:
+        return self.settings.attached or f"{_LOOPBACK}:{self._private['grpc']}"
+
+    def _start_triton(self) -> None:
         given = self.settings
         if given.attached is not None:
             self._key = given.attached_key or ""
             self._triton = AttachedTriton(
                 given.attached, given.attached_metrics, given.attached_key, given.startup_timeout
             )
-            target = given.attached
         else:
             self._key = new_triton_key()
             # Chosen once: the gates find a server that was started again at the same place.
@@ -268,13 +273,12 @@ class Supervisor:
                 given.log_file,
                 given.resources,
                 key=self._key,
-                metrics=metrics,
+                metrics=self._counts,
                 steps=self._steps,
             )
-            target = f"{_LOOPBACK}:{self._private['grpc']}"
         self._triton.start()
         self._started_at = time.monotonic()
-        self._control = TritonControl(target, self._key or None)
+        self._control = TritonControl(self._tritons_address, self._key or None)
         self._watch = self._new_watch()
 
     def _new_watch(self) -> Watch:
@@ -283,22 +287,24 @@ class Supervisor:
         table = None if pid is None else ProcessTable(pid)
         return Watch(self._control, self.settings.repository, table, self._report, self._model_restarts, self._steps)
 
-    def _open_self_report(self, metrics: Path) -> None:
-        given = self.settings
-        standing = standing_alone(given.repository)
-        if given.replica is not None:
-            target = f"{_LOOPBACK}:{self._private['grpc']}"
-            follower = given.replica.follower(
-                target, self._key, lambda: self._server_restarts, self._write_state, self._report
+    def _new_state_writer(self) -> StateWriter:
+        assert self._counts is not None
+        standing = standing_alone(self.settings.repository)
+        if self.settings.replica is not None:
+            self._follower = self.settings.replica.follower(
+                self._tritons_address, self._key, lambda: self._server_restarts, self._write_state, self._report
             )
-            self._follower = follower
-            standing = follower.standing
-        memory = self._processes.total_bytes
-        self._self_report = SelfReport(self.state_file, metrics, standing, memory)
+            standing = self._follower.standing
+        self_report = SelfReport(self.state_file, self._counts, standing, self._processes.total_bytes)
+        return StateWriter(self.state_file, self_report, self._report)
 
-    def _start_gates(self, metrics: Path) -> None:
+    def _write_state(self) -> None:
+        assert self._state_writer is not None
+        self._state_writer.write()
+
+    def _start_gates(self) -> None:
         assert self._folder is not None
-        assert self._control is not None
+        assert self._counts is not None
         given = self.settings
         file = self._folder / "gate.json"
         GateSettings(
@@ -306,11 +312,11 @@ class Supervisor:
             grpc_port=self._ports["grpc"],
             http_port=self._ports["http"],
             workers=given.gate_workers,
-            triton=given.attached or f"{_LOOPBACK}:{self._private['grpc']}",
+            triton=self._tritons_address,
             triton_key=self._key,
             repository=given.repository.absolute(),
             state=self.state_file,
-            metrics=metrics,
+            metrics=self._counts,
             keys=given.keys,
             tls=given.tls,
             access_log=given.access_log,
@@ -318,7 +324,7 @@ class Supervisor:
             limits=given.limits,
         ).write(file)
         ports = {self._ports["grpc"], self._ports["http"]}
-        self._gates = GateProcesses(file, self.state_file, ports, metrics, given.gate_workers, self._report)
+        self._gates = GateProcesses(file, self.state_file, ports, self._counts, given.gate_workers, self._report)
         self._gates.start()
 
     def _wait_until_ready(self) -> None:
@@ -326,7 +332,7 @@ class Supervisor:
         deadline = time.monotonic() + self.settings.startup_timeout
         ready_at = None
         while True:
-            state, now = self._state, time.monotonic()
+            state, now = self.state, time.monotonic()
             if self._failed.is_set():
                 self.wait()
             ready_at = (ready_at or now) if state.ready else None
@@ -339,24 +345,34 @@ class Supervisor:
                 )
             time.sleep(_LOOK_SECONDS)
 
-    def _watch_all(self) -> None:
-        """The watch's thread. It lives until the processes that it has started are ended: they end with it."""
+    def _guarded(self, work: Callable[[], None]) -> None:
+        """A thread. If its work fails, so does the server: unwatched, or silent to its gates, it would be of no use."""
         try:
-            while not self._is_stopping.wait(_LOOK_SECONDS):
-                self._look()
+            work()
         except BaseException as error:
             if not self._is_stopping.is_set():
                 self._failure = error
                 self._failed.set()
-        self._is_over.wait()
+        self._is_over.wait()  # the processes that a thread has started end with it
+
+    def _watch_all(self) -> None:
+        while not self._is_stopping.wait(_LOOK_SECONDS):
+            self._look()
+
+    def _keep_writing(self) -> None:
+        assert self._state_writer is not None
+        while not self._is_over.wait(_WRITE_SECONDS):
+            self._state_writer.count()
+            self._state_writer.write()
 
     def _look(self) -> None:
         assert self._watch is not None
         assert self._gates is not None
         assert self._triton is not None
         self._gates.look()
-        reason = self._triton.exit_reason() or self._see_triton()
+        reason = self._triton.exit_reason()
         if reason is None:
+            self._see_triton()
             self._watch.look()
             if self.settings.attached is None:
                 reason = self._watch.beyond_repair
@@ -374,17 +390,17 @@ class Supervisor:
             mark_process_dead(pid, str(self._counts))
         self._counting = counting
 
-    def _see_triton(self) -> str | None:
-        """Continues a tritonserver that somebody has stopped. Always None: one that is killed is seen as ended."""
+    def _see_triton(self) -> None:
+        """Continues a tritonserver that somebody has stopped, or kills it, which is then seen as its end."""
         pid = self.triton_pid
         if pid is not None and (done := self._stopped.see(pid, is_stopped(pid), time.monotonic())):
             self._report(f"tritonserver: process {pid} {done}")
-        return None
 
     def _restart(self, reason: str) -> None:
         """Starts tritonserver again, after a pause that grows. Raises ServeError once that has failed too often."""
         assert self._triton is not None
         assert self._watch is not None
+        assert self._state_writer is not None
         if time.monotonic() - self._started_at > _WELL_SECONDS:
             self._restarts_in_row = 0
         while True:
@@ -393,7 +409,9 @@ class Supervisor:
             pause = _RESTART_PAUSES[self._restarts_in_row]
             self._restarts_in_row += 1
             self._server_restarts += 1
-            self._set(ready=False, reason="tritonserver is being started again")
+            self._state_writer.set(
+                ready=False, reason="tritonserver is being started again", server_restarts=self._server_restarts
+            )
             self._report(
                 f"tritonserver: {reason.partition(':')[0]}: starting it again" + (f" in {pause:g} s" if pause else "")
             )
@@ -418,42 +436,15 @@ class Supervisor:
     def _update(self) -> None:
         assert self._watch is not None
         assert self._gates is not None
+        assert self._state_writer is not None
         gate = ModelState(ready=self._gates.listen, restarts=self._gates.restarts)
         if not gate.ready:
             gate.reason = "no process listens"
         reason = f"gate: {gate.reason}" if not gate.ready else self._watch.unready
-        self._set(
+        self._state_writer.set(
             ready=reason is None,
             reason=reason or "",
             models=self._watch.models | {_GATE: gate},
             tasks=self._watch.tasks,
+            server_restarts=self._server_restarts,
         )
-
-    def _set(self, **changes: object) -> None:
-        changes["server_restarts"] = self._server_restarts
-        before = self._state
-        self._state = before.model_copy(update=changes)
-        if self._state.ready != before.ready:
-            self._report("ready" if self._state.ready else f"not ready: {self._state.reason}")
-        if self._state != before:
-            self._write_state()
-
-    def _keep_writing(self) -> None:
-        while not self._is_over.wait(_WRITE_SECONDS):
-            if self._self_report is not None:
-                self._self_report.count()
-            self._write_state()
-
-    def _write_state(self) -> None:
-        with self._state_lock:
-            if self._folder is None:
-                return
-            state = self._state.model_copy(update={"written_at": time.time()})
-            if self._is_stopping.is_set():
-                state = state.model_copy(update={"ready": False, "stopping": True, "reason": "it is being stopped"})
-            try:
-                state.write(self.state_file)
-                if self._self_report is not None:
-                    self._self_report.write(state)
-            except OSError as error:
-                self._report(f"the state cannot be written: {error}")

@@ -12,6 +12,7 @@ from build_tools.serving import supervisor as supervisor_module
 from build_tools.serving.errors import ServeError
 from build_tools.serving.replica.standing import Standing
 from build_tools.serving.state import ModelState, ServerState, self_report_file
+from build_tools.serving.state_writer import StateWriter
 from build_tools.serving.supervisor import Settings, Supervisor
 
 
@@ -207,6 +208,18 @@ def test_a_watch_that_breaks_ends_the_server_instead_of_leaving_it_unwatched(ser
         raise RuntimeError("a bug")
 
     monkeypatch.setattr(parts.watch, "look", breaks)
+
+    with pytest.raises(RuntimeError, match="a bug"):
+        server.wait()
+
+
+def test_a_supervisor_that_can_tell_nothing_any_more_ends_the_server(server, monkeypatch):
+    """Its gates would say that it is silent, and it would go on for ever."""
+
+    def breaks(_):
+        raise RuntimeError("a bug")
+
+    monkeypatch.setattr(StateWriter, "count", breaks)
 
     with pytest.raises(RuntimeError, match="a bug"):
         server.wait()
