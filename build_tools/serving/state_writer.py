@@ -1,4 +1,4 @@
-"""Tells what the supervisor knows: writes it when it changes, and again and again, which shows that the server lives."""
+"""Tells what the supervisor knows: writes it when it changes, and all the time, which shows that the server lives."""
 
 import threading
 import time

@@ -21,26 +21,20 @@ from build_tools.serving.self_report import SelfReport
 from build_tools.serving.state import ModelState, ServerState
 from build_tools.serving.state_writer import StateWriter
 from build_tools.serving.triton.attached_triton import AttachedTriton
-from build_tools.serving.triton.ports import ipv4_address, settle_ports
+from build_tools.serving.triton.ports import ipv4_address, reachable, settle_ports
 from build_tools.serving.triton.resources import Resources
 from build_tools.serving.triton.run_mark import RunMark
 from build_tools.serving.triton.server import TritonServer
 from build_tools.serving.triton.serving_folder import new_temporary_folder, remove_folder
 from build_tools.serving.triton.triton_control import TritonControl
 from build_tools.serving.triton.triton_key import new_triton_key
-from build_tools.serving.watch.model_processes import ProcessTable
 from build_tools.serving.watch.process_metrics import ProcessCollector
-from build_tools.serving.watch.process_stat import is_stopped
-from build_tools.serving.watch.stopped_processes import StoppedProcesses
-from build_tools.serving.watch.watch import Watch
+from build_tools.serving.watched_triton import WatchedTriton
 
 _LOOK_SECONDS = 0.1
 _WRITE_SECONDS = 0.5
 _TOLD_SECONDS = 0.5  # for gates to read that the server is ready, or stops
 _TASKS_SECONDS = 5.0  # for all tasks to be ready as well, at the start
-_RESTARTS = 5  # in a row, before the supervisor gives up
-_RESTART_PAUSES = (0.0, 1.0, 2.0, 4.0, 8.0)
-_WELL_SECONDS = 300.0  # after which earlier restarts are forgotten
 _LOOPBACK = "127.0.0.1"
 _GATE = "gate"  # its name among the models
 
@@ -91,23 +85,15 @@ class Supervisor:
         self._private: dict[str, int] = {}
         self._key = ""
         self._folder: Path | None = None
-        self._counts: Path | None = None
-        self._steps: Path | None = None
         self._mark: RunMark | None = None
         self._triton: TritonServer | AttachedTriton | None = None
-        self._control: TritonControl | None = None
-        self._watch: Watch | None = None
+        self._watched: WatchedTriton | None = None
         self._gates: GateProcesses | None = None
         self._metrics: MetricsEndpoint | None = None
         self._follower: Follower | None = None
         self._state_writer: StateWriter | None = None
         self._processes = ProcessCollector(lambda: self.triton_pid, lambda: self.gate_pids)
-        self._stopped = StoppedProcesses()
         self._counting: set[int] = set()  # the processes that write to `_counts`, as they were seen last
-        self._model_restarts: dict[str, int] = {}
-        self._server_restarts = 0
-        self._restarts_in_row = 0
-        self._started_at = 0.0
         self._is_stopping = threading.Event()
         self._is_over = threading.Event()  # the processes are ended: threads may end
         self._failed = threading.Event()
@@ -126,12 +112,9 @@ class Supervisor:
         try:
             self._folder = new_temporary_folder()
             self._mark = RunMark(self._folder)
-            self._counts = given.attached_counts or self._folder / "metrics"
             self._counts.mkdir(exist_ok=True)
-            self._steps = self._folder / "steps"
-            self._steps.mkdir()
-            self._start_triton()
-            self._state_writer = self._new_state_writer()
+            self._watched = watched = self._started_triton()
+            self._state_writer = self._new_state_writer(watched)
             self._start_gates()
             self._metrics = MetricsEndpoint(
                 self._address,
@@ -179,17 +162,15 @@ class Supervisor:
             for thread in self._threads:
                 thread.join()
             self._threads.clear()
-            if self._watch is not None:
-                self._watch.close()
-            if self._control is not None:
-                self._control.close()
+            if self._watched is not None:
+                self._watched.close()
             if self._metrics is not None:
                 self._metrics.close()
             if self._folder is not None:
                 remove_folder(self._folder)
             if self._mark is not None:
                 self._mark.remove()
-            self._triton = self._gates = self._watch = self._control = self._metrics = None
+            self._triton = self._gates = self._watched = self._metrics = None
             self._folder = self._mark = self._follower = None
 
     def __enter__(self) -> Self:
@@ -235,14 +216,22 @@ class Supervisor:
     @property
     def state_file(self) -> Path:
         """Where the gates read it."""
+        return self._own_folder / "state.json"
+
+    @property
+    def _own_folder(self) -> Path:
         if self._folder is None:
             raise ServeError(f"the server of {self.settings.repository} is not running")
-        return self._folder / "state.json"
+        return self._folder
+
+    @property
+    def _counts(self) -> Path:
+        """The folder of prometheus_client's multiprocess mode."""
+        return self.settings.attached_counts or self._own_folder / "metrics"
 
     def _url(self, endpoint: str) -> str:
-        if self._folder is None:
-            raise ServeError(f"the server of {self.settings.repository} is not running")
-        return f"{_LOOPBACK if self._address == '0.0.0.0' else self._address}:{self._ports[endpoint]}"
+        _ = self._own_folder  # raises ServeError if the server does not run
+        return f"{reachable(self._address)}:{self._ports[endpoint]}"
 
     @property
     def _tritons_metrics(self) -> str | None:
@@ -252,8 +241,10 @@ class Supervisor:
     def _tritons_address(self) -> str:
         return self.settings.attached or f"{_LOOPBACK}:{self._private['grpc']}"
 
-    def _start_triton(self) -> None:
+    def _started_triton(self) -> WatchedTriton:
         given = self.settings
+        steps = self._own_folder / "steps"
+        steps.mkdir()
         if given.attached is not None:
             self._key = given.attached_key or ""
             self._triton = AttachedTriton(
@@ -274,25 +265,19 @@ class Supervisor:
                 given.resources,
                 key=self._key,
                 metrics=self._counts,
-                steps=self._steps,
+                steps=steps,
             )
         self._triton.start()
-        self._started_at = time.monotonic()
-        self._control = TritonControl(self._tritons_address, self._key or None)
-        self._watch = self._new_watch()
+        control = TritonControl(self._tritons_address, self._key or None)
+        return WatchedTriton(
+            self._triton, control, given.repository, steps, self._report, self._tell_restart, self._is_stopping
+        )
 
-    def _new_watch(self) -> Watch:
-        assert self._control is not None
-        pid = self.triton_pid
-        table = None if pid is None else ProcessTable(pid)
-        return Watch(self._control, self.settings.repository, table, self._report, self._model_restarts, self._steps)
-
-    def _new_state_writer(self) -> StateWriter:
-        assert self._counts is not None
+    def _new_state_writer(self, watched: WatchedTriton) -> StateWriter:
         standing = standing_alone(self.settings.repository)
         if self.settings.replica is not None:
             self._follower = self.settings.replica.follower(
-                self._tritons_address, self._key, lambda: self._server_restarts, self._write_state, self._report
+                self._tritons_address, self._key, lambda: watched.restarts, self._write_state, self._report
             )
             standing = self._follower.standing
         self_report = SelfReport(self.state_file, self._counts, standing, self._processes.total_bytes)
@@ -303,10 +288,8 @@ class Supervisor:
         self._state_writer.write()
 
     def _start_gates(self) -> None:
-        assert self._folder is not None
-        assert self._counts is not None
         given = self.settings
-        file = self._folder / "gate.json"
+        file = self._own_folder / "gate.json"
         GateSettings(
             address=self._address,
             grpc_port=self._ports["grpc"],
@@ -366,85 +349,42 @@ class Supervisor:
             self._state_writer.write()
 
     def _look(self) -> None:
-        assert self._watch is not None
         assert self._gates is not None
-        assert self._triton is not None
+        assert self._watched is not None
         self._gates.look()
-        reason = self._triton.exit_reason()
-        if reason is None:
-            self._see_triton()
-            self._watch.look()
-            if self.settings.attached is None:
-                reason = self._watch.beyond_repair
-        if reason is not None:
-            self._restart(reason)
+        self._watched.look()
         self._forget_ended()
         self._update()
 
     def _forget_ended(self) -> None:
         """Of processes that have ended, no gauge counts any more: a breaker that was open, say."""
-        assert self._watch is not None
         assert self._gates is not None
-        counting = {*self._gates.pids, *self._watch.pids}
+        assert self._watched is not None
+        counting = {*self._gates.pids, *self._watched.watch.pids}
         for pid in self._counting - counting:
             mark_process_dead(pid, str(self._counts))
         self._counting = counting
 
-    def _see_triton(self) -> None:
-        """Continues a tritonserver that somebody has stopped, or kills it, which is then seen as its end."""
-        pid = self.triton_pid
-        if pid is not None and (done := self._stopped.see(pid, is_stopped(pid), time.monotonic())):
-            self._report(f"tritonserver: process {pid} {done}")
-
-    def _restart(self, reason: str) -> None:
-        """Starts tritonserver again, after a pause that grows. Raises ServeError once that has failed too often."""
-        assert self._triton is not None
-        assert self._watch is not None
+    def _tell_restart(self) -> None:
+        assert self._watched is not None
         assert self._state_writer is not None
-        if time.monotonic() - self._started_at > _WELL_SECONDS:
-            self._restarts_in_row = 0
-        while True:
-            if self._restarts_in_row >= _RESTARTS:
-                raise ServeError(f"tritonserver was started again {_RESTARTS} times in vain: {reason}")
-            pause = _RESTART_PAUSES[self._restarts_in_row]
-            self._restarts_in_row += 1
-            self._server_restarts += 1
-            self._state_writer.set(
-                ready=False, reason="tritonserver is being started again", server_restarts=self._server_restarts
-            )
-            self._report(
-                f"tritonserver: {reason.partition(':')[0]}: starting it again" + (f" in {pause:g} s" if pause else "")
-            )
-            self._watch.close()
-            self._triton.kill()
-            self._triton.stop()
-            if self._is_stopping.wait(pause):
-                return
-            self._triton.tolerant = True  # one branch that cannot be loaded must not end all others
-            try:
-                self._triton.start()
-            except ServeError as error:
-                if self._is_stopping.is_set():
-                    return
-                reason = str(error)
-                continue
-            self._started_at = time.monotonic()
-            self._watch = self._new_watch()
-            self._report("tritonserver: is back")
-            return
+        self._state_writer.set(
+            ready=False, reason="tritonserver is being started again", server_restarts=self._watched.restarts
+        )
 
     def _update(self) -> None:
-        assert self._watch is not None
         assert self._gates is not None
+        assert self._watched is not None
         assert self._state_writer is not None
+        watch = self._watched.watch
         gate = ModelState(ready=self._gates.listen, restarts=self._gates.restarts)
         if not gate.ready:
             gate.reason = "no process listens"
-        reason = f"gate: {gate.reason}" if not gate.ready else self._watch.unready
+        reason = f"gate: {gate.reason}" if not gate.ready else watch.unready
         self._state_writer.set(
             ready=reason is None,
             reason=reason or "",
-            models=self._watch.models | {_GATE: gate},
-            tasks=self._watch.tasks,
-            server_restarts=self._server_restarts,
+            models=watch.models | {_GATE: gate},
+            tasks=watch.tasks,
+            server_restarts=self._watched.restarts,
         )

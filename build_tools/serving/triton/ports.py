@@ -19,6 +19,11 @@ def ipv4_address(host: str) -> str:
         raise ServeError(f"cannot listen on {host}: {error}") from error
 
 
+def reachable(address: str) -> str:
+    """Returns the address at which this machine reaches what listens on `address`."""
+    return "127.0.0.1" if address == "0.0.0.0" else address
+
+
 def settle_ports(host: str, wanted: Mapping[str, int | None]) -> dict[str, int]:
     """Returns a port on `host` for every endpoint in `wanted`: the given one, or a free one where it is None.
 

@@ -20,7 +20,7 @@ from build_tools.serving.triton.backend_directory import assemble_backends
 from build_tools.serving.triton.distribution import find_distribution
 from build_tools.serving.triton.environment import server_environment
 from build_tools.serving.triton.models_to_load import models_to_load
-from build_tools.serving.triton.ports import ipv4_address, settle_ports
+from build_tools.serving.triton.ports import ipv4_address, reachable, settle_ports
 from build_tools.serving.triton.resources import Resources, choose_resources
 from build_tools.serving.triton.run_mark import RunMark
 from build_tools.serving.triton.server_log import error_lines
@@ -210,7 +210,7 @@ class TritonServer:
         self._running()
         if endpoint not in self._ports:
             raise ServeError(f"the server of {self.repository} is private: it has no {endpoint} endpoint")
-        return f"{_reachable(self._address)}:{self._ports[endpoint]}"
+        return f"{reachable(self._address)}:{self._ports[endpoint]}"
 
     def _arguments(self, folder: ServingFolder, mark: RunMark) -> list[str]:
         endpoints = [
@@ -283,10 +283,6 @@ def _compile_models(repository: Path) -> None:
     """
     for model in repository.glob("*/1/model.py"):
         compileall.compile_dir(model.parent, quiet=2, force=True, invalidation_mode=PycInvalidationMode.CHECKED_HASH)
-
-
-def _reachable(address: str) -> str:
-    return "127.0.0.1" if address == "0.0.0.0" else address
 
 
 def _described(code: int) -> str:

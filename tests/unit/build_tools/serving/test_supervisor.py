@@ -9,6 +9,7 @@ import pytest
 from build_tools.repository.registry import Registry, TrunkEntry, write_registry
 from build_tools.repository.replica_state import ReplicaState
 from build_tools.serving import supervisor as supervisor_module
+from build_tools.serving import watched_triton
 from build_tools.serving.errors import ServeError
 from build_tools.serving.replica.standing import Standing
 from build_tools.serving.state import ModelState, ServerState, self_report_file
@@ -87,11 +88,11 @@ class Parts:
 def parts(monkeypatch):
     parts = Parts()
     monkeypatch.setattr(supervisor_module, "TritonServer", lambda *_, **__: parts.server)
-    monkeypatch.setattr(supervisor_module, "Watch", lambda *_: parts.watch)
+    monkeypatch.setattr(watched_triton, "Watch", lambda *_: parts.watch)
     monkeypatch.setattr(supervisor_module, "GateProcesses", parts.make_gates)
     for name in ("_LOOK_SECONDS", "_WRITE_SECONDS", "_TOLD_SECONDS"):
         monkeypatch.setattr(supervisor_module, name, 0.005)
-    monkeypatch.setattr(supervisor_module, "_RESTART_PAUSES", (0.0,) * 5)
+    monkeypatch.setattr(watched_triton, "_PAUSES", (0.0,) * 5)
     return parts
 
 
