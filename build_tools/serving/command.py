@@ -4,7 +4,7 @@ import os
 import signal
 import sys
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager, nullcontext
+from contextlib import ExitStack, contextmanager, nullcontext, suppress
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -208,7 +208,8 @@ def _opened_replica(settings: Settings) -> Iterator[Replica]:
 def _report(event: str) -> None:
     """One line on standard error for each event, with the time."""
     now = datetime.now(UTC).isoformat(timespec="milliseconds")
-    print(f"{now} espalier {event}", file=sys.stderr, flush=True)
+    with suppress(OSError):  # who reads the events may have ended, or the disk is full: the server goes on
+        print(f"{now} espalier {event}", file=sys.stderr, flush=True)
 
 
 def _interrupt_once(_number: int, _frame: FrameType | None) -> None:

@@ -1,4 +1,4 @@
-from contextlib import nullcontext
+from contextlib import nullcontext, suppress
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -161,6 +161,15 @@ def test_a_replica_beside_a_triton_of_somebody_else_is_told_that_it_has_its_own(
 
     assert isinstance(result.exception, ServeError)
     assert "--replica and --triton exclude each other" in str(result.exception)
+
+
+def test_a_server_goes_on_when_nobody_reads_its_events_any_more(monkeypatch):
+    with open("/dev/full", "w") as full:  # noqa: PTH123
+        monkeypatch.setattr(command.sys, "stderr", full)
+        command._report("ready")
+        monkeypatch.undo()
+        with suppress(OSError):
+            full.close()
 
 
 def test_a_replica_of_a_folder_without_a_control_key_is_told_how_to_make_one(tmp_path):
