@@ -1,6 +1,7 @@
 """A sign of life of one gate process, which shares its ports with others and so cannot be asked alone."""
 
 import math
+from contextlib import suppress
 from pathlib import Path
 
 _SILENT_SECONDS = 10.0
@@ -23,11 +24,10 @@ class GateBeat:
         self._file.touch()
 
     def is_silent(self, now: float) -> bool:
-        """Whether there was no beat for long. Called by the supervisor several times a second. now: time.monotonic()."""
-        try:
+        """Whether there was no beat for long. To be called several times a second. now: time.monotonic()."""
+        seen: int | None = None  # it is still starting
+        with suppress(FileNotFoundError):
             seen = self._file.stat().st_mtime_ns
-        except FileNotFoundError:
-            seen = None  # it is still starting
         if seen != self._seen or now - self._looked_at > _GAP_SECONDS:
             self._silent_since = now
         self._seen, self._looked_at = seen, now

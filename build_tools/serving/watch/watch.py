@@ -137,7 +137,10 @@ class Watch:
         """Takes note of what has happened, and begins what is to be done. Returns at once."""
         now = time.monotonic()
         processes = self._processes.read(complete=self._lacks_processes) if self._processes else []
-        self.pids = living = {one.pid for one in processes}
+        living = {one.pid for one in processes}
+        for pid in self.pids - living:
+            self._stopped.forget(pid)
+        self.pids = living
         self._end_replaced(living, now)
         self._hung.keep(living)
         processes = [one for one in processes if one.pid not in self._replaced]
