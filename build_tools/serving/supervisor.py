@@ -21,7 +21,7 @@ from build_tools.serving.self_report import SelfReport
 from build_tools.serving.state import ModelState, ServerState
 from build_tools.serving.state_writer import StateWriter
 from build_tools.serving.triton.attached_triton import AttachedTriton
-from build_tools.serving.triton.ports import ipv4_address, reachable, settle_ports
+from build_tools.serving.triton.ports import choose_ports, ipv4_address, reachable
 from build_tools.serving.triton.resources import Resources
 from build_tools.serving.triton.run_mark import RunMark
 from build_tools.serving.triton.server import TritonServer
@@ -108,7 +108,7 @@ class Supervisor:
         given = self.settings
         self._address = ipv4_address(given.host)
         wanted = {"grpc": given.grpc_port, "http": given.http_port, "metrics": given.metrics_port}
-        self._ports = settle_ports(self._address, wanted)
+        self._ports = choose_ports(self._address, wanted)
         try:
             self._folder = new_temporary_folder()
             self._mark = RunMark(self._folder)
@@ -253,7 +253,7 @@ class Supervisor:
         else:
             self._key = new_triton_key()
             # Chosen once: the gates find a server that was started again at the same place.
-            self._private = settle_ports(_LOOPBACK, {"grpc": None, "metrics": None})
+            self._private = choose_ports(_LOOPBACK, {"grpc": None, "metrics": None})
             self._triton = TritonServer(
                 given.repository,
                 self._private["grpc"],

@@ -20,7 +20,7 @@ from build_tools.serving.triton.backend_directory import assemble_backends
 from build_tools.serving.triton.distribution import find_distribution
 from build_tools.serving.triton.environment import server_environment
 from build_tools.serving.triton.models_to_load import models_to_load
-from build_tools.serving.triton.ports import ipv4_address, reachable, settle_ports
+from build_tools.serving.triton.ports import choose_ports, ipv4_address, reachable
 from build_tools.serving.triton.resources import Resources, choose_resources
 from build_tools.serving.triton.run_mark import RunMark
 from build_tools.serving.triton.server_log import error_lines
@@ -178,7 +178,7 @@ class TritonServer:
     def _launch(self) -> None:
         distribution = find_distribution()
         self._address = ipv4_address(self._host)
-        self._ports = settle_ports(self._address, self._wanted_ports)
+        self._ports = choose_ports(self._address, self._wanted_ports)
         self._folder = folder = ServingFolder(self.repository)
         self._mark = RunMark(folder.path)
         check_space(self.repository, folder.path)

@@ -13,7 +13,7 @@ from build_tools.serving import gate_processes
 from build_tools.serving.errors import ServeError
 from build_tools.serving.gate import beat
 from build_tools.serving.gate_processes import GateProcesses
-from build_tools.serving.triton.ports import settle_ports
+from build_tools.serving.triton.ports import choose_ports
 
 
 @pytest.fixture
@@ -21,7 +21,7 @@ def gates(tmp_path, monkeypatch):
     """(beats, fails) -> two such processes, not started, and the events that they report."""
     monkeypatch.setattr(gate_processes, "_MODULE", "stand_in_gate")
     monkeypatch.setenv("PYTHONPATH", os.pathsep.join(sys.path))
-    port = settle_ports("127.0.0.1", {"gate": None})["gate"]
+    port = choose_ports("127.0.0.1", {"gate": None})["gate"]
     made, events = [], []
 
     def make(beats=True, fails=False):
