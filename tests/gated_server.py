@@ -79,7 +79,6 @@ class GatedServer:
             triton_key="none is asked for",
             repository=self.repository,
             state=self.state_file,
-            metrics=self._folder / "metrics",
             keys=self._keys,
             tls=self._tls,
             limits=self._limits,
@@ -92,7 +91,7 @@ class GatedServer:
             str(self._folder / "gate.json"),
         ]
         environment = os.environ | {
-            "PROMETHEUS_MULTIPROC_DIR": str(settings.metrics),
+            "PROMETHEUS_MULTIPROC_DIR": str(self._folder / "metrics"),
             "PYTHONPATH": os.pathsep.join(sys.path),
         }
         with self.log.open("ab") as log:

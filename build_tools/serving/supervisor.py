@@ -247,9 +247,7 @@ class Supervisor:
         steps.mkdir()
         if given.attached is not None:
             self._key = given.attached_key or ""
-            self._triton = AttachedTriton(
-                given.attached, given.attached_metrics, given.attached_key, given.startup_timeout
-            )
+            self._triton = AttachedTriton(given.attached, given.attached_key, given.startup_timeout)
         else:
             self._key = new_triton_key()
             # Chosen once: the gates find a server that was started again at the same place.
@@ -299,7 +297,6 @@ class Supervisor:
             triton_key=self._key,
             repository=given.repository.absolute(),
             state=self.state_file,
-            metrics=self._counts,
             keys=given.keys,
             tls=given.tls,
             access_log=given.access_log,
