@@ -16,7 +16,7 @@ from build_tools.serving.gate_processes import GateProcesses
 from build_tools.serving.metrics_endpoint import MetricsEndpoint, SupervisorCollector
 from build_tools.serving.replica.follower import Follower
 from build_tools.serving.replica.replica import Replica
-from build_tools.serving.replica.standing import standing_alone
+from build_tools.serving.replica.standing import single_server_standing
 from build_tools.serving.self_report import SelfReport
 from build_tools.serving.state import ModelState, ServerState
 from build_tools.serving.state_writer import StateWriter
@@ -272,7 +272,7 @@ class Supervisor:
         )
 
     def _new_state_writer(self, watched: WatchedTriton) -> StateWriter:
-        standing = standing_alone(self.settings.repository)
+        standing = single_server_standing(self.settings.repository)
         if self.settings.replica is not None:
             self._follower = self.settings.replica.follower(
                 self._tritons_address, self._key, lambda: watched.restarts, self._write_state, self._report

@@ -79,7 +79,7 @@ class Follower:
         self._is_settled = False  # what is loaded and linked is as it should be
         self._settle_at = 0.0
         self._settle_failed = 0
-        self._settled = adopted.number
+        self._settled_generation = adopted.number
         self._reported = ""
         self._ends = threading.Event()
         self._thread = threading.Thread(target=self._follow, name="follower", daemon=True)
@@ -228,7 +228,7 @@ class Follower:
             return
         self._is_settled, self._settle_failed, self._to_drop = True, 0, None
         self._settle_at = now + _SETTLE_EVERY
-        self._settled = self._adoptions[0].generation.number
+        self._settled_generation = self._adoptions[0].generation.number
 
     def _tell(self, committed: Generation | None, proposal: Generation | None, damage: str) -> None:
         behind = damage
@@ -244,7 +244,7 @@ class Follower:
     def _stand(self, behind: str, proposal: Generation | None) -> Standing:
         adopted = self._adopted
         return Standing(
-            adopted.number, adopted.sha256, self._settled, behind, self._made_of(proposal), adopted.registry
+            adopted.number, adopted.sha256, self._settled_generation, behind, self._made_of(proposal), adopted.registry
         )
 
     def _made_of(self, proposal: Generation | None) -> Proposed | None:
