@@ -85,7 +85,8 @@ class TritonServer:
         self._process: subprocess.Popen[bytes] | None = None
         self._folder: ServingFolder | None = None
         self._mark: RunMark | None = None
-        self._log_begins = 0
+        self._was_started = False
+        self._log_begins = 0  # bytes that earlier starts have written there
         self._changing = threading.Lock()  # while the process is being started or ended
 
     def start(self) -> Self:
@@ -188,7 +189,7 @@ class TritonServer:
         _compile_models(self.repository)
         launcher = [sys.executable, "-I", "-S", launch_tied.__file__, str(os.getpid())]
         # Started again, it goes on in the same file: what the earlier one said must not be lost.
-        self._log_begins = self._log.stat().st_size if self.tolerant and self._log.exists() else 0
+        self._log_begins = self._log.stat().st_size if self._was_started and self._log.exists() else 0
         with self._log.open("ab" if self._log_begins else "wb") as log:
             # A file, because a pipe that nobody reads would block the server once it is full.
             self._process = subprocess.Popen(
@@ -200,6 +201,7 @@ class TritonServer:
                 stderr=subprocess.STDOUT,
                 start_new_session=True,
             )
+        self._was_started = True
 
     def _running(self) -> subprocess.Popen[bytes]:
         if self._process is None:

@@ -31,7 +31,7 @@ class AlwaysReady:
 def temporary(tmp_path, monkeypatch):
     """Where the server's folder is, with a tritonserver that only sleeps."""
     program = tmp_path / "tritonserver"
-    program.write_text("#!/bin/sh\nexec sleep 60\n")
+    program.write_text("#!/bin/sh\necho E it begins\nexec sleep 60\n")
     program.chmod(0o755)
     monkeypatch.setattr(module, "find_distribution", lambda: SimpleNamespace(tritonserver=program))
     monkeypatch.setattr(module, "server_environment", lambda *_: dict(os.environ))
@@ -62,6 +62,21 @@ def test_a_server_whose_log_was_moved_away_can_still_be_told_to_have_ended(repos
         "tritonserver ended by itself (signal SIGKILL):\n"
         f"its log {tmp_path / 'triton.log'} cannot be read (No such file or directory)"
     )
+
+
+@pytest.mark.usefixtures("temporary")
+def test_started_again_it_goes_on_in_its_log_and_is_told_to_end_by_the_new_lines_alone(repository, tmp_path):
+    log = tmp_path / "triton.log"
+    log.write_text("of another server")
+    server = TritonServer(repository, log_file=log)
+    for starts in (1, 2):
+        with server:
+            while log.read_text() != "E it begins\n" * starts:
+                pass
+            os.kill(server.pid, signal.SIGKILL)
+            while (reason := server.exit_reason()) is None:
+                pass
+        assert reason == "tritonserver ended by itself (signal SIGKILL):\nE it begins"
 
 
 def test_a_stop_while_it_is_being_started_leaves_nothing_behind(repository, temporary, monkeypatch):
