@@ -16,7 +16,7 @@ from build_tools.repository.control_key import ensure_control_key
 from build_tools.repository.registry import read_registry
 from build_tools.serving.gate.settings import GateSettings, Limits, Tls
 from build_tools.serving.state import ServerState
-from build_tools.serving.triton.ports import settle_ports
+from build_tools.serving.triton.ports import choose_ports
 from build_tools.serving.triton.server import TritonServer
 
 _START_SECONDS = 30
@@ -49,7 +49,7 @@ class GatedServer:
         self.control_key = ensure_control_key(self.repository)
         self.triton.start()
         try:
-            ports = settle_ports("127.0.0.1", {"grpc": None, "http": None})
+            ports = choose_ports("127.0.0.1", {"grpc": None, "http": None})
             self.grpc_url = f"127.0.0.1:{ports['grpc']}"
             self.http_url = f"127.0.0.1:{ports['http']}"
             self.say(ready=True)
@@ -79,7 +79,6 @@ class GatedServer:
             triton_key="none is asked for",
             repository=self.repository,
             state=self.state_file,
-            metrics=self._folder / "metrics",
             keys=self._keys,
             tls=self._tls,
             limits=self._limits,
@@ -92,7 +91,7 @@ class GatedServer:
             str(self._folder / "gate.json"),
         ]
         environment = os.environ | {
-            "PROMETHEUS_MULTIPROC_DIR": str(settings.metrics),
+            "PROMETHEUS_MULTIPROC_DIR": str(self._folder / "metrics"),
             "PYTHONPATH": os.pathsep.join(sys.path),
         }
         with self.log.open("ab") as log:

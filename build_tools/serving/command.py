@@ -4,7 +4,7 @@ import os
 import signal
 import sys
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager, nullcontext
+from contextlib import ExitStack, contextmanager, nullcontext, suppress
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -104,6 +104,9 @@ def serve(
         check_target(access_log)
     if replica and triton:
         raise ServeError("--replica and --triton exclude each other: a replica starts a tritonserver on its own view.")
+    for option, address in (("--triton", triton), ("--triton-metrics", triton_metrics)):
+        if address is not None:
+            _check_address(option, address)
     settings = Settings(
         repository=repository,
         grpc_port=grpc_port or None,
@@ -138,6 +141,12 @@ def serve(
             server.wait()
     except KeyboardInterrupt:
         typer.echo("Stopped.")
+
+
+def _check_address(option: str, address: str) -> None:
+    host, _, port = address.rpartition(":")
+    if not host or not port.isdecimal() or int(port) > 65535:
+        raise ServeError(f"{option} {address} is no address: give HOST:PORT, such as 127.0.0.1:8001.")
 
 
 def _shared_counts() -> Path | None:
@@ -208,7 +217,8 @@ def _opened_replica(settings: Settings) -> Iterator[Replica]:
 def _report(event: str) -> None:
     """One line on standard error for each event, with the time."""
     now = datetime.now(UTC).isoformat(timespec="milliseconds")
-    print(f"{now} espalier {event}", file=sys.stderr, flush=True)
+    with suppress(OSError):  # who reads the events may have ended, or the disk is full: the server goes on
+        print(f"{now} espalier {event}", file=sys.stderr, flush=True)
 
 
 def _interrupt_once(_number: int, _frame: FrameType | None) -> None:

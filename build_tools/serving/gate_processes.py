@@ -5,10 +5,12 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 
 import psutil
 
+from build_tools.serving.backoff import backoff
 from build_tools.serving.errors import ServeError
 from build_tools.serving.gate.beat import GateBeat
 from build_tools.serving.triton import launch_tied
@@ -23,16 +25,20 @@ _FIRST_PAUSE, _LONGEST_PAUSE = 0.2, 10.0
 _WELL_SECONDS = 10.0
 
 
+@dataclass
 class _Gate:
-    """One process. started_at: monotonic seconds. listens: has done so. failed: ends in a row, soon after the start."""
+    """One process at a time. listens: whether it has been seen to.
 
-    def __init__(self) -> None:
-        self.process: subprocess.Popen[bytes] | None = None
-        self.beat: GateBeat | None = None
-        self.started_at = 0.0
-        self.listens = False
-        self.next_at = 0.0
-        self.failed = 0
+    started_at, next_at: when it was started, and when it may be started again, in monotonic seconds. failed: how often
+    in a row it could not be started, or ended soon after.
+    """
+
+    process: subprocess.Popen[bytes] | None = None
+    beat: GateBeat | None = None
+    listens: bool = False
+    started_at: float = 0.0
+    next_at: float = 0.0
+    failed: int = 0
 
 
 class GateProcesses:
@@ -70,37 +76,28 @@ class GateProcesses:
                     raise ServeError(f"the gate did not listen after {_START_SECONDS:.0f} seconds")
                 time.sleep(_POLL_SECONDS)
 
-    def look(self) -> list[int]:
-        """Starts those again that have ended. Returns the ids of those that have ended, for their metrics."""
+    def look(self) -> None:
+        """Starts those again that have ended, and ends those that hang."""
         now = time.monotonic()
-        ended = []
         for gate in self._gates:
-            process = gate.process
-            if process is not None and process.poll() is None:
-                if done := self._stopped.see(process.pid, is_stopped(process.pid), now):
-                    self._report(f"gate: process {process.pid} {done}")
-                if gate.beat is not None and gate.beat.is_silent(now):
-                    self._report(f"gate: process {process.pid} hangs: killed")
-                    process.kill()
+            if gate.process is not None and gate.process.poll() is None:
+                self._look_at(gate, gate.process, now)
                 continue
-            if process is not None:
-                ended.append(process.pid)
-                self._stopped.forget(process.pid)
-                if gate.beat is not None:
-                    gate.beat.remove()
-                gate.process = None
-                gate.failed = gate.failed + 1 if now - gate.started_at < _WELL_SECONDS else 0
-                gate.next_at = now + (min(_FIRST_PAUSE * 2**gate.failed, _LONGEST_PAUSE) if gate.failed else 0.0)
-                self._report(f"gate: process {process.pid} has ended (code {process.returncode}): starting another one")
+            if gate.process is not None:
+                self._note_end(gate, gate.process, now)
             if now >= gate.next_at:
-                self.restarts += 1
-                self._start(gate)
-        return ended
+                try:
+                    self._start(gate)
+                    self.restarts += 1
+                except OSError as error:  # no memory, or too many processes
+                    self._put_off(gate, now)
+                    self._report(f"gate: no process can be started: {error.strerror}")
 
     @property
     def pids(self) -> list[int]:
-        """The ids of the processes that run."""
-        return [gate.process.pid for gate in self._gates if gate.process is not None and gate.process.poll() is None]
+        """The ids of the processes that run. May be read in any thread."""
+        processes = [gate.process for gate in self._gates]  # `look` may take one away meanwhile
+        return [process.pid for process in processes if process is not None and process.poll() is None]
 
     @property
     def listen(self) -> bool:
@@ -123,6 +120,28 @@ class GateProcesses:
             for process in running:
                 process.kill()
                 process.wait()
+
+    def _look_at(self, gate: _Gate, process: subprocess.Popen[bytes], now: float) -> None:
+        if done := self._stopped.see(process.pid, is_stopped(process.pid), now):
+            self._report(f"gate: process {process.pid} {done}")
+        if gate.beat is not None and gate.beat.is_silent(now):
+            self._report(f"gate: process {process.pid} hangs: killed")
+            process.kill()
+
+    def _note_end(self, gate: _Gate, process: subprocess.Popen[bytes], now: float) -> None:
+        self._stopped.forget(process.pid)
+        if gate.beat is not None:
+            gate.beat.remove()
+        gate.process = None
+        if now - gate.started_at < _WELL_SECONDS:
+            self._put_off(gate, now)
+        else:
+            gate.failed, gate.next_at = 0, now
+        self._report(f"gate: process {process.pid} has ended (code {process.returncode}): starting another one")
+
+    def _put_off(self, gate: _Gate, now: float) -> None:
+        gate.failed += 1
+        gate.next_at = now + backoff(_FIRST_PAUSE, gate.failed, _LONGEST_PAUSE)
 
     def _start(self, gate: _Gate) -> None:
         # -P: the folder where the command was called must not bring code in.

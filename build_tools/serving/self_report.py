@@ -4,7 +4,6 @@ import logging
 import os
 import secrets
 import socket
-import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -20,7 +19,7 @@ _WEIGH_EVERY = 5.0  # it looks at every process
 
 
 class SelfReport:
-    """The file beside the server's state. `write` may be called from any thread."""
+    """The file beside the server's state. `write` may be called from any thread, from one at a time."""
 
     def __init__(
         self,
@@ -40,7 +39,6 @@ class SelfReport:
         self._registry: Registry | None = None
         self._bytes = 0
         self._count_at = self._weigh_at = 0.0
-        self._lock = threading.Lock()
 
     def count(self) -> None:
         """Counts again what takes a while to count, unless that was just done."""
@@ -57,26 +55,25 @@ class SelfReport:
 
     def write(self, state: ServerState) -> None:
         """Writes what is known now. Raises OSError if that is impossible."""
-        with self._lock:
-            standing, counted = self._standing(), self._counted
-            self._registry = standing.registry
-            said = ReplicaState(
-                server=self._server,
-                ready=state.ready,
-                reason=state.reason,
-                stopping=state.stopping,
-                server_restarts=state.server_restarts,
-                generation=standing.generation,
-                sha256=standing.sha256,
-                settled=standing.settled,
-                behind=standing.behind,
-                proposal=standing.proposal,
-                tasks=state.tasks,
-                requests=counted.requests,
-                errors=counted.errors,
-                memory_bytes=self._bytes,
-                counts=counted.counts,
-            )
-            staged = self._file.with_suffix(".new")
-            staged.write_text(said.model_dump_json(), encoding="utf-8")
-            staged.replace(self._file)
+        standing, counted = self._standing(), self._counted
+        self._registry = standing.registry
+        said = ReplicaState(
+            server=self._server,
+            ready=state.ready,
+            reason=state.reason,
+            stopping=state.stopping,
+            server_restarts=state.server_restarts,
+            generation=standing.generation,
+            sha256=standing.sha256,
+            settled=standing.settled,
+            behind=standing.behind,
+            proposal=standing.proposal,
+            tasks=state.tasks,
+            requests=counted.requests,
+            errors=counted.errors,
+            memory_bytes=self._bytes,
+            counts=counted.counts,
+        )
+        staged = self._file.with_suffix(".new")
+        staged.write_text(said.model_dump_json(), encoding="utf-8")
+        staged.replace(self._file)

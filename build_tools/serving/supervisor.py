@@ -16,30 +16,25 @@ from build_tools.serving.gate_processes import GateProcesses
 from build_tools.serving.metrics_endpoint import MetricsEndpoint, SupervisorCollector
 from build_tools.serving.replica.follower import Follower
 from build_tools.serving.replica.replica import Replica
-from build_tools.serving.replica.standing import standing_alone
+from build_tools.serving.replica.standing import single_server_standing
 from build_tools.serving.self_report import SelfReport
 from build_tools.serving.state import ModelState, ServerState
+from build_tools.serving.state_writer import StateWriter
 from build_tools.serving.triton.attached_triton import AttachedTriton
-from build_tools.serving.triton.ports import ipv4_address, settle_ports
+from build_tools.serving.triton.ports import choose_ports, ipv4_address, reachable
 from build_tools.serving.triton.resources import Resources
 from build_tools.serving.triton.run_mark import RunMark
 from build_tools.serving.triton.server import TritonServer
 from build_tools.serving.triton.serving_folder import new_temporary_folder, remove_folder
 from build_tools.serving.triton.triton_control import TritonControl
 from build_tools.serving.triton.triton_key import new_triton_key
-from build_tools.serving.watch.model_processes import ProcessTable
 from build_tools.serving.watch.process_metrics import ProcessCollector
-from build_tools.serving.watch.process_stat import is_stopped
-from build_tools.serving.watch.stopped_processes import StoppedProcesses
-from build_tools.serving.watch.watch import Watch
+from build_tools.serving.watched_triton import WatchedTriton
 
 _LOOK_SECONDS = 0.1
 _WRITE_SECONDS = 0.5
 _TOLD_SECONDS = 0.5  # for gates to read that the server is ready, or stops
 _TASKS_SECONDS = 5.0  # for all tasks to be ready as well, at the start
-_RESTARTS = 5  # in a row, before the supervisor gives up
-_RESTART_PAUSES = (0.0, 1.0, 2.0, 4.0, 8.0)
-_WELL_SECONDS = 300.0  # after which earlier restarts are forgotten
 _LOOPBACK = "127.0.0.1"
 _GATE = "gate"  # its name among the models
 
@@ -90,24 +85,15 @@ class Supervisor:
         self._private: dict[str, int] = {}
         self._key = ""
         self._folder: Path | None = None
-        self._counts: Path | None = None
-        self._steps: Path | None = None
         self._mark: RunMark | None = None
         self._triton: TritonServer | AttachedTriton | None = None
-        self._control: TritonControl | None = None
-        self._watch: Watch | None = None
+        self._watched: WatchedTriton | None = None
         self._gates: GateProcesses | None = None
         self._metrics: MetricsEndpoint | None = None
         self._follower: Follower | None = None
-        self._self_report: SelfReport | None = None
+        self._state_writer: StateWriter | None = None
         self._processes = ProcessCollector(lambda: self.triton_pid, lambda: self.gate_pids)
-        self._stopped = StoppedProcesses()
-        self._model_restarts: dict[str, int] = {}
-        self._server_restarts = 0
-        self._restarts_in_row = 0
-        self._started_at = 0.0
-        self._state = ServerState(ready=False, reason="it is starting", written_at=time.time())
-        self._state_lock = threading.Lock()
+        self._counting: set[int] = set()  # the processes that write to `_counts`, as they were seen last
         self._is_stopping = threading.Event()
         self._is_over = threading.Event()  # the processes are ended: threads may end
         self._failed = threading.Event()
@@ -122,29 +108,26 @@ class Supervisor:
         given = self.settings
         self._address = ipv4_address(given.host)
         wanted = {"grpc": given.grpc_port, "http": given.http_port, "metrics": given.metrics_port}
-        self._ports = settle_ports(self._address, wanted)
+        self._ports = choose_ports(self._address, wanted)
         try:
             self._folder = new_temporary_folder()
             self._mark = RunMark(self._folder)
-            self._counts = metrics = given.attached_counts or self._folder / "metrics"
-            metrics.mkdir(exist_ok=True)
-            self._steps = self._folder / "steps"
-            self._steps.mkdir()
-            self._start_triton(metrics)
-            self._open_self_report(metrics)
-            self._start_gates(metrics)
+            self._counts.mkdir(exist_ok=True)
+            self._watched = watched = self._started_triton()
+            self._state_writer = self._new_state_writer(watched)
+            self._start_gates()
             self._metrics = MetricsEndpoint(
                 self._address,
                 self._ports["metrics"],
                 self._tritons_metrics,
-                metrics,
-                [SupervisorCollector(lambda: self._state), self._processes],
+                self._counts,
+                [SupervisorCollector(lambda: self.state), self._processes],
             )
-            self._write_state()
+            self._state_writer.write()
             if self._follower is not None:
                 self._follower.start()
             for name, work in (("watch", self._watch_all), ("state", self._keep_writing)):
-                self._threads.append(threading.Thread(target=work, name=name, daemon=True))
+                self._threads.append(threading.Thread(target=self._guarded, args=[work], name=name, daemon=True))
                 self._threads[-1].start()
             self._wait_until_ready()
         except BaseException as error:
@@ -157,7 +140,8 @@ class Supervisor:
     def wait(self) -> None:
         """Waits until the server cannot be kept running, then raises ServeError with the reason."""
         self._failed.wait()
-        raise self._failure or ServeError("the server has ended")
+        assert self._failure is not None
+        raise self._failure
 
     def stop(self) -> None:
         """Refuses new requests, answers those that are accepted, ends everything and removes what it has written."""
@@ -165,8 +149,8 @@ class Supervisor:
         if self._follower is not None:
             self._follower.end()
         try:
-            if self._gates is not None and self._folder is not None:
-                self._write_state()
+            if self._gates is not None and self._state_writer is not None:
+                self._state_writer.tell_stop()
                 time.sleep(_TOLD_SECONDS)
                 self._gates.stop()
         finally:
@@ -178,18 +162,16 @@ class Supervisor:
             for thread in self._threads:
                 thread.join()
             self._threads.clear()
-            if self._watch is not None:
-                self._watch.close()
-            if self._control is not None:
-                self._control.close()
+            if self._watched is not None:
+                self._watched.close()
             if self._metrics is not None:
                 self._metrics.close()
             if self._folder is not None:
                 remove_folder(self._folder)
             if self._mark is not None:
                 self._mark.remove()
-            self._triton = self._gates = self._watch = self._control = self._metrics = None
-            self._folder = self._mark = self._follower = self._self_report = None
+            self._triton = self._gates = self._watched = self._metrics = None
+            self._folder = self._mark = self._follower = None
 
     def __enter__(self) -> Self:
         return self.start()
@@ -227,36 +209,49 @@ class Supervisor:
     @property
     def state(self) -> ServerState:
         """What the gates are told."""
-        return self._state
+        if self._state_writer is None:
+            return ServerState(ready=False, reason="it is starting", written_at=time.time())
+        return self._state_writer.state
 
     @property
     def state_file(self) -> Path:
         """Where the gates read it."""
+        return self._own_folder / "state.json"
+
+    @property
+    def _own_folder(self) -> Path:
         if self._folder is None:
             raise ServeError(f"the server of {self.settings.repository} is not running")
-        return self._folder / "state.json"
+        return self._folder
+
+    @property
+    def _counts(self) -> Path:
+        """The folder of prometheus_client's multiprocess mode."""
+        return self.settings.attached_counts or self._own_folder / "metrics"
 
     def _url(self, endpoint: str) -> str:
-        if self._folder is None:
-            raise ServeError(f"the server of {self.settings.repository} is not running")
-        return f"{_LOOPBACK if self._address == '0.0.0.0' else self._address}:{self._ports[endpoint]}"
+        _ = self._own_folder  # raises ServeError if the server does not run
+        return f"{reachable(self._address)}:{self._ports[endpoint]}"
 
     @property
     def _tritons_metrics(self) -> str | None:
         return self.settings.attached_metrics if self.settings.attached else f"{_LOOPBACK}:{self._private['metrics']}"
 
-    def _start_triton(self, metrics: Path) -> None:
+    @property
+    def _tritons_address(self) -> str:
+        return self.settings.attached or f"{_LOOPBACK}:{self._private['grpc']}"
+
+    def _started_triton(self) -> WatchedTriton:
         given = self.settings
+        steps = self._own_folder / "steps"
+        steps.mkdir()
         if given.attached is not None:
             self._key = given.attached_key or ""
-            self._triton = AttachedTriton(
-                given.attached, given.attached_metrics, given.attached_key, given.startup_timeout
-            )
-            target = given.attached
+            self._triton = AttachedTriton(given.attached, given.attached_key, given.startup_timeout)
         else:
             self._key = new_triton_key()
             # Chosen once: the gates find a server that was started again at the same place.
-            self._private = settle_ports(_LOOPBACK, {"grpc": None, "metrics": None})
+            self._private = choose_ports(_LOOPBACK, {"grpc": None, "metrics": None})
             self._triton = TritonServer(
                 given.repository,
                 self._private["grpc"],
@@ -267,49 +262,41 @@ class Supervisor:
                 given.log_file,
                 given.resources,
                 key=self._key,
-                metrics=metrics,
-                steps=self._steps,
+                metrics=self._counts,
+                steps=steps,
             )
-            target = f"{_LOOPBACK}:{self._private['grpc']}"
         self._triton.start()
-        self._started_at = time.monotonic()
-        self._control = TritonControl(target, self._key or None)
-        self._watch = self._new_watch()
+        control = TritonControl(self._tritons_address, self._key or None)
+        return WatchedTriton(
+            self._triton, control, given.repository, steps, self._report, self._tell_restart, self._is_stopping
+        )
 
-    def _new_watch(self) -> Watch:
-        assert self._control is not None
-        pid = self.triton_pid
-        table = None if pid is None else ProcessTable(pid)
-        return Watch(self._control, self.settings.repository, table, self._report, self._model_restarts, self._steps)
-
-    def _open_self_report(self, metrics: Path) -> None:
-        given = self.settings
-        standing = standing_alone(given.repository)
-        if given.replica is not None:
-            target = f"{_LOOPBACK}:{self._private['grpc']}"
-            follower = given.replica.follower(
-                target, self._key, lambda: self._server_restarts, self._write_state, self._report
+    def _new_state_writer(self, watched: WatchedTriton) -> StateWriter:
+        standing = single_server_standing(self.settings.repository)
+        if self.settings.replica is not None:
+            self._follower = self.settings.replica.follower(
+                self._tritons_address, self._key, lambda: watched.restarts, self._write_state, self._report
             )
-            self._follower = follower
-            standing = follower.standing
-        memory = self._processes.total_bytes
-        self._self_report = SelfReport(self.state_file, metrics, standing, memory)
+            standing = self._follower.standing
+        self_report = SelfReport(self.state_file, self._counts, standing, self._processes.total_bytes)
+        return StateWriter(self.state_file, self_report, self._report)
 
-    def _start_gates(self, metrics: Path) -> None:
-        assert self._folder is not None
-        assert self._control is not None
+    def _write_state(self) -> None:
+        assert self._state_writer is not None
+        self._state_writer.write()
+
+    def _start_gates(self) -> None:
         given = self.settings
-        file = self._folder / "gate.json"
+        file = self._own_folder / "gate.json"
         GateSettings(
             address=self._address,
             grpc_port=self._ports["grpc"],
             http_port=self._ports["http"],
             workers=given.gate_workers,
-            triton=given.attached or f"{_LOOPBACK}:{self._private['grpc']}",
+            triton=self._tritons_address,
             triton_key=self._key,
             repository=given.repository.absolute(),
             state=self.state_file,
-            metrics=metrics,
             keys=given.keys,
             tls=given.tls,
             access_log=given.access_log,
@@ -317,7 +304,7 @@ class Supervisor:
             limits=given.limits,
         ).write(file)
         ports = {self._ports["grpc"], self._ports["http"]}
-        self._gates = GateProcesses(file, self.state_file, ports, metrics, given.gate_workers, self._report)
+        self._gates = GateProcesses(file, self.state_file, ports, self._counts, given.gate_workers, self._report)
         self._gates.start()
 
     def _wait_until_ready(self) -> None:
@@ -325,7 +312,7 @@ class Supervisor:
         deadline = time.monotonic() + self.settings.startup_timeout
         ready_at = None
         while True:
-            state, now = self._state, time.monotonic()
+            state, now = self.state, time.monotonic()
             if self._failed.is_set():
                 self.wait()
             ready_at = (ready_at or now) if state.ready else None
@@ -338,113 +325,63 @@ class Supervisor:
                 )
             time.sleep(_LOOK_SECONDS)
 
-    def _watch_all(self) -> None:
-        """The watch's thread. It lives until the processes that it has started are ended: they end with it."""
+    def _guarded(self, work: Callable[[], None]) -> None:
+        """A thread. If its work fails, so does the server: unwatched, or silent to its gates, it would be of no use."""
         try:
-            while not self._is_stopping.wait(_LOOK_SECONDS):
-                self._look()
+            work()
         except BaseException as error:
             if not self._is_stopping.is_set():
                 self._failure = error
                 self._failed.set()
-        self._is_over.wait()
+        self._is_over.wait()  # the processes that a thread has started end with it
+
+    def _watch_all(self) -> None:
+        while not self._is_stopping.wait(_LOOK_SECONDS):
+            self._look()
+
+    def _keep_writing(self) -> None:
+        assert self._state_writer is not None
+        while not self._is_over.wait(_WRITE_SECONDS):
+            self._state_writer.count()
+            self._state_writer.write()
 
     def _look(self) -> None:
-        assert self._watch is not None
         assert self._gates is not None
-        assert self._triton is not None
-        assert self._counts is not None
-        for pid in self._gates.look():
-            mark_process_dead(pid, str(self._counts))
-        reason = self._triton.exit_reason() or self._see_triton()
-        if reason is None:
-            self._watch.look()
-            if self.settings.attached is None:
-                reason = self._watch.beyond_repair
-        if reason is not None:
-            self._restart(reason)
+        assert self._watched is not None
+        self._gates.look()
+        self._watched.look()
+        self._forget_ended()
         self._update()
 
-    def _see_triton(self) -> str | None:
-        """Continues a tritonserver that somebody has stopped. Always None: one that is killed is seen as ended."""
-        pid = self.triton_pid
-        if pid is not None and (done := self._stopped.see(pid, is_stopped(pid), time.monotonic())):
-            self._report(f"tritonserver: process {pid} {done}")
-        return None
+    def _forget_ended(self) -> None:
+        """Of processes that have ended, no gauge counts any more: a breaker that was open, say."""
+        assert self._gates is not None
+        assert self._watched is not None
+        counting = {*self._gates.pids, *self._watched.watch.pids}
+        for pid in self._counting - counting:
+            mark_process_dead(pid, str(self._counts))
+        self._counting = counting
 
-    def _restart(self, reason: str) -> None:
-        """Starts tritonserver again, after a pause that grows. Raises ServeError once that has failed too often."""
-        assert self._triton is not None
-        assert self._watch is not None
-        if time.monotonic() - self._started_at > _WELL_SECONDS:
-            self._restarts_in_row = 0
-        while True:
-            if self._restarts_in_row >= _RESTARTS:
-                raise ServeError(f"tritonserver was started again {_RESTARTS} times in vain: {reason}")
-            pause = _RESTART_PAUSES[self._restarts_in_row]
-            self._restarts_in_row += 1
-            self._server_restarts += 1
-            self._set(ready=False, reason="tritonserver is being started again")
-            self._report(
-                f"tritonserver: {reason.partition(':')[0]}: starting it again" + (f" in {pause:g} s" if pause else "")
-            )
-            self._watch.close()
-            self._triton.kill()
-            self._triton.stop()
-            if self._is_stopping.wait(pause):
-                return
-            self._triton.tolerant = True  # one branch that cannot be loaded must not end all others
-            try:
-                self._triton.start()
-            except ServeError as error:
-                if self._is_stopping.is_set():
-                    return
-                reason = str(error)
-                continue
-            self._started_at = time.monotonic()
-            self._watch = self._new_watch()
-            self._report("tritonserver: is back")
-            return
+    def _tell_restart(self) -> None:
+        assert self._watched is not None
+        assert self._state_writer is not None
+        self._state_writer.set(
+            ready=False, reason="tritonserver is being started again", server_restarts=self._watched.restarts
+        )
 
     def _update(self) -> None:
-        assert self._watch is not None
         assert self._gates is not None
+        assert self._watched is not None
+        assert self._state_writer is not None
+        watch = self._watched.watch
         gate = ModelState(ready=self._gates.listen, restarts=self._gates.restarts)
         if not gate.ready:
             gate.reason = "no process listens"
-        reason = f"gate: {gate.reason}" if not gate.ready else self._watch.unready
-        self._set(
+        reason = f"gate: {gate.reason}" if not gate.ready else watch.unready
+        self._state_writer.set(
             ready=reason is None,
             reason=reason or "",
-            models=self._watch.models | {_GATE: gate},
-            tasks=self._watch.tasks,
+            models=watch.models | {_GATE: gate},
+            tasks=watch.tasks,
+            server_restarts=self._watched.restarts,
         )
-
-    def _set(self, **changes: object) -> None:
-        changes["server_restarts"] = self._server_restarts
-        before = self._state
-        self._state = before.model_copy(update=changes)
-        if self._state.ready != before.ready:
-            self._report("ready" if self._state.ready else f"not ready: {self._state.reason}")
-        if self._state != before:
-            self._write_state()
-
-    def _keep_writing(self) -> None:
-        while not self._is_over.wait(_WRITE_SECONDS):
-            if self._self_report is not None:
-                self._self_report.count()
-            self._write_state()
-
-    def _write_state(self) -> None:
-        with self._state_lock:
-            if self._folder is None:
-                return
-            state = self._state.model_copy(update={"written_at": time.time()})
-            if self._is_stopping.is_set():
-                state = state.model_copy(update={"ready": False, "stopping": True, "reason": "it is being stopped"})
-            try:
-                state.write(self.state_file)
-                if self._self_report is not None:
-                    self._self_report.write(state)
-            except OSError as error:
-                self._report(f"the state cannot be written: {error}")

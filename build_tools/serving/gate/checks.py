@@ -60,8 +60,7 @@ def check_inner(call: InferCall) -> InferCall:
 
     Raises RefusedError (INVALID) if one does not. The model's backend checks the rest.
     """
-    if not (call.version == "" or (call.version.isascii() and call.version.isdigit() and len(call.version) < 10)):
-        raise _invalid(f"{shown(call.version)} is not a version: give a number.")
+    check_version(call.version)
     if max(len(call.inputs), len(call.outputs)) > _MOST_TENSORS:
         raise _invalid(f"there are more than {_MOST_TENSORS} inputs or outputs.")
     for tensor in call.inputs:
@@ -75,6 +74,12 @@ def check_inner(call: InferCall) -> InferCall:
         if not fits or (size is None and not has_texts(tensor.raw, elements)):
             raise _invalid(f"the input {shown(tensor.name)} holds {len(tensor.raw)} bytes, which do not fit its shape.")
     return call
+
+
+def check_version(version: str) -> None:
+    """Raises RefusedError (INVALID) unless this is a version's number, or empty for any version."""
+    if version and not (version.isascii() and version.isdigit() and len(version) < 10):
+        raise _invalid(f"{shown(version)} is not a version: give a number.")
 
 
 def is_id(request_id: str) -> bool:

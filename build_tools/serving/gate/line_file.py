@@ -43,7 +43,7 @@ class LineFile:
         self._thread.start()
 
     def add(self, line: Callable[[], str]) -> None:
-        """Adds a line without its end. line: makes it, and is called in the thread."""
+        """Adds a line without its end. line: makes it, and is called in the thread; one that raises is dropped."""
         if self._lines.qsize() >= _MOST_WAITING:
             _DROPPED.inc()
         else:
@@ -63,10 +63,18 @@ class LineFile:
             while not self._lines.empty():
                 waiting.append(self._lines.get())
             is_open = None not in waiting
-            lines = [line for line in waiting if line is not None]
+            lines = [made for line in waiting if line is not None and (made := self._made(line))]
             if lines:
-                self._write([f"{line()}\n".encode(errors="replace") for line in lines])
+                self._write(lines)
         os.close(self._file)
+
+    def _made(self, line: Callable[[], str]) -> bytes | None:
+        try:
+            return f"{line()}\n".encode(errors="replace")
+        except Exception:  # a bug: but without this thread there would be no access log any more
+            _DROPPED.inc()
+            logging.getLogger(__name__).exception("a line of the access log cannot be made")
+            return None
 
     def _write(self, lines: list[bytes]) -> None:
         try:

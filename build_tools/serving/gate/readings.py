@@ -5,10 +5,10 @@ from typing import Any
 from google.protobuf.message import Message
 from tritonclient.grpc import service_pb2 as pb
 
+from build_tools.serving.gate.checks import check_version
 from build_tools.serving.gate.gate import Gate
 from build_tools.serving.gate.grpc_messages import parsed
 from build_tools.serving.gate.observers import Exchange
-from build_tools.serving.gate.refusal import Code, RefusedError, shown
 
 _SECONDS = 10.0
 # Of Triton's extensions of KServe v2, those that work through the gate.
@@ -68,7 +68,5 @@ class Readings:
 
 
 def _version(request: Any) -> str:
-    version: str = request.version
-    if version and not (version.isascii() and version.isdigit() and len(version) < 10):
-        raise RefusedError(Code.INVALID, f"{shown(version)} is not a version: give a number.")
-    return version
+    check_version(request.version)
+    return str(request.version)

@@ -41,9 +41,9 @@ class GateSettings(BaseModel):
     """Of all gate processes of one server. They listen on the same ports (SO_REUSEPORT).
 
     triton: host:port of Triton's gRPC endpoint, which is open only to who sends `triton_key`. repository: the model
-    repository, of which the gate reads registry.json and control.key. state: the file of serving/state.py. metrics: the
-    folder of prometheus_client's multiprocess mode. keys: the file of client keys; None lets everybody in. access_log:
-    a file, or `-` for standard output; None writes none. access_log_texts: also write what was asked.
+    repository, of which the gate reads registry.json and control.key. state: the file of serving/state.py. keys: the
+    file of client keys; None lets everybody in. access_log: a file, or `-` for standard output; None writes none.
+    access_log_texts: also write what was asked.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -56,7 +56,6 @@ class GateSettings(BaseModel):
     triton_key: str
     repository: Path
     state: Path
-    metrics: Path
     keys: Path | None = None
     tls: Tls | None = None
     access_log: str | None = None

@@ -10,6 +10,7 @@ from build_tools.errors import BuildError
 from build_tools.repository.proposal import PROPOSAL
 from build_tools.repository.registry import DRAIN_SECONDS, REGISTRY
 from build_tools.repository.replica_state import Proposed
+from build_tools.serving.backoff import backoff
 from build_tools.serving.replica.errors import AwayError, NotHereError
 from build_tools.serving.replica.generation import Generation, GenerationFile
 from build_tools.serving.replica.own_triton import Models
@@ -78,7 +79,7 @@ class Follower:
         self._is_settled = False  # what is loaded and linked is as it should be
         self._settle_at = 0.0
         self._settle_failed = 0
-        self._settled = adopted.number
+        self._settled_generation = adopted.number
         self._reported = ""
         self._ends = threading.Event()
         self._thread = threading.Thread(target=self._follow, name="follower", daemon=True)
@@ -189,7 +190,7 @@ class Follower:
         else:
             goal.ready = self._restarts() == restarts
             goal.waiting = "" if goal.ready else _LOADING
-        goal.again_at = self._clock() + min(_FIRST_PAUSE * 2**goal.attempts, longest)
+        goal.again_at = self._clock() + backoff(_FIRST_PAUSE, goal.attempts, longest)
         goal.attempts += 1
 
     def _is_away(self, restarts: int) -> bool:
@@ -220,14 +221,14 @@ class Follower:
             if not self._models.is_up():  # it is being started again
                 self._settle_at, self._settle_failed = now + _LONGEST_WAIT, 1
                 return
-            pause = min(_FIRST_PAUSE * 2**self._settle_failed, _LONGEST_PAUSE)
+            pause = backoff(_FIRST_PAUSE, self._settle_failed, _LONGEST_PAUSE)
             self._settle_failed += 1
             self._settle_at = now + pause
             self._say_once(f"what is loaded cannot be settled, next attempt in {pause:g} s: {error}")
             return
         self._is_settled, self._settle_failed, self._to_drop = True, 0, None
         self._settle_at = now + _SETTLE_EVERY
-        self._settled = self._adoptions[0].generation.number
+        self._settled_generation = self._adoptions[0].generation.number
 
     def _tell(self, committed: Generation | None, proposal: Generation | None, damage: str) -> None:
         behind = damage
@@ -243,7 +244,7 @@ class Follower:
     def _stand(self, behind: str, proposal: Generation | None) -> Standing:
         adopted = self._adopted
         return Standing(
-            adopted.number, adopted.sha256, self._settled, behind, self._made_of(proposal), adopted.registry
+            adopted.number, adopted.sha256, self._settled_generation, behind, self._made_of(proposal), adopted.registry
         )
 
     def _made_of(self, proposal: Generation | None) -> Proposed | None:

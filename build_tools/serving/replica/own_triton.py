@@ -53,7 +53,12 @@ class OwnTriton:
         """See Models."""
         self._view.fetch(after)
         with self._served(after) as served:
-            loaded = {model: list(versions) for model, versions in served.loaded.items()}
+            # Not what else is loaded: a Triton that ended while a version proved itself has it again after its restart.
+            proved_models = held_models(before)
+            proved = {
+                model: [version for version in versions if version in proved_models.get(model, [])]
+                for model, versions in served.loaded.items()
+            }
             held = held_models(after)
             for trunk in after.trunks:
                 settle_trunk(served, trunk, trunk in held)
@@ -61,7 +66,7 @@ class OwnTriton:
                 if model.startswith(BRANCH_PREFIX):
                     for version in versions:
                         served.hold_also(model, version)
-            for one in proofs(before, after, loaded):
+            for one in proofs(before, after, proved):
                 try:
                     check_answers(
                         served.server, served.folder, after, one.task, one.number, one.rows, seconds=INFER_SECONDS

@@ -7,7 +7,7 @@ from build_tools.publishing.served_answers import ALL_ROWS
 from build_tools.repository.in_memory import hidden_source
 from build_tools.repository.registry import Registry
 
-_FEW_ROWS = 4  # of what is loaded already: somebody may be waiting for a rollback
+_FEW_ROWS = 4  # of what has proved itself here before: somebody may be waiting for a rollback
 
 
 @dataclass(frozen=True)
@@ -19,10 +19,10 @@ class Proof:
     rows: int
 
 
-def proofs(before: Registry, after: Registry, loaded: Mapping[str, list[int]]) -> Iterator[Proof]:
+def proofs(before: Registry, after: Registry, proved: Mapping[str, list[int]]) -> Iterator[Proof]:
     """Yields those that routers ask otherwise in `after`: another version, or the same one in another graph.
 
-    loaded: {model: versions} that Triton had before anything was loaded for `after`.
+    proved: {model: versions} that Triton has loaded for `before`.
     """
     for task, entry in after.tasks.items():
         known = before.tasks.get(task)
@@ -33,7 +33,7 @@ def proofs(before: Registry, after: Registry, loaded: Mapping[str, list[int]]) -
             if number == earlier and _place(before, task, number) == _place(after, task, number):
                 continue
             model, version = _place(after, task, number)[0]
-            yield Proof(task, number, _FEW_ROWS if version in loaded.get(model, []) else ALL_ROWS)
+            yield Proof(task, number, _FEW_ROWS if version in proved.get(model, []) else ALL_ROWS)
 
 
 def _place(registry: Registry, task: str, number: int) -> tuple[tuple[str, int], ...]:

@@ -59,7 +59,11 @@ def opened_replica(shared: Path, patience: float, report: Callable[[str], None])
     and BuildError if registry.json is damaged.
     """
     folder = new_temporary_folder()
-    mark = RunMark(folder)
+    try:
+        mark = RunMark(folder)
+    except OSError as error:
+        remove_folder(folder)
+        raise ServeError(f"the server cannot be started: {error}") from error
     try:
         view = View(folder / "repository", shared)
         yield Replica(view, _built(view, patience, report))

@@ -22,8 +22,8 @@ class Standing:
     registry: Registry | None = None
 
 
-def standing_alone(repository: Path) -> Callable[[], Standing]:
-    """Returns what says where a server stands that is no replica: its registry.json is in force when it is written."""
+def single_server_standing(repository: Path) -> Callable[[], Standing]:
+    """Returns what tells where a server that is no replica stands: its registry.json is in force once it is written."""
     file = GenerationFile(repository / REGISTRY)
 
     def look() -> Standing:

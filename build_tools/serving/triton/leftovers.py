@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 
 import psutil
@@ -28,8 +29,8 @@ def clear_leftovers(repository: Path, report: Callable[[str], None], shared_memo
             remove_folder(left.folder)
         left.file.unlink(missing_ok=True)
         report(f"cleared what a killed server had left: {ended or 'no'} processes, {left.folder}")
-    orphans = [psutil.Process(pid) for pid in holders(repository) if psutil.pid_exists(pid)]
-    if ended := _end([one for one in orphans if _is_orphan(one)]):
+    held_by = set(holders(repository))
+    if ended := _end([one for one in psutil.process_iter() if one.pid in held_by and _is_orphan(one)]):
         report(f"ended {ended} model processes of a killed server, which kept {repository} open")
 
 
@@ -60,10 +61,11 @@ def _command(process: psutil.Process) -> list[str]:
 
 
 def _end(processes: list[psutil.Process]) -> int:
+    """Returns how many were killed."""
+    killed = []
     for process in processes:
-        try:
+        with suppress(psutil.Error):  # it has just ended, or belongs to another user
             process.kill()
-        except psutil.Error:
-            continue
-    psutil.wait_procs(processes, timeout=_ENDING_SECONDS)
-    return len(processes)
+            killed.append(process)
+    psutil.wait_procs(killed, timeout=_ENDING_SECONDS)
+    return len(killed)

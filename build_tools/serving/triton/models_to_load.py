@@ -4,8 +4,8 @@ from pathlib import Path
 
 from build_tools.errors import BuildError
 from build_tools.repository.in_memory import idle_models
-from build_tools.repository.names import embedded_config
 from build_tools.repository.registry import read_registry
+from build_tools.serving.triton.model_folders import model_folders
 
 _ALL = "*"
 
@@ -21,7 +21,4 @@ def models_to_load(repository: Path) -> list[str]:
         return [_ALL]
     if not any((repository / model).is_dir() for model in idle):
         return [_ALL]
-    folders = (folder for folder in sorted(repository.iterdir()) if folder.name not in idle)
-    return [
-        folder.name for folder in folders if (folder / "config.pbtxt").is_file() or embedded_config(folder).is_file()
-    ]
+    return [folder.name for folder in model_folders(repository) if folder.name not in idle]

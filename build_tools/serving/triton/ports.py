@@ -19,7 +19,12 @@ def ipv4_address(host: str) -> str:
         raise ServeError(f"cannot listen on {host}: {error}") from error
 
 
-def settle_ports(host: str, wanted: Mapping[str, int | None]) -> dict[str, int]:
+def reachable(address: str) -> str:
+    """Returns the address at which this machine reaches what listens on `address`."""
+    return "127.0.0.1" if address == "0.0.0.0" else address
+
+
+def choose_ports(host: str, wanted: Mapping[str, int | None]) -> dict[str, int]:
     """Returns a port on `host` for every endpoint in `wanted`: the given one, or a free one where it is None.
 
     Raises ServeError if a given port is in use, was given twice, or cannot be listened on.

@@ -5,6 +5,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 from contextlib import suppress
 from pathlib import Path
@@ -19,7 +20,7 @@ from build_tools.serving.triton.backend_directory import assemble_backends
 from build_tools.serving.triton.distribution import find_distribution
 from build_tools.serving.triton.environment import server_environment
 from build_tools.serving.triton.models_to_load import models_to_load
-from build_tools.serving.triton.ports import ipv4_address, settle_ports
+from build_tools.serving.triton.ports import choose_ports, ipv4_address, reachable
 from build_tools.serving.triton.resources import Resources, choose_resources
 from build_tools.serving.triton.run_mark import RunMark
 from build_tools.serving.triton.server_log import error_lines
@@ -84,7 +85,9 @@ class TritonServer:
         self._process: subprocess.Popen[bytes] | None = None
         self._folder: ServingFolder | None = None
         self._mark: RunMark | None = None
-        self._log_begins = 0
+        self._was_started = False
+        self._log_begins = 0  # bytes that earlier starts have written there
+        self._changing = threading.Lock()  # while the process is being started or ended
 
     def start(self) -> Self:
         """Starts the server and returns once it and every model are ready.
@@ -100,31 +103,9 @@ class TritonServer:
                 f"there is no model repository {self.repository}: run espalier build first, or give its folder as "
                 "--repository"
             )
-        distribution = find_distribution()
-        self._address = ipv4_address(self._host)
-        self._ports = settle_ports(self._address, self._wanted_ports)
         try:
-            self._folder = folder = ServingFolder(self.repository)
-            self._mark = RunMark(folder.path)
-            check_space(self.repository, folder.path)
-            self._log = self._log_file or folder.log
-            assemble_backends(distribution, folder.backends)
-            environment = server_environment(distribution, folder.temporary)
-            _compile_models(self.repository)
-            launcher = [sys.executable, "-I", "-S", launch_tied.__file__, str(os.getpid())]
-            # Started again, it goes on in the same file: what the earlier one said must not be lost.
-            self._log_begins = self._log.stat().st_size if self.tolerant and self._log.exists() else 0
-            with self._log.open("ab" if self._log_begins else "wb") as log:
-                # A file, because a pipe that nobody reads would block the server once it is full.
-                self._process = subprocess.Popen(
-                    [*launcher, str(distribution.tritonserver), *self._arguments(folder, self._mark)],
-                    cwd=folder.work,
-                    env=_ALLOCATION | environment | self._environment(),
-                    stdin=subprocess.DEVNULL,
-                    stdout=log,
-                    stderr=subprocess.STDOUT,
-                    start_new_session=True,
-                )
+            with self._changing:
+                self._launch()
             self._wait_until_ready()
         except OSError as error:
             self.stop()
@@ -135,11 +116,6 @@ class TritonServer:
             self.stop()
             raise
         return self
-
-    def wait(self) -> None:
-        """Waits until the server ends by itself, then raises ServeError with Triton's own error lines."""
-        code = self._running().wait()
-        raise ServeError(f"tritonserver ended by itself ({_described(code)}):\n{self._error_lines()}")
 
     def exit_reason(self) -> str | None:
         """None while tritonserver runs, else how it ended, with Triton's own error lines."""
@@ -154,25 +130,27 @@ class TritonServer:
     def stop(self) -> None:
         """Ends the server and its model processes, and removes its shared memory and temporary files.
 
-        Requests in flight get some seconds to finish. Does nothing if the server does not run.
+        Requests in flight get some seconds to finish. Does nothing if the server does not run. Another thread may be in
+        `start` meanwhile, which then raises ServeError.
         """
-        process, self._process = self._process, None
-        try:
-            if process is not None:
-                process.terminate()
-                with suppress(subprocess.TimeoutExpired):
-                    process.wait(_STOP_SECONDS)
-        finally:  # also if Ctrl-C interrupts the wait
-            if process is not None:
-                process.kill()
-                process.wait()
-                _kill_group(process.pid)
-            if self._folder is not None:
-                self._folder.remove()
-                self._folder = None
-            if self._mark is not None:  # the last, because it tells the next start what is left to clear
-                self._mark.remove()
-                self._mark = None
+        with self._changing:
+            process, self._process = self._process, None
+            try:
+                if process is not None:
+                    process.terminate()
+                    with suppress(subprocess.TimeoutExpired):
+                        process.wait(_STOP_SECONDS)
+            finally:  # also if Ctrl-C interrupts the wait
+                if process is not None:
+                    process.kill()
+                    process.wait()
+                    _kill_group(process.pid)
+                if self._folder is not None:
+                    self._folder.remove()
+                    self._folder = None
+                if self._mark is not None:  # the last, because it tells the next start what is left to clear
+                    self._mark.remove()
+                    self._mark = None
 
     def __enter__(self) -> Self:
         return self.start()
@@ -198,6 +176,33 @@ class TritonServer:
     def metrics_url(self) -> str:
         return self._url("metrics")
 
+    def _launch(self) -> None:
+        distribution = find_distribution()
+        self._address = ipv4_address(self._host)
+        self._ports = choose_ports(self._address, self._wanted_ports)
+        self._folder = folder = ServingFolder(self.repository)
+        self._mark = RunMark(folder.path)
+        check_space(self.repository, folder.path)
+        self._log = self._log_file or folder.log
+        assemble_backends(distribution, folder.backends)
+        environment = server_environment(distribution, folder.temporary)
+        _compile_models(self.repository)
+        launcher = [sys.executable, "-I", "-S", launch_tied.__file__, str(os.getpid())]
+        # Started again, it goes on in the same file: what the earlier one said must not be lost.
+        self._log_begins = self._log.stat().st_size if self._was_started and self._log.exists() else 0
+        with self._log.open("ab" if self._log_begins else "wb") as log:
+            # A file, because a pipe that nobody reads would block the server once it is full.
+            self._process = subprocess.Popen(
+                [*launcher, str(distribution.tritonserver), *self._arguments(folder, self._mark)],
+                cwd=folder.work,
+                env=_ALLOCATION | environment | self._environment(),
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
+            )
+        self._was_started = True
+
     def _running(self) -> subprocess.Popen[bytes]:
         if self._process is None:
             raise ServeError(f"the server of {self.repository} is not running")
@@ -207,7 +212,7 @@ class TritonServer:
         self._running()
         if endpoint not in self._ports:
             raise ServeError(f"the server of {self.repository} is private: it has no {endpoint} endpoint")
-        return f"{_reachable(self._address)}:{self._ports[endpoint]}"
+        return f"{reachable(self._address)}:{self._ports[endpoint]}"
 
     def _arguments(self, folder: ServingFolder, mark: RunMark) -> list[str]:
         endpoints = [
@@ -261,7 +266,12 @@ class TritonServer:
                 time.sleep(_POLL_SECONDS)
 
     def _error_lines(self) -> str:
-        lines = error_lines(self._log.read_bytes()[self._log_begins :].decode(errors="replace"))
+        try:
+            with self._log.open("rb") as log:
+                log.seek(self._log_begins)
+                lines = error_lines(log.read().decode(errors="replace"))
+        except OSError as error:  # moved away, to begin a new one
+            return f"its log {self._log} cannot be read ({error.strerror})"
         link = str(self._folder.repository) if self._folder else ""
         return lines.replace(link, str(self.repository)) if link else lines
 
@@ -275,10 +285,6 @@ def _compile_models(repository: Path) -> None:
     """
     for model in repository.glob("*/1/model.py"):
         compileall.compile_dir(model.parent, quiet=2, force=True, invalidation_mode=PycInvalidationMode.CHECKED_HASH)
-
-
-def _reachable(address: str) -> str:
-    return "127.0.0.1" if address == "0.0.0.0" else address
 
 
 def _described(code: int) -> str:

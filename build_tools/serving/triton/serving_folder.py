@@ -14,8 +14,8 @@ from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 
-from build_tools.repository.names import embedded_config
 from build_tools.serving.errors import ServeError
+from build_tools.serving.triton.model_folders import model_folders
 
 _PLAIN = re.compile(r"[A-Za-z0-9._+/-]+")
 _USUAL = ("/tmp", "/var/tmp", "~/.cache")
@@ -61,13 +61,11 @@ def remove_folder(path: Path) -> None:
 
 def check_model_names(repository: Path) -> None:
     """Raises ServeError if a folder that Triton would load has a name that a shell would read as something else."""
-    for model in sorted(repository.iterdir()):
-        name = model.name
-        is_model = (model / "config.pbtxt").exists() or embedded_config(model).exists()
-        if is_model and not is_plain(name):
+    for model in model_folders(repository):
+        if not is_plain(model.name):
             raise ServeError(
-                f"the model folder {name!r} cannot be served: rename it so that it has only {_WORDS}, or move it out "
-                f"of {repository}, because Triton passes the name to a shell"
+                f"the model folder {model.name!r} cannot be served: rename it so that it has only {_WORDS}, or move it "
+                f"out of {repository}, because Triton passes the name to a shell"
             )
 
 

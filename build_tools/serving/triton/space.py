@@ -5,8 +5,8 @@ import os
 import shutil
 from pathlib import Path
 
-from build_tools.repository.names import embedded_config
 from build_tools.serving.errors import ServeError
+from build_tools.serving.triton.model_folders import model_folders
 from build_tools.serving.triton.run_mark import SHARED_MEMORY
 
 _MEGABYTE = 2**20
@@ -21,7 +21,7 @@ def check_space(repository: Path, temporary: Path) -> None:
     Python that is compiled onto a full disk is cut off without an error, and fails on import ("EOFError: marshal data
     too short").
     """
-    models = sum((one / "config.pbtxt").exists() or embedded_config(one).exists() for one in repository.iterdir())
+    models = len(model_folders(repository))
     _check(temporary, _TEMPORARY, "temporary files", "make room, or set TMPDIR to a folder on another disk")
     _check(SHARED_MEMORY, models * _PER_MODEL, "shared memory", "remove what fills it, or mount it with a larger size")
     if os.access(repository, os.W_OK):

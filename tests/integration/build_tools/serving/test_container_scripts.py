@@ -26,7 +26,7 @@ from build_tools.build.builder import build
 from build_tools.serving.triton.backend_directory import assemble_backends
 from build_tools.serving.triton.distribution import find_distribution
 from build_tools.serving.triton.environment import server_environment
-from build_tools.serving.triton.ports import settle_ports
+from build_tools.serving.triton.ports import choose_ports
 from clients import Client
 from clients.credentials import Credentials
 from clients.served_tasks import ServedVersion, served_tasks
@@ -64,7 +64,7 @@ def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Beside]:
         (folder / name).mkdir()
     distribution = find_distribution()
     assemble_backends(distribution, folder / "backends")
-    ports = settle_ports("127.0.0.1", {"grpc": None, "metrics": None})
+    ports = choose_ports("127.0.0.1", {"grpc": None, "metrics": None})
     places = {"/models": str(folder / "repository"), "8004": str(ports["grpc"]), "8005": str(ports["metrics"])}
     environment = {
         "PROMETHEUS_MULTIPROC_DIR": str(folder / "metrics"),

@@ -30,7 +30,7 @@ from build_tools.publishing.running_server import NoServer
 from build_tools.publishing.status_watch import watch_status
 from build_tools.serving.gate.key_file import ClientKey, KeyFile, new_key, sha256_of, write_key_file
 from build_tools.serving.supervisor import Settings, Supervisor
-from build_tools.serving.triton.ports import settle_ports
+from build_tools.serving.triton.ports import choose_ports
 from clients import Client
 from clients.errors import RequestRejected
 from training.kinds import Kind
@@ -117,7 +117,7 @@ def ask_prometheus(watched: Watched, tmp_path_factory: pytest.TempPathFactory) -
     configuration = folder / "prometheus.yml"
     configuration.write_text(re.sub(r"_interval: 15s", "_interval: 1s", configuration.read_text()))
     (folder / "targets.yml").write_text(yaml.safe_dump([{"targets": [watched.server.metrics_url]}]))
-    address = f"127.0.0.1:{settle_ports('127.0.0.1', {'web': None})['web']}"
+    address = f"127.0.0.1:{choose_ports('127.0.0.1', {'web': None})['web']}"
     command = ["prometheus", f"--config.file={configuration}", f"--storage.tsdb.path={folder / 'data'}"]
     with (folder / "log").open("wb") as log:
         process = subprocess.Popen([*command, f"--web.listen-address={address}"], stdout=log, stderr=log)

@@ -1,3 +1,4 @@
+import io
 from contextlib import nullcontext
 from pathlib import Path
 from types import SimpleNamespace
@@ -161,6 +162,24 @@ def test_a_replica_beside_a_triton_of_somebody_else_is_told_that_it_has_its_own(
 
     assert isinstance(result.exception, ServeError)
     assert "--replica and --triton exclude each other" in str(result.exception)
+
+
+@pytest.mark.parametrize("option", ["--triton", "--triton-metrics"])
+@pytest.mark.parametrize("address", ["127.0.0.1", "localhost:", ":8001", "127.0.0.1:http", "127.0.0.1:80010"])
+def test_an_address_without_a_port_is_told_before_anything_is_started(started, option, address):
+    result = CliRunner().invoke(app, ["serve", option, address])
+
+    assert str(result.exception) == f"{option} {address} is no address: give HOST:PORT, such as 127.0.0.1:8001."
+    assert started == []
+
+
+def test_a_server_goes_on_when_nobody_reads_its_events_any_more(monkeypatch):
+    class Left(io.StringIO):
+        def write(self, _):
+            raise BrokenPipeError
+
+    monkeypatch.setattr(command.sys, "stderr", Left())
+    command._report("ready")
 
 
 def test_a_replica_of_a_folder_without_a_control_key_is_told_how_to_make_one(tmp_path):

@@ -1,5 +1,6 @@
 """The gate's processes, with a gate that only listens."""
 
+import errno
 import json
 import os
 import signal
@@ -12,7 +13,7 @@ from build_tools.serving import gate_processes
 from build_tools.serving.errors import ServeError
 from build_tools.serving.gate import beat
 from build_tools.serving.gate_processes import GateProcesses
-from build_tools.serving.triton.ports import settle_ports
+from build_tools.serving.triton.ports import choose_ports
 
 
 @pytest.fixture
@@ -20,7 +21,7 @@ def gates(tmp_path, monkeypatch):
     """(beats, fails) -> two such processes, not started, and the events that they report."""
     monkeypatch.setattr(gate_processes, "_MODULE", "stand_in_gate")
     monkeypatch.setenv("PYTHONPATH", os.pathsep.join(sys.path))
-    port = settle_ports("127.0.0.1", {"gate": None})["gate"]
+    port = choose_ports("127.0.0.1", {"gate": None})["gate"]
     made, events = [], []
 
     def make(beats=True, fails=False):
@@ -47,8 +48,7 @@ def test_one_that_is_killed_is_replaced_while_the_other_goes_on_listening(gates)
     gates.start()
     first, second = gates.pids
     os.kill(first, signal.SIGKILL)
-    ended = []
-    _look_until(gates, lambda: ended.extend(gates.look()) or (len(gates.pids) == 2 and first not in gates.pids))
+    _look_until(gates, lambda: len(gates.pids) == 2 and first not in gates.pids)
 
     assert gates.listen
     assert second in gates.pids
@@ -85,3 +85,19 @@ def test_one_that_cannot_start_is_told(gates):
 
     with pytest.raises(ServeError, match=r"the gate did not start \(exit code 1\)"):
         gates.start()
+
+
+def test_a_machine_that_has_no_process_left_for_a_moment_does_not_end_the_server(gates, monkeypatch):
+    gates, events = gates()
+    gates.start()
+
+    def full(*_, **__):
+        raise BlockingIOError(errno.EAGAIN, "Resource temporarily unavailable")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(gate_processes.subprocess, "Popen", full)
+        os.kill(gates.pids[0], signal.SIGKILL)
+        _look_until(gates, lambda: events)
+        _look_until(gates, lambda: "gate: no process can be started: Resource temporarily unavailable" in events)
+        assert len(gates.pids) == 1
+    _look_until(gates, lambda: len(gates.pids) == 2)

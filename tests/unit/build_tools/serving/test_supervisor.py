@@ -9,9 +9,11 @@ import pytest
 from build_tools.repository.registry import Registry, TrunkEntry, write_registry
 from build_tools.repository.replica_state import ReplicaState
 from build_tools.serving import supervisor as supervisor_module
+from build_tools.serving import watched_triton
 from build_tools.serving.errors import ServeError
 from build_tools.serving.replica.standing import Standing
 from build_tools.serving.state import ModelState, ServerState, self_report_file
+from build_tools.serving.state_writer import StateWriter
 from build_tools.serving.supervisor import Settings, Supervisor
 
 
@@ -44,10 +46,11 @@ class MadeUpWatch:
     unready = beyond_repair = None
 
     def __init__(self):
+        self.pids, self.looks = set(), 0
         self.models, self.tasks = {"trunk": ModelState(ready=True)}, {"intent": True}
 
     def look(self):
-        pass
+        self.looks += 1
 
     def close(self):
         pass
@@ -64,7 +67,7 @@ class MadeUpGates:
         pass
 
     def look(self):
-        return []
+        pass
 
     def stop(self):
         self.told = ServerState.read(self.state)
@@ -85,11 +88,11 @@ class Parts:
 def parts(monkeypatch):
     parts = Parts()
     monkeypatch.setattr(supervisor_module, "TritonServer", lambda *_, **__: parts.server)
-    monkeypatch.setattr(supervisor_module, "Watch", lambda *_: parts.watch)
+    monkeypatch.setattr(watched_triton, "Watch", lambda *_: parts.watch)
     monkeypatch.setattr(supervisor_module, "GateProcesses", parts.make_gates)
     for name in ("_LOOK_SECONDS", "_WRITE_SECONDS", "_TOLD_SECONDS"):
         monkeypatch.setattr(supervisor_module, name, 0.005)
-    monkeypatch.setattr(supervisor_module, "_RESTART_PAUSES", (0.0,) * 5)
+    monkeypatch.setattr(watched_triton, "_PAUSES", (0.0,) * 5)
     return parts
 
 
@@ -209,3 +212,28 @@ def test_a_watch_that_breaks_ends_the_server_instead_of_leaving_it_unwatched(ser
 
     with pytest.raises(RuntimeError, match="a bug"):
         server.wait()
+
+
+def test_a_supervisor_that_can_tell_nothing_any_more_ends_the_server(server, monkeypatch):
+    """Its gates would say that it is silent, and it would go on for ever."""
+
+    def breaks(_):
+        raise RuntimeError("a bug")
+
+    monkeypatch.setattr(StateWriter, "count", breaks)
+
+    with pytest.raises(RuntimeError, match="a bug"):
+        server.wait()
+
+
+def test_what_only_living_processes_tell_goes_with_a_process_that_ends(server, parts):
+    """A router that died with an open breaker would be an alert for ever."""
+    parts.gates.pids, parts.watch.pids = [6], {7, 8}
+    told = [server.state_file.parent / "metrics" / f"gauge_livemax_{pid}.db" for pid in (6, 7, 8)]
+    for file in told:
+        file.touch()
+    looks = parts.watch.looks
+    _wait_for(lambda: parts.watch.looks > looks + 1)
+    parts.gates.pids, parts.watch.pids = [9], {8}
+    _wait_for(lambda: not told[0].exists() and not told[1].exists())
+    assert told[2].exists()

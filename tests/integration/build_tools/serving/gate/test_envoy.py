@@ -15,7 +15,7 @@ from gated_server import GatedServer
 
 from build_tools.errors import BuildError
 from build_tools.publishing.running_server import RunningServer
-from build_tools.serving.triton.ports import settle_ports
+from build_tools.serving.triton.ports import choose_ports
 from clients import Client, EspalierError, ServerUnavailable
 
 CONFIG = Path(__file__).parents[5] / "deploy" / "envoy" / "envoy.yaml"
@@ -42,7 +42,7 @@ def front(gated: GatedServer, tmp_path_factory: pytest.TempPathFactory) -> Itera
     authority.cert_pem.write_to_path(folder / "ca.pem")
     leaf.private_key_pem.write_to_path(folder / "tls.key")
     (folder / "tls.crt").write_bytes(b"".join(blob.bytes() for blob in leaf.cert_chain_pems))
-    port = settle_ports("127.0.0.1", {"front": None})["front"]
+    port = choose_ports("127.0.0.1", {"front": None})["front"]
     text = CONFIG.read_text().replace("/etc/envoy/tls", str(folder)).replace("8443", str(port))
     text = text.replace("max_tokens: 1000, tokens_per_fill: 500", "max_tokens: 60, tokens_per_fill: 30")
     for own, gates in (("8001", gated.grpc_url), ("8000", gated.http_url)):

@@ -19,7 +19,7 @@ from tritonclient.grpc import service_pb2_grpc
 from tritonclient.grpc.aio import grpc as grpcio
 from tritonclient.utils import InferenceServerException
 
-from build_tools.serving.triton.ports import settle_ports
+from build_tools.serving.triton.ports import choose_ports
 from clients import Client, ServerUnavailable
 
 _LOOK_SECONDS = 0.4
@@ -75,7 +75,7 @@ def test_a_task_that_does_not_answer_is_told_apart(said: GatedServer) -> None:
 
 
 def test_a_gate_that_is_stopped_answers_what_it_has_accepted(gated: GatedServer) -> None:
-    ports = settle_ports("127.0.0.1", {"grpc": None, "http": None})
+    ports = choose_ports("127.0.0.1", {"grpc": None, "http": None})
     process = gated.start_gate(ports)
     url = f"127.0.0.1:{ports['grpc']}"
     outcomes: list[str] = []
@@ -112,7 +112,7 @@ def test_a_gate_that_is_stopped_answers_what_it_has_accepted(gated: GatedServer)
 
 
 def test_a_stream_that_is_open_when_the_gate_ends_is_told_to_ask_again(gated: GatedServer) -> None:
-    ports = settle_ports("127.0.0.1", {"grpc": None, "http": None})
+    ports = choose_ports("127.0.0.1", {"grpc": None, "http": None})
     process = gated.start_gate(ports)
     requests: queue.Queue[pb.ModelInferRequest | None] = queue.Queue()
     try:

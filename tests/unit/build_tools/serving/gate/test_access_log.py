@@ -107,6 +107,18 @@ def test_a_file_that_was_moved_away_is_opened_anew_and_one_that_was_cut_is_writt
     assert (tmp_path / "log.1").read_text() == "first\n"
 
 
+def test_a_line_that_cannot_be_made_does_not_end_the_log(tmp_path: Path) -> None:
+    def fails() -> str:
+        raise ValueError("a bug")
+
+    file = LineFile(str(tmp_path / "log"))
+    for line in (lambda: "first", fails, lambda: "second"):
+        file.add(line)
+    file.close()
+
+    assert (tmp_path / "log").read_text() == "first\nsecond\n"
+
+
 def test_lines_of_several_writers_stay_whole(tmp_path: Path) -> None:
     files = [LineFile(str(tmp_path / "log")) for _ in range(3)]
     for number in range(200):

@@ -106,7 +106,6 @@ def test_opentelemetry_s_variables_decide_whether_there_are_traces(tmp_path, mon
         triton_key="k",
         repository=tmp_path,
         state=tmp_path / "state",
-        metrics=tmp_path,
         access_log=str(tmp_path / "log"),
     )
     with observing(settings) as observers:

@@ -9,7 +9,7 @@ import pytest
 from build_tools.serving.gate import http_server
 from build_tools.serving.gate.http_server import HttpServer
 from build_tools.serving.gate.settings import Limits
-from build_tools.serving.triton.ports import settle_ports
+from build_tools.serving.triton.ports import choose_ports
 
 LIMITS = Limits(header=1000, connections=2)
 GET = b"GET / HTTP/1.1\r\nhost: x\r\n\r\n"
@@ -34,7 +34,7 @@ async def _app(
 
 def _run(test: Callable[[int], Awaitable[None]]) -> None:
     async def served() -> None:
-        port = settle_ports("127.0.0.1", {"http": None})["http"]
+        port = choose_ports("127.0.0.1", {"http": None})["http"]
         server = HttpServer(_app, "127.0.0.1", port, LIMITS)
         await server.start()
         try:

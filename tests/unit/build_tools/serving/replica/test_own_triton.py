@@ -10,6 +10,7 @@ from build_tools.errors import BuildError
 from build_tools.publishing.registry_transitions import retired
 from build_tools.repository.registry import FusedEntry
 from build_tools.repository.triton_config import read_config
+from build_tools.serving.replica import own_triton
 from build_tools.serving.replica.errors import AwayError, NotHereError
 from build_tools.serving.replica.generation import Generation
 from build_tools.serving.replica.own_triton import OwnTriton
@@ -136,6 +137,24 @@ def test_a_version_that_answers_otherwise_is_refused_by_name(site, registry, fol
 
     with pytest.raises(BuildError, match="version 4 of intent does not answer here as it should"):
         site.models.prepare(registry, after)
+
+
+def test_what_a_restart_has_loaded_again_before_it_had_proved_itself_is_asked_all(
+    site, registry, following, monkeypatch
+):
+    """Triton starts with what the view says, and that is written before anything is asked."""
+    after = following(registry)
+    lay_out_files(site.shared, after)
+    asked = []
+    monkeypatch.setattr(own_triton, "check_answers", lambda *given, **_: asked.append(given[3:]))
+    site.models.prepare(registry, after)
+    site.triton = FakeTriton(site.view.folder)
+    site.models = OwnTriton(site.view, lambda: site.triton)
+    assert 4 in site.loaded["branch_intent"]
+
+    site.models.prepare(registry, after)
+
+    assert asked == [("intent", 4, 32)] * 2
 
 
 def test_of_what_is_not_here_triton_is_asked_nothing(site, registry, following):

@@ -8,6 +8,7 @@ from pathlib import Path
 import psutil
 import pytest
 
+from build_tools.serving.triton import leftovers
 from build_tools.serving.triton.leftovers import clear_leftovers
 from build_tools.serving.triton.run_mark import RunMark
 from build_tools.serving.triton.serving_folder import new_temporary_folder
@@ -78,3 +79,16 @@ def test_a_mark_of_another_user_proves_nothing(left, tmp_path):
     clear_leftovers(tmp_path, print, shared_memory)
 
     assert folder.is_dir()
+
+
+def test_a_process_that_has_just_ended_is_no_leftover(tmp_path, monkeypatch):
+    """Its id is still in the list of locks."""
+    with subprocess.Popen([sys.executable, "-c", ""]) as ended:
+        pass
+    reported = []
+    monkeypatch.setattr(leftovers, "holders", lambda _: [ended.pid])
+    monkeypatch.setattr(leftovers.psutil, "pid_exists", lambda _: True)  # at the first look
+
+    clear_leftovers(tmp_path, reported.append, tmp_path)
+
+    assert reported == []

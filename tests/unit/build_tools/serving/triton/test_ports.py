@@ -3,13 +3,13 @@ import socket
 import pytest
 
 from build_tools.serving.errors import ServeError
-from build_tools.serving.triton.ports import ipv4_address, settle_ports
+from build_tools.serving.triton.ports import choose_ports, ipv4_address
 
 HOST = "127.0.0.1"
 
 
 def test_free_ports_differ_and_can_be_listened_on():
-    ports = settle_ports(HOST, {"grpc": None, "http": None, "metrics": None})
+    ports = choose_ports(HOST, {"grpc": None, "http": None, "metrics": None})
 
     assert len(set(ports.values())) == 3
     for port in ports.values():
@@ -18,9 +18,9 @@ def test_free_ports_differ_and_can_be_listened_on():
 
 
 def test_a_given_port_is_kept():
-    port = settle_ports(HOST, {"grpc": None})["grpc"]
+    port = choose_ports(HOST, {"grpc": None})["grpc"]
 
-    assert settle_ports(HOST, {"http": None, "grpc": port})["grpc"] == port
+    assert choose_ports(HOST, {"http": None, "grpc": port})["grpc"] == port
 
 
 def test_a_port_in_use_is_named_with_its_endpoint():
@@ -28,19 +28,19 @@ def test_a_port_in_use_is_named_with_its_endpoint():
         port = other.getsockname()[1]
 
         with pytest.raises(ServeError, match=f"port {port} for http is in use"):
-            settle_ports(HOST, {"grpc": None, "http": port})
+            choose_ports(HOST, {"grpc": None, "http": port})
 
 
 def test_one_port_for_two_endpoints_is_refused():
-    port = settle_ports(HOST, {"grpc": None})["grpc"]
+    port = choose_ports(HOST, {"grpc": None})["grpc"]
 
     with pytest.raises(ServeError, match=f"port {port} is given more than once"):
-        settle_ports(HOST, {"grpc": port, "http": port})
+        choose_ports(HOST, {"grpc": port, "http": port})
 
 
 def test_a_port_beyond_the_range_is_one_clear_error():
     with pytest.raises(ServeError, match="70000"):
-        settle_ports(HOST, {"grpc": 70000})
+        choose_ports(HOST, {"grpc": 70000})
 
 
 def test_a_name_becomes_an_address():

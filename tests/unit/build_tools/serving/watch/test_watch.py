@@ -8,7 +8,7 @@ from tritonclient.grpc import model_config_pb2 as pb
 
 from build_tools.serving.errors import ServeError
 from build_tools.serving.triton.triton_control import Loaded, TritonError
-from build_tools.serving.watch import revival
+from build_tools.serving.watch import inventory, revival, revival_attempts
 from build_tools.serving.watch import watch as watch_module
 from build_tools.serving.watch.model_processes import ModelProcess
 from build_tools.serving.watch.watch import Watch
@@ -98,8 +98,8 @@ def watch(triton, events, tmp_path, monkeypatch, watched):
         (tmp_path / model / "config.pbtxt").touch()
     monkeypatch.setattr(watch_module, "read_registry", lambda _: watched)
     monkeypatch.setattr(revival, "read_registry", lambda _: watched)
-    monkeypatch.setattr(watch_module, "_INDEX_EVERY", 0.0)
-    monkeypatch.setattr(watch_module, "_FIRST_PAUSE", 0.01)
+    monkeypatch.setattr(inventory, "_EVERY", 0.0)
+    monkeypatch.setattr(revival_attempts, "_FIRST_PAUSE", 0.01)
     monkeypatch.setattr(watch_module, "_MISSING_SECONDS", 0.1)
     watch = Watch(triton, tmp_path, triton, events.append, {})
     yield watch
@@ -185,7 +185,7 @@ def test_what_a_command_has_made_live_is_ready_before_triton_is_looked_at_again(
     watch, compacted, watched, tmp_path, monkeypatch
 ):
     _look_until(watch, lambda: watch.unready is None)
-    monkeypatch.setattr(watch_module, "_INDEX_EVERY", 1000.0)
+    monkeypatch.setattr(inventory, "_EVERY", 1000.0)
     _look_for(watch, 0.05)  # a look that has begun before ends
     watched.trunks, watched.tasks = compacted.trunks, compacted.tasks | {"mood": watched.tasks["mood"]}
     watched.trunks["trunk"].fused.version = 1
@@ -194,7 +194,7 @@ def test_what_a_command_has_made_live_is_ready_before_triton_is_looked_at_again(
     assert watch.unready is None
     assert watch.tasks == {"intent": True, "mood": True}
 
-    monkeypatch.setattr(watch_module, "_INDEX_EVERY", 0.0)
+    monkeypatch.setattr(inventory, "_EVERY", 0.0)
     _look_until(watch, lambda: watch.unready == "fused: it is not loaded")
 
 
@@ -226,7 +226,7 @@ def test_a_model_whose_processes_have_not_been_found_yet_is_not_dead(watch, trit
 def test_a_model_that_answers_nothing_is_killed_and_brought_back(watch, triton, monkeypatch):
     _look_until(watch, lambda: watch.unready is None)
     killed = []
-    monkeypatch.setattr(watch_module.os, "kill", lambda pid, _: killed.append(pid))
+    monkeypatch.setattr(revival_attempts.os, "kill", lambda pid, _: killed.append(pid))
     monkeypatch.setattr(watch_module, "PROBE_EVERY", 0.0)
     process = triton.processes["branch_mood"]
     triton.broken["branch_mood"] = TritonError(_Failed(grpc.StatusCode.DEADLINE_EXCEEDED))
@@ -245,7 +245,7 @@ def test_a_model_that_the_registry_needs_and_nobody_has_loaded_is_loaded(watch, 
 
 def test_a_triton_that_does_not_answer_is_beyond_repair_after_a_while(watch, triton, monkeypatch):
     _look_until(watch, lambda: watch.unready is None)
-    monkeypatch.setattr(watch_module, "_SILENT_SECONDS", 0.1)
+    monkeypatch.setattr(inventory, "_HUNG_SECONDS", 0.1)
     triton.silent = True
     _look_until(watch, lambda: watch.beyond_repair is not None)
     assert "Triton has not answered" in watch.beyond_repair
@@ -265,3 +265,9 @@ def test_a_damaged_registry_leaves_the_last_good_one_in_force(watch, tmp_path, m
     assert watch.unready is None
     assert watch.tasks == {"intent": True, "mood": True}
     assert sum("is damaged" in event for event in events) == 1
+
+
+def test_the_processes_that_live_are_told(watch, triton):
+    _look_until(watch, lambda: watch.pids == {1, 2, 3, 4, 5})
+    triton.processes["branch_mood"] = []
+    _look_until(watch, lambda: 5 not in watch.pids)
