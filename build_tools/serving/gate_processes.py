@@ -9,6 +9,7 @@ from pathlib import Path
 
 import psutil
 
+from build_tools.serving.backoff import pause_after
 from build_tools.serving.errors import ServeError
 from build_tools.serving.gate.beat import GateBeat
 from build_tools.serving.triton import launch_tied
@@ -90,7 +91,7 @@ class GateProcesses:
                     gate.beat.remove()
                 gate.process = None
                 gate.failed = gate.failed + 1 if now - gate.started_at < _WELL_SECONDS else 0
-                gate.next_at = now + (min(_FIRST_PAUSE * 2**gate.failed, _LONGEST_PAUSE) if gate.failed else 0.0)
+                gate.next_at = now + (pause_after(gate.failed, _FIRST_PAUSE, _LONGEST_PAUSE) if gate.failed else 0.0)
                 self._report(f"gate: process {process.pid} has ended (code {process.returncode}): starting another one")
             if now >= gate.next_at:
                 self.restarts += 1

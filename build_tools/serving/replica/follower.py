@@ -10,6 +10,7 @@ from build_tools.errors import BuildError
 from build_tools.repository.proposal import PROPOSAL
 from build_tools.repository.registry import DRAIN_SECONDS, REGISTRY
 from build_tools.repository.replica_state import Proposed
+from build_tools.serving.backoff import pause_after
 from build_tools.serving.replica.errors import AwayError, NotHereError
 from build_tools.serving.replica.generation import Generation, GenerationFile
 from build_tools.serving.replica.own_triton import Models
@@ -178,9 +179,9 @@ class Follower:
             if not self._models.is_up():
                 raise AwayError(_AWAY)
             self._models.prepare(self._adopted.registry, goal.generation.registry)
-        except (NotHereError, AwayError) as error:
+        except (NotHereError, AwayError, OSError) as error:  # of files: a full disk, a folder that is away
             goal.waiting = str(error)
-        except (BuildError, OSError) as error:
+        except BuildError as error:
             if self._is_away(restarts):
                 goal.waiting = _AWAY
             else:
@@ -189,7 +190,7 @@ class Follower:
         else:
             goal.ready = self._restarts() == restarts
             goal.waiting = "" if goal.ready else _LOADING
-        goal.again_at = self._clock() + min(_FIRST_PAUSE * 2**goal.attempts, longest)
+        goal.again_at = self._clock() + pause_after(goal.attempts, _FIRST_PAUSE, longest)
         goal.attempts += 1
 
     def _is_away(self, restarts: int) -> bool:
@@ -220,7 +221,7 @@ class Follower:
             if not self._models.is_up():  # it is being started again
                 self._settle_at, self._settle_failed = now + _LONGEST_WAIT, 1
                 return
-            pause = min(_FIRST_PAUSE * 2**self._settle_failed, _LONGEST_PAUSE)
+            pause = pause_after(self._settle_failed, _FIRST_PAUSE, _LONGEST_PAUSE)
             self._settle_failed += 1
             self._settle_at = now + pause
             self._say_once(f"what is loaded cannot be settled, next attempt in {pause:g} s: {error}")

@@ -16,6 +16,7 @@ from tritonclient.grpc import service_pb2
 from build_tools.errors import BuildError
 from build_tools.repository.names import ROUTERS
 from build_tools.repository.registry import REGISTRY, Registry, read_registry
+from build_tools.serving.backoff import pause_after
 from build_tools.serving.errors import ServeError
 from build_tools.serving.state import ModelState
 from build_tools.serving.triton.triton_control import Loaded, ModelVersion, TritonControl
@@ -121,6 +122,7 @@ class Watch:
         self._registry: Registry | None = None
         self._registry_time = 0
         self._registry_read_at = 0.0
+        self._registry_problem = ""
         self._was_ready = False
         self.models: dict[str, ModelState] = {}
         self.tasks: dict[str, bool] = {}
@@ -218,11 +220,17 @@ class Watch:
         if changed == self._registry_time:
             return
         self._registry_time = changed
-        self._registry_read_at = time.monotonic()
+        now, problem = time.monotonic(), ""
         try:
-            self._registry = read_registry(self._repository)
+            self._registry, self._registry_read_at = read_registry(self._repository), now
         except BuildError as error:
-            self._report(f"registry: {error} The last good one stays in force.")
+            problem = str(error)
+        except OSError as error:  # of a folder that is away, or of who wrote the file: it may pass
+            problem = f"{self._repository / REGISTRY} cannot be read ({error.strerror})."
+            self._registry_time = 0
+        if problem and problem != self._registry_problem:
+            self._report(f"registry: {problem} The last good one stays in force.")
+        self._registry_problem = problem
 
     def _collect_probes(self, processes: list[ModelProcess], now: float) -> None:
         for version, asked in list(self._probes.items()):
@@ -319,7 +327,7 @@ class Watch:
             error = done.exception()
             attempts.back_at = now if error is None else None
             attempts.failed += error is not None
-            pause = min(_FIRST_PAUSE * 2**attempts.failed, _LONGEST_PAUSE)
+            pause = pause_after(attempts.failed, _FIRST_PAUSE, _LONGEST_PAUSE)
             attempts.next_at = now + pause
             if error is None:
                 self._say(model, "is back" if done.result() else "is not needed any more")
