@@ -64,7 +64,11 @@ def parse_address(url: str) -> Address:
 
     Raises RequestRejected if `url` is none of these.
     """
-    parts = urlsplit(url if "://" in url else f"grpc://{url}")
+    try:
+        parts = urlsplit(url if "://" in url else f"grpc://{url}")
+        (parts.hostname or "").encode("idna")  # as it is looked up
+    except ValueError:
+        raise _bad(url, "its host is neither a name nor an IP address") from None
     try:
         port = parts.port
     except ValueError:

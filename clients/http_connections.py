@@ -86,13 +86,17 @@ class HttpConnections:
                 connection.close()  # the rest of this answer must not meet the next request
 
     def _go_through(self, proxy: str, address: Address) -> None:
-        parts = urlsplit(proxy)
-        if parts.scheme != "http" or not parts.hostname:
+        try:
+            parts = urlsplit(proxy)
+            host, port = parts.hostname if parts.scheme == "http" else None, parts.port or 80
+        except ValueError:  # its host or port cannot be one
+            host = None
+        if not host:
             raise RequestRejected(
                 f"the environment names {without_credentials(proxy)} as the proxy for {address.host}, which is not an "
                 "http:// proxy: set http_proxy to one, or add the server to no_proxy"
             )
-        self._host, self._port = parts.hostname, parts.port or 80
+        self._host, self._port = host, port
         for_proxy = {}
         if parts.username is not None:
             credentials = f"{unquote(parts.username)}:{unquote(parts.password or '')}"

@@ -28,7 +28,7 @@ _CHUNK = 65536  # bytes; the most read at once from a stream
 _READY = (200, 404)  # 404: it does not know the question
 _NEVER_SENT = (NeverSentError, aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError)
 _NOT_NOW = (429, 502, 503, 504)
-_BAD_REQUEST = (400, 404, 405, 411, 413, 415, 422, 431)
+_BAD_REQUEST = (400, 404, 405, 411, 413, 415, 422, 431, 501)
 # RecursionError: JSON nested too deeply.
 _WRONG_FORM = (ValueError, LookupError, TypeError, AttributeError, StopIteration, RecursionError)
 
@@ -207,7 +207,8 @@ class _Calls:
         try:
             response = json.loads(body)
             failure.check_id(request.id, response.get("id"))
-            return next(output["data"] for output in response["outputs"] if output["name"] == "result")
+            rows = next(output["data"] for output in response["outputs"] if output["name"] == "result")
+            return list(rows)
         except _WRONG_FORM:
             raise failure.unreadable("no output named result") from None
 
@@ -230,6 +231,8 @@ class _Calls:
             return failure.unauthenticated(self._url, sentence)
         if status == 403:
             return failure.forbidden(sentence)
+        if status == 408:  # as DEADLINE_EXCEEDED over gRPC: the request came too slowly
+            return failure.too_slow(self._url, self._terms.timeout)
         if status in _NOT_NOW and not failure.is_servers(sentence or ""):
             return failure.not_now(self._url, status)
         is_bad_request = status in _BAD_REQUEST and sentence is not None

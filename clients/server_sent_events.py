@@ -2,6 +2,8 @@
 
 from collections.abc import Iterator
 
+from clients.failure import unreadable
+
 
 class EventReader:
     """Collects chunks of any size and hands out the `data:` payloads that they complete.
@@ -19,8 +21,13 @@ class EventReader:
         return self._found and not self._rest.strip()
 
     def feed(self, chunk: bytes) -> Iterator[str]:
+        """Yields the payloads that the chunk completes. Raises ServerFailed if one is not UTF-8."""
         *lines, self._rest = (self._rest + chunk).split(b"\n")
         for line in lines:
             if line.startswith(b"data:"):
                 self._found = True
-                yield line.removeprefix(b"data:").strip().decode()
+                try:
+                    event = line.removeprefix(b"data:").strip().decode()
+                except UnicodeDecodeError:
+                    raise unreadable("an event of the stream is not UTF-8") from None
+                yield event

@@ -2,6 +2,7 @@
 
 import os
 import re
+import stat
 import uuid
 from pathlib import Path
 
@@ -13,8 +14,10 @@ def replace_file(file: Path, content: str | bytes, staged_in: Path, mode: int | 
 
     staged_in: a folder on the same file system for the staged file, which a killed process leaves behind. Do not use a
     model's folder in a repository: Triton takes a new file there for a change of the model.
-    mode: the file's permissions, for secrets; None takes what the umask leaves.
+    mode: the file's permissions, for secrets; None keeps those of the file that is replaced, so that a umask does not
+    take it from those who read it until now, and gives a new file what the umask leaves.
     """
+    mode = permissions_of(file) if mode is None else mode
     staged = staged_in / f".{file.name}.{uuid.uuid4().hex}"
     try:
         with staged.open("xb") as out:
@@ -27,6 +30,14 @@ def replace_file(file: Path, content: str | bytes, staged_in: Path, mode: int | 
         _sync(file.parent)
     finally:
         staged.unlink(missing_ok=True)
+
+
+def permissions_of(file: Path) -> int | None:
+    """Returns them as chmod takes them; None if there is no such file."""
+    try:
+        return stat.S_IMODE(file.stat().st_mode)
+    except FileNotFoundError:
+        return None
 
 
 def rename_folder(folder: Path, place: Path) -> None:

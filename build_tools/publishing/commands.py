@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
+from pydantic import ValidationError
 
 from build_tools.errors import BuildError
 from build_tools.fleet.addresses import fleet_addresses
@@ -22,6 +23,7 @@ from build_tools.repository.precision import Precision
 from build_tools.repository.registry import CanaryTerms, read_registry
 from build_tools.repository.serving_lock import is_open, not_served
 from build_tools.repository.triton_config import read_config
+from training.validation import first_problem
 
 RepositoryFolder = Annotated[Path, typer.Option(help="The model repository.", metavar="DIR")]
 Url = Annotated[str | None, typer.Option(help="gRPC host:port of the server that serves it; leave out if none runs.")]
@@ -95,13 +97,21 @@ def publish(
         share = parse_share("--canary", canary)
         if not share:
             raise BuildError("--canary 0% would send it no text: give a larger share, or use --shadow.")
-        terms = CanaryTerms(
-            share=share,
-            max_error_rate=parse_share("--max-error-rate", max_error_rate),
-            max_milliseconds=max_latency,
-            minimum=judged_after,
-            max_label_shift=parse_share("--max-label-shift", max_label_shift),
-        )
+        error_rate = parse_share("--max-error-rate", max_error_rate)
+        label_shift = parse_share("--max-label-shift", max_label_shift)
+        try:
+            terms = CanaryTerms(
+                share=share,
+                max_error_rate=error_rate,
+                max_milliseconds=max_latency,
+                minimum=judged_after,
+                max_label_shift=label_shift,
+            )
+        except ValidationError as error:
+            raise BuildError(
+                f"no canary can be judged by these bounds ({first_problem(error)}): give another --max-latency or "
+                "--judged-after."
+            ) from None
     with changed_server(url, repository, FleetTerms.of_options(fleet, require, patience)) as server:
         task, version = publish_version(
             source, repository, server, terms, shadow, precision, encoder, keep, redefine, report=typer.echo

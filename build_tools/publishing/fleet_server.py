@@ -75,7 +75,11 @@ class Fleet(NoServer):
         except BaseException:
             withdraw_proposal(repository)
             raise
-        self._wait_until_adopted(registry.generation)
+        try:
+            self._wait_until_adopted(registry.generation)
+        except (BuildError, KeyboardInterrupt) as error:  # it is in force: what is left is to say so
+            why = str(error) or "interrupted"
+            self._report(f"generation {registry.generation} is committed, and not waited for any longer ({why})")
 
     def has_left(self, generation: int) -> bool:
         """See Server. A server that does not answer may still need them."""

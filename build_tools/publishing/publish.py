@@ -4,7 +4,7 @@ from collections.abc import Callable
 from contextlib import ExitStack
 from pathlib import Path
 
-from build_tools.errors import BuildError
+from build_tools.errors import BuildError, NotNowError
 from build_tools.progress import Progress
 from build_tools.publishing.redefinition import check_redefinition
 from build_tools.publishing.registry_transitions import KEPT, check_no_candidate
@@ -78,4 +78,4 @@ def publish(
                 if staged.plan.still_holds(served.registry):
                     return record.task, release(staged, served, canary, shadow, keep, redefine, progress)
                 registry = served.registry
-        raise BuildError(f"other commands have changed the trunk {_ATTEMPTS} times meanwhile: try again.")
+        raise NotNowError(f"other commands have changed the trunk {_ATTEMPTS} times meanwhile: try again.")

@@ -7,21 +7,35 @@ from pathlib import Path
 
 _AT_FDCWD, _RENAME_EXCHANGE = -100, 2  # of Linux: linux/fcntl.h, linux/fs.h
 _CANNOT = (errno.ENOSYS, errno.EINVAL, errno.EOPNOTSUPP)
+_ASIDE = ".before"  # after the name of what is exchanged
 
 
 def exchange(new: Path, place: Path) -> None:
     """Puts the folder `new` at `place`, and what was there at `new`. Both are on one file system.
 
-    Where the file system cannot do that at once (NFS), `place` is missing for a moment. Raises OSError if it fails.
+    Where the file system cannot do that at once (NFS), `place` is missing for a moment. A process that is killed in it
+    leaves what was there beside `new`, for `put_back`. Raises OSError if it fails; then all is as it was.
     """
     if place.exists() and _exchanged(new, place):
         return
-    aside = new.with_name(f"{new.name}.before")
-    if place.exists():
-        place.rename(aside)
-    new.rename(place)
+    aside = new.with_name(f"{new.name}{_ASIDE}")
+    try:
+        if place.exists():
+            place.rename(aside)
+        new.rename(place)
+    except BaseException:
+        put_back(new.parent, place.parent)
+        raise
     if aside.exists():
         aside.rename(new)
+
+
+def put_back(staged: Path, folder: Path) -> None:
+    """Moves to `folder` what killed exchanges have left in `staged`, where the two were on their way."""
+    for aside in sorted(staged.rglob(f"*{_ASIDE}")):
+        place = folder / aside.name.removesuffix(_ASIDE)
+        if not place.exists():
+            aside.rename(place)
 
 
 def _exchanged(new: Path, place: Path) -> bool:

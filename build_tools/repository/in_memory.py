@@ -1,6 +1,6 @@
 """Which trunks, fused graphs and branches Triton has to hold, as registry.json says. The others cost only disk."""
 
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 
 from build_tools.repository.registry import DRAIN_SECONDS, Registry
 
@@ -78,4 +78,4 @@ def hidden_source(registry: Registry, trunk: str, tap: int) -> str:
 
 
 def _is_within(seconds: float, since: datetime) -> bool:
-    return since > datetime.now(UTC) - timedelta(seconds=seconds)
+    return (datetime.now(UTC) - since).total_seconds() < seconds  # --keep-loaded may be more than a date can go back

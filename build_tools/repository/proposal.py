@@ -9,15 +9,18 @@ from pathlib import Path
 
 from build_tools.repository.registry import REGISTRY, Registry, registry_content, write_registry
 from espalier_json import parse_json
-from training.atomic_write import rename_file, replace_file
+from training.atomic_write import permissions_of, rename_file, replace_file
 
 PROPOSAL = "proposal.json"
 
 
 def write_proposal(repository: Path, registry: Registry) -> str:
-    """Proposes a registry, in place of what is proposed now. Returns its digest, by which servers name it."""
+    """Proposes a registry, in place of what is proposed now. Returns its digest, by which servers name it.
+
+    It has the permissions of registry.json, which it may become.
+    """
     content = registry_content(registry)
-    replace_file(repository / PROPOSAL, content, staged_in=repository)
+    replace_file(repository / PROPOSAL, content, staged_in=repository, mode=permissions_of(repository / REGISTRY))
     return digest(content)
 
 

@@ -68,13 +68,14 @@ class CanaryTerms(_Entry):
 
     max_error_rate: largest share of errors among its answers, 0..1. max_milliseconds: longest average call. minimum:
     number of answers before either is judged. max_label_shift: how far (0..1, the total variation distance) the
-    distribution of its labels may be from the live version's, beyond what chance may explain.
+    distribution of its labels may be from the live version's, beyond what chance may explain. Routers reject a
+    registry with larger numbers (model_repository/nlu/1/router/registry_format.py).
     """
 
     share: float = Field(gt=0, le=1)
     max_error_rate: float = Field(default=0.01, ge=0, le=1)
-    max_milliseconds: float = Field(default=1000.0, gt=0)
-    minimum: int = Field(default=100, ge=1)
+    max_milliseconds: float = Field(default=1000.0, gt=0, le=1e12)
+    minimum: int = Field(default=100, ge=1, le=2**63 - 1)
     # Samples of one distribution, of 2 to 150 labels and any size, never came near this (docs/publishing.md); a canary
     # that gives one label to everything is beyond it by then, unless nearly all texts have that label.
     max_label_shift: float = Field(default=0.2, ge=0, le=1)

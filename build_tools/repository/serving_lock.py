@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import IO
 
 from build_tools.errors import BuildError
+from build_tools.repository.locking import writing_to
 
 SERVING_LOCK = "serving.lock"  # each router process of a server holds a shared lock on it
 _POLL_SECONDS = 0.1
@@ -21,9 +22,9 @@ def not_served(repository: Path, report: Report) -> Iterator[None]:
     """Keeps servers on this machine from opening the repository. If another command does so, reports that and waits.
 
     Raises BuildError if a server has it open: its routers would follow registry.json to versions that Triton has not
-    been asked to load.
+    been asked to load; and if this user may not write there.
     """
-    with (repository / SERVING_LOCK).open("a") as file:
+    with _opened(repository) as file:
         if not _lock_alone(file, repository, report):
             raise BuildError(
                 f"a server has {repository} open: give host:port of its gRPC endpoint as --url, or stop it "
@@ -40,7 +41,7 @@ def held_to_serve(repository: Path, prepare: Callable[[], None], report: Report)
     reports that and waits. Raises BuildError if another server has it open: a publish makes one server load the new
     version, and then the routers of both would ask for it.
     """
-    with (repository / SERVING_LOCK).open("a") as file:
+    with _opened(repository) as file:
         if not _lock_alone(file, repository, report):
             raise BuildError(
                 f"a server has {repository} open already: stop it first, or build another repository for this "
@@ -73,6 +74,11 @@ def holders(repository: Path) -> list[int]:
     # "1: FLOCK ADVISORY READ 4711 fe:00:131 0 EOF"; one that waits for a lock has "->" behind the number.
     found = {int(entry[4]) for entry in entries if entry[1] == "FLOCK" and entry[5] == place}
     return sorted(found - {0, os.getpid()})
+
+
+def _opened(repository: Path) -> IO[str]:
+    with writing_to(repository):
+        return (repository / SERVING_LOCK).open("a")
 
 
 def _named(repository: Path) -> str:

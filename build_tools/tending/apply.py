@@ -5,23 +5,23 @@ from collections.abc import Callable
 from pathlib import Path
 
 from build_tools.artefact.unseal import unseal
-from build_tools.errors import BuildError
-from build_tools.fleet.errors import TooFewServersError
+from build_tools.errors import BuildError, NotNowError
 from build_tools.publishing.publish import publish
 from build_tools.publishing.running_server import Server
 from build_tools.repository.registry import Registry, read_registry
 from build_tools.tending.case import Case, Outcome, Started
 
 
-class NotNowError(BuildError):
-    """An artefact could not be published, for another's fault: it is worth another try."""
-
-
 def apply(case: Case, repository: Path, server: Server, report: Callable[[str], None]) -> Outcome:
     """Publishes it, unless an earlier try already has. Returns what came of it.
 
-    Raises NotNowError where the artefact is not to blame: a full disk, servers that are not ready in time.
+    Raises NotNowError where the artefact is not to blame: a full disk, servers that are not ready in time, a lock that
+    another command holds.
     """
+    if unreadable := case.unreadable():
+        return Outcome.now(
+            problem=f"{unreadable} may not be read by espalier tend: hand it in again as a file that its user may read"
+        )
     done = _published_already(case, repository)
     if done is not None:
         return done
@@ -44,7 +44,7 @@ def apply(case: Case, repository: Path, server: Server, report: Callable[[str], 
         done = _published_already(case, repository)
         if done is not None:  # all that counts was done before it failed
             return done.model_copy(update={"problem": problem})
-        if isinstance(error.__cause__, OSError | TooFewServersError):
+        if isinstance(error.__cause__, OSError | NotNowError):
             raise NotNowError(problem) from error
         return Outcome.now(problem=problem)
     return Outcome.now(task, version)

@@ -50,7 +50,8 @@ class CanaryJudge:
             if dropped_by:
                 reason: str | None = f"a router on {dropped_by} has found it out of bounds, and says why in its log"
             else:
-                reason = trial.sums.judge(terms) or _judge_labels(trial, terms, self._routers * len(servers))
+                # Of all servers that have counted, whether or not they answer now: that is what the sums are of.
+                reason = trial.sums.judge(terms) or _judge_labels(trial, terms, self._routers * trial.labels.servers)
             if reason is not None:
                 found.append(Verdict(task, version, reason))
         return found

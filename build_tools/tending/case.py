@@ -4,6 +4,7 @@ Its folder holds the artefact, its options, what tend has noted, and at last res
 replaced file, so wherever tend is killed, the next one sees how far it was.
 """
 
+import os
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -16,7 +17,7 @@ from build_tools.errors import BuildError
 from build_tools.publishing.registry_transitions import KEPT
 from build_tools.repository.registry import CanaryTerms
 from espalier_json import NotJsonError, parse_json
-from training.atomic_write import rename_folder, replace_file
+from training.atomic_write import rename_file, replace_file
 from training.validation import first_problem
 
 OPTIONS = ".json"  # after the artefact's own name
@@ -79,6 +80,12 @@ class Case:
         """The artefact's file."""
         return self.folder / self.name
 
+    def unreadable(self) -> str:
+        """Returns the name of a file that this user may not read, as its owner has handed it in; else an empty text."""
+        names = (self.name, f"{self.name}{OPTIONS}")
+        files = ((name, self.folder / name) for name in names)
+        return next((name for name, file in files if file.exists() and not os.access(file, os.R_OK)), "")
+
     def options(self) -> Options:
         """Raises BuildError if the file beside the artefact is damaged or has an option that there is not."""
         file = self.folder / f"{self.name}{OPTIONS}"
@@ -101,7 +108,7 @@ class Case:
 
     def _move(self, outcome: Outcome) -> Path:
         place = self.folder.parents[1] / (REFUSED if outcome.version is None else DONE) / self.folder.name
-        rename_folder(self.folder, place)
+        rename_file(self.folder, place)  # what is in it is on disk since it was handed in, and may be unreadable here
         return place
 
     def resume(self, inbox: Path) -> bool:

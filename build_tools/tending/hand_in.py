@@ -8,7 +8,7 @@ from pathlib import Path
 
 from build_tools.errors import BuildError
 from build_tools.tending.case import DONE, OPTIONS, REFUSED, RESULT, Options, Outcome, read_file
-from build_tools.tending.inbox import SUFFIX, WORKING
+from build_tools.tending.inbox import GOOD_NAME, SUFFIX, WORKING, is_good_name
 from training.atomic_write import replace_file
 
 _POLL_SECONDS = 0.5
@@ -24,6 +24,11 @@ def hand_in(artefact: Path, inbox: Path, options: Options) -> str:
     if not (inbox / WORKING).is_dir():
         raise BuildError(f"{inbox} is not the inbox of an espalier tend: start that first, or give another folder.")
     name = f"{artefact.name.removesuffix(SUFFIX)}.{uuid.uuid4().hex[:8]}{SUFFIX}"
+    if not is_good_name(name):
+        raise BuildError(
+            f"{artefact.name!r:.80} cannot be handed in: rename it. With the nine characters that are added here a "
+            f"name may have {GOOD_NAME}."
+        )
     copy, beside = inbox / f".{name}", inbox / f"{name}{OPTIONS}"
     try:
         with copy.open("xb") as out, artefact.open("rb") as source:

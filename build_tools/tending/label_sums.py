@@ -41,6 +41,11 @@ class LabelSums:
         for label, number in counts.labels.items():
             self.counts[label] = self.counts.get(label, 0.0) + number - last.labels.get(label, 0)
 
+    @property
+    def servers(self) -> int:
+        """How many servers have been looked at. One that was started again is another one: it counts texts anew."""
+        return len(self._last)
+
     def halve(self) -> None:
         """Makes what was seen until now count half."""
         self.texts /= 2

@@ -5,13 +5,13 @@ import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from build_tools.errors import BuildError
+from build_tools.errors import BuildError, NotNowError
 from build_tools.fleet.asking import Replica
 from build_tools.fleet.requirement import Requirement
 from build_tools.fleet.terms import FleetTerms
 from build_tools.publishing.fleet_server import Fleet, open_fleet
 from build_tools.repository.registry import Registry, read_registry
-from build_tools.tending.apply import NotNowError, apply
+from build_tools.tending.apply import apply
 from build_tools.tending.canary_judge import CanaryJudge
 from build_tools.tending.compaction_process import CompactionProcess
 from build_tools.tending.enough import lack
@@ -21,9 +21,11 @@ from build_tools.tending.mend import Mending
 from build_tools.tending.router_processes import routers_per_server
 from build_tools.tending.said_once import SaidOnce
 from build_tools.tending.withdraw import withdraw
+from training.errors import one_line
 
 _ROUND_SECONDS = 1.0  # between two rounds
 _AGAIN_SECONDS = 30.0  # before another try
+_MOST = 500  # characters of an error that is not our own
 
 
 class Tending:
@@ -56,7 +58,8 @@ class Tending:
     def round(self) -> None:
         """Looks at everything once. Publishes at most one artefact, so that canaries are judged between two.
 
-        Raises BuildError if registry.json is damaged or gone: then there is nothing to tend.
+        Raises BuildError if registry.json is damaged or gone, and OSError if the folder is away: then there is nothing
+        to tend.
         """
         servers = self._fleet.replicas.look()
         registry = read_registry(self._repository)
@@ -67,7 +70,8 @@ class Tending:
             inbox = self._inbox
             self._step("inbox", lambda: self._publish_next(inbox, servers))
         if self._compaction is not None:
-            self._compaction.look(registry)
+            compaction = self._compaction
+            self._step("compaction", lambda: compaction.look(registry))
 
     def _step(self, name: str, do: Callable[[], None]) -> None:
         try:
@@ -75,6 +79,8 @@ class Tending:
             self._said.right(name)
         except (BuildError, OSError) as error:
             self._said.wrong(name, str(error))
+        except Exception as error:  # a fault in one step must not end the others
+            self._said.wrong(name, f"{name}: {type(error).__name__}: {one_line(error):.{_MOST}}")
 
     def _judge_canaries(self, registry: Registry, servers: Sequence[Replica]) -> None:
         answering = {one.state.server: one.state for one in servers if one.state is not None}
@@ -111,7 +117,7 @@ def tend(
 ) -> None:
     """Tends until `ended` is set; then what has begun is completed.
 
-    Waits for a fleet that does not answer yet, or of which something else is wrong, and says what.
+    Waits for a fleet that does not answer yet, a folder that is away, or whatever else is wrong, and says what.
     """
     said = SaidOnce(report)
     try:
@@ -123,7 +129,7 @@ def tend(
                     while not ended.is_set():
                         tending.round()
                         ended.wait(_ROUND_SECONDS)
-            except BuildError as error:
+            except (BuildError, OSError) as error:
                 said.wrong("fleet", str(error))
                 ended.wait(_ROUND_SECONDS)
     finally:

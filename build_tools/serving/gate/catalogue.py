@@ -33,7 +33,7 @@ class ModelSpec:
 
 @dataclass(frozen=True)
 class Models:
-    """One state. open: what clients may ask. inner: the names of trunks, branches and tokenizers."""
+    """One state. open: what clients may ask. inner: the names of trunks, fused graphs, branches and tokenizers."""
 
     open: Mapping[str, ModelSpec]
     inner: frozenset[str] = frozenset()
@@ -74,7 +74,8 @@ def models_of(registry: Registry) -> Models:
     ensembles = {task: _ensemble(task, entry.live_version) for task, entry in registry.tasks.items()}
     branches = {version.model for entry in registry.tasks.values() for version in entry.versions.values()}
     tokenizers = {name for trunk in registry.trunks.values() for name in trunk.tokenizers}
-    inner = frozenset({*registry.trunks, *tokenizers, *branches})
+    fused = {trunk.fused.model for trunk in registry.trunks.values() if trunk.fused is not None}
+    inner = frozenset({*registry.trunks, *fused, *tokenizers, *branches})
     return Models({**ensembles, **_ROUTERS}, inner, frozenset(registry.tasks))
 
 

@@ -93,7 +93,7 @@ class Gate:
     def check_readable(self, caller: Caller, model: str) -> None:
         """Raises RefusedError (NOT_FOUND) unless the caller may read the model's metadata, config and statistics.
 
-        perf_analyzer reads those of trunk and branches, too; who may ask all tasks may.
+        perf_analyzer reads those of trunk, fused graph and branches, too; who may ask all tasks may.
         """
         if caller.may_control:
             self.check_name(model)
@@ -157,15 +157,20 @@ class Gate:
     def _own_tasks(self, own: frozenset[str], call: InferCall) -> InferCall:
         """Without a list of tasks, a caller asks all that it may."""
         served = sorted(own & self.catalogue.models.tasks)
+        if not served:
+            raise RefusedError(Code.FORBIDDEN, "none of the tasks that this key may ask is served.")
         lists = call.tasks
         if not lists:
-            if not served:
-                raise RefusedError(Code.FORBIDDEN, "none of the tasks that this key may ask is served.")
             return call.with_tasks(",".join(served))
+        known = ", ".join(served)
         for names in lists:
-            for name in filter(None, map(str.strip, names.split(","))):
+            named = [name for name in map(str.strip, names.split(",")) if name]
+            if not named:  # not left to the router, whose sentence names all tasks
+                raise RefusedError(
+                    Code.INVALID, f"the list of tasks is empty: name some of {known}, or leave `tasks` out for all."
+                )
+            for name in named:
                 if name not in own or name not in self.catalogue.models.tasks:
-                    known = ", ".join(served)
                     raise RefusedError(
                         Code.FORBIDDEN, f"there is no task {shown(name)} that this key may ask; it may ask: {known}."
                     )

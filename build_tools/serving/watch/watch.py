@@ -77,6 +77,7 @@ class Watch:
         self._registry: Registry | None = None
         self._registry_seen: tuple[int, int] | None = (0, 0)
         self._registry_read_at = 0.0
+        self._registry_problem = ""
         self._was_ready = False
         self.models: dict[str, ModelState] = {}
         self.tasks: dict[str, bool] = {}
@@ -152,11 +153,17 @@ class Watch:
         if seen == self._registry_seen:
             return
         self._registry_seen = seen
-        self._registry_read_at = time.monotonic()
+        now, problem = time.monotonic(), ""
         try:
-            self._registry = read_registry(self._repository)
+            self._registry, self._registry_read_at = read_registry(self._repository), now
         except BuildError as error:
-            self._report(f"registry: {error} The last good one stays in force.")
+            problem = str(error)
+        except OSError as error:  # of a folder that is away, or of who wrote the file: it may pass
+            problem = f"{self._repository / REGISTRY} cannot be read ({error.strerror})."
+            self._registry_seen = (0, 0)
+        if problem and problem != self._registry_problem:
+            self._report(f"registry: {problem} The last good one stays in force.")
+        self._registry_problem = problem
 
     def _collect_probes(self, inventory: Inventory, processes: list[ModelProcess], now: float) -> None:
         for version, asked in list(self._probes.items()):

@@ -22,7 +22,10 @@ def test_the_scheme_chooses_transport_and_default_port(url: str, transport: str,
 
 @pytest.mark.parametrize(
     "url",
-    ["", "host:port", "host:70000", "http://", "host:8001/path", "http://me@host:1"],
+    [
+        *("", "host:port", "host:70000", "http://", "host:8001/path", "http://me@host:1"),
+        *("a..b", f"{'a' * 64}:1", "nlu\u2100:1"),  # with these as hosts a look-up raises what is no OSError
+    ],
 )
 def test_a_url_that_cannot_work_is_refused_by_name(url: str) -> None:
     with pytest.raises(RequestRejected, match=f"^'{url}' is not a server address"):
@@ -57,3 +60,8 @@ def test_several_servers_may_share_one_scheme_and_count_once(urls: str | list[st
 def test_servers_that_no_client_can_ask_by_turns_are_refused(urls: str | list[str], said: str) -> None:
     with pytest.raises(RequestRejected, match=said):
         parse_addresses(urls)
+
+
+def test_a_bracket_that_nothing_closes_is_refused_as_a_host() -> None:
+    with pytest.raises(RequestRejected, match="its host is neither a name nor an IP address"):
+        parse_address("[::1:8001")

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from clients import AsyncClient, Client, RequestRejected, ServerFailed, ServerUnavailable
+from clients.errors import DeadlinePassed
 
 _ROW = '{"tasks": {"intent": {"label": "ü", "score": 0.5}}}'
 
@@ -27,12 +28,16 @@ class _Triton(BaseHTTPRequestHandler):
             texts = body["inputs"][0]["data"]
             if texts[0] == "nothing":
                 self._answer(200, b"{}")
+            elif texts[0] == "null":
+                self._answer(200, b'{"outputs": [{"name": "result", "data": null}]}')
             elif texts[0] == "bad":
                 self._answer(400, b'{"error": "this is bad"}')
             elif texts[0].isdecimal():
                 self._answer(int(texts[0]), b"<html>")
             elif texts[0] == "full":
                 self._answer(429, b'{"error": "slow down"}')
+            elif texts[0].startswith("says "):
+                self._answer(int(texts[0][5:]), b'{"error": "this is so"}')
             elif texts[0] == "deep":
                 self._answer(200, b"[" * 100_000)
             elif texts[0] == "deep error":
@@ -137,6 +142,11 @@ def test_what_stands_before_the_server_and_is_too_busy_means_unavailable(url: st
         assert f"cannot answer now (HTTP status {'429' if text == 'full' else text})" in str(error)
 
 
+@pytest.mark.parametrize(("status", "kind"), [("408", DeadlinePassed), ("501", RequestRejected)])
+def test_a_status_means_the_same_as_over_grpc(url: str, status: str, kind: type[Exception]) -> None:
+    assert [type(error) for error in _errors(url, f"says {status}")] == [kind, kind]
+
+
 @pytest.mark.parametrize("status", ["301", "302", "303", "307", "308"])
 def test_no_client_follows_a_redirect_and_both_name_where_it_leads(url: str, status: str) -> None:
     for error in _errors(url, status):
@@ -145,7 +155,7 @@ def test_no_client_follows_a_redirect_and_both_name_where_it_leads(url: str, sta
     assert len(_Triton.bodies) == 2
 
 
-@pytest.mark.parametrize("text", ["deep", "deep error", "404", "500"])
+@pytest.mark.parametrize("text", ["deep", "deep error", "null", "404", "500"])
 def test_an_answer_that_cannot_be_read_is_a_failure_of_the_server(url: str, text: str) -> None:
     for error in _errors(url, text):
         assert type(error) is ServerFailed

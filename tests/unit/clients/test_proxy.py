@@ -1,7 +1,10 @@
 import pytest
 
 from clients.address import parse_address
+from clients.errors import RequestRejected
+from clients.http_connections import HttpConnections
 from clients.proxy import described, is_loopback, proxy_for
+from clients.terms import Terms
 
 VARIABLES = ("http_proxy", "https_proxy", "grpc_proxy", "all_proxy", "no_proxy", "no_grpc_proxy")
 
@@ -68,3 +71,12 @@ def test_a_message_names_the_proxy_and_not_its_password(monkeypatch: pytest.Monk
 
     assert described(parse_address("http://api:80")) == "http://api:80 (through the proxy http://p:3128)"
     assert described(parse_address("localhost")) == "localhost"
+
+
+@pytest.mark.parametrize("proxy", ["http://p:port", "http://p:70000", "http://[::1:3128", "https://p:1"])
+def test_a_proxy_that_cannot_be_one_is_named_with_what_to_do(proxy: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("http_proxy", proxy)
+    monkeypatch.delenv("no_proxy", raising=False)
+
+    with pytest.raises(RequestRejected, match=r"as the proxy for api, .* set http_proxy to one"):
+        HttpConnections(parse_address("http://api:80"), Terms(1.0, False))

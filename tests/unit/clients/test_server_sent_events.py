@@ -1,3 +1,6 @@
+import pytest
+
+from clients.errors import ServerFailed
 from clients.server_sent_events import EventReader
 
 _STREAM = 'data: {"a": "ü"}\n\ndata: {"b": 2}\r\n\r\n: a comment\n\n'.encode()
@@ -14,3 +17,8 @@ def test_an_event_is_handed_out_as_soon_as_its_line_ends() -> None:
     reader = EventReader()
     assert list(reader.feed(b"data: 1")) == []
     assert list(reader.feed(b"\n")) == ["1"]
+
+
+def test_an_event_that_is_not_utf_8_is_a_failure_of_the_server() -> None:
+    with pytest.raises(ServerFailed, match="an event of the stream is not UTF-8"):
+        list(EventReader().feed(b"data: \xff\n"))

@@ -64,3 +64,14 @@ def test_the_build_tools_remove_what_a_killed_router_leaves(file, monkeypatch):
     remove_staged_files(file.parent)
 
     assert list(file.parent.iterdir()) == [file]
+
+
+def test_a_umask_takes_the_file_from_nobody_who_could_read_it(file):
+    file.chmod(0o664)
+    before = os.umask(0o077)
+    try:
+        replace_file(file, "new")
+    finally:
+        os.umask(before)
+
+    assert file.stat().st_mode & 0o777 == 0o664

@@ -142,3 +142,11 @@ def test_a_bound_of_one_never_withdraws(guard):
     rows = _rows(4000)
 
     assert guard.judge(replace(SHIFT, max_label_shift=1.0), _labelled(rows, lambda _: "b", lambda _: "a"), rows) is None
+
+
+def test_a_minimum_beyond_what_a_sample_keeps_does_not_switch_the_bound_off(guard, monkeypatch):
+    monkeypatch.setattr("router.label_shift._MOST_TEXTS", 1000)
+    canary = replace(SHIFT, minimum=1500)
+    rows = _rows(6000)
+
+    assert "labels" in guard.judge(canary, _labelled(rows, lambda _: "b", lambda _: "a"), rows)

@@ -11,6 +11,7 @@ from router.registry import Canary, Version
 from router.registry_file import RegistryFile
 from router.withdrawal import withdraw
 
+from build_tools.repository.audit import last_withdrawal
 from build_tools.repository.registry import (
     CanaryEntry,
     Origin,
@@ -233,3 +234,12 @@ def test_what_could_not_be_written_is_removed(repository, monkeypatch):
         withdraw(repository, CANARY, "too slow")
 
     assert sorted(file.name for file in repository.iterdir()) == ["registry.json", "repository.lock"]
+
+
+def test_a_line_that_a_full_disk_has_cut_does_not_hide_the_withdrawal(repository):
+    """Else `espalier rollback` would not know of it, and undo the live version."""
+    (repository / "audit.jsonl").write_text('{"action": "publish"}\n{"action": "promo')
+
+    withdraw(repository, CANARY, "too slow")
+
+    assert last_withdrawal(repository, "intent")["reason"] == "too slow"

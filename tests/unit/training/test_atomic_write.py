@@ -93,3 +93,17 @@ def test_what_a_killed_process_has_left_is_removed_and_nothing_else(file, tmp_pa
     remove_staged_files(tmp_path)
 
     assert {path.name for path in tmp_path.iterdir()} == before
+
+
+def test_a_umask_takes_a_replaced_file_from_nobody_who_could_read_it(file, tmp_path):
+    file.chmod(0o644)
+    before = os.umask(0o077)
+    try:
+        replace_file(file, "new", staged_in=tmp_path)
+        replace_file(tmp_path / "own", "new", staged_in=tmp_path)
+        replace_file(tmp_path / "secret", "new", staged_in=tmp_path, mode=0o640)
+    finally:
+        os.umask(before)
+
+    modes = [path.stat().st_mode & 0o777 for path in (file, tmp_path / "own", tmp_path / "secret")]
+    assert modes == [0o644, 0o600, 0o640]

@@ -77,7 +77,7 @@ class CanaryGuard:
 
 
 def _judge_labels(canary: Canary, own: LabelSample, live: LabelSample) -> str | None:
-    if min(own.texts, live.texts) < canary.minimum or canary.max_label_shift >= 1:
+    if canary.max_label_shift >= 1 or not (own.has(canary.minimum) and live.has(canary.minimum)):
         return None
     shift, chance = shift_beyond_chance(own, live)
     if shift - chance <= canary.max_label_shift:

@@ -39,6 +39,10 @@ class LabelSample:
             self._older, self._known = self._known, set()
         return True
 
+    def has(self, texts: int) -> bool:
+        """Whether it has so many texts, or as many as are left when it has made the older ones count half."""
+        return self.texts >= min(texts, self._most / 2)
+
     def shares(self) -> dict[str, float]:
         """Returns each label's share (0..1) of all labels answered."""
         total = sum(self.counts.values())

@@ -2,6 +2,7 @@
 
 import fcntl
 import json
+import os
 from datetime import datetime, timezone
 from pathlib import Path
 
@@ -39,5 +40,7 @@ def withdraw(repository: Path, canary: Canary, reason: str) -> None:
             "version": number,
             "reason": reason,
         }
-        with (repository / _AUDIT_LOG).open("a", encoding="utf-8") as file:
-            file.write(json.dumps(line, ensure_ascii=False) + "\n")
+        with (repository / _AUDIT_LOG).open("ab+") as file:
+            # A full disk or a kill may have cut the last line. A line that hangs on it is one that nobody reads.
+            torn = file.tell() > 0 and os.pread(file.fileno(), 1, file.tell() - 1) != b"\n"
+            file.write(b"\n" * torn + json.dumps(line, ensure_ascii=False).encode() + b"\n")

@@ -178,6 +178,14 @@ def test_bounds_that_make_no_sense_are_refused(work, given):
     assert work == []
 
 
+@pytest.mark.parametrize(
+    "given", [["--max-latency", "nan"], ["--max-latency", "inf"], ["--max-latency", "1e13"], ["--judged-after", 2**63]]
+)
+def test_bounds_for_which_routers_would_reject_the_registry_are_refused(work, given):
+    assert _refusal("publish", "c", "--canary", "10%", *given).startswith("no canary can be judged by these bounds (m")
+    assert work == []
+
+
 @pytest.mark.usefixtures("served")
 def test_promote_rollback_and_retire_say_what_is_so_now(work):
     assert _said("promote", "intent", "--url", "here:8001") == "intent: version 4 is live"

@@ -210,6 +210,24 @@ def test_a_publisher_who_is_stopped_withdraws_what_it_has_proposed(publish, flee
     assert _tree(repository) == before
 
 
+@pytest.mark.parametrize(
+    ("error", "why"), [(KeyboardInterrupt(), "interrupted"), (BuildError("no key can be read"), "no key can be read")]
+)
+def test_who_waits_no_longer_for_what_is_committed_is_not_told_that_it_failed(
+    publish, fleet, repository, told, monkeypatch, error, why
+):
+    servers = fleet(StandIn(repository, "a"))
+
+    def fail(_):
+        raise error
+
+    monkeypatch.setattr(servers, "_wait_until_adopted", fail)
+    assert publish(servers) == 4
+    assert read_registry(repository).tasks["intent"].live == 4
+    assert [line["action"] for line in read_lines(repository / AUDIT_LOG)] == ["publish"]
+    assert told == [f"generation 2 is committed, and not waited for any longer ({why})"]
+
+
 def test_a_rollback_goes_the_same_way(fleet, repository):
     server = StandIn(repository, "a")
 

@@ -90,3 +90,9 @@ def test_an_earlier_fused_graph_drains(registry):
     after.trunks["trunk"].fused_leaving = {"fused.2": now - timedelta(seconds=2), "fused.3": now - HOUR}
 
     assert draining(after) == {"fused.2"}
+
+
+def test_a_previous_version_may_stay_loaded_for_longer_than_a_date_can_go_back(registry):
+    for_ever = registry({"intent": 4}, ago=2 * HOUR)
+    for_ever.trunks["trunk"].fused.keep_loaded_seconds = 10**12
+    assert held_versions(for_ever, "intent") == [3]

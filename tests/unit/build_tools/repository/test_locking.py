@@ -1,4 +1,6 @@
+import errno
 import fcntl
+import os
 import signal
 import subprocess
 import sys
@@ -6,7 +8,7 @@ import threading
 
 import pytest
 
-from build_tools.errors import BuildError
+from build_tools.errors import BuildError, NotNowError
 from build_tools.repository import locking
 from build_tools.repository.locking import LOCK, repository_lock
 
@@ -84,3 +86,22 @@ def test_a_process_that_is_killed_leaves_no_lock_behind(tmp_path):
         assert not _is_free(tmp_path)
 
     assert reports == []
+
+
+@pytest.mark.parametrize("number", [errno.EACCES, errno.EROFS])
+def test_who_may_not_write_there_is_told_so_and_what_to_do(tmp_path, monkeypatch, number):
+    def refuse(*_, **__):
+        raise OSError(number, os.strerror(number), str(tmp_path / LOCK))
+
+    monkeypatch.setattr(locking.FileLock, "acquire", refuse)
+    with pytest.raises(NotNowError, match=r"cannot be changed from here \(.*\): run this as a user who may write"):
+        repository_lock(tmp_path, print).__enter__()
+
+
+def test_another_failure_of_the_lock_stays_what_it_is(tmp_path, monkeypatch):
+    def full(*_, **__):
+        raise OSError(errno.ENOSPC, "no space left")
+
+    monkeypatch.setattr(locking.FileLock, "acquire", full)
+    with pytest.raises(OSError, match="no space left"):
+        repository_lock(tmp_path, print).__enter__()

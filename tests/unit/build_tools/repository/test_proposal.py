@@ -1,3 +1,4 @@
+import os
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -73,3 +74,15 @@ def test_nothing_is_committed_where_nothing_is_proposed(tmp_path: Path) -> None:
     with pytest.raises(FileNotFoundError):
         commit_proposal(tmp_path)
     assert read_registry(tmp_path).generation == 1
+
+
+def test_a_committed_proposal_can_be_read_by_whoever_could_read_the_registry(tmp_path: Path) -> None:
+    write_registry(tmp_path, _registry(1))
+    (tmp_path / REGISTRY).chmod(0o644)
+    before = os.umask(0o077)
+    try:
+        write_proposal(tmp_path, _registry(2))
+    finally:
+        os.umask(before)
+    commit_proposal(tmp_path)
+    assert (tmp_path / REGISTRY).stat().st_mode & 0o777 == 0o644

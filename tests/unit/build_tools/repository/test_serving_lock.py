@@ -1,5 +1,7 @@
+import errno
 import fcntl
 import threading
+from pathlib import Path
 
 import pytest
 
@@ -109,3 +111,13 @@ def test_whether_a_server_has_it_open(tmp_path, router):
     _share(router)
     assert is_open(tmp_path)
     assert is_open(tmp_path / "without_the_file"), "who cannot know must not refuse"
+
+
+@pytest.mark.parametrize("lock", [not_served, lambda folder, said: held_to_serve(folder, list, said)])
+def test_who_may_not_write_there_is_told_what_to_do(tmp_path, said, monkeypatch, lock):
+    def refuse(*_, **__):
+        raise PermissionError(errno.EACCES, "Permission denied")
+
+    monkeypatch.setattr(Path, "open", refuse)
+    with pytest.raises(BuildError, match=r"cannot be changed from here \(Permission denied\): run this as a user who"):
+        lock(tmp_path, said.append).__enter__()

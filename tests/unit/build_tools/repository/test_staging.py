@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+from build_tools.errors import BuildError
 from build_tools.repository import staging
 from build_tools.repository.staging import remove_dead_staging, staging_folder
 
@@ -130,3 +131,35 @@ def test_a_folder_that_another_command_is_removing_at_the_same_moment_is_no_fail
 
     with staging_folder(repository) as folder:
         monkeypatch.setattr(os, "rmdir", rmdir_while_the_other_looks)
+
+
+def test_of_a_link_it_is_beside_the_folder_to_which_the_link_leads(repository, tmp_path):
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    (elsewhere / "link").symlink_to(repository)
+    with staging_folder(elsewhere / "link") as folder:
+        assert folder.parent == repository.parent
+    dead = repository.parent / ".repository.publish-dead"
+    dead.mkdir()
+    remove_dead_staging(elsewhere / "link")
+    assert not dead.exists()
+
+
+def test_a_repository_that_is_a_mount_is_refused_with_what_to_do():
+    with pytest.raises(BuildError, match=r"^/proc is a file system of its own, .* one folder down, to /proc/proc"):
+        staging_folder(Path("/proc")).__enter__()
+
+
+def test_what_a_killed_process_had_taken_out_to_exchange_it_goes_back(repository):
+    """On NFS two folders cannot be exchanged at once; what was there would be removed with the rest."""
+    models = repository.parent / ".repository.publish-dead" / "models"
+    for name in ("nlu", "nlu.before", "tokenizer.before"):
+        (models / name).mkdir(parents=True)
+    (models / "tokenizer.before" / "earlier").touch()
+    (repository / "tokenizer").mkdir()
+
+    remove_dead_staging(repository)
+
+    assert _beside(repository) == ["repository"]
+    assert sorted(path.name for path in repository.iterdir()) == ["nlu", "tokenizer"]
+    assert list((repository / "tokenizer").iterdir()) == []

@@ -128,3 +128,15 @@ def test_what_earlier_canaries_left_in_the_counts_of_the_live_version_is_not_com
         now = CandidateCounts(**_labelled(100_000 + more, alarm=100_000, music=more))
         counts = {"intent": {2: CandidateCounts(**_labelled(more, music=more)), 3: now}}
         assert own.judge(registry, {"a": ReplicaState(server="a", ready=True, generation=1, counts=counts)}) == []
+
+
+@pytest.mark.parametrize("answering", ["a", ""])
+def test_servers_that_do_not_answer_now_have_counted_the_same_texts_all_the_same(registry, answering):
+    """Forty texts, which six routers have all answered: fewer than the minimum, whoever answers at this moment."""
+    own = CanaryJudge(routers_per_server=2)
+    nothing = {"intent": {2: CandidateCounts(), 3: CandidateCounts()}}
+    canary, live = _labelled(80, repeated=8000, alarm=80), _labelled(1600, alarm=400, music=1200)
+    counted = {"intent": {2: CandidateCounts(**canary), 3: CandidateCounts(**live)}}
+    for servers, counts in (("abc", nothing), ("abc", counted), (answering, counted)):
+        states = {name: ReplicaState(server=name, ready=True, generation=1, counts=counts) for name in servers}
+        assert own.judge(registry, states) == []

@@ -2,6 +2,7 @@
 
 import json
 import os
+from pathlib import Path
 
 import pytest
 
@@ -187,3 +188,32 @@ def test_a_copy_that_fails_leaves_nothing(inbox, tmp_path, monkeypatch):
     with pytest.raises(OSError, match="no space left"):
         hand_in(file, inbox.folder, Options())
     assert _all(inbox) == before
+
+
+@pytest.mark.parametrize("name", ["a" * 215 + ".espalier", "a\udcff.espalier", "a\nb.espalier"])
+def test_a_name_that_no_case_can_have_is_left_and_told_and_holds_up_nobody(inbox, put, name):
+    put(name)
+    put("z.espalier")
+    inbox.next_case().close(Outcome.now("z", 1))
+    with pytest.raises(BuildError, match=r"is left in .*: give it a name of at most 200 bytes, all of them printable"):
+        inbox.next_case()
+    assert (inbox.folder / name).exists()
+    artefact = inbox.folder / name
+    with pytest.raises(BuildError, match="cannot be handed in: rename it"):
+        hand_in(artefact, inbox.folder, Options())
+
+
+def test_a_case_is_closed_although_what_was_handed_in_may_not_be_read(inbox, put, monkeypatch):
+    put("x.espalier")
+    case = inbox.next_case()
+    real = os.open
+
+    def refuse(path, *given, **named):
+        if Path(path).is_file():
+            raise PermissionError(path)
+        return real(path, *given, **named)
+
+    monkeypatch.setattr(os, "open", refuse)
+    place = case.close(Outcome.now(problem="it may not be read"))
+    assert place.parent.name == "refused"
+    assert sorted(path.name for path in place.iterdir()) == ["result.json", "x.espalier"]

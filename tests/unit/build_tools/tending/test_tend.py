@@ -1,16 +1,20 @@
 """What one round does, and that a step that fails does not keep the others from being done."""
 
+import errno
+import threading
+from contextlib import contextmanager
+
 import pytest
 from filelock import FileLock
 
-from build_tools.errors import BuildError
+from build_tools.errors import BuildError, NotNowError
 from build_tools.fleet.asking import Replica
 from build_tools.fleet.requirement import EVERY
+from build_tools.fleet.terms import FleetTerms
 from build_tools.publishing.running_server import NoServer
 from build_tools.repository.registry import CanaryEntry, read_registry, write_registry
 from build_tools.repository.replica_state import CandidateCounts, ReplicaState
 from build_tools.tending import tend as tend_module
-from build_tools.tending.apply import NotNowError
 from build_tools.tending.case import Outcome
 from build_tools.tending.inbox import Inbox
 from build_tools.tending.tend import Tending
@@ -184,3 +188,40 @@ def test_what_a_killed_publisher_has_left_is_mended_at_once_unless_another_comma
     assert len(settled) == 1
     tending.round()
     assert len(settled) == 2
+
+
+def test_a_folder_that_is_away_does_not_end_it_and_is_said_once(repository, fleet, said, monkeypatch):
+    """NFS says so with an OSError of its own."""
+    ended, away = threading.Event(), iter([True, True, False])
+
+    @contextmanager
+    def open_fleet(*_):
+        if next(away):
+            raise OSError(errno.ESTALE, "Stale file handle")
+        ended.set()
+        yield fleet
+
+    monkeypatch.setattr(tend_module, "open_fleet", open_fleet)
+    monkeypatch.setattr(tend_module, "_ROUND_SECONDS", 0.0)
+    terms = FleetTerms.of_options("a:8000")
+    tend_module.tend(repository, terms, None, None, ended, said.append)
+    assert [sentence.partition("Stale")[1] for sentence in said] == ["Stale", ""]
+
+
+def test_a_compaction_that_cannot_be_started_is_said_once(repository, fleet, said):
+    class NoMemory:
+        def look(self, _):
+            raise OSError(errno.ENOMEM, "Cannot allocate memory")
+
+    tending = Tending(repository, fleet, EVERY, None, NoMemory(), said.append)
+    for _ in "123":
+        tending.round()
+    assert said == ["[Errno 12] Cannot allocate memory"]
+
+
+def test_a_fault_of_one_step_is_said_once_and_does_not_end_the_others(tending, inbox, applied, said, monkeypatch):
+    monkeypatch.setattr(tending._judge, "judge", lambda *_: 1 / 0)
+    (inbox.folder / "a.espalier").touch()
+    tending.round()
+    tending.round()
+    assert said == ["canaries: ZeroDivisionError: division by zero", "a.espalier is version 1 of intent"]

@@ -114,6 +114,16 @@ def test_a_foreign_task_and_an_unknown_one_are_refused_in_the_same_words(gate: G
     assert triton.asked == []
 
 
+@pytest.mark.parametrize("tasks", ["", ",", " , "])
+def test_an_empty_list_tells_a_caller_of_some_tasks_only_of_its_own(
+    gate: Gate, triton: AskedTriton, tasks: str
+) -> None:
+    with pytest.raises(RefusedError, match="the list of tasks is empty: name some of intent, or leave") as refusal:
+        _ask(gate, LIMITED, _call(tasks=tasks))
+    assert refusal.value.code is Code.INVALID
+    assert triton.asked == []
+
+
 def test_a_caller_none_of_whose_tasks_is_served_is_told_so(gate: Gate) -> None:
     assert _code(lambda: _ask(gate, Caller("team", frozenset({"gone"})), _call())) is Code.FORBIDDEN
 

@@ -1,5 +1,6 @@
 """What a replica does with what it finds in the shared folder, on a clock and a Triton that are made up."""
 
+import errno
 import json
 
 import pytest
@@ -120,13 +121,18 @@ def test_a_generation_that_was_never_proposed_is_proved_before_it_is_adopted(sit
     assert site.look() == [("prepare", 1, 2), ("in force", 2), ("settle", 2, [1], None)]
 
 
-def test_files_that_are_not_here_yet_are_waited_for_and_refuse_nothing(site, registry, following):
-    site.models.fails[2] = [NotHereError("branch_intent/4 is not here yet")] * 2
+@pytest.mark.parametrize(
+    "error", [NotHereError("branch_intent/4 is not here yet"), OSError(errno.ENOSPC, "No space left on device")]
+)
+def test_files_that_are_not_here_yet_or_do_not_fit_now_are_waited_for_and_refuse_nothing(
+    site, registry, following, error
+):
+    site.models.fails[2] = [error] * 2
     write_proposal(site.shared, following(registry))
 
     site.look()
     assert (site.said.proposal.ready, site.said.proposal.refused) == (False, "")
-    assert site.said.proposal.waiting == "branch_intent/4 is not here yet"
+    assert site.said.proposal.waiting == str(error)
     site.look(0.3)
     assert site.look(1) == [("prepare", 1, 2)]
     assert site.said.proposal.ready

@@ -1,5 +1,6 @@
 """The watch against a Triton that is made up: what it brings back, and what it leaves alone."""
 
+import errno
 import time
 
 import grpc
@@ -271,3 +272,23 @@ def test_the_processes_that_live_are_told(watch, triton):
     _look_until(watch, lambda: watch.pids == {1, 2, 3, 4, 5})
     triton.processes["branch_mood"] = []
     _look_until(watch, lambda: 5 not in watch.pids)
+
+
+def test_a_registry_that_may_not_be_read_for_a_while_ends_nothing(watch, watched, tmp_path, monkeypatch, events):
+    """Of a publisher whose umask keeps others out, or on a file system that is away."""
+    _look_until(watch, lambda: watch.unready is None)
+
+    def refused(_):
+        raise PermissionError(errno.EACCES, "Permission denied")
+
+    monkeypatch.setattr(watch_module, "read_registry", refused)
+    (tmp_path / "registry.json").write_text("{}")
+    _look_for(watch, 0.05)
+    assert watch.unready is None
+    assert [event.partition(" ")[0] for event in events] == ["registry:"]
+    assert "cannot be read (Permission denied). The last good one stays in force." in events[0]
+
+    read = []
+    monkeypatch.setattr(watch_module, "read_registry", lambda _: read.append(1) or watched)
+    _look_for(watch, 0.05)
+    assert len(read) == 1, "it is tried again, and then as often as it changes"
