@@ -55,7 +55,8 @@ def layer(hidden: openvino.Output, mask: openvino.Output, rows: int, tokens: int
         return ops.transpose(split, ops.constant([0, 2, 1, 3]))
 
     query, keys, values = (heads(product(hidden, HIDDEN)) for _ in range(3))
-    attention = ops.softmax(ops.matmul(query, keys, False, True) * ops.constant(np.float32(0.125)) + mask, 3)
+    scores = ops.multiply(ops.matmul(query, keys, False, True), ops.constant(np.float32(0.125)))
+    attention = ops.softmax(ops.add(scores, mask), 3)
     mixed = ops.transpose(ops.matmul(attention, values, False, False), ops.constant([0, 2, 1, 3]))
     after = product(ops.reshape(mixed, ops.constant([rows, tokens, HIDDEN]), False), HIDDEN)
     inner = ops.gelu(product(after, INNER), "erf")
