@@ -10,7 +10,7 @@ from training.kinds import Kind
 from training.recorded_settings import RecordedSettings
 from training.result_file import read_result_file
 
-if TYPE_CHECKING:  # it loads torch, which who only reads settings does not need
+if TYPE_CHECKING:  # it loads torch, which a reader of settings does not need
     from training.prepared_task import PreparedTask
 
 # A hidden folder beside joint.json, for settings and weights: readers of a folder of results skip it.
