@@ -41,8 +41,8 @@ def _open(url: str) -> RDBStorage:
         except ImportError:
             raise TrainingError(
                 f"the driver of the storage {make_url(url).drivername} is not installed: for PostgreSQL write "
-                "postgresql+psycopg://USER@HOST/DATABASE, and install Espalier with its extra `postgresql` (pip install "
-                "'.[postgresql]' in its folder)."
+                "postgresql+psycopg://USER@HOST/DATABASE, and install Espalier with its extra `postgresql` "
+                "(pip install '.[postgresql]' in its folder)."
             ) from None
         except (IntegrityError, ProgrammingError):  # another process makes the same tables at this moment
             if attempt == _ATTEMPTS:
