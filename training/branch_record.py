@@ -15,9 +15,9 @@ RECORD = "branch.json"
 RECORD_BYTES = 2**24  # of the largest branch.json that is read
 GOLDEN_ROWS = 32  # at most
 MOST_LAYERS = 128  # of an encoder; a config or a record with more is damaged
-# Names of the model repository's own models. `fused` is kept free for compaction: the trunk and stable branches merged
-# into one graph.
-RESERVED_NAMES = ("trunk", "tokenizer", "nlu", "nlu_stream", "fused")
+# Names of the model repository's own models, and of the file that marks a replica's view. `fused` is kept free for
+# compaction: the trunk and stable branches merged into one graph.
+RESERVED_NAMES = ("trunk", "tokenizer", "nlu", "nlu_stream", "fused", "replica_of")
 
 
 def check_task_name(name: str) -> str:
