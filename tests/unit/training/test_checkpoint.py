@@ -203,7 +203,9 @@ def test_task_name_that_is_not_an_identifier_is_refused(name: str) -> None:
         check_task_name(name)
 
 
-@pytest.mark.parametrize("name", ["trunk", "tokenizer", "nlu", "nlu_stream", "fused", "replica_of", "branch_a", "branch_"])
+@pytest.mark.parametrize(
+    "name", ["trunk", "tokenizer", "nlu", "nlu_stream", "fused", "replica_of", "branch_a", "branch_"]
+)
 def test_task_name_that_the_repository_uses_itself_is_refused(name: str) -> None:
     with pytest.raises(ValueError, match="used by the model repository itself"):
         check_task_name(name)

@@ -4,6 +4,7 @@ import os
 import threading
 
 import pytest
+
 from build_tools.backends.espalier_backend.low_priority import at_low_priority
 
 

@@ -178,9 +178,7 @@ def test_bounds_that_make_no_sense_are_refused(work, given):
     assert work == []
 
 
-@pytest.mark.parametrize(
-    "given", [["--max-latency", "nan"], ["--max-latency", "inf"], ["--max-latency", "1e13"], ["--judged-after", 2**63]]
-)
+@pytest.mark.parametrize("given", [["--max-latency", "inf"], ["--max-latency", "1e13"], ["--judged-after", 2**63]])
 def test_bounds_for_which_routers_would_reject_the_registry_are_refused(work, given):
     assert _refusal("publish", "c", "--canary", "10%", *given).startswith("no canary can be judged by these bounds (m")
     assert work == []

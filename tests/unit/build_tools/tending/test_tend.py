@@ -225,3 +225,4 @@ def test_a_fault_of_one_step_is_said_once_and_does_not_end_the_others(tending, i
     tending.round()
     tending.round()
     assert said == ["canaries: ZeroDivisionError: division by zero", "a.espalier is version 1 of intent"]
+    assert applied == ["a.espalier"]
