@@ -14,7 +14,6 @@ from training.data.rows import located_examples
 from training.data.split import read_split
 from training.data.task import read_examples
 from training.data.task_file import read_task_file
-from training.kinds import Kind
 from training.metrics import check_metric, score
 
 

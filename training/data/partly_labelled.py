@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from training.data.example import Example, Located, UnlabelledExample
+from training.data.example import Located, UnlabelledExample
 from training.data.label_map import relabel
 from training.data.labels import all_names, check_labels
 from training.data.rows import Row, located_examples

@@ -216,9 +216,7 @@ def test_search_to_the_end_with_adapters_other_taps_and_a_half_of_dev_held_back(
     assert read_result(tmp_path) == result == run(grid=GRID.model_copy(update=more), halve_dev=0)
 
 
-def test_missing_peft_is_said_before_anything_trains(
-    run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_missing_peft_is_said_before_anything_trains(run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "peft", None)
     with pytest.raises(TrainingError, match=r"needs the package peft .*espalier\[adapters\]"):
         run(grid=GRID.model_copy(update={"baselines": [Baseline.FULL, Baseline.LORA]}))
