@@ -141,7 +141,7 @@ def test_wrong_field_of_the_record_is_named(folder: Path, field: str, value: obj
 @pytest.mark.parametrize("version", [0, 2, "1", None])
 def test_unknown_format_version_is_named(folder: Path, version: object) -> None:
     edit_record(folder, lambda record: record.update(format_version=version))
-    with pytest.raises(TrainingError, match=f"its format version is {version!r}; this version reads 1: use the Espalier"):
+    with pytest.raises(TrainingError, match=f"its format version is {version!r}; this version reads 1: use the "):
         load_record(folder)
 
 
