@@ -179,9 +179,9 @@ class Follower:
             if not self._models.is_up():
                 raise AwayError(_AWAY)
             self._models.prepare(self._adopted.registry, goal.generation.registry)
-        except (NotHereError, AwayError) as error:
+        except (NotHereError, AwayError, OSError) as error:  # of files: a full disk, a folder that is away
             goal.waiting = str(error)
-        except (BuildError, OSError) as error:
+        except BuildError as error:
             if self._is_away(restarts):
                 goal.waiting = _AWAY
             else:
