@@ -8,11 +8,12 @@
 It can be killed at any time and started again: each piece resumes where it was. Let nothing else run beside it.
 """
 
+import signal
 import statistics
 import subprocess
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Annotated
 
@@ -61,9 +62,12 @@ def measure(
         machine = Machine(deep, seconds_per_unit("minilm"))
         print(f"seconds per layer and token: MiniLM {machine.minilm:.1e}, MPNet {machine.mpnet:.1e}")
     protocol = Protocol(data, output, mpnet, machine, shallow_rows, deep_rows, epochs=epochs)
-    pieces = [piece for piece in protocol.pieces() if all(word in piece.name for word in only or [])]
+
+    def pieces() -> list[Piece]:
+        return [piece for piece in protocol.pieces() if all(word in piece.name for word in only or [])]
+
     if plan:
-        print_plan(pieces)
+        print_plan(pieces())
     elif tables:
         print_tables(output)
     else:
@@ -80,13 +84,16 @@ def print_plan(pieces: Sequence[Piece]) -> None:
     )
 
 
-def run(pieces: Sequence[Piece], most_hours: float) -> None:
-    """Runs what is left, one after the other. A piece that fails is told, and the next one starts."""
+def run(pieces: Callable[[], Sequence[Piece]], most_hours: float) -> None:
+    """Runs what is left, one after the other. A piece that fails is told, and the next one starts.
+
+    pieces: is asked anew before each one, as later seeds train at the rates that the first one has chosen.
+    """
     end = time.monotonic() + 3600 * most_hours
     program = [sys.executable, "-u", "-c", "from espalier import main; main()"]
-    for piece in pieces:
-        if piece.is_done:
-            continue
+    begun: set[str] = set()
+    while piece := next((one for one in pieces() if not one.is_done and one.name not in begun), None):
+        begun.add(piece.name)
         if time.monotonic() > end:
             print(f"{most_hours:g} hours are over: start it again for the rest.")
             return
@@ -164,7 +171,7 @@ def print_seeds(output: Path) -> None:
     print("| task | way | seeds | mean | standard deviation |\n| --- | --- | ---: | ---: | ---: |")
     for task in (*GLUE, *ASSISTANT):
         found = [path.parent for path in sorted(output.glob(f"minilm-seed*/{task}/result.json"))]
-        finished = [folder for folder in found if read_result(folder).teacher is not None]
+        finished = [folder for folder in found if read_result(folder).to_do == 0]
         if len(finished) < 2:
             continue
         options = [read_searched([folder]) for folder in finished]
@@ -205,4 +212,6 @@ def _ratio(seconds: float, unit: float | None) -> str:
 
 
 if __name__ == "__main__":
+    # Ended by its process id, it still ends the search that it has begun.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     typer.run(measure)
