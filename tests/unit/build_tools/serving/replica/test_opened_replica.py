@@ -15,6 +15,6 @@ def test_a_replica_that_finds_the_shared_memory_full_says_so_and_leaves_no_folde
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path / "temporary"))
     monkeypatch.setattr(module, "RunMark", full)
 
-    with pytest.raises(ServeError, match="cannot be started.*No space left"), opened_replica(shared, 1.0, print):
+    with pytest.raises(ServeError, match=r"cannot be started.*No space left"), opened_replica(shared, 1.0, print):
         pass
     assert list((tmp_path / "temporary").iterdir()) == []
