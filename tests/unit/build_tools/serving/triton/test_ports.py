@@ -1,4 +1,5 @@
 import socket
+from pathlib import Path
 
 import pytest
 
@@ -15,6 +16,14 @@ def test_free_ports_differ_and_can_be_listened_on():
     for port in ports.values():
         with socket.create_server((HOST, port)):
             pass
+
+
+def test_a_free_port_is_none_that_a_connection_may_get_before_the_server_listens():
+    first = int(Path("/proc/sys/net/ipv4/ip_local_port_range").read_text().split()[0])
+    if first <= 20_000:
+        pytest.skip("connections may get nearly all ports of this machine")
+
+    assert all(choose_ports(HOST, {"grpc": None})["grpc"] < first for _ in range(20))
 
 
 def test_a_given_port_is_kept():
