@@ -24,7 +24,7 @@ class GateBeat:
         self._file.touch()
 
     def is_silent(self, now: float) -> bool:
-        """Whether there was no beat for long. To be called several times a second. now: time.monotonic()."""
+        """Whether the last beat was long ago. Call this several times a second. now: time.monotonic()."""
         seen: int | None = None  # it is still starting
         with suppress(FileNotFoundError):
             seen = self._file.stat().st_mtime_ns

@@ -87,3 +87,7 @@ class InferCall:
         if traceparent:
             parameters["traceparent"].string_param = traceparent
         return message
+
+    def serialized(self, seconds: float, traceparent: str = "") -> bytes:
+        """Returns `message` in the form that is sent. seconds: until the request's deadline."""
+        return self.message(max(1, round(seconds * 1e6)), traceparent).SerializeToString()

@@ -124,7 +124,7 @@ class Gate:
         async with self._admission.admit(caller, call.texts, call.size, left):
             if spec.task is None and not exchange.traceparent:  # a trace is of one request
                 return await self._joining.infer(call, left)
-            return await self.upstream.infer(_serialized(call, left, exchange), left)
+            return await self.upstream.infer(call.serialized(left, exchange.traceparent), left)
 
     async def stream(
         self, exchange: Exchange, call: InferCall, seconds: float | None
@@ -136,7 +136,7 @@ class Gate:
         left = self._seconds(call, seconds)
         async with (
             self._admission.admit(exchange.caller, call.texts, call.size, left),
-            aclosing(self.upstream.stream(_serialized(call, left, exchange), left)) as responses,
+            aclosing(self.upstream.stream(call.serialized(left, exchange.traceparent), left)) as responses,
         ):
             async for response in responses:
                 yield response
@@ -145,7 +145,7 @@ class Gate:
         self.readiness.check_not_stopping()
         self.check_name(call.model)
         exchange.call = call = check_inner(_named(exchange, call))
-        return await self.upstream.infer(_serialized(call, _INNER_SECONDS, exchange), _INNER_SECONDS)
+        return await self.upstream.infer(call.serialized(_INNER_SECONDS, exchange.traceparent), _INNER_SECONDS)
 
     def _checked(self, exchange: Exchange, call: InferCall, spec: ModelSpec) -> InferCall:
         call = checked(_named(exchange, call), spec, self.limits.texts)
@@ -196,7 +196,3 @@ def _named(exchange: Exchange, call: InferCall) -> InferCall:
     check_id(call.id)
     exchange.id = call.id
     return call
-
-
-def _serialized(call: InferCall, seconds: float, exchange: Exchange) -> bytes:
-    return call.message(max(1, round(seconds * 1e6)), exchange.traceparent).SerializeToString()

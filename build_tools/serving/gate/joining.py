@@ -91,9 +91,8 @@ class Joining:
 
     async def _ask(self, calls: Sequence[InferCall], deadline: float) -> list[bytes]:
         seconds = max(deadline - asyncio.get_running_loop().time(), 0.0)
-        message = joined(calls).message(max(1, round(seconds * 1e6))).SerializeToString()
         _CALLS.inc()
-        answer = await self._upstream.infer(message, seconds)
+        answer = await self._upstream.infer(joined(calls).serialized(seconds), seconds)
         return [answer] if len(calls) == 1 else answers_of(answer, calls)
 
 

@@ -23,7 +23,7 @@ class Standing:
 
 
 def single_server_standing(repository: Path) -> Callable[[], Standing]:
-    """Returns what tells where a server that is no replica stands: its registry.json is in force once it is written."""
+    """Returns a function that tells the standing of a single server, where registry.json is in force once written."""
     file = GenerationFile(repository / REGISTRY)
 
     def look() -> Standing:

@@ -61,7 +61,7 @@ class RevivalAttempts:
         self._restarts[model] = self._restarts.get(model, 0) + 1
         self._say(model, f"{reason}: bringing it back")
         if hangs:
-            for pid in attempts.old:  # it would keep its requests, and its right to compute, for ever
+            for pid in attempts.old:  # else it never gives back its requests and its turn to compute
                 _kill(pid)
         attempts.running = self._threads.submit(self._revival.revive, model, time.time_ns(), not works)
 
@@ -87,7 +87,7 @@ class RevivalAttempts:
         return ended_well
 
     def end_replaced(self, living: set[int], now: float) -> None:
-        """Ends processes that Triton has replaced and forgotten: beside a dead one, it keeps the others for ever."""
+        """Ends processes that Triton has replaced. It does not end them itself if one of the same load has died."""
         for pid, since in list(self._replaced.items()):
             if pid not in living:
                 del self._replaced[pid]
