@@ -154,7 +154,7 @@ def test_a_killed_tend_has_published_what_it_was_handed_once_when_the_next_one_g
 
 
 class Steps:
-    """Does steps, and notes how long each took; in words, the median and the most of each kind."""
+    """Does steps, and notes how long each took; in words, the least and the most of each kind."""
 
     def __init__(self) -> None:
         self._taken: dict[str, list[float]] = {}

@@ -1,24 +1,26 @@
-"""What a server does at 0.9 and 2 times saturation: `python tests/performance/overload.py REPOSITORY`.
+"""What a server does at 0.9 and 2 times saturation: `python tests/performance/overload.py SHAPE`.
 
-Prints, for each load, how many texts a second were answered in time (goodput), how many were refused and how soon, and
+Builds branches of that shape with random weights, which read texts as long as they are sent. Prints, for each load, how many texts a second were answered in time (goodput), how many were refused and how soon, and
 the server's memory. The goal: at twice saturation goodput within 10 % of the maximum, refusals at once, no failures,
 and memory that does not grow after the first minute. Use a machine on which nothing else runs.
 """
 
 import json
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Annotated
 
 import psutil
 import typer
 from errors import BenchError
 from open_load import Seen, closed_loop, open_loop, percentile
+from random_suite import random_checkpoints, random_encoder
 from rich.console import Console
 from rich.table import Table
+from shapes import SHAPES
 from texts import lengths_of, make_texts
-from tokenizers import Tokenizer
 
-from build_tools.repository.registry import read_registry
+from build_tools.build.builder import build
 from build_tools.serving.supervisor import Settings, Supervisor
 
 _SATURATING_CALLERS = 64
@@ -26,29 +28,31 @@ _TOO_MANY_CALLERS = 420  # as many as once were served 2.6 texts a second in pla
 
 
 def main(
-    repository: Annotated[Path, typer.Argument(help="A built repository, whose tasks read so many tokens.")],
-    tokens: Annotated[str, typer.Option(help="Tokens of each text.")] = "512",
+    shape: Annotated[str, typer.Argument(help=f"One of {', '.join(SHAPES)}.")],
+    tokens: Annotated[int, typer.Option(min=4, max=512, help="Of each text.")] = 512,
     seconds: Annotated[float, typer.Option(help="Seconds of each load.")] = 120.0,
     warm_up: Annotated[float, typer.Option(help="Seconds before each is measured.")] = 30.0,
     timeout: Annotated[float, typer.Option(help="Seconds that callers wait.")] = 30.0,
     output: Annotated[Path | None, typer.Option(help="Write the figures to this file, as JSON.")] = None,
 ) -> None:
     """Measures one server at several loads."""
-    tokenizer = Tokenizer.from_file(str(repository / "tokenizer" / "1" / "tokenizer.json"))
-    texts = make_texts(lengths_of(tokens), tokenizer)
-    tasks = [task for task, entry in read_registry(repository).tasks.items() if not entry.live_version.kind.is_pair]
     rows = []
-    with Supervisor(Settings(repository), typer.echo) as server:
-        most = closed_loop(server.grpc_url, texts, _SATURATING_CALLERS, seconds, warm_up, timeout, tasks)
-        if not most.answered:
-            raise BenchError(f"no text was answered: {dict(most.failures)}")
-        rows.append(_row(f"{_SATURATING_CALLERS} callers", None, most, most))
-        for share in (0.9, 2.0):
-            rate = share * most.goodput
-            seen = open_loop(server.grpc_url, texts, rate, seconds, warm_up, timeout, tasks)
-            rows.append(_row(f"{share:g} x saturation", rate, seen, most))
-        seen = closed_loop(server.grpc_url, texts, _TOO_MANY_CALLERS, seconds, warm_up, timeout, tasks)
-        rows.append(_row(f"{_TOO_MANY_CALLERS} callers", None, seen, most))
+    with TemporaryDirectory() as folder:
+        repository = Path(folder, "repository")
+        encoder = random_encoder(SHAPES[shape], Path(folder, "encoder"))
+        build(random_checkpoints(SHAPES[shape], encoder, Path(folder, "checkpoints"), tokens), repository)
+        texts = make_texts(lengths_of(str(tokens)), encoder.tokenizer)
+        with Supervisor(Settings(repository), typer.echo) as server:
+            most = closed_loop(server.grpc_url, texts, _SATURATING_CALLERS, seconds, warm_up, timeout)
+            if not most.answered:
+                raise BenchError(f"no text was answered: {dict(most.failures)}")
+            rows.append(_row(f"{_SATURATING_CALLERS} callers", None, most, most))
+            for share in (0.9, 2.0):
+                rate = share * most.goodput
+                seen = open_loop(server.grpc_url, texts, rate, seconds, warm_up, timeout)
+                rows.append(_row(f"{share:g} x saturation", rate, seen, most))
+            seen = closed_loop(server.grpc_url, texts, _TOO_MANY_CALLERS, seconds, warm_up, timeout)
+            rows.append(_row(f"{_TOO_MANY_CALLERS} callers", None, seen, most))
     table = Table(*rows[0])
     for row in rows:
         table.add_row(*(f"{value:.4g}" if isinstance(value, float) else str(value) for value in row.values()))

@@ -35,8 +35,8 @@ def random_encoder(shape: Shape, folder: Path) -> Encoder:
     return load_encoder(str(folder))
 
 
-def random_checkpoints(shape: Shape, encoder: Encoder, folder: Path) -> list[Path]:
-    """One checkpoint per branch of the shape, in `folder`/<task>."""
+def random_checkpoints(shape: Shape, encoder: Encoder, folder: Path, max_length: int = MAX_LENGTH) -> list[Path]:
+    """One checkpoint per branch of the shape, in `folder`/<task>. max_length: the tokens that they read."""
     fingerprints = trunk_fingerprints(encoder, max(branch.tap for branch in shape.branches))
     saved = []
     for branch_shape in shape.branches:
@@ -54,7 +54,7 @@ def random_checkpoints(shape: Shape, encoder: Encoder, folder: Path) -> list[Pat
             encoder.tokenizer,
             [Example(text, labels[0]) for text in GOLDEN_TEXTS],
             kind,
-            MAX_LENGTH,
+            max_length,
         )
         record = BranchRecord(
             format_version=1,
@@ -65,7 +65,7 @@ def random_checkpoints(shape: Shape, encoder: Encoder, folder: Path) -> list[Pat
             encoder=EncoderRecord(name=encoder.name, layers=encoder.layers, config=encoder.config),
             tap=branch_shape.tap,
             layers=branch_shape.layers,
-            max_length=MAX_LENGTH,
+            max_length=max_length,
             trunk_fingerprint=fingerprints[branch_shape.tap],
             scores={},
             training=TrainingRecord(
