@@ -1,8 +1,9 @@
 """What a server does at 0.9 and 2 times saturation: `python tests/performance/overload.py SHAPE`.
 
-Builds branches of that shape with random weights, which read texts as long as they are sent. Prints, for each load, how many texts a second were answered in time (goodput), how many were refused and how soon, and
-the server's memory. The goal: at twice saturation goodput within 10 % of the maximum, refusals at once, no failures,
-and memory that does not grow after the first minute. Use a machine on which nothing else runs.
+Builds branches of that shape with random weights, which read texts as long as they are sent. Prints, for each load, how
+many texts a second were answered in time (goodput), how many were refused and how soon, and the server's memory. The
+goal: at twice saturation goodput within 10 % of the maximum, refusals at once, no failures, and memory that does not
+grow after the first minute. Use a machine on which nothing else runs.
 """
 
 import json

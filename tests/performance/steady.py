@@ -1,9 +1,9 @@
-"""Minutes of load at nine tenths of saturation, with publishes: `python tests/performance/steady.py REPOSITORY CHECKPOINT`.
+"""Minutes of load at nine tenths of saturation, with publishes: `python tests/performance/steady.py REPOSITORY BRANCH`.
 
-On a server that is started for it, of a copy of the repository. The checkpoint, of one of its tasks, is packaged once
-and published again and again by the command. Prints what callers saw, how long the publishes took, and the server's
-memory before each. The goal: no failures, and memory within 3 % after the first minute. Use a machine on which nothing
-else runs.
+On a server that is started for it, of a copy of the repository. BRANCH, a checkpoint of one of its tasks, is packaged
+once and published again and again by the command. Prints what callers saw, how long the publishes took, and the
+server's memory before each. The goal: no failures, and memory within 3 % after the first minute. Use a machine on which
+nothing else runs.
 """
 
 import shutil
