@@ -2,23 +2,24 @@
 
     --plan     prints each piece, whether it is done, and how long it should take by arithmetic; with --try-speed after
                a moment of training on this machine, else for two cores of Zen 3 in float32
-    --hours    starts no further piece after so many hours; without --plan, pieces run one after the other
+    --hours    starts no further piece after so many hours
+    --at-once  runs so many pieces at a time, by default one per core; each has a log in OUTPUT/logs
     --tables   prints the tables of what has been measured
 
 It can be killed at any time and started again: each piece resumes where it was. Let nothing else run beside it.
 """
 
+import os
 import signal
 import statistics
-import subprocess
 import sys
-import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated
 
 import typer
 from paper_protocol import ASSISTANT, DEEP, GLUE, Machine, Piece, Protocol, hours
+from paper_run import run_pieces, threads_each
 from paper_speed import seconds_per_unit
 
 from espalier_errors import EspalierError
@@ -40,6 +41,7 @@ from training.selection.mixed import mixed
 from training.selection.options_from_search import read_searched
 
 THRESHOLDS = (1.0, 2.0, 3.0, 4.0)
+CORES = len(os.sched_getaffinity(0))
 
 
 def measure(
@@ -54,12 +56,13 @@ def measure(
     plan: Annotated[bool, typer.Option("--plan", help="Train nothing: print the pieces and their hours.")] = False,
     tables: Annotated[bool, typer.Option("--tables", help="Train nothing: print what was measured.")] = False,
     most_hours: Annotated[float, typer.Option("--hours", help="Start no further piece after so many.")] = 30.0,
+    at_once: Annotated[int, typer.Option(min=1, help="Pieces that run at a time and share the cores.")] = CORES,
 ) -> None:
     """Measure what docs/results.md tells, in pieces, the longest first."""
     machine = Machine()
     if try_speed:
-        deep = Machine.mpnet if mpnet is None else seconds_per_unit(mpnet)
-        machine = Machine(deep, seconds_per_unit("minilm"))
+        deep = Machine.mpnet if mpnet is None else seconds_per_unit(mpnet, threads_each(at_once)) / at_once
+        machine = Machine(deep, seconds_per_unit("minilm", threads_each(at_once)) / at_once)
         print(f"seconds per layer and token: MiniLM {machine.minilm:.1e}, MPNet {machine.mpnet:.1e}")
     protocol = Protocol(data, output, mpnet, machine, shallow_rows, deep_rows, epochs=epochs)
 
@@ -71,37 +74,17 @@ def measure(
     elif tables:
         print_tables(output)
     else:
-        run(pieces, most_hours)
+        run_pieces(pieces, most_hours, at_once, output / "logs")
 
 
 def print_plan(pieces: Sequence[Piece]) -> None:
-    """Prints what is left to do, and how long it should take on two cores."""
+    """Prints what is left to do, and how long it should take on all cores."""
     left = [piece for piece in pieces if not piece.is_done]
     for piece in pieces:
         print(f"{hours(piece.seconds):>8}  {'done' if piece.is_done else '':4}  {piece.name}")
     print(
         f"{hours(sum(piece.seconds for piece in left)):>8}  for the {len(left)} of {len(pieces)} pieces that are left"
     )
-
-
-def run(pieces: Callable[[], Sequence[Piece]], most_hours: float) -> None:
-    """Runs what is left, one after the other. A piece that fails is told, and the next one starts.
-
-    pieces: is asked anew before each one, as later seeds train at the rates that the first one has chosen.
-    """
-    end = time.monotonic() + 3600 * most_hours
-    program = [sys.executable, "-u", "-c", "from espalier import main; main()"]
-    begun: set[str] = set()
-    while piece := next((one for one in pieces() if not one.is_done and one.name not in begun), None):
-        begun.add(piece.name)
-        if time.monotonic() > end:
-            print(f"{most_hours:g} hours are over: start it again for the rest.")
-            return
-        start = time.monotonic()
-        print(f"{piece.name}: about {hours(piece.seconds)}", flush=True)
-        ended = subprocess.run([*program, *piece.arguments], check=False)
-        outcome = "done" if ended.returncode == 0 else f"FAILED with {ended.returncode}"
-        print(f"{piece.name}: {outcome} after {hours(time.monotonic() - start)}", flush=True)
 
 
 def print_tables(output: Path) -> None:
