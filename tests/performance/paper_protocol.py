@@ -8,6 +8,7 @@ gradients of the weights), a student 3l.
 import json
 import math
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
 GLUE = ("cola", "sst2", "mrpc", "stsb", "rte", "qnli", "qqp", "mnli")
@@ -33,12 +34,17 @@ class Machine:
 
 @dataclass(frozen=True)
 class Piece:
-    """One part of the measurement. arguments: of `espalier`. result: the file that says whether it is done."""
+    """One part of the measurement.
+
+    arguments: of `espalier`. result: the file that says whether it is done. seconds: by arithmetic, on all cores.
+    after: the piece that chooses its learning rates, and must not be under way.
+    """
 
     name: str
     arguments: list[str]
     result: Path
     seconds: float
+    after: str = ""
 
     @property
     def is_done(self) -> bool:
@@ -93,39 +99,47 @@ class Protocol:
             *("--teacher-layers", "2-5", "--student-layers", "1-3", "--rate-first"),
             *("--learning-rate", "1e-4", "--learning-rate", "3e-4"),
             *("--full-learning-rate", "1e-4", "--full-learning-rate", "3e-4"),
-            *("--baseline", "full", "--baseline", "lora", "--lora-learning-rate", "1e-3"),
+            *("--baseline", "full", "--baseline", "lora"),
+            *("--lora-learning-rate", "1e-3", "--lora-learning-rate", "3e-3"),
             *("--double-until", str(UNTIL), "--most-epochs", str(MOST_EPOCHS)),
             *("--student-taps", "2-5"),
         ]
-        units = _search_units(6, [2, 3, 4, 5], taps, rates=2, full_rates=2, lora=True, longer=True)
+        units = _search_units(6, [2, 3, 4, 5], taps, rates=2, full_rates=2, lora_rates=2, longer=True)
         seconds = self._seconds(task, self.shallow_rows, units, self.machine.minilm)
         return Piece(f"minilm {task} seed {seed}", arguments, folder / "result.json", seconds)
 
     def _shallow_again(self, task: str, seed: int, folder: Path) -> Piece:
-        """Another seed, at the rates that the first one chose, or at the grid's first if that is not known yet."""
+        """Another seed, at the rates that the first one chose, or at the likely ones if it has failed."""
         first = self.output / "minilm-seed0" / task / "result.json"
-        rates = {role: _best_rate(first, role) for role in ("teacher", "full")}
+        rates = dict.fromkeys(_best_rate(first, role) or "3e-4" for role in ("teacher", "student"))
         arguments = [
             *self._common(task, folder, "minilm", self.shallow_rows, seed),
-            *("--teacher-layers", "2-5", "--student-layers", "1-3", "--learning-rate", rates["teacher"] or "3e-4"),
-            *("--full-learning-rate", rates["full"] or "1e-4", "--baseline", "full"),
+            *("--teacher-layers", "2-5", "--student-layers", "1-3", "--rate-first"),
+            *(word for rate in rates for word in ("--learning-rate", rate)),
+            *("--full-learning-rate", _best_rate(first, "full") or "1e-4", "--baseline", "full"),
             *("--double-until", str(UNTIL), "--most-epochs", str(MOST_EPOCHS)),
         ]
-        units = _search_units(6, [2, 3, 4, 5], [], rates=1, full_rates=1, lora=False, longer=True)
+        units = _search_units(6, [2, 3, 4, 5], [], rates=1, full_rates=1, lora_rates=0, longer=True)
         seconds = self._seconds(task, self.shallow_rows, units, self.machine.minilm)
-        return Piece(f"minilm {task} seed {seed}", arguments, folder / "result.json", seconds)
+        return Piece(
+            f"minilm {task} seed {seed}", arguments, folder / "result.json", seconds, after=f"minilm {task} seed 0"
+        )
 
     def _shallow_exhaustive(self, task: str) -> Piece:
+        """Every L to the end, at the rate that the first search chose, so that L alone differs."""
         folder = self.output / "minilm-exhaustive" / task
+        first = self.output / "minilm-seed0" / task / "result.json"
         arguments = [
             *self._common(task, folder, "minilm", self.shallow_rows, 0),
-            *("--teacher-layers", "1-5", "--no-prune", "--cache-gb", "0", "--learning-rate", "3e-4"),
-            *("--full-learning-rate", "1e-4", "--baseline", "full"),
+            *("--teacher-layers", "1-5", "--no-prune", "--cache-gb", "0"),
+            *("--learning-rate", _best_rate(first, "teacher") or "3e-4"),
         ]
-        units = _search_units(6, [1, 2, 3, 4, 5], [], rates=1, full_rates=1, lora=False, longer=False)
+        units = _search_units(6, [1, 2, 3, 4, 5], [], rates=1, full_rates=0, lora_rates=0, longer=False)
         units += sum(6 - layers for layers in (1, 2, 3, 4, 5))  # nothing is stored
         seconds = self._seconds(task, self.shallow_rows, units, self.machine.minilm)
-        return Piece(f"minilm {task} exhaustive", arguments, folder / "result.json", seconds)
+        return Piece(
+            f"minilm {task} exhaustive", arguments, folder / "result.json", seconds, after=f"minilm {task} seed 0"
+        )
 
     def _deep(self, task: str) -> Piece:
         """12 layers: the few L that docs/search.md names, students of both starts."""
@@ -137,7 +151,7 @@ class Protocol:
             *("--double-until", str(UNTIL), "--most-epochs", str(MOST_EPOCHS)),
             *(("--baseline", "vanilla") if task in ("rte", "trec") else ()),  # the paper's Figure 2
         ]
-        units = _search_units(12, [4, 5, 7, 10], [], rates=1, full_rates=2, lora=False, longer=True)
+        units = _search_units(12, [4, 5, 7, 10], [], rates=1, full_rates=2, lora_rates=0, longer=True)
         units += 3 * 6 if task in ("rte", "trec") else 0
         seconds = self._seconds(task, self.deep_rows, units, self.machine.mpnet)
         return Piece(f"mpnet {task}", arguments, folder / "result.json", seconds)
@@ -159,7 +173,7 @@ class Protocol:
         arguments = [
             *("joint", *(str(self._folder(task)) for task in GLUE), "--output", str(folder)),
             *("--train-rows", str(self.shallow_rows), "--dev-rows", str(self.dev_rows), "--halve-dev", str(HALVES)),
-            *("--epochs", f"1-{self.epochs}", "--learning-rate", "1e-4", "--max-length", str(self.max_length)),
+            *("--epochs", self._epochs, "--learning-rate", "1e-4", "--max-length", str(self.max_length)),
         ]
         tokens = sum(self._tokens(task, self.shallow_rows) for task in GLUE)
         # The full model sees all tasks, each of the eight others all but one; heads cost little.
@@ -170,8 +184,13 @@ class Protocol:
         return [
             *("search", str(self._folder(task)), "--output", str(folder), "--encoder", encoder),
             *("--train-rows", str(rows), "--dev-rows", str(self.dev_rows), "--halve-dev", str(HALVES)),
-            *("--epochs", f"1-{self.epochs}", "--max-length", str(self.max_length), "--seed", str(seed)),
+            *("--epochs", self._epochs, "--max-length", str(self.max_length), "--seed", str(seed)),
         ]
+
+    @property
+    def _epochs(self) -> str:
+        """All epochs, of which the later half may be kept: a teacher that lags in the first ones is not stopped."""
+        return f"{self.epochs // 2}-{self.epochs}"
 
     def _folder(self, task: str) -> Path:
         """The task's data: with a task.json of our own where the metric is another than the kind's."""
@@ -180,7 +199,8 @@ class Protocol:
             return data
         folder = self.output / "data" / task
         folder.mkdir(parents=True, exist_ok=True)
-        (folder / "task.json").write_text(json.dumps({"metric": METRICS[task]}), encoding="utf-8")
+        if not (folder / "task.json").is_file():  # a search that begins may be reading it
+            (folder / "task.json").write_text(json.dumps({"metric": METRICS[task]}), encoding="utf-8")
         for split in ("train", "dev"):
             link = folder / f"{split}.jsonl"
             if not link.is_symlink():
@@ -191,21 +211,28 @@ class Protocol:
         return self._tokens(task, rows) * units * self.epochs * unit
 
     def _rows(self, task: str, split: str) -> int:
-        return len(self._texts(task, split))
+        return len(_words(self.data / task / f"{split}.jsonl"))
 
     def _tokens(self, task: str, rows: int) -> float:
-        """Tokens of the training rows, each cut to the longest that is trained."""
-        texts = self._texts(task, "train")
-        lengths = [min(self.max_length, TOKENS_PER_WORD * len(text.split()) + 3) for text in texts]
-        return min(rows, len(texts)) * sum(lengths) / len(lengths)
+        """Tokens of the training rows of an epoch, each cut to the longest that is trained.
 
-    def _texts(self, task: str, split: str) -> list[str]:
-        rows = [json.loads(line) for line in (self.data / task / f"{split}.jsonl").read_text("utf-8").splitlines()]
-        return [" ".join(row.get("tokens") or [row["text"], row.get("text_pair") or ""]) for row in rows]
+        After the epoch half of the dev rows are scored, each at a third of the work of a training row.
+        """
+        words = _words(self.data / task / "train.jsonl")
+        lengths = [min(self.max_length, TOKENS_PER_WORD * number + 3) for number in words]
+        scored = min(self.dev_rows, self._rows(task, "dev")) / 2
+        return (min(rows, len(words)) + scored / 3) * sum(lengths) / len(lengths)
+
+
+@cache
+def _words(path: Path) -> list[int]:
+    """Returns how many words each row has."""
+    rows = [json.loads(line) for line in path.read_text("utf-8").splitlines()]
+    return [len(" ".join(row.get("tokens") or [row["text"], row.get("text_pair") or ""]).split()) for row in rows]
 
 
 def _search_units(
-    layers: int, teachers: list[int], taps: list[int], rates: int, full_rates: int, lora: bool, longer: bool
+    layers: int, teachers: list[int], taps: list[int], rates: int, full_rates: int, lora_rates: int, longer: bool
 ) -> float:
     """Units per token and epoch of a search with three students.
 
@@ -217,9 +244,9 @@ def _search_units(
     units += 3 * (sum(teachers) + (rates - 1) * middle)
     units += 3 * (6 + (rates - 1) * 2)
     units += 3 * 6 * max(len(taps) - 1, 0)
-    units += 2 * layers if lora else 0
+    units += 2 * layers * lora_rates
     if longer:
-        units += 2 * 3 * (chosen + 6) + 6 * (3 * layers + (2 * layers if lora else 0))
+        units += 2 * 3 * (chosen + 6) + 6 * (3 * layers + (2 * layers if lora_rates else 0))
     return units
 
 
