@@ -10,6 +10,7 @@ import math
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 GLUE = ("cola", "sst2", "mrpc", "stsb", "rte", "qnli", "qqp", "mnli")
 ASSISTANT = ("trec", "snips", "atis", "banking77", "clinc150_domain", "wnut17")
@@ -82,10 +83,10 @@ class Protocol:
             for seed in range(3 if self._rows(task, "dev") < FEW_DEV else 1)
         ]
         found.append(self._joint())
-        found += [self._shallow_exhaustive(task) for task in ("trec", "mrpc")]
+        found += [self._exhaustive(task, is_deep=False) for task in ("trec", "mrpc")]
         if self.mpnet is not None:
             found += [self._deep(task) for task in DEEP]
-            found += [self._deep_exhaustive(task) for task in ("rte", "trec")]
+            found += [self._exhaustive(task, is_deep=True) for task in ("rte", "trec")]
         return sorted(found, key=lambda piece: -piece.seconds)
 
     def _shallow(self, task: str, seed: int) -> Piece:
@@ -125,22 +126,6 @@ class Protocol:
             f"minilm {task} seed {seed}", arguments, folder / "result.json", seconds, after=f"minilm {task} seed 0"
         )
 
-    def _shallow_exhaustive(self, task: str) -> Piece:
-        """Every L to the end, at the rate that the first search chose, so that L alone differs."""
-        folder = self.output / "minilm-exhaustive" / task
-        first = self.output / "minilm-seed0" / task / "result.json"
-        arguments = [
-            *self._common(task, folder, "minilm", self.shallow_rows, 0),
-            *("--teacher-layers", "1-5", "--no-prune", "--cache-gb", "0"),
-            *("--learning-rate", _best_rate(first, "teacher") or "3e-4"),
-        ]
-        units = _search_units(6, [1, 2, 3, 4, 5], [], rates=1, full_rates=0, lora_rates=0, longer=False)
-        units += sum(6 - layers for layers in (1, 2, 3, 4, 5))  # nothing is stored
-        seconds = self._seconds(task, self.shallow_rows, units, self.machine.minilm)
-        return Piece(
-            f"minilm {task} exhaustive", arguments, folder / "result.json", seconds, after=f"minilm {task} seed 0"
-        )
-
     def _deep(self, task: str) -> Piece:
         """12 layers: the few L that docs/search.md names, students of both starts."""
         folder = self.output / "mpnet" / task
@@ -156,16 +141,25 @@ class Protocol:
         seconds = self._seconds(task, self.deep_rows, units, self.machine.mpnet)
         return Piece(f"mpnet {task}", arguments, folder / "result.json", seconds)
 
-    def _deep_exhaustive(self, task: str) -> Piece:
-        """12 layers: every L of 4 to 10 to the end, with the same epochs as the quick search's first runs."""
-        folder = self.output / "mpnet-exhaustive" / task
+    def _exhaustive(self, task: str, is_deep: bool) -> Piece:
+        """Every L to the end, with the epochs and at the rate of the quick search, so that L alone differs.
+
+        The L that the quick search has trained so are not trained again: the same seed gives the same teacher.
+        """
+        quick = self._deep(task) if is_deep else self._shallow(task, 0)
+        layers, likely_rate = (range(4, 11), "5e-5") if is_deep else (range(1, 6), "3e-4")
+        rows, unit = (self.deep_rows, self.machine.mpnet) if is_deep else (self.shallow_rows, self.machine.minilm)
+        rate = _best_rate(quick.result, "teacher") or likely_rate
+        missing = sorted(set(layers) - _first_teachers(quick.result, float(rate)))
+        name = "mpnet" if is_deep else "minilm"
+        folder = self.output / f"{name}-exhaustive" / task
         arguments = [
-            *self._common(task, folder, str(self.mpnet), self.deep_rows, 0),
-            *("--teacher-layers", "4-10", "--student-layers", "1", "--no-prune", "--learning-rate", "5e-5"),
+            *self._common(task, folder, str(self.mpnet) if is_deep else "minilm", rows, 0),
+            *("--teacher-layers", ",".join(map(str, missing)), "--student-layers", "1"),
+            *("--no-prune", "--learning-rate", rate),
         ]
-        units = 3.0 * (sum(range(4, 11)) + 1)
-        seconds = self._seconds(task, self.deep_rows, units, self.machine.mpnet)
-        return Piece(f"mpnet {task} exhaustive", arguments, folder / "result.json", seconds)
+        seconds = self._seconds(task, rows, 3.0 * (sum(missing) + 1), unit)
+        return Piece(f"{name} {task} exhaustive", arguments, folder / "result.json", seconds, after=quick.name)
 
     def _joint(self) -> Piece:
         """MT-DNN of the eight GLUE tasks, in full and leaving out each in turn."""
@@ -250,15 +244,31 @@ def _search_units(
     return units
 
 
+def _first_teachers(result: Path, rate: float) -> set[int]:
+    """Returns the L of the teachers that a finished search has trained to the end of its first epochs at a rate."""
+    return {
+        one["layers"]
+        for one in _trials(result, "teacher")
+        if one.get("total_epochs") is None and one["learning_rate"] == rate
+    }
+
+
 def _best_rate(result: Path, role: str) -> str | None:
     """Returns the learning rate of the best trial of a role; None if there is no finished search."""
-    if not result.is_file():
-        return None
-    content = json.loads(result.read_bytes())
-    trials = [one for one in content["trials"] if one["role"] == role and one["state"] == "finished"]
-    if content.get("to_do") or not trials:
-        return None
-    return f"{max(trials, key=lambda one: one['score'])['learning_rate']:g}"
+    best = max(_trials(result, role), key=lambda one: one["score"], default=None)
+    return None if best is None else f"{best['learning_rate']:g}"
+
+
+def _trials(result: Path, role: str) -> list[dict[str, Any]]:
+    """Returns the finished trials of a role, of students those at their teacher's tap; none of an unfinished search."""
+    content = json.loads(result.read_bytes()) if result.is_file() else {}
+    if content.get("to_do") != 0:
+        return []
+    return [
+        one
+        for one in content["trials"]
+        if (one["role"], one["state"], one.get("tap")) == (role, "finished", None)
+    ]
 
 
 def hours(seconds: float) -> str:
