@@ -18,7 +18,7 @@ DEEP = ("rte", "mrpc", "cola", "stsb", "trec", "snips")
 METRICS = {"cola": "matthews"}
 PAIRS = ("mrpc", "stsb", "rte", "qnli", "qqp", "mnli")
 FEW_DEV = 1000  # tasks with fewer dev rows are measured with three seeds
-HALVES, UNTIL, MOST_EPOCHS = 0, 0.3, 48  # 6 epochs doubled three times
+HALVES, UNTIL, MOST_EPOCHS = 0, 0.3, 48  # 6 epochs doubled three times; a teacher and its student together
 TOKENS_PER_WORD = 1.3  # word pieces, with what frames a text counted apart
 
 

@@ -37,6 +37,7 @@ def measure(
     mpnet: Annotated[str | None, typer.Option(help="The folder of all-mpnet-base-v2; without it no 12 layers.")] = None,
     shallow_rows: Annotated[int, typer.Option(min=1, help="Training rows of a task at most, on 6 layers.")] = 1000,
     deep_rows: Annotated[int, typer.Option(min=1, help="Training rows of a task at most, on 12 layers.")] = 500,
+    dev_rows: Annotated[int, typer.Option(min=2, help="Dev rows at most; half of them are scored every epoch.")] = 1500,
     epochs: Annotated[int, typer.Option(min=2, help="Of each way's first run; longer ones follow.")] = 6,
     try_speed: Annotated[bool, typer.Option("--try-speed", help="Measure the machine's speed for the plan.")] = False,
     only: Annotated[list[str] | None, typer.Option(help="Pieces whose names have all these words.")] = None,
@@ -51,7 +52,7 @@ def measure(
         deep = Machine.mpnet if mpnet is None else seconds_per_unit(mpnet, threads_each(at_once)) / at_once
         machine = Machine(deep, seconds_per_unit("minilm", threads_each(at_once)) / at_once)
         print(f"seconds per layer and token: MiniLM {machine.minilm:.1e}, MPNet {machine.mpnet:.1e}")
-    protocol = Protocol(data, output, mpnet, machine, shallow_rows, deep_rows, epochs=epochs)
+    protocol = Protocol(data, output, mpnet, machine, shallow_rows, deep_rows, dev_rows, epochs)
 
     def pieces() -> list[Piece]:
         return [piece for piece in protocol.pieces() if all(word in piece.name for word in only or [])]
