@@ -38,7 +38,7 @@ class Piece:
     """One part of the measurement.
 
     arguments: of `espalier`. result: the file that says whether it is done. seconds: by arithmetic, on all cores.
-    after: the piece that chooses its learning rates, and must not be under way.
+    after: the piece that chooses its learning rates, and must be done before.
     """
 
     name: str
@@ -110,7 +110,7 @@ class Protocol:
         return Piece(f"minilm {task} seed {seed}", arguments, folder / "result.json", seconds)
 
     def _shallow_again(self, task: str, seed: int, folder: Path) -> Piece:
-        """Another seed, at the rates that the first one chose, or at the likely ones if it has failed."""
+        """Another seed, at the rates that the first one chose (for the plan, at likely ones before)."""
         first = self.output / "minilm-seed0" / task / "result.json"
         rates = dict.fromkeys(_best_rate(first, role) or "3e-4" for role in ("teacher", "student"))
         arguments = [

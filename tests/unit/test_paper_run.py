@@ -41,17 +41,17 @@ def test_two_run_at_a_time_and_a_later_seed_waits_for_the_rates_of_the_first(
     assert all(one.is_done for one in pieces)
 
 
-def test_what_fails_is_told_with_its_log_and_is_not_tried_again(
+def test_what_fails_is_told_with_its_log_and_neither_it_nor_what_needs_it_starts_again(
     run: Run, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    pieces = [piece(tmp_path, "a b", "echo why; exit 3"), piece(tmp_path, "c")]
+    pieces = [piece(tmp_path, "a b", "echo why; exit 3"), piece(tmp_path, "c"), piece(tmp_path, "d", after="a b")]
     run(lambda: pieces)
     log = tmp_path / "logs" / "a-b.log"
     told = capsys.readouterr().out
     assert f"a b: FAILED with 3, see {log}, after" in told
     assert starts(told) == ["a b", "c"]
     assert log.read_text() == "why\n"
-    assert [one.is_done for one in pieces] == [False, True]
+    assert [one.is_done for one in pieces] == [False, True, False]
 
 
 def test_nothing_starts_after_the_hours(run: Run, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
