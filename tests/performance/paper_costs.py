@@ -13,14 +13,14 @@ def print_costs(results: dict[str, SearchResult], exhaustive: Path) -> None:
     what it would have cost with every L, the best L then, and by how much that is better than the chosen one: on the
     rows that choose, and on those that chose nothing.
     """
-    headings = ["task", "first runs", "with longer runs and other taps", "chosen L"]
+    headings = ["task", "first runs", "other taps", "longer runs", "chosen L"]
     headings += ["every L: cost", "best L", "better by", "held"]
     print(f"| {' | '.join(headings)} |\n| --- |" + " ---: |" * (len(headings) - 1))
     for task, result in results.items():
         cost, unit = result.cost.fairest, _full_seconds(result)
         first = cost.search - cost.other_taps - cost.longer_runs
         chosen = _best(_teachers(result))
-        row = [task, _ratio(first, unit), _ratio(cost.search, unit), str(chosen.layers)]
+        row = [task, *(_ratio(part, unit) for part in (first, cost.other_taps, cost.longer_runs)), str(chosen.layers)]
         every = _with_every_layer(result, chosen, exhaustive / task)
         if every:
             best = _best(every)
