@@ -23,7 +23,8 @@ def run(tmp_path: Path) -> Run:
 def piece(folder: Path, name: str, script: str = "", after: str = "") -> Piece:
     """A piece whose script leaves a result that is done, unless it ends before."""
     result = folder / f"{name}.json"
-    return Piece(name, [f"{script}\necho '{{\"to_do\": 0}}' > {result}.new; mv {result}.new {result}"], result, 1.0, after)
+    leave = f"echo '{{\"to_do\": 0}}' > {result}.new; mv {result}.new {result}"
+    return Piece(name, [f"{script}\n{leave}"], result, 1.0, after)
 
 
 def starts(told: str) -> list[str]:
