@@ -264,11 +264,7 @@ def _trials(result: Path, role: str) -> list[dict[str, Any]]:
     content = json.loads(result.read_bytes()) if result.is_file() else {}
     if content.get("to_do") != 0:
         return []
-    return [
-        one
-        for one in content["trials"]
-        if (one["role"], one["state"], one.get("tap")) == (role, "finished", None)
-    ]
+    return [one for one in content["trials"] if (one["role"], one["state"], one.get("tap")) == (role, "finished", None)]
 
 
 def hours(seconds: float) -> str:

@@ -19,7 +19,7 @@ ESPALIER = (sys.executable, "-u", "-c", "from espalier import main; main()")
 LOOK_EVERY = 1.0  # seconds between two looks at what is running
 
 
-@dataclassdef threads_each(at_once: int) -> int:
+def threads_each(at_once: int) -> int:
     """Returns how many threads a piece may use where so many run at a time."""
     return max(1, len(os.sched_getaffinity(0)) // at_once)
 

@@ -99,8 +99,9 @@ def test_seeds_are_told_by_task_and_together(tmp_path: Path, capsys: pytest.Capt
     assert ["c = 10", "80.5 ±0.7", f"{sum(shares) / 2:.1f} ±0.8 %", "9.0", "37.5 %"] in lines
 
 
+@pytest.mark.usefixtures("quick")
 def test_tables_of_what_is_there_are_printed_while_the_rest_is_not_measured(
-    quick: SearchResult, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     print_tables(tmp_path)
     told = capsys.readouterr().out
