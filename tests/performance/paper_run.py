@@ -17,6 +17,8 @@ from paper_protocol import Piece, hours
 
 ESPALIER = (sys.executable, "-u", "-c", "from espalier import main; main()")
 LOOK_EVERY = 1.0  # seconds between two looks at what is running
+# What a step frees stays with the process: asking the kernel for 14,000 pages in each step takes 6 % of its time.
+MALLOC = "glibc.malloc.mmap_threshold=1073741824:glibc.malloc.trim_threshold=4294967296"
 
 
 def threads_each(at_once: int) -> int:
@@ -49,7 +51,7 @@ def run_pieces(
     program: takes a piece's arguments. If this is ended, it ends what it has begun.
     """
     end = time.monotonic() + 3600 * most_hours
-    environment = {**os.environ, "OMP_NUM_THREADS": str(threads_each(at_once))}
+    environment = {**os.environ, "OMP_NUM_THREADS": str(threads_each(at_once)), "GLIBC_TUNABLES": MALLOC}
     logs.mkdir(parents=True, exist_ok=True)
     begun: set[str] = set()
 
