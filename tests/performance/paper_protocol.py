@@ -8,7 +8,9 @@ gradients of the weights), a student 3l.
 import json
 import math
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
+from typing import Any
 
 GLUE = ("cola", "sst2", "mrpc", "stsb", "rte", "qnli", "qqp", "mnli")
 ASSISTANT = ("trec", "snips", "atis", "banking77", "clinc150_domain", "wnut17")
@@ -16,7 +18,7 @@ DEEP = ("rte", "mrpc", "cola", "stsb", "trec", "snips")
 METRICS = {"cola": "matthews"}
 PAIRS = ("mrpc", "stsb", "rte", "qnli", "qqp", "mnli")
 FEW_DEV = 1000  # tasks with fewer dev rows are measured with three seeds
-HALVES, UNTIL, MOST_EPOCHS = 0, 0.3, 48  # 6 epochs doubled three times
+HALVES, UNTIL, MOST_EPOCHS = 0, 0.3, 48  # 6 epochs doubled three times; a teacher and its student together
 TOKENS_PER_WORD = 1.3  # word pieces, with what frames a text counted apart
 
 
@@ -33,12 +35,17 @@ class Machine:
 
 @dataclass(frozen=True)
 class Piece:
-    """One part of the measurement. arguments: of `espalier`. result: the file that says whether it is done."""
+    """One part of the measurement.
+
+    arguments: of `espalier`. result: the file that says whether it is done. seconds: by arithmetic, on all cores.
+    after: the piece that chooses its learning rates, and must be done before.
+    """
 
     name: str
     arguments: list[str]
     result: Path
     seconds: float
+    after: str = ""
 
     @property
     def is_done(self) -> bool:
@@ -76,10 +83,10 @@ class Protocol:
             for seed in range(3 if self._rows(task, "dev") < FEW_DEV else 1)
         ]
         found.append(self._joint())
-        found += [self._shallow_exhaustive(task) for task in ("trec", "mrpc")]
+        found += [self._exhaustive(task, is_deep=False) for task in ("trec", "mrpc")]
         if self.mpnet is not None:
             found += [self._deep(task) for task in DEEP]
-            found += [self._deep_exhaustive(task) for task in ("rte", "trec")]
+            found += [self._exhaustive(task, is_deep=True) for task in ("rte", "trec")]
         return sorted(found, key=lambda piece: -piece.seconds)
 
     def _shallow(self, task: str, seed: int) -> Piece:
@@ -93,39 +100,31 @@ class Protocol:
             *("--teacher-layers", "2-5", "--student-layers", "1-3", "--rate-first"),
             *("--learning-rate", "1e-4", "--learning-rate", "3e-4"),
             *("--full-learning-rate", "1e-4", "--full-learning-rate", "3e-4"),
-            *("--baseline", "full", "--baseline", "lora", "--lora-learning-rate", "1e-3"),
+            *("--baseline", "full", "--baseline", "lora"),
+            *("--lora-learning-rate", "1e-3", "--lora-learning-rate", "3e-3"),
             *("--double-until", str(UNTIL), "--most-epochs", str(MOST_EPOCHS)),
             *("--student-taps", "2-5"),
         ]
-        units = _search_units(6, [2, 3, 4, 5], taps, rates=2, full_rates=2, lora=True, longer=True)
+        units = _search_units(6, [2, 3, 4, 5], taps, rates=2, full_rates=2, lora_rates=2, longer=True)
         seconds = self._seconds(task, self.shallow_rows, units, self.machine.minilm)
         return Piece(f"minilm {task} seed {seed}", arguments, folder / "result.json", seconds)
 
     def _shallow_again(self, task: str, seed: int, folder: Path) -> Piece:
-        """Another seed, at the rates that the first one chose, or at the grid's first if that is not known yet."""
+        """Another seed, at the rates that the first one chose (for the plan, at likely ones before)."""
         first = self.output / "minilm-seed0" / task / "result.json"
-        rates = {role: _best_rate(first, role) for role in ("teacher", "full")}
+        rates = dict.fromkeys(_best_rate(first, role) or "3e-4" for role in ("teacher", "student"))
         arguments = [
             *self._common(task, folder, "minilm", self.shallow_rows, seed),
-            *("--teacher-layers", "2-5", "--student-layers", "1-3", "--learning-rate", rates["teacher"] or "3e-4"),
-            *("--full-learning-rate", rates["full"] or "1e-4", "--baseline", "full"),
+            *("--teacher-layers", "2-5", "--student-layers", "1-3", "--rate-first"),
+            *(word for rate in rates for word in ("--learning-rate", rate)),
+            *("--full-learning-rate", _best_rate(first, "full") or "1e-4", "--baseline", "full"),
             *("--double-until", str(UNTIL), "--most-epochs", str(MOST_EPOCHS)),
         ]
-        units = _search_units(6, [2, 3, 4, 5], [], rates=1, full_rates=1, lora=False, longer=True)
+        units = _search_units(6, [2, 3, 4, 5], [], rates=1, full_rates=1, lora_rates=0, longer=True)
         seconds = self._seconds(task, self.shallow_rows, units, self.machine.minilm)
-        return Piece(f"minilm {task} seed {seed}", arguments, folder / "result.json", seconds)
-
-    def _shallow_exhaustive(self, task: str) -> Piece:
-        folder = self.output / "minilm-exhaustive" / task
-        arguments = [
-            *self._common(task, folder, "minilm", self.shallow_rows, 0),
-            *("--teacher-layers", "1-5", "--no-prune", "--cache-gb", "0", "--learning-rate", "3e-4"),
-            *("--full-learning-rate", "1e-4", "--baseline", "full"),
-        ]
-        units = _search_units(6, [1, 2, 3, 4, 5], [], rates=1, full_rates=1, lora=False, longer=False)
-        units += sum(6 - layers for layers in (1, 2, 3, 4, 5))  # nothing is stored
-        seconds = self._seconds(task, self.shallow_rows, units, self.machine.minilm)
-        return Piece(f"minilm {task} exhaustive", arguments, folder / "result.json", seconds)
+        return Piece(
+            f"minilm {task} seed {seed}", arguments, folder / "result.json", seconds, after=f"minilm {task} seed 0"
+        )
 
     def _deep(self, task: str) -> Piece:
         """12 layers: the few L that docs/search.md names, students of both starts."""
@@ -137,21 +136,30 @@ class Protocol:
             *("--double-until", str(UNTIL), "--most-epochs", str(MOST_EPOCHS)),
             *(("--baseline", "vanilla") if task in ("rte", "trec") else ()),  # the paper's Figure 2
         ]
-        units = _search_units(12, [4, 5, 7, 10], [], rates=1, full_rates=2, lora=False, longer=True)
+        units = _search_units(12, [4, 5, 7, 10], [], rates=1, full_rates=2, lora_rates=0, longer=True)
         units += 3 * 6 if task in ("rte", "trec") else 0
         seconds = self._seconds(task, self.deep_rows, units, self.machine.mpnet)
         return Piece(f"mpnet {task}", arguments, folder / "result.json", seconds)
 
-    def _deep_exhaustive(self, task: str) -> Piece:
-        """12 layers: every L of 4 to 10 to the end, with the same epochs as the quick search's first runs."""
-        folder = self.output / "mpnet-exhaustive" / task
+    def _exhaustive(self, task: str, is_deep: bool) -> Piece:
+        """Every L to the end, with the epochs and at the rate of the quick search, so that L alone differs.
+
+        The L that the quick search has trained so are not trained again: the same seed gives the same teacher.
+        """
+        quick = self._deep(task) if is_deep else self._shallow(task, 0)
+        layers, likely_rate = (range(4, 11), "5e-5") if is_deep else (range(1, 6), "3e-4")
+        rows, unit = (self.deep_rows, self.machine.mpnet) if is_deep else (self.shallow_rows, self.machine.minilm)
+        rate = _best_rate(quick.result, "teacher") or likely_rate
+        missing = sorted(set(layers) - _first_teachers(quick.result, float(rate)))
+        name = "mpnet" if is_deep else "minilm"
+        folder = self.output / f"{name}-exhaustive" / task
         arguments = [
-            *self._common(task, folder, str(self.mpnet), self.deep_rows, 0),
-            *("--teacher-layers", "4-10", "--student-layers", "1", "--no-prune", "--learning-rate", "5e-5"),
+            *self._common(task, folder, str(self.mpnet) if is_deep else "minilm", rows, 0),
+            *("--teacher-layers", ",".join(map(str, missing)), "--student-layers", "1"),
+            *("--no-prune", "--learning-rate", rate),
         ]
-        units = 3.0 * (sum(range(4, 11)) + 1)
-        seconds = self._seconds(task, self.deep_rows, units, self.machine.mpnet)
-        return Piece(f"mpnet {task} exhaustive", arguments, folder / "result.json", seconds)
+        seconds = self._seconds(task, rows, 3.0 * (sum(missing) + 1), unit)
+        return Piece(f"{name} {task} exhaustive", arguments, folder / "result.json", seconds, after=quick.name)
 
     def _joint(self) -> Piece:
         """MT-DNN of the eight GLUE tasks, in full and leaving out each in turn."""
@@ -159,7 +167,7 @@ class Protocol:
         arguments = [
             *("joint", *(str(self._folder(task)) for task in GLUE), "--output", str(folder)),
             *("--train-rows", str(self.shallow_rows), "--dev-rows", str(self.dev_rows), "--halve-dev", str(HALVES)),
-            *("--epochs", f"1-{self.epochs}", "--learning-rate", "1e-4", "--max-length", str(self.max_length)),
+            *("--epochs", self._epochs, "--learning-rate", "1e-4", "--max-length", str(self.max_length)),
         ]
         tokens = sum(self._tokens(task, self.shallow_rows) for task in GLUE)
         # The full model sees all tasks, each of the eight others all but one; heads cost little.
@@ -170,8 +178,13 @@ class Protocol:
         return [
             *("search", str(self._folder(task)), "--output", str(folder), "--encoder", encoder),
             *("--train-rows", str(rows), "--dev-rows", str(self.dev_rows), "--halve-dev", str(HALVES)),
-            *("--epochs", f"1-{self.epochs}", "--max-length", str(self.max_length), "--seed", str(seed)),
+            *("--epochs", self._epochs, "--max-length", str(self.max_length), "--seed", str(seed)),
         ]
+
+    @property
+    def _epochs(self) -> str:
+        """All epochs, of which the later half may be kept: a teacher that lags in the first ones is not stopped."""
+        return f"{self.epochs // 2}-{self.epochs}"
 
     def _folder(self, task: str) -> Path:
         """The task's data: with a task.json of our own where the metric is another than the kind's."""
@@ -180,7 +193,8 @@ class Protocol:
             return data
         folder = self.output / "data" / task
         folder.mkdir(parents=True, exist_ok=True)
-        (folder / "task.json").write_text(json.dumps({"metric": METRICS[task]}), encoding="utf-8")
+        if not (folder / "task.json").is_file():  # a search that begins may be reading it
+            (folder / "task.json").write_text(json.dumps({"metric": METRICS[task]}), encoding="utf-8")
         for split in ("train", "dev"):
             link = folder / f"{split}.jsonl"
             if not link.is_symlink():
@@ -191,21 +205,28 @@ class Protocol:
         return self._tokens(task, rows) * units * self.epochs * unit
 
     def _rows(self, task: str, split: str) -> int:
-        return len(self._texts(task, split))
+        return len(_words(self.data / task / f"{split}.jsonl"))
 
     def _tokens(self, task: str, rows: int) -> float:
-        """Tokens of the training rows, each cut to the longest that is trained."""
-        texts = self._texts(task, "train")
-        lengths = [min(self.max_length, TOKENS_PER_WORD * len(text.split()) + 3) for text in texts]
-        return min(rows, len(texts)) * sum(lengths) / len(lengths)
+        """Tokens of the training rows of an epoch, each cut to the longest that is trained.
 
-    def _texts(self, task: str, split: str) -> list[str]:
-        rows = [json.loads(line) for line in (self.data / task / f"{split}.jsonl").read_text("utf-8").splitlines()]
-        return [" ".join(row.get("tokens") or [row["text"], row.get("text_pair") or ""]) for row in rows]
+        After the epoch half of the dev rows are scored, each at a third of the work of a training row.
+        """
+        words = _words(self.data / task / "train.jsonl")
+        lengths = [min(self.max_length, TOKENS_PER_WORD * number + 3) for number in words]
+        scored = min(self.dev_rows, self._rows(task, "dev")) / 2
+        return (min(rows, len(words)) + scored / 3) * sum(lengths) / len(lengths)
+
+
+@cache
+def _words(path: Path) -> list[int]:
+    """Returns how many words each row has."""
+    rows = [json.loads(line) for line in path.read_text("utf-8").splitlines()]
+    return [len(" ".join(row.get("tokens") or [row["text"], row.get("text_pair") or ""]).split()) for row in rows]
 
 
 def _search_units(
-    layers: int, teachers: list[int], taps: list[int], rates: int, full_rates: int, lora: bool, longer: bool
+    layers: int, teachers: list[int], taps: list[int], rates: int, full_rates: int, lora_rates: int, longer: bool
 ) -> float:
     """Units per token and epoch of a search with three students.
 
@@ -217,21 +238,33 @@ def _search_units(
     units += 3 * (sum(teachers) + (rates - 1) * middle)
     units += 3 * (6 + (rates - 1) * 2)
     units += 3 * 6 * max(len(taps) - 1, 0)
-    units += 2 * layers if lora else 0
+    units += 2 * layers * lora_rates
     if longer:
-        units += 2 * 3 * (chosen + 6) + 6 * (3 * layers + (2 * layers if lora else 0))
+        units += 2 * 3 * (chosen + 6) + 6 * (3 * layers + (2 * layers if lora_rates else 0))
     return units
+
+
+def _first_teachers(result: Path, rate: float) -> set[int]:
+    """Returns the L of the teachers that a finished search has trained to the end of its first epochs at a rate."""
+    return {
+        one["layers"]
+        for one in _trials(result, "teacher")
+        if one.get("total_epochs") is None and one["learning_rate"] == rate
+    }
 
 
 def _best_rate(result: Path, role: str) -> str | None:
     """Returns the learning rate of the best trial of a role; None if there is no finished search."""
-    if not result.is_file():
-        return None
-    content = json.loads(result.read_bytes())
-    trials = [one for one in content["trials"] if one["role"] == role and one["state"] == "finished"]
-    if content.get("to_do") or not trials:
-        return None
-    return f"{max(trials, key=lambda one: one['score'])['learning_rate']:g}"
+    best = max(_trials(result, role), key=lambda one: one["score"], default=None)
+    return None if best is None else f"{best['learning_rate']:g}"
+
+
+def _trials(result: Path, role: str) -> list[dict[str, Any]]:
+    """Returns the finished trials of a role, of students those at their teacher's tap; none of an unfinished search."""
+    content = json.loads(result.read_bytes()) if result.is_file() else {}
+    if content.get("to_do") != 0:
+        return []
+    return [one for one in content["trials"] if (one["role"], one["state"], one.get("tap")) == (role, "finished", None)]
 
 
 def hours(seconds: float) -> str:

@@ -13,8 +13,9 @@ from training.task_model import FullModel
 ROWS, TOKENS, STEPS = 32, 24, 5
 
 
-def seconds_per_unit(name: str) -> float:
+def seconds_per_unit(name: str, threads: int) -> float:
     """Trains all layers of the encoder on random texts for a moment, as a search would. name: as of `--encoder`."""
+    torch.set_num_threads(threads)
     encoder, device = load_encoder(name), training_device()
     model = FullModel(encoder, outputs=2, per_token=False).to(device)
     optimizer = torch.optim.AdamW(model.parameters(), lr=1e-5, fused=True)

@@ -34,20 +34,42 @@ def test_few_dev_rows_are_measured_with_three_seeds_and_the_longest_piece_comes_
     assert [piece.seconds for piece in pieces] == sorted((piece.seconds for piece in pieces), reverse=True)
 
 
-def test_another_seed_takes_the_rates_that_the_first_one_chose(protocol: Protocol) -> None:
-    def rates() -> tuple[str, str]:
-        (piece,) = (piece for piece in protocol.pieces() if piece.name == "minilm trec seed 1")
-        given = piece.arguments
-        return given[given.index("--learning-rate") + 1], given[given.index("--full-learning-rate") + 1]
+def test_another_seed_and_the_exhaustive_search_take_the_rates_that_the_first_seed_chose(protocol: Protocol) -> None:
+    def given_of(name: str, option: str = "--learning-rate") -> list[str]:
+        (given,) = (piece.arguments for piece in protocol.pieces() if piece.name == name)
+        return [given[place + 1] for place, word in enumerate(given) if word == option]
 
     first = protocol.output / "minilm-seed0" / "trec" / "result.json"
     first.parent.mkdir(parents=True)
     trials = [
-        {"role": role, "state": "finished", "score": score, "learning_rate": rate}
-        for role, score, rate in (("teacher", 80.0, 3e-4), ("teacher", 81.0, 1e-4), ("full", 80.0, 3e-4))
+        {"role": role, "layers": layers, "state": state, "score": score, "learning_rate": rate}
+        for role, layers, state, score, rate in (
+            ("teacher", 3, "finished", 80.0, 3e-4),
+            ("teacher", 3, "finished", 81.0, 1e-4),
+            ("teacher", 4, "finished", 80.5, 1e-4),
+            ("teacher", 5, "pruned", None, 1e-4),
+            ("student", 1, "finished", 70.0, 3e-4),
+            ("full", 6, "finished", 80.0, 3e-4),
+        )
     ]
     first.write_text(json.dumps({"to_do": 1, "trials": trials}))
-    assert rates() == ("3e-4", "1e-4")
+    assert given_of("minilm trec seed 1") == ["3e-4"]
+    assert given_of("minilm trec exhaustive", "--teacher-layers") == ["1,2,3,4,5"]
     first.write_text(json.dumps({"to_do": 0, "trials": trials}))
-    assert rates() == ("0.0001", "0.0003")
+    assert given_of("minilm trec seed 1") == ["0.0001", "0.0003"]
+    assert given_of("minilm trec seed 1", "--full-learning-rate") == ["0.0003"]
+    assert given_of("minilm trec exhaustive") == ["0.0001"]
+    assert given_of("minilm trec exhaustive", "--teacher-layers") == ["1,2,5"]  # the others are trained
     assert [piece.is_done for piece in protocol.pieces() if piece.name.startswith("minilm trec seed")].count(True) == 1
+
+
+def test_a_piece_that_needs_the_rates_of_another_names_it_and_comes_after_it(protocol: Protocol) -> None:
+    names = [piece.name for piece in protocol.pieces()]
+    after = {piece.name: piece.after for piece in protocol.pieces() if piece.after}
+    assert after["minilm trec seed 1"] == after["minilm trec exhaustive"] == "minilm trec seed 0"
+    assert all(names.index(first) < names.index(name) for name, first in after.items())
+
+
+def test_all_ways_may_keep_the_same_epochs(protocol: Protocol) -> None:
+    given = {piece.arguments[piece.arguments.index("--epochs") + 1] for piece in protocol.pieces()}
+    assert given == {"3-6"}

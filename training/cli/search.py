@@ -83,7 +83,9 @@ def search(
         float | None,
         typer.Option(metavar="POINTS", help="Train the best again with twice the epochs until it gains less."),
     ] = None,
-    most_epochs: Annotated[int, typer.Option(min=1, help="No run of --double-until trains more epochs.")] = 100,
+    most_epochs: Annotated[
+        int, typer.Option(min=1, help="Most epochs of a run of --double-until; of a student together with its teacher.")
+    ] = 100,
     baseline: Annotated[
         list[Baseline] | None,
         typer.Option(help="Also train `full` (all layers), `vanilla` (students of the encoder) or `lora` (adapters)."),

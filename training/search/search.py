@@ -102,7 +102,7 @@ class Search:
 
     def _lengthen_baseline(self, way: Way, specs: list[Spec], epochs: int) -> None:
         """Doubles its epochs until it has had at least so many: those of a teacher and its student together."""
-        self._double(way, specs, at_least=epochs)
+        self._double(way, specs, self.grid.most_epochs, at_least=epochs)
         way.is_over = True
 
     def _train_teachers(self) -> Spec:
@@ -111,7 +111,8 @@ class Search:
         way.train_all(grid.specs("teacher", grid.teacher_layers), grid.rate_first)
         best = best_teacher(self.task.name, way.done(), grid.tolerance)
         if grid.double_until is not None:
-            self._double(way, [best])
+            # A student is to get its share of the epochs.
+            self._double(way, [best], grid.most_epochs - self.settings.epochs)
             best = best_teacher(self.task.name, way.done(), grid.tolerance)
         way.is_over = True
         return best
@@ -123,11 +124,12 @@ class Search:
         own = grid.specs("student", layers)
         way.train_all(own, grid.rate_first)
         way.train_all(self._specs_of_other_taps(best, way))
-        self._double_each(way, own)
+        most = grid.most_epochs - (best.total_epochs or self.settings.epochs)
+        self._double_each(way, own, most)
         if Baseline.VANILLA in grid.baselines:
             vanilla = grid.specs("vanilla", layers)
             way.train_all(vanilla, grid.rate_first)
-            self._double_each(way, vanilla)
+            self._double_each(way, vanilla, most)
         way.is_over = True
 
     def _specs_of_other_taps(self, best: Spec, students: Way) -> list[Spec]:
@@ -153,15 +155,15 @@ class Search:
         own = [spec.total_epochs or given for spec, trial in students.done().items() if trial.state == "finished"]
         return (best.total_epochs or given) + max(own, default=0)
 
-    def _double_each(self, way: Way, specs: Sequence[Spec]) -> None:
+    def _double_each(self, way: Way, specs: Sequence[Spec], most: int) -> None:
         """Doubles the epochs of the best of each number of layers, if longer runs were asked for."""
         for layers in sorted({spec.layers for spec in specs}) if self.grid.double_until is not None else []:
-            self._double(way, [spec for spec in specs if spec.layers == layers])
+            self._double(way, [spec for spec in specs if spec.layers == layers], most)
 
-    def _double(self, way: Way, specs: Sequence[Spec], at_least: int = 0) -> None:
+    def _double(self, way: Way, specs: Sequence[Spec], most: int, at_least: int = 0) -> None:
         """Doubles the epochs of the best of `specs`; see Way.double."""
         assert self.grid.double_until is not None
-        sentence = way.double(specs, self.grid.double_until, self.grid.most_epochs, at_least)
+        sentence = way.double(specs, self.grid.double_until, most, at_least)
         if sentence:
             self.report(f"{self.task.name}: {specs[0].role} {sentence}.")
 

@@ -35,7 +35,7 @@ class Grid(BaseModel):
     rate_first: bool = Field(default=False, description="choose the rate with one number of layers, for the others too")
     student_taps: list[int] = Field(default=[], description="taps of students besides their teacher's own")
     double_until: float | None = Field(default=None, gt=0, description="points that twice the epochs must gain")
-    most_epochs: int = Field(default=100, ge=1, description="that a longer run may train")
+    most_epochs: int = Field(default=100, ge=1, description="of a longer run, a student's with its teacher's")
     seeds: list[int] = Field(min_length=1)
     baselines: list[Baseline] = []
     tolerance: float = Field(default=0.0, ge=0, description="points below the best teacher that still count as equal")
