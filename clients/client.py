@@ -15,7 +15,7 @@ from clients.attempts import Attempts
 from clients.credentials import Credentials, File
 from clients.errors import ServerUnavailable
 from clients.request import Request, single_request, split_requests
-from clients.resolution import resolve
+from clients.resolution import look_up_seconds, resolve
 from clients.servers import Server, Servers
 from clients.terms import Terms, checked_retries
 from clients.tracing import traced
@@ -28,9 +28,9 @@ class Client:
     url: host[:port] or grpc://host[:port] for gRPC, http://host[:port] for HTTP; grpcs:// and https:// over TLS.
         Several servers are a list of these, one text with commas between them, or a name that has several addresses.
         One that is not ready or cannot be reached is left out for a while.
-    timeout: seconds for one request; over HTTP for each wait on the socket. A long list is sent in several requests,
-        and each may take that long. After a timeout the client opens a new connection, as the old one may be lost
-        without a sign.
+    timeout: seconds for one request; over HTTP for each wait on the socket and each look-up of a name. A long list is
+        sent in several requests, and each may take that long. After a timeout the client opens a new connection, as the
+        old one may be lost without a sign.
     bulk: the requests yield to all others, as a nightly job should. Streams over HTTP do not.
     key: this client's key, if the server asks for one.
     ca: PEM file of the authority that signed the server's certificate; the system's authorities if left out.
@@ -148,9 +148,10 @@ class Client:
                 time.sleep(pause)
 
     def _attempts(self) -> Attempts[Transport]:
-        if self._servers.must_look_up() and (found := resolve(self._servers.given)):
+        attempts = Attempts(self._servers, self._timeout, self._retries)
+        if self._servers.must_look_up() and (found := resolve(self._servers.given, look_up_seconds(self._timeout))):
             self._servers.replace(found)
-        return Attempts(self._servers, self._timeout, self._retries)
+        return attempts
 
     def _next_server(self, attempts: Attempts[Transport]) -> Server[Transport]:
         """The server to ask. One that was left out is first asked whether it is ready."""

@@ -3,14 +3,19 @@
 import asyncio
 import ipaddress
 import socket
+import time
 from collections.abc import Iterable, Sequence
+from concurrent.futures import Future
 from dataclasses import replace
+from threading import Thread
 from typing import Any
 
 from clients.address import Address
 from clients.proxy import is_loopback, proxy_for
 
 _Found = Sequence[tuple[Any, ...]]  # as getaddrinfo returns it
+
+_MOST_SECONDS = 2.0  # that a request waits for a look-up
 
 
 def has_name(address: Address) -> bool:
@@ -22,29 +27,51 @@ def has_name(address: Address) -> bool:
     return False
 
 
-def resolve(addresses: Iterable[Address]) -> list[Address] | None:
+def look_up_seconds(timeout: float) -> float:
+    """Returns how long a request with this timeout waits for a look-up: the rest is for the servers known already."""
+    return min(_MOST_SECONDS, timeout / 2)
+
+
+def resolve(addresses: Iterable[Address], seconds: float) -> list[Address] | None:
     """Returns an address for each of a name's IP addresses; a name with one of them stays as it is.
 
-    None if a name cannot be looked up now: what is known already may be right still.
+    None if a name cannot be looked up now, or not in so many seconds: what is known already may be right still.
     """
+    ends = time.monotonic() + seconds
     try:
-        return [one for address in addresses for one in _expanded(address, _look_up(address))]
+        return [one for address in addresses for one in _expanded(address, _look_up(address, ends))]
     except OSError:
         return None
 
 
-async def resolve_in_loop(addresses: Iterable[Address]) -> list[Address] | None:
+async def resolve_in_loop(addresses: Iterable[Address], seconds: float) -> list[Address] | None:
     """As resolve; the look-up does not hold up the event loop."""
     try:
-        return [one for address in addresses for one in _expanded(address, await _look_up_in_loop(address))]
+        async with asyncio.timeout(seconds):
+            return [one for address in addresses for one in _expanded(address, await _look_up_in_loop(address))]
     except OSError:
         return None
 
 
-def _look_up(address: Address) -> _Found:
-    if not has_name(address):
-        return []
-    return socket.getaddrinfo(address.host, address.port, type=socket.SOCK_STREAM)
+def look_up(host: str, port: int, seconds: float) -> _Found:
+    """As socket.getaddrinfo, which by itself may take half a minute to give a silent name server up.
+
+    Raises TimeoutError after so many seconds, and socket.gaierror for a name that is not known.
+    """
+    found: Future[_Found] = Future()
+
+    def ask() -> None:
+        try:
+            found.set_result(socket.getaddrinfo(host, port, type=socket.SOCK_STREAM))
+        except Exception as error:
+            found.set_exception(error)
+
+    Thread(target=ask, name="look-up", daemon=True).start()  # what comes too late, nobody waits for
+    return found.result(max(0.0, seconds))
+
+
+def _look_up(address: Address, ends: float) -> _Found:
+    return look_up(address.host, address.port, ends - time.monotonic()) if has_name(address) else []
 
 
 async def _look_up_in_loop(address: Address) -> _Found:
