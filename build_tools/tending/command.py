@@ -14,6 +14,7 @@ from build_tools.errors import BuildError
 from build_tools.fleet.requirement import ALL
 from build_tools.fleet.terms import PATIENCE_SECONDS, FleetTerms, PatienceOption, RequireOption
 from build_tools.publishing.commands import REPOSITORY, RepositoryFolder, parse_share
+from build_tools.repository.locking import writing_to
 from build_tools.repository.registry import CanaryTerms, read_registry
 from build_tools.stop_signals import stop_signals
 from build_tools.tending.case import Options, read_file
@@ -60,7 +61,8 @@ def tend(
         signal.signal(number, lambda *_: ended.set())  # what has begun is completed
     lock = FileLock(repository / TEND_LOCK)
     try:
-        lock.acquire(timeout=0)
+        with writing_to(repository):
+            lock.acquire(timeout=0)
     except Timeout:
         raise BuildError(f"another espalier tend keeps {repository} already: one is enough.") from None
     try:
