@@ -3,6 +3,7 @@
 import signal
 import sys
 import threading
+from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated
@@ -109,4 +110,5 @@ def hand_in(
 def _report(event: str) -> None:
     """One line on standard error for each event, with the time."""
     now = datetime.now(UTC).isoformat(timespec="milliseconds")
-    print(f"{now} tend {event}", file=sys.stderr, flush=True)
+    with suppress(OSError):  # who reads the events may have ended, or the disk is full: tend goes on
+        print(f"{now} tend {event}", file=sys.stderr, flush=True)
