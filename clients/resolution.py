@@ -2,6 +2,7 @@
 
 import asyncio
 import ipaddress
+import os
 import socket
 import time
 from collections.abc import Iterable, Sequence
@@ -16,6 +17,10 @@ from clients.proxy import is_loopback, proxy_for
 _Found = Sequence[tuple[Any, ...]]  # as getaddrinfo returns it
 
 _MOST_SECONDS = 2.0  # that a request waits for a look-up
+
+# The look-ups that are under way, by process, host and port. Callers share one: while a name server is silent, it would
+# otherwise cost a thread for each request.
+_asked: dict[tuple[int, str, int], Future[_Found]] = {}
 
 
 def has_name(address: Address) -> bool:
@@ -58,16 +63,27 @@ def look_up(host: str, port: int, seconds: float) -> _Found:
 
     Raises TimeoutError after so many seconds, and socket.gaierror for a name that is not known.
     """
-    found: Future[_Found] = Future()
-
-    def ask() -> None:
+    place, own = (os.getpid(), host, port), Future[_Found]()
+    found = _asked.setdefault(place, own)
+    if found is own:
         try:
-            found.set_result(socket.getaddrinfo(host, port, type=socket.SOCK_STREAM))
-        except Exception as error:
-            found.set_exception(error)
-
-    Thread(target=ask, name="look-up", daemon=True).start()  # what comes too late, nobody waits for
+            Thread(target=_ask, args=[own, place], name="look-up", daemon=True).start()
+        except BaseException:
+            del _asked[place]
+            raise
     return found.result(max(0.0, seconds))
+
+
+def _ask(found: Future[_Found], place: tuple[int, str, int]) -> None:
+    _, host, port = place
+    try:
+        answer = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+    except Exception as error:
+        del _asked[place]
+        found.set_exception(error)
+    else:
+        del _asked[place]
+        found.set_result(answer)
 
 
 def _look_up(address: Address, ends: float) -> _Found:

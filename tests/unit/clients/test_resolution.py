@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from clients import Client, ServerUnavailable
+from clients import Client, ServerUnavailable, resolution
 from clients.address import Address, parse_addresses
 from clients.resolution import has_name, look_up_seconds, resolve, resolve_in_loop
 
@@ -88,6 +88,9 @@ def silence(monkeypatch: pytest.MonkeyPatch) -> Iterator[threading.Event]:
     monkeypatch.setattr(socket, "getaddrinfo", look_up)
     yield ends
     ends.set()
+    for thread in threading.enumerate():
+        if thread.name == "look-up":
+            thread.join(10)
 
 
 def test_a_silent_name_server_is_not_waited_for_longer_than_is_said(silence: threading.Event) -> None:
@@ -102,6 +105,18 @@ def test_a_silent_name_server_is_not_waited_for_longer_than_is_said(silence: thr
 
     assert asyncio.run(ask()) is None
     assert time.monotonic() - began < 10
+
+
+def test_while_a_name_server_is_silent_all_wait_for_one_look_up(silence: threading.Event) -> None:
+    addresses = parse_addresses("fleet")
+    before = threading.active_count()
+    for _ in range(20):
+        assert resolve(addresses, 0.001) is None
+    assert threading.active_count() <= before + 1
+    (waiting,) = (one for one in threading.enumerate() if one.name == "look-up")
+    silence.set()
+    waiting.join(10)
+    assert resolution._asked == {}
 
 
 @pytest.mark.usefixtures("silence")
