@@ -77,4 +77,3 @@ def served_tasks(url: str, credentials: Credentials) -> dict[str, ServedTask]:
         return _TASKS.validate_json(body)
     except ValidationError:
         raise failure.unreadable("/tasks is not the list of tasks") from None
-

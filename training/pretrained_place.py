@@ -25,9 +25,9 @@ def check_place(what: str, name: str) -> None:
 
 @contextmanager
 def offline_without_hub(name: str | Path) -> Iterator[None]:
-    """While the libraries load `name`: if that is a hub id and the hub does not answer, they look only into their cache.
+    """Around the loading of `name`: if that is a hub id and the hub is silent, the libraries use their cache alone.
 
-    Otherwise they ask again and again for half a minute, for which huggingface_hub has no setting.
+    By themselves they ask again and again for half a minute, for which huggingface_hub has no setting.
     """
     from huggingface_hub import constants  # here: who loads a folder does not need it
 

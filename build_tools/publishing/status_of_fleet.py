@@ -66,7 +66,7 @@ def watch_fleet(
                 table = status_table(tasks, [column for column in COLUMNS if not column.measured and not column.origin])
                 below = [Text(note) for task in tasks for note in notes(task)]
                 live.update(Group(Text(now), fleet_screen(status), table, *below), refresh=True)
-            except (BuildError, OSError) as error:  # a folder that is away: a watch that ends then misses what it is for
+            except (BuildError, OSError) as error:  # the folder may be away: that is worth seeing, too
                 live.update(Text(f"{now}  {error}", style="bold red"), refresh=True)
             pause(every)
 

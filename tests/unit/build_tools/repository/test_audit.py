@@ -4,7 +4,14 @@ from datetime import datetime
 import pytest
 
 from build_tools.repository import audit
-from build_tools.repository.audit import AUDIT_LOG, last_withdrawals, log_action, log_compaction, published_of, read_lines
+from build_tools.repository.audit import (
+    AUDIT_LOG,
+    last_withdrawals,
+    log_action,
+    log_compaction,
+    published_of,
+    read_lines,
+)
 
 WITHDRAWAL = {
     "at": "2026-01-02T03:04:05+00:00",
