@@ -176,9 +176,9 @@ class HttpConnections:
 def _connected(place: tuple[str, int], seconds: float, *_: object) -> socket.socket:
     """As socket.create_connection, whose look-up of a name has no limit. seconds: for that, and for each address."""
     failed: OSError | None = None
-    for *_, found in look_up(*place, seconds):
+    for found in look_up(*place, seconds):
         try:
-            return socket.create_connection(found[:2], seconds)
+            return socket.create_connection(found[-1][:2], seconds)
         except OSError as error:
             failed = failed or error
     raise failed or OSError("its name has no address")
