@@ -25,11 +25,7 @@ _asked: dict[tuple[int, str, int], Future[_Found]] = {}
 
 def has_name(address: Address) -> bool:
     """Whether its host is a name that this client itself looks up. A proxy, if there is one, does that by itself."""
-    try:
-        ipaddress.ip_address(address.host)
-    except ValueError:
-        return not is_loopback(address.host) and proxy_for(address) is None
-    return False
+    return not _is_number(address.host) and not is_loopback(address.host) and proxy_for(address) is None
 
 
 def look_up_seconds(timeout: float) -> float:
@@ -63,14 +59,15 @@ def look_up(host: str, port: int, seconds: float) -> _Found:
 
     Raises TimeoutError after so many seconds, and socket.gaierror for a name that is not known.
     """
+    if _is_number(host):  # nobody is asked
+        return socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
     place, own = (os.getpid(), host, port), Future[_Found]()
     found = _asked.setdefault(place, own)
     if found is own:
         try:
             Thread(target=_ask, args=[own, place], name="look-up", daemon=True).start()
-        except BaseException:
-            del _asked[place]
-            raise
+        except RuntimeError:  # there can be no more threads, or the program ends: without a limit, then
+            _ask(own, place)
     return found.result(max(0.0, seconds))
 
 
@@ -94,6 +91,14 @@ async def _look_up_in_loop(address: Address) -> _Found:
     if not has_name(address):
         return []
     return await asyncio.get_running_loop().getaddrinfo(address.host, address.port, type=socket.SOCK_STREAM)
+
+
+def _is_number(host: str) -> bool:
+    try:
+        ipaddress.ip_address(host)
+    except ValueError:
+        return False
+    return True
 
 
 def _expanded(address: Address, found: _Found) -> list[Address]:
