@@ -28,9 +28,9 @@ class Client:
     url: host[:port] or grpc://host[:port] for gRPC, http://host[:port] for HTTP; grpcs:// and https:// over TLS.
         Several servers are a list of these, one text with commas between them, or a name that has several addresses.
         One that is not ready or cannot be reached is left out for a while.
-    timeout: seconds for one request; over HTTP for each wait on the socket and each look-up of a name. A long list is
-        sent in several requests, and each may take that long. After a timeout the client opens a new connection, as the
-        old one may be lost without a sign.
+    timeout: seconds for one request; over HTTP for each wait on the socket. A long list is sent in several requests,
+        and each may take that long. After a timeout the client opens a new connection, as the old one may be lost
+        without a sign.
     bulk: the requests yield to all others, as a nightly job should. Streams over HTTP do not.
     key: this client's key, if the server asks for one.
     ca: PEM file of the authority that signed the server's certificate; the system's authorities if left out.

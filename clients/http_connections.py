@@ -12,7 +12,6 @@ from urllib.parse import unquote, urlsplit
 from clients.address import Address
 from clients.errors import RequestRejected
 from clients.proxy import proxy_for, without_credentials
-from clients.resolution import look_up
 from clients.terms import Terms
 
 
@@ -25,7 +24,7 @@ class NeverSentError(OSError):
 
 
 class HttpConnections:
-    """Reuses idle connections and opens new ones. The timeout is for the longest wait on the socket, and for a look-up.
+    """Reuses idle connections and opens new ones. The timeout is for the longest wait on the socket.
 
     Connections go through the proxy that the environment names for the server; over TLS through a tunnel, so that the
     proxy reads nothing. Raises RequestRejected if that is not an HTTP proxy, or if a certificate file is wrong.
@@ -152,7 +151,6 @@ class HttpConnections:
         """Connects to the host, or to the one of its addresses that is meant."""
         if self._ip is None:
             connection.timeout = seconds
-            connection._create_connection = _connected  # type: ignore[attr-defined]  # the one that it calls
             connection.connect()
             return
         connection.sock = socket.create_connection((self._ip, self._port), seconds)
@@ -171,17 +169,6 @@ class HttpConnections:
                 return connection
             connection.close()
         return None
-
-
-def _connected(place: tuple[str, int], seconds: float, *_: object) -> socket.socket:
-    """As socket.create_connection, whose look-up of a name has no limit. seconds: for that, and for each address."""
-    failed: OSError | None = None
-    for found in look_up(*place, seconds):
-        try:
-            return socket.create_connection(found[-1][:2], seconds)
-        except OSError as error:
-            failed = failed or error
-    raise failed or OSError("its name has no address")
 
 
 def _is_readable(connection: HTTPConnection) -> bool:

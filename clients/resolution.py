@@ -25,7 +25,11 @@ _asked: dict[tuple[int, str, int], Future[_Found]] = {}
 
 def has_name(address: Address) -> bool:
     """Whether its host is a name that this client itself looks up. A proxy, if there is one, does that by itself."""
-    return not _is_number(address.host) and not is_loopback(address.host) and proxy_for(address) is None
+    try:
+        ipaddress.ip_address(address.host)
+    except ValueError:
+        return not is_loopback(address.host) and proxy_for(address) is None
+    return False
 
 
 def look_up_seconds(timeout: float) -> float:
@@ -54,13 +58,11 @@ async def resolve_in_loop(addresses: Iterable[Address], seconds: float) -> list[
         return None
 
 
-def look_up(host: str, port: int, seconds: float) -> _Found:
+def _look_up_within(host: str, port: int, seconds: float) -> _Found:
     """As socket.getaddrinfo, which by itself may take half a minute to give a silent name server up.
 
     Raises TimeoutError after so many seconds, and socket.gaierror for a name that is not known.
     """
-    if _is_number(host):  # nobody is asked
-        return socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
     place, own = (os.getpid(), host, port), Future[_Found]()
     found = _asked.setdefault(place, own)
     if found is own:
@@ -84,21 +86,13 @@ def _ask(found: Future[_Found], place: tuple[int, str, int]) -> None:
 
 
 def _look_up(address: Address, ends: float) -> _Found:
-    return look_up(address.host, address.port, ends - time.monotonic()) if has_name(address) else []
+    return _look_up_within(address.host, address.port, ends - time.monotonic()) if has_name(address) else []
 
 
 async def _look_up_in_loop(address: Address) -> _Found:
     if not has_name(address):
         return []
     return await asyncio.get_running_loop().getaddrinfo(address.host, address.port, type=socket.SOCK_STREAM)
-
-
-def _is_number(host: str) -> bool:
-    try:
-        ipaddress.ip_address(host)
-    except ValueError:
-        return False
-    return True
 
 
 def _expanded(address: Address, found: _Found) -> list[Address]:
