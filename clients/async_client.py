@@ -15,7 +15,7 @@ from clients.attempts import Attempts
 from clients.credentials import Credentials, File
 from clients.errors import ServerUnavailable
 from clients.request import Request, single_request, split_requests
-from clients.resolution import resolve_in_loop
+from clients.resolution import look_up_seconds, resolve_in_loop
 from clients.servers import Server, Servers
 from clients.terms import Terms, checked_retries
 from clients.tracing import traced
@@ -131,9 +131,12 @@ class AsyncClient:
             self._home = here
         elif self._home != here:
             raise failure.other_event_loop()
-        if self._servers.must_look_up() and (found := await resolve_in_loop(self._servers.given)):
+        attempts = Attempts(self._servers, self._timeout, self._retries)
+        if self._servers.must_look_up() and (
+            found := await resolve_in_loop(self._servers.given, look_up_seconds(self._timeout))
+        ):
             self._servers.replace(found)
-        return Attempts(self._servers, self._timeout, self._retries)
+        return attempts
 
     async def _next_server(self, attempts: Attempts[AsyncTransport]) -> Server[AsyncTransport]:
         """The server to ask. One that was left out is first asked whether it is ready."""

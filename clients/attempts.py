@@ -28,9 +28,9 @@ class Attempts(Generic[T]):
         servers.count_request()
 
     @property
-    def seconds_left(self) -> float | None:
-        """What is left of the timeout; None before the first attempt has failed."""
-        return self._timeout - (time.monotonic() - self._begin) if self._tried else None
+    def seconds_left(self) -> float:
+        """What is left of the timeout: looking names up, asking whether a server is ready and pauses use it, too."""
+        return self._timeout - (time.monotonic() - self._begin)
 
     def pick(self) -> tuple[Server[T], bool]:
         """See Servers.pick."""

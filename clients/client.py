@@ -15,7 +15,7 @@ from clients.attempts import Attempts
 from clients.credentials import Credentials, File
 from clients.errors import ServerUnavailable
 from clients.request import Request, single_request, split_requests
-from clients.resolution import resolve
+from clients.resolution import look_up_seconds, resolve
 from clients.servers import Server, Servers
 from clients.terms import Terms, checked_retries
 from clients.tracing import traced
@@ -148,9 +148,10 @@ class Client:
                 time.sleep(pause)
 
     def _attempts(self) -> Attempts[Transport]:
-        if self._servers.must_look_up() and (found := resolve(self._servers.given)):
+        attempts = Attempts(self._servers, self._timeout, self._retries)
+        if self._servers.must_look_up() and (found := resolve(self._servers.given, look_up_seconds(self._timeout))):
             self._servers.replace(found)
-        return Attempts(self._servers, self._timeout, self._retries)
+        return attempts
 
     def _next_server(self, attempts: Attempts[Transport]) -> Server[Transport]:
         """The server to ask. One that was left out is first asked whether it is ready."""

@@ -39,7 +39,7 @@ class HttpTransport:
     """Blocking form; see clients.transport.Transport. The timeout is for each wait on the socket."""
 
     def __init__(self, address: Address, terms: Terms) -> None:
-        self._calls = _Calls(address, terms)
+        self._calls = HttpCalls(address, terms)
         self._connections = HttpConnections(address, terms)
 
     def infer(self, request: Request) -> list[str]:
@@ -83,7 +83,7 @@ class AsyncHttpTransport:
     """asyncio form; see clients.transport.AsyncTransport. The timeout is for a whole request or stream."""
 
     def __init__(self, address: Address, terms: Terms) -> None:
-        self._calls = _Calls(address, terms)
+        self._calls = HttpCalls(address, terms)
         reuse = aiohttp.TraceConfig()
         reuse.on_connection_reuseconn.append(_note_reuse)
         self._session = aiohttp.ClientSession(
@@ -177,8 +177,8 @@ class _OneAddress(aiohttp.abc.AbstractResolver):
         pass
 
 
-class _Calls:
-    """What both forms share: endpoints, bodies and errors."""
+class HttpCalls:
+    """What all that ask over HTTP share: endpoints, bodies, and the error that a failed call becomes."""
 
     def __init__(self, address: Address, terms: Terms) -> None:
         self.infer_path = f"{address.path}/v2/models/nlu/infer"

@@ -25,7 +25,7 @@ class Request:
 
     id: goes with the request, and Triton puts it into the answer: an answer with another id is somebody else's.
     headers: travel beside the message, as HTTP headers or gRPC metadata; their names are in lower case.
-    seconds: what is left of the timeout, for a request that is sent again.
+    seconds: what is left of the timeout; None is all of it.
     """
 
     texts: list[str]

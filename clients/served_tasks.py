@@ -3,7 +3,6 @@
 from collections.abc import Mapping
 from contextlib import closing
 from http.client import HTTPException
-from typing import Any
 
 from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError
 
@@ -12,6 +11,7 @@ from clients.address import parse_address
 from clients.credentials import Credentials
 from clients.errors import RequestRejected
 from clients.http_connections import HttpConnections
+from clients.http_transport import HttpCalls
 from clients.terms import Terms
 
 _SECONDS = 10.0
@@ -59,27 +59,21 @@ def served_tasks(url: str, credentials: Credentials) -> dict[str, ServedTask]:
     address = parse_address(url)
     if address.transport != "http":
         raise RequestRejected(f"'{url}' is an address for gRPC: give the one for HTTP, such as http://localhost:8000")
+    terms = Terms(_SECONDS, False, credentials)
+    calls = HttpCalls(address, terms)
     try:
         with (
-            closing(HttpConnections(address, Terms(_SECONDS, False, credentials))) as connections,
+            closing(HttpConnections(address, terms)) as connections,
             connections.get(f"{address.path}/tasks") as response,
         ):
-            body, status = response.read(), response.status
+            body, status, headers = response.read(), response.status, response.headers
     except (OSError, HTTPException) as error:
-        raise failure.unreachable(url, str(error) or type(error).__name__) from None
+        raise calls.failure(error) from None
     if status in _NO_SUCH_PAGE:
         return {}
     if status != 200:
-        raise failure.refusal(url, _sentence(body, status), bad_request=400 <= status < 500)
+        raise calls.refusal(status, body, headers)
     try:
         return _TASKS.validate_json(body)
     except ValidationError:
         raise failure.unreadable("/tasks is not the list of tasks") from None
-
-
-def _sentence(body: bytes, status: int) -> str:
-    try:
-        found: Any = TypeAdapter(dict[str, Any]).validate_json(body).get("error")
-    except ValidationError:
-        found = None
-    return found if isinstance(found, str) else f"HTTP status {status}"

@@ -50,6 +50,7 @@ class Servers(Generic[T]):
         self._gone: list[Server[T]] = []  # a caller that has just picked one of them still uses it
         self._turn = random.randrange(len(self._list))  # not the first of the list for every client
         self._budget = RetryBudget()
+        self._is_closed = False
         self._start()
 
     def _start(self) -> None:
@@ -71,8 +72,10 @@ class Servers(Generic[T]):
             return True
 
     def replace(self, addresses: Sequence[Address]) -> None:
-        """Takes these servers from now on. Those that stay keep their connections."""
+        """Takes these servers from now on. Those that stay keep their connections. Does nothing once it is closed."""
         with self._lock:
+            if self._is_closed:  # while the names were looked up
+                return
             known = {server.address: server for server in self._list}
             gone, self._gone = self._gone, [one for address, one in known.items() if address not in addresses]
             self._list = [known.get(address) or self._server(address) for address in addresses]
@@ -144,7 +147,7 @@ class Servers(Generic[T]):
 
     def close(self) -> None:
         """Closes all connections, each when its last user has left."""
-        self._look_up_at = float("inf")
+        self._is_closed, self._look_up_at = True, float("inf")
         for server in (*self._list, *self._gone):
             server.transport.close()
 

@@ -38,7 +38,7 @@ class Terms:
         return min(_READY_SECONDS, self.timeout)
 
     def seconds(self, left: float | None) -> float:
-        """The timeout of a request. left: what is left of it, for one that is sent again."""
+        """The timeout of a request. left: what is left of it; None is all."""
         return self.timeout if left is None else max(left, 1e-3)
 
     def parameters(self, left: float | None = None) -> dict[str, int]:

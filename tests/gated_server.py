@@ -100,7 +100,7 @@ class GatedServer:
     def say(self, **state: object) -> None:
         """Writes the state that the supervisor would."""
         tasks = dict.fromkeys(read_registry(self.repository).tasks, True)
-        written = {"written_at": time.time() + _FOR_EVER, "tasks": tasks, **state}
+        written = {"written_at": time.monotonic() + _FOR_EVER, "tasks": tasks, **state}
         ServerState.model_validate(written).write(self.state_file)
 
     def processes(self) -> dict[int, float]:

@@ -15,7 +15,7 @@ from training.encoders.family import RefusedEncoderError
 from training.encoders.network import Network
 from training.encoders.weights import read_weights
 from training.errors import TrainingError, one_line
-from training.pretrained_place import check_place
+from training.pretrained_place import check_place, offline_without_hub
 
 DEFAULT_ENCODER = "minilm"
 MINILM_SHA256 = "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db"
@@ -59,12 +59,13 @@ def load_encoder(name: str = DEFAULT_ENCODER) -> Encoder:
     check_place("encoder", name)
     path = _minilm_folder() if name == DEFAULT_ENCODER else name
     try:
-        content, _ = PreTrainedConfig.get_config_dict(path)
-        family = family_of(name, content)
-        config = AutoConfig.from_pretrained(path)
-        check_config(name, family, config)
-        network = assemble(family, config, read_weights(path))
-        tokenizer = load_tokenizer(name, path)
+        with offline_without_hub(path):
+            content, _ = PreTrainedConfig.get_config_dict(path)
+            family = family_of(name, content)
+            config = AutoConfig.from_pretrained(path)
+            check_config(name, family, config)
+            network = assemble(family, config, read_weights(path))
+            tokenizer = load_tokenizer(name, path)
     except TrainingError:
         raise
     except RefusedEncoderError as error:

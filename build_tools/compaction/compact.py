@@ -17,7 +17,7 @@ from build_tools.publishing.leaving import wait_until_left
 from build_tools.publishing.running_server import Server
 from build_tools.publishing.served_repository import ServedRepository
 from build_tools.publishing.settle import settle
-from build_tools.repository.locking import repository_lock
+from build_tools.repository.locking import repository_lock, writing_to
 from build_tools.repository.registry import KEEP_LOADED_SECONDS, read_registry
 from build_tools.repository.staging import staging_folder
 
@@ -46,7 +46,8 @@ def compact(
     with progress.failures_told(), ExitStack() as stack:
         progress.at("its turn")
         try:
-            stack.enter_context(FileLock(repository / COMPACT_LOCK, timeout=0))
+            with writing_to(repository):
+                stack.enter_context(FileLock(repository / COMPACT_LOCK, timeout=0))
         except Timeout:
             raise BuildError("another command compacts it already: wait for that one.") from None
         registry = read_registry(repository)

@@ -9,7 +9,7 @@ from build_tools.publishing.ensembles import settle_ensemble
 from build_tools.publishing.served_graph import ServedGraph
 from build_tools.publishing.served_repository import ServedRepository
 from build_tools.publishing.settle import follow_registry
-from build_tools.repository.audit import log_action
+from build_tools.repository.audit import log_compaction
 from build_tools.repository.in_memory import held_models
 from build_tools.repository.manifest import hashes_of
 from build_tools.repository.names import BRANCH_PREFIX, FUSED, logits_name
@@ -51,7 +51,7 @@ def release_fused(
         raise
     progress.done(f"{served.folder} is compacted, but the command then failed")
     for entry in entries:
-        log_action(served.folder, "compact", entry.model, entry.version, tasks=entry.tasks)
+        log_compaction(served.folder, entry.model, entry.version, entry.tasks)
     progress.at("ensembles")
     for task in after.tasks:
         settle_ensemble(served, task)

@@ -1,11 +1,8 @@
 """The addresses of a fleet's servers, as --fleet gives them."""
 
-from collections.abc import Iterable
-
 from build_tools.errors import BuildError
 from clients.address import Address, parse_address
 from clients.errors import RequestRejected
-from clients.resolution import resolve
 
 
 def fleet_addresses(text: str) -> tuple[Address, ...]:
@@ -20,11 +17,6 @@ def fleet_addresses(text: str) -> tuple[Address, ...]:
     first, separator, _ = parts[0].rpartition("://")
     scheme = first if separator else "http"
     return tuple(dict.fromkeys(_address(part if "://" in part else f"{scheme}://{part}") for part in parts))
-
-
-def looked_up(addresses: Iterable[Address]) -> list[Address]:
-    """Returns an address for each server behind a name; a name that cannot be looked up now stays as it is."""
-    return [one for address in addresses for one in resolve([address]) or [address]]
 
 
 def _address(url: str) -> Address:

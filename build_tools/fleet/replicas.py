@@ -3,16 +3,17 @@
 import time
 from collections.abc import Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor, wait
+from itertools import chain
 from pathlib import Path
 from typing import Self
 
 from build_tools.errors import BuildError
-from build_tools.fleet.addresses import looked_up
 from build_tools.fleet.asking import ASK_SECONDS, Asker, Replica
 from build_tools.fleet.errors import TooFewServersError
 from build_tools.repository.proposal import digest
-from build_tools.repository.registry import REGISTRY, read_registry
+from build_tools.repository.registry import REGISTRY, parse_registry
 from clients.address import Address
+from clients.resolution import resolve
 
 _LOOK_UP_SECONDS = 2.0  # between two look-ups of names: servers come and go while somebody waits
 _AT_ONCE = 32  # servers that are asked side by side
@@ -24,7 +25,7 @@ class Replicas:
 
     def __init__(self, addresses: Iterable[Address], control_key: str) -> None:
         """control_key: of the repository that they serve."""
-        self._given = tuple(addresses)
+        self._behind = {address: [address] for address in addresses}  # of each name, the servers that it last meant
         self._key = control_key
         self._look_up_at = 0.0
         self._askers: dict[Address, Asker] = {}
@@ -69,7 +70,8 @@ class Replicas:
             for address, asker in self._askers.items()
         }
         found = {address: [one.result() for one in asked_for] for address, asked_for in asked.items()}
-        committed, sha256 = read_registry(repository).generation, digest((repository / REGISTRY).read_bytes())
+        content = (repository / REGISTRY).read_bytes()  # once: another command may replace it meanwhile
+        committed, sha256 = parse_registry(content, repository / REGISTRY).generation, digest(content)
         for replica in (one for answers in found.values() for one in answers):
             if replica.is_foreign:
                 raise BuildError(f"{replica.name} is not of this fleet: {replica.problem}.")
@@ -93,7 +95,10 @@ class Replicas:
         if time.monotonic() < self._look_up_at:
             return
         self._look_up_at = time.monotonic() + _LOOK_UP_SECONDS
-        addresses = looked_up(self._given)
+        for given, known in self._behind.items():
+            # While a name cannot be looked up, what it meant stays: the bare name would count as one server.
+            self._behind[given] = resolve([given], ASK_SECONDS) or known
+        addresses = list(chain.from_iterable(self._behind.values()))
         for gone in self._askers.keys() - set(addresses):
             self._askers.pop(gone).close()
             self._last.pop(gone, None)

@@ -116,7 +116,7 @@ def publish(
         task, version = publish_version(
             source, repository, server, terms, shadow, precision, encoder, keep, redefine, report=typer.echo
         )
-    state = f"answers {terms.share:.0%} of the texts" if terms else "is a shadow" if shadow else "is live"
+    state = f"answers {100 * terms.share:.3g}% of the texts" if terms else "is a shadow" if shadow else "is live"
     typer.echo(f"{task}: version {version} {state}")
 
 

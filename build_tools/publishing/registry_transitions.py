@@ -3,7 +3,9 @@
 now: the time of the change on a running server; None if no server runs, so that no batch is in flight.
 """
 
+from collections.abc import Mapping
 from datetime import UTC, datetime
+from typing import Any
 
 from build_tools.errors import BuildError
 from build_tools.repository.registry import (
@@ -115,6 +117,32 @@ def tidied(registry: Registry) -> Registry:
     return registry.model_copy(update={"tasks": tasks, "trunks": trunks})
 
 
+def leaving_from(before: Registry, after: Registry, now: datetime) -> Registry:
+    """Returns `after`, in which what it takes from `before` begins to leave at `now`, when it is put in force.
+
+    A change is made before what it needs is loaded and asked. That may take longer than batches in flight are given.
+    """
+    tasks: dict[str, TaskEntry] = {}
+    trunks: dict[str, TrunkEntry] = {}
+    for task, entry in after.tasks.items():
+        known = before.tasks[task].leaving if task in before.tasks else {}
+        tasks[task] = entry.model_copy(update={"leaving": _begun_at(now, entry.leaving, known)})
+    second = now.replace(microsecond=0)
+    for name, trunk in after.trunks.items():
+        there = before.trunks.get(name)
+        changes: dict[str, Any] = {
+            "fused_leaving": _begun_at(second, trunk.fused_leaving, there.fused_leaving if there else {})
+        }
+        if trunk.fused is not None and (there is None or there.fused != trunk.fused):
+            changes["fused"] = trunk.fused.model_copy(update={"since": second})
+        trunks[name] = trunk.model_copy(update=changes)
+    gone = {
+        task: one if before.retired.get(task) == one else one.model_copy(update={"since": now})
+        for task, one in after.retired.items()
+    }
+    return after.model_copy(update={"tasks": tasks, "trunks": trunks, "retired": gone})
+
+
 def check_no_candidate(registry: Registry, task: str) -> None:
     """Raises BuildError if a version of the task is a candidate."""
     entry = registry.tasks.get(task)
@@ -170,3 +198,7 @@ def _with_task(registry: Registry, task: str, entry: TaskEntry, now: datetime | 
         entry = entry.model_copy(update={"leaving": kept})
     changed = registry.model_copy(update={"tasks": registry.tasks | {task: entry}})
     return Registry.model_validate(changed.model_dump())  # model_copy does not validate
+
+
+def _begun_at(now: datetime, times: Mapping[str, datetime], known: Mapping[str, datetime]) -> dict[str, datetime]:
+    return {name: since if known.get(name) == since else now for name, since in times.items()}

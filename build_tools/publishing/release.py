@@ -11,7 +11,7 @@ from build_tools.publishing.registry_transitions import next_version, published
 from build_tools.publishing.served_repository import ServedRepository
 from build_tools.publishing.settle import follow_registry
 from build_tools.publishing.staged_version import StagedVersion
-from build_tools.repository.audit import log_action
+from build_tools.repository.audit import PUBLISH, log_action
 from build_tools.repository.names import FIRST_VERSION, branch_name, examples_file
 from build_tools.repository.registry import CanaryTerms, VersionEntry, version_entry
 
@@ -59,7 +59,7 @@ def release(
     details |= {"data": origin.data, "data_sha256": origin.data_sha256}
     if redefined:
         details["redefines"] = ", ".join(redefined)
-    log_action(served.folder, "publish", task, number, state=state, **details)
+    log_action(served.folder, PUBLISH, task, number, state=state, **details)
     (served.folder / examples_file(task)).unlink(missing_ok=True)  # those of an earlier candidate
     progress.at("ensemble")
     settle_ensemble(served, task)

@@ -8,6 +8,7 @@ from typing import Self
 
 from tritonclient.grpc import model_config_pb2 as pb
 
+from build_tools.publishing.registry_transitions import leaving_from
 from build_tools.publishing.running_server import Server
 from build_tools.repository.in_memory import hidden_source
 from build_tools.repository.locking import repository_lock
@@ -62,6 +63,9 @@ class ServedRepository:
 
         Raises BuildError if a fleet does not agree; then the file is as it was.
         """
+        now = self.server.now()
+        if now is not None:
+            registry = leaving_from(self.registry, registry, now)
         self.registry = registry.model_copy(update={"generation": self.registry.generation + 1})
         self.server.put_in_force(self.folder, self.registry)
 

@@ -14,7 +14,7 @@ from build_tools.publishing.metrics_page import MetricsPage
 from build_tools.publishing.pace import ERRORS, TEXTS, footprints, paces
 from build_tools.publishing.running_server import Calls, RunningServer
 from build_tools.publishing.served_answers import silent_versions
-from build_tools.repository.audit import last_withdrawal, read_lines
+from build_tools.repository.audit import last_withdrawals, read_lines
 from build_tools.repository.branch_layers import branch_layers
 from build_tools.repository.control_key import read_control_key
 from build_tools.repository.names import examples_file
@@ -111,6 +111,7 @@ def read_status(
     held = {} if page is None else footprints(page)
     spent = {} if page is None else branch_milliseconds(page, before)
     trunk_layer = None if page is None else trunk_milliseconds(page, before)
+    withdrawals = last_withdrawals(repository)
     found = []
     for task, entry in sorted(registry.tasks.items()):
         live = entry.live_version
@@ -132,7 +133,7 @@ def read_status(
                 checkpoint=live.origin.checkpoint,
                 requests=counted.answered if counted else None,
                 errors=counted.failed if counted else None,
-                withdrawn=_withdrawn(repository, task),
+                withdrawn=_withdrawn(withdrawals.get(task)),
                 trunk=live.trunk,
                 runs_in=fused.model if fused else live.model,
                 layers=live.tap,
@@ -214,6 +215,5 @@ def _loaded(task: str, registry: Registry, loaded: Mapping[str, list[int]], sile
     return sorted(number for number in held if number not in silent)
 
 
-def _withdrawn(repository: Path, task: str) -> str | None:
-    line = last_withdrawal(repository, task)
+def _withdrawn(line: Mapping[str, Any] | None) -> str | None:
     return f"canary {line['version']} was withdrawn at {line['at']}: {line['reason']}" if line else None

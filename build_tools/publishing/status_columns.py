@@ -36,7 +36,7 @@ def _candidate(task: TaskStatus) -> str:
     candidate = task.candidate
     if candidate is None:
         return ""
-    return f"{candidate.version} {candidate.kind}" + (f" {candidate.share:.0%}" if candidate.share else "")
+    return f"{candidate.version} {candidate.kind}" + (f" {100 * candidate.share:.3g}%" if candidate.share else "")
 
 
 def _loaded(task: TaskStatus) -> str:

@@ -10,6 +10,7 @@ from rich.console import Console, Group
 from rich.live import Live
 from rich.text import Text
 
+from build_tools.errors import BuildError
 from build_tools.fleet.asking import Replica
 from build_tools.fleet.fleet_status import FleetStatus, canary_counts, fleet_status
 from build_tools.fleet.fleet_table import fleet_screen, print_fleet
@@ -56,13 +57,17 @@ def watch_fleet(
     console: Console,
     pause: Callable[[float], None] = time.sleep,
 ) -> None:
-    """Shows the status until Ctrl-C."""
+    """Shows the status until Ctrl-C, or what is wrong with the folder meanwhile."""
     with suppress(KeyboardInterrupt), Live(console=console, screen=console.is_terminal, auto_refresh=False) as live:
         while True:
-            status, tasks = _status(repository, replicas.look())
-            table = status_table(tasks, [column for column in COLUMNS if not column.measured and not column.origin])
-            below = [Text(note) for task in tasks for note in notes(task)]
-            live.update(Group(Text(f"{time.strftime('%H:%M:%S')}"), fleet_screen(status), table, *below), refresh=True)
+            now = time.strftime("%H:%M:%S")
+            try:
+                status, tasks = _status(repository, replicas.look())
+                table = status_table(tasks, [column for column in COLUMNS if not column.measured and not column.origin])
+                below = [Text(note) for task in tasks for note in notes(task)]
+                live.update(Group(Text(now), fleet_screen(status), table, *below), refresh=True)
+            except (BuildError, OSError) as error:  # the folder may be away: that is worth seeing, too
+                live.update(Text(f"{now}  {error}", style="bold red"), refresh=True)
             pause(every)
 
 

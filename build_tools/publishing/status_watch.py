@@ -41,7 +41,7 @@ def watch_status(
                 page = read_metrics(metrics_url)
                 live.update(_screen(repository, url, page, before), refresh=True)
                 before = page
-            except BuildError as error:
+            except (BuildError, OSError) as error:
                 live.update(Text(f"{time.strftime('%H:%M:%S')}  {error}", style="bold red"), refresh=True)
 
 

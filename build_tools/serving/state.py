@@ -23,9 +23,10 @@ class ServerState(BaseModel):
     """The state of one server.
 
     ready: gate, router and trunk answer, and a registry is adopted. reason: why not, for people. stopping: the server
-    ends as soon as it has answered what it has accepted. written_at: seconds since 1970; the supervisor writes at least
-    once a second. models: by the name of the Triton model. tasks: by the name of the task; False if its live version
-    does not answer. server_restarts: how often tritonserver itself was started again.
+    ends as soon as it has answered what it has accepted. written_at: in seconds of time.monotonic(), which all
+    processes of a machine share and nobody sets; the supervisor writes at least once a second. models: by the name of
+    the Triton model. tasks: by the name of the task; False if its live version does not answer. server_restarts: how
+    often tritonserver itself was started again.
     """
 
     model_config = ConfigDict(extra="forbid")
@@ -41,7 +42,7 @@ class ServerState(BaseModel):
     @property
     def is_current(self) -> bool:
         """False if the supervisor has stopped writing: it has died or is suspended."""
-        return time.time() - self.written_at < _OLD_SECONDS
+        return time.monotonic() - self.written_at < _OLD_SECONDS
 
     @classmethod
     def read(cls, file: Path) -> Self | None:

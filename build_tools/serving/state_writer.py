@@ -22,7 +22,7 @@ class StateWriter:
         self._report = report
         self._lock = threading.Lock()
         self._is_stopping = False
-        self.state = ServerState(ready=False, reason="it is starting", written_at=time.time())
+        self.state = ServerState(ready=False, reason="it is starting", written_at=time.monotonic())
 
     def set(self, **changes: object) -> None:
         """Changes these fields of the state, and writes it if it differs."""
@@ -45,7 +45,7 @@ class StateWriter:
     def write(self) -> None:
         """Writes both files now."""
         with self._lock:
-            state = self.state.model_copy(update={"written_at": time.time()})
+            state = self.state.model_copy(update={"written_at": time.monotonic()})
             if self._is_stopping:
                 state = state.model_copy(update={"ready": False, "stopping": True, "reason": "it is being stopped"})
             try:

@@ -210,7 +210,7 @@ class Supervisor:
     def state(self) -> ServerState:
         """What the gates are told."""
         if self._state_writer is None:
-            return ServerState(ready=False, reason="it is starting", written_at=time.time())
+            return ServerState(ready=False, reason="it is starting", written_at=time.monotonic())
         return self._state_writer.state
 
     @property

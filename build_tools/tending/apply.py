@@ -8,6 +8,7 @@ from build_tools.artefact.unseal import unseal
 from build_tools.errors import BuildError, NotNowError
 from build_tools.publishing.publish import publish
 from build_tools.publishing.running_server import Server
+from build_tools.repository.audit import published_of
 from build_tools.repository.registry import Registry, read_registry
 from build_tools.tending.case import Case, Outcome, Started
 
@@ -51,7 +52,10 @@ def apply(case: Case, repository: Path, server: Server, report: Callable[[str], 
 
 
 def _published_already(case: Case, repository: Path) -> Outcome | None:
-    """Finds the version that an earlier try has made: newer than all that were there, and of the same checkpoint."""
+    """Finds the version that an earlier try has made: newer than all that were there, and of the same checkpoint.
+
+    Also one that is gone since: what somebody has retired while tend was away must not come back by itself.
+    """
     started = case.started()
     if started is None:
         return None
@@ -61,11 +65,11 @@ def _published_already(case: Case, repository: Path) -> Outcome | None:
     except BuildError:  # it is no artefact, so that no try can have published it
         return None
     entry = read_registry(repository).tasks.get(record.task)
-    before = started.newest.get(record.task, 0)
-    for number, version in entry.versions.items() if entry else ():
-        if int(number) > before and version.origin.checkpoint == record.sha256:
-            return Outcome.now(record.task, int(number))
-    return None
+    versions = published_of(repository, record.task, record.sha256)
+    if entry is not None:  # tend may have been killed before it wrote the line
+        versions |= {int(one) for one, there in entry.versions.items() if there.origin.checkpoint == record.sha256}
+    made = [number for number in versions if number > started.newest.get(record.task, 0)]
+    return Outcome.now(record.task, min(made)) if made else None
 
 
 def _newest(registry: Registry) -> dict[str, int]:

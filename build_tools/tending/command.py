@@ -3,6 +3,7 @@
 import signal
 import sys
 import threading
+from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated
@@ -14,6 +15,7 @@ from build_tools.errors import BuildError
 from build_tools.fleet.requirement import ALL
 from build_tools.fleet.terms import PATIENCE_SECONDS, FleetTerms, PatienceOption, RequireOption
 from build_tools.publishing.commands import REPOSITORY, RepositoryFolder, parse_share
+from build_tools.repository.locking import writing_to
 from build_tools.repository.registry import CanaryTerms, read_registry
 from build_tools.stop_signals import stop_signals
 from build_tools.tending.case import Options, read_file
@@ -60,7 +62,8 @@ def tend(
         signal.signal(number, lambda *_: ended.set())  # what has begun is completed
     lock = FileLock(repository / TEND_LOCK)
     try:
-        lock.acquire(timeout=0)
+        with writing_to(repository):
+            lock.acquire(timeout=0)
     except Timeout:
         raise BuildError(f"another espalier tend keeps {repository} already: one is enough.") from None
     try:
@@ -107,4 +110,5 @@ def hand_in(
 def _report(event: str) -> None:
     """One line on standard error for each event, with the time."""
     now = datetime.now(UTC).isoformat(timespec="milliseconds")
-    print(f"{now} tend {event}", file=sys.stderr, flush=True)
+    with suppress(OSError):  # who reads the events may have ended, or the disk is full: tend goes on
+        print(f"{now} tend {event}", file=sys.stderr, flush=True)

@@ -65,7 +65,7 @@ class Tending:
         registry = read_registry(self._repository)
         self._watch.look(servers, registry.generation)
         self._step("canaries", lambda: self._judge_canaries(registry, servers))
-        self._step("mending", self._mending.look)
+        self._step("mending", lambda: self._mending.look(not lack(servers, self._requirement)))
         if self._inbox is not None and time.monotonic() >= self._not_before:
             inbox = self._inbox
             self._step("inbox", lambda: self._publish_next(inbox, servers))

@@ -64,5 +64,5 @@ def _role(served: ServedTask | None, answer: Answer) -> str:
     if served is None or answer.version is None:
         return ""
     if served.canary is not None and answer.version == served.canary.version:
-        return f"canary ({served.canary.share:.0%} of the texts)"
+        return f"canary ({100 * served.canary.share:.3g}% of the texts)"
     return "live" if answer.version == served.live else ""

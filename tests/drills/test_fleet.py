@@ -19,7 +19,7 @@ from publishing_site import check_answers
 from sentences import TEXTS
 
 from build_tools.publishing.verify import verify
-from build_tools.repository.audit import last_withdrawal
+from build_tools.repository.audit import last_withdrawals
 from build_tools.repository.proposal import PROPOSAL
 from build_tools.repository.registry import read_registry
 from clients import Client
@@ -176,7 +176,7 @@ def _try_a_slow_canary(fleet: FleetSite, artefact: Path) -> None:
         task, version = fleet.publish(artefact, "--canary", "50%", "--max-latency", "0.001", "--judged-after", "30")
         fleet.wait_for(lambda: read_registry(fleet.repository).tasks[task].canary is None)
         fleet.wait_until_they_agree()
-    assert (last_withdrawal(fleet.repository, task) or {}).get("version") == version
+    assert (last_withdrawals(fleet.repository).get(task) or {}).get("version") == version
 
 
 def _kill_one_and_start_another(fleet: FleetSite, artefact: Path) -> float:

@@ -15,7 +15,7 @@ from transformers.utils import logging as transformers_logging
 
 from training.branch_record import RECORD
 from training.errors import TrainingError, one_line
-from training.pretrained_place import check_place
+from training.pretrained_place import check_place, offline_without_hub
 
 MOST_TOKENS = 512  # of a text, of originals that could read more
 _UNKNOWN_LENGTH = 10**6  # tokenizers without a maximum say 1e30
@@ -112,7 +112,7 @@ def load_original(name: str) -> Original:
             f"{name} is an adapter: merge it into its model first (PEFT's merge_and_unload), and save that."
         )
     try:
-        with _silent():
+        with _silent(), offline_without_hub(name):
             config = AutoConfig.from_pretrained(name, trust_remote_code=False)
             tags_words = _tags_words(name, config)
             loader: Any = AutoModelForTokenClassification if tags_words else AutoModelForSequenceClassification

@@ -62,7 +62,7 @@ def test_a_server_without_such_a_page_says_nothing(url: str) -> None:
 @pytest.mark.parametrize(
     ("path", "error", "sentence"),
     [
-        ("closed", RequestRejected, "a key is missing"),
+        ("closed", RequestRejected, r"a key is missing\..*ESPALIER_KEY"),
         ("broken", ServerFailed, "not the list of tasks"),
         ("later", ServerUnavailable, "not ready"),
     ],

@@ -118,6 +118,13 @@ def test_servers_that_stay_keep_their_connections_and_others_are_closed_when_nob
     assert sorted(closed) == ["b:1", "c:1"]
 
 
+def test_names_that_were_looked_up_while_the_client_was_closed_open_nothing_more() -> None:
+    servers = _servers()
+    servers.close()
+    servers.replace(parse_addresses(("d:1",)))
+    assert set(_picked(servers)) == set(URLS)
+
+
 def test_a_fork_while_another_thread_holds_the_lock_does_not_stop_the_child() -> None:
     servers = _servers()
     with servers._lock:
@@ -172,7 +179,7 @@ def test_each_attempt_goes_to_another_server_while_there_is_one() -> None:
 
 def test_nothing_is_sent_again_after_the_timeout_and_what_is_has_the_rest_of_it(clock: Clock) -> None:
     attempts = Attempts(_servers(), 10.0, None)
-    assert attempts.seconds_left is None
+    assert attempts.seconds_left == 10.0
     clock.now += 4
     attempts.again_after(attempts.pick()[0], NotTaken("no"))
     assert attempts.seconds_left == 6.0

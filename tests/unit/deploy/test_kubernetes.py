@@ -275,6 +275,11 @@ def test_the_pods_may_do_no_more_than_they_need(
     assert _options(container)["keys"] is not None
 
 
+def test_no_server_takes_a_gpu_that_its_triton_could_not_use(container: dict[str, Any]) -> None:
+    assert _options(container)["replica"]  # docs/gpu.md: there are none on GPUs
+    assert container["resources"]["limits"].keys() == {"memory"}
+
+
 def test_servers_are_replicas_of_which_none_is_missed_in_a_rollout(
     objects: list[dict[str, Any]], pod: dict[str, Any], container: dict[str, Any]
 ) -> None:

@@ -11,7 +11,7 @@ from router.registry import Canary, Version
 from router.registry_file import RegistryFile
 from router.withdrawal import withdraw
 
-from build_tools.repository.audit import last_withdrawal
+from build_tools.repository.audit import last_withdrawals
 from build_tools.repository.registry import (
     CanaryEntry,
     Origin,
@@ -242,4 +242,4 @@ def test_a_line_that_a_full_disk_has_cut_does_not_hide_the_withdrawal(repository
 
     withdraw(repository, CANARY, "too slow")
 
-    assert last_withdrawal(repository, "intent")["reason"] == "too slow"
+    assert last_withdrawals(repository).get("intent")["reason"] == "too slow"

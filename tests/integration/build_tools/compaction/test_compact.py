@@ -64,7 +64,7 @@ def test_trunk_and_branches_become_one_graph_and_are_then_on_disk_only(built, tm
         steps = [step.model_name for step in read_config(repository / task).ensemble_scheduling.step]
         assert steps == ["tokenizer", "fused"]
     line = read_lines(repository / AUDIT_LOG)[-1]
-    assert (line["action"], line["task"], line["tasks"]) == ("compact", "fused", dict.fromkeys(TASKS, 1))
+    assert (line["action"], line["model"], line["tasks"]) == ("compact", "fused", dict.fromkeys(TASKS, 1))
     # The plain graph, as NVIDIA's backends run it.
     plain = load_graph(repository / "fused/1/model.onnx", ["logits_slots", "logits_same"], runtime)
     golden = read_golden(repository / "branch_slots/1")

@@ -14,7 +14,7 @@ pytest.importorskip("pytriton", reason="needs nvidia-pytriton: install the extra
 
 from child_process import child_process
 
-from build_tools.repository.audit import last_withdrawal
+from build_tools.repository.audit import last_withdrawals
 from build_tools.repository.registry import read_registry
 from build_tools.serving.replica.replica import opened_replica
 from build_tools.serving.supervisor import Settings, Supervisor
@@ -76,7 +76,7 @@ def test_it_publishes_what_is_handed_in_and_withdraws_a_canary_by_what_all_serve
         assert wait_for(inbox, name, SECONDS).version == 3
         assert _ask(servers, 10) == [3, 3]  # too few for each of them
         _until(lambda: read_registry(repository).tasks["intent"].canary is None)
-        line = last_withdrawal(repository, "intent")
+        line = last_withdrawals(repository).get("intent")
         assert line is not None
         assert (line["by"], line["version"]) == ("tend", 3)
         assert "its calls took" in line["reason"]

@@ -1,12 +1,16 @@
+import errno
 from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
+from filelock import FileLock
 from typer.testing import CliRunner
 
 from build_tools.cli import app
 from build_tools.compaction import command
+from build_tools.compaction.compact import compact
 from build_tools.errors import BuildError
+from build_tools.publishing.running_server import NoServer
 
 
 @pytest.fixture
@@ -51,3 +55,14 @@ def test_tasks_that_name_none_are_refused_before_anything_is_read(tmp_path: Path
 
     assert isinstance(result.exception, BuildError)
     assert str(result.exception).startswith("--tasks names no task")
+
+
+def test_a_repository_that_may_not_be_written_to_is_said_with_what_to_do(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*_: object, **__: object) -> None:
+        raise OSError(errno.EROFS, "Read-only file system")
+
+    monkeypatch.setattr(FileLock, "acquire", refuse)
+    with pytest.raises(BuildError, match=r"cannot be changed from here \(Read-only file system\): run this as a user"):
+        compact(tmp_path, NoServer())

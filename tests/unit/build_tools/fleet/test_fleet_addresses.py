@@ -1,9 +1,7 @@
-import socket
-
 import pytest
 
 from build_tools.errors import BuildError
-from build_tools.fleet.addresses import fleet_addresses, looked_up
+from build_tools.fleet.addresses import fleet_addresses
 
 
 @pytest.mark.parametrize(
@@ -27,21 +25,3 @@ def test_gates_are_named_as_briefly_as_is_clear(given, expected):
 def test_what_is_no_http_address_is_refused_by_the_option(given):
     with pytest.raises(BuildError, match=r"^--fleet"):
         fleet_addresses(given)
-
-
-def test_a_name_of_several_servers_is_several_servers_and_one_that_is_not_known_now_stays(monkeypatch):
-    def getaddrinfo(host, port, **_):
-        if host == "gone.test":
-            raise socket.gaierror(socket.EAI_NONAME, "Name or service not known")
-        return [(socket.AF_INET, socket.SOCK_STREAM, 6, "", (ip, port)) for ip in ("10.0.0.2", "10.0.0.1")]
-
-    monkeypatch.setattr(socket, "getaddrinfo", getaddrinfo)
-
-    found = looked_up(fleet_addresses("fleet.test:8000,gone.test,127.0.0.1"))
-
-    assert [(one.host, one.ip) for one in found] == [
-        ("fleet.test", "10.0.0.1"),
-        ("fleet.test", "10.0.0.2"),
-        ("gone.test", None),
-        ("127.0.0.1", None),
-    ]

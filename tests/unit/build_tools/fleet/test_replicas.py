@@ -30,7 +30,7 @@ def _no_proxy(monkeypatch):
 @pytest.fixture
 def folder(tmp_path, monkeypatch):
     """A shared folder with a key, and just enough of a registry."""
-    monkeypatch.setattr(module, "read_registry", lambda path: _Registry(json.loads((path / REGISTRY).read_bytes())))
+    monkeypatch.setattr(module, "parse_registry", lambda content, _: _Registry(json.loads(content)))
     (tmp_path / REGISTRY).write_text('{"generation": 7}')
     ensure_control_key(tmp_path)
     return tmp_path
@@ -123,6 +123,8 @@ def test_each_address_behind_a_name_is_a_server_and_names_are_looked_up_again(fo
 
     def getaddrinfo(host, port, *_, **__):
         assert host == "fleet.test"
+        if not ips:
+            raise socket.gaierror(socket.EAI_AGAIN, "Temporary failure in name resolution")
         return [(socket.AF_INET, socket.SOCK_STREAM, 6, "", (ip, port)) for ip in ips]
 
     monkeypatch.setattr(module, "_LOOK_UP_SECONDS", 0.0)
@@ -144,6 +146,10 @@ def test_each_address_behind_a_name_is_a_server_and_names_are_looked_up_again(fo
             ips[:] = ["127.0.0.2", "127.0.0.3"]
             assert [one.state.server for one in replicas.look()] == ["b", "c"]
 
+            ips.clear()
+            found = replicas.look()
+            assert [one.state.server for one in found] == ["b", "c"], "a fleet of one would need only one to agree"
+
 
 def test_over_tls_the_environment_says_who_is_trusted(folder, ask, monkeypatch, tmp_path_factory):
     authority, other = trustme.CA(), trustme.CA()
@@ -164,6 +170,15 @@ def test_over_tls_the_environment_says_who_is_trusted(folder, ask, monkeypatch, 
 
 def test_the_servers_of_this_folder_are_taken(folder, ask):
     ask(StandIn(folder, "a"), StandIn(folder, "late", says={"generation": 6, "sha256": "earlier"})).check(folder)
+
+
+def test_a_registry_that_another_command_replaces_meanwhile_makes_no_server_one_of_a_copy(folder, ask, monkeypatch):
+    def parse_and_replace(content, _):
+        (folder / REGISTRY).write_text('{"generation": 8}')
+        return _Registry(json.loads(content))
+
+    monkeypatch.setattr(module, "parse_registry", parse_and_replace)
+    ask(StandIn(folder, "a")).check(folder)
 
 
 def test_a_server_of_another_repository_is_refused_by_name(folder, ask, tmp_path_factory):

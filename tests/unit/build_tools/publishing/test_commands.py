@@ -140,10 +140,18 @@ def test_a_shadow_is_handed_on_as_one(work):
 
 
 @pytest.mark.parametrize(
-    ("given", "share"), [("10%", 0.1), ("0.1", 0.1), (" 2.5 % ", 0.025), ("100%", 1.0), ("1", 1.0), ("1e-3", 0.001)]
+    ("given", "share", "said"),
+    [
+        ("10%", 0.1, "10%"),
+        ("0.1", 0.1, "10%"),
+        (" 2.5 % ", 0.025, "2.5%"),
+        ("100%", 1.0, "100%"),
+        ("1", 1.0, "100%"),
+        ("1e-3", 0.001, "0.1%"),
+    ],
 )
-def test_a_share_is_a_percentage_or_a_number(work, given, share):
-    assert _run("publish", "c", "--canary", given).exit_code == 0
+def test_a_share_is_a_percentage_or_a_number_and_is_said_as_it_is(work, given, share, said):
+    assert _said("publish", "c", "--canary", given) == f"intent: version 4 answers {said} of the texts"
 
     assert work[0][3].share == pytest.approx(share)
 

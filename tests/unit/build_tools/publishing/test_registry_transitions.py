@@ -6,6 +6,7 @@ from pydantic import ValidationError
 from build_tools.errors import BuildError
 from build_tools.publishing.registry_transitions import (
     check_no_candidate,
+    leaving_from,
     next_version,
     promoted,
     published,
@@ -14,7 +15,7 @@ from build_tools.publishing.registry_transitions import (
     task_entry,
     tidied,
 )
-from build_tools.repository.registry import CanaryTerms
+from build_tools.repository.registry import CanaryTerms, FusedEntry
 
 TERMS = CanaryTerms(share=0.1, max_error_rate=0.02, max_milliseconds=50.0, minimum=20)
 LABELS = {"model": "branch_intent.2", "labels": ["a", "b", "c"]}
@@ -179,6 +180,33 @@ def test_what_a_rollback_and_a_promotion_take_out_of_use_is_held_for_batches_in_
     assert rolled_back(with_candidate["canary"], "intent", now).tasks["intent"].leaving == {"4": now}
     entry = promoted(with_candidate["shadow"], "intent", now).tasks["intent"]
     assert (entry.leaving, entry.held) == ({"2": now}, [2, 3, 4])
+
+
+def test_what_a_change_takes_away_leaves_when_the_change_is_in_force_and_what_left_before_does_not_leave_again(
+    registry, publish
+):
+    began, now, long_ago = _seconds_ago(30), datetime.now(UTC), _seconds_ago(60)
+    before = _fused(_with(registry, leaving={"1": long_ago}), "fused", long_ago, {"fused.3": long_ago})
+    after = _with(publish(before, now=began), leaving={"1": long_ago, "2": began})
+    after = _fused(after, "fused.2", began, {"fused.3": long_ago, "fused": began})
+    after = retired(after, "mood", began)
+
+    found = leaving_from(before, after, now)
+
+    second = now.replace(microsecond=0)
+    assert found.tasks["intent"].leaving == {"1": long_ago, "2": now}
+    assert found.retired["mood"].since == now
+    trunk = found.trunks["trunk"]
+    assert (trunk.fused.since, trunk.fused_leaving) == (second, {"fused.3": long_ago, "fused": second})
+    assert leaving_from(found, found, _seconds_ago(-60)) == found
+    new_task = publish(registry, "topic")
+    assert leaving_from(registry, new_task, now) == new_task
+
+
+def _fused(registry, model, since, leaving):
+    fused = FusedEntry(model=model, version=1, taps=[1, 2], tasks={"intent": 3}, since=since)
+    trunk = registry.trunks["trunk"].model_copy(update={"fused": fused, "fused_leaving": leaving})
+    return registry.model_copy(update={"trunks": {"trunk": trunk}})
 
 
 def test_what_has_left_long_ago_is_not_written_down_for_ever(registry, publish):

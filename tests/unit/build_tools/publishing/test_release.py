@@ -2,7 +2,7 @@
 
 import json
 import shutil
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from types import SimpleNamespace
 
 import pytest
@@ -74,6 +74,25 @@ def test_a_publish_loads_its_version_and_nothing_else_anew(publish, repository, 
     assert (registry.tasks["intent"].live, registry.tasks["intent"].previous) == (4, 3)
     assert verify(repository) == []
     assert not (repository / examples_file("intent")).exists()
+
+
+@pytest.mark.usefixtures("asked")
+def test_the_version_that_leaves_does_so_when_the_new_one_is_live_though_loading_it_took_long(
+    publish, repository, triton, monkeypatch
+):
+    server = triton(repository)
+    clock, load = [datetime(2026, 1, 2, tzinfo=UTC)], server.load
+
+    def load_slowly(model):
+        clock.append(clock[-1] + timedelta(seconds=30))
+        load(model)
+
+    monkeypatch.setattr(server, "load", load_slowly)
+    monkeypatch.setattr(server, "now", lambda: clock[-1])
+    publish(server)
+
+    assert server.anew == [("branch_intent", 4), ("intent", 1)]  # and in between it went live
+    assert read_registry(repository).tasks["intent"].leaving == {"2": clock[1]}
 
 
 @pytest.mark.usefixtures("asked")

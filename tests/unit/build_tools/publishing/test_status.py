@@ -6,6 +6,7 @@ from build_tools.publishing import status
 from build_tools.publishing.metrics_page import MetricsPage
 from build_tools.publishing.running_server import Calls
 from build_tools.publishing.status import read_status
+from build_tools.repository import audit
 from build_tools.repository.names import examples_file
 from build_tools.repository.registry import CanaryEntry, FusedEntry
 
@@ -149,6 +150,14 @@ def test_a_canary_that_was_withdrawn_is_told_with_the_reason(tmp_path, registry)
 
     assert intent.withdrawn == "canary 4 was withdrawn at 2026-01-02T03:04:05+00:00: it was slow"
     assert mood.withdrawn is None
+
+
+def test_the_audit_log_is_read_once_for_all_tasks(tmp_path, registry, monkeypatch):
+    read = []
+    monkeypatch.setattr(audit, "read_lines", lambda file: read.append(file) or [])
+
+    assert len(read_status(tmp_path, registry, None, None)) == 2
+    assert read == [tmp_path / "audit.jsonl"]
 
 
 def _compacted(registry, live=1):

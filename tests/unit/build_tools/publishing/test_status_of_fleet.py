@@ -55,6 +55,25 @@ def test_a_reader_gets_two_tables_and_a_server_that_is_gone_is_no_error(canary):
     assert "intent: canary 3 has answered 20 texts and failed for 1" in shown
 
 
+def test_a_watch_goes_on_while_the_folder_is_away(canary, registry):
+    out = io.StringIO()
+    key = (canary / "control.key").read_text().strip()
+    shown = []
+
+    def pause(_):
+        shown.append(out.getvalue())
+        if len(shown) == 2:
+            raise KeyboardInterrupt
+        write_registry(canary, registry)
+
+    (canary / "registry.json").unlink()
+    with answering(StandIn(canary, body="{}")) as url, Replicas(fleet_addresses(url), key) as replicas:
+        watch_fleet(canary, replicas, 1.5, Console(file=out, width=200, force_terminal=True), pause)
+
+    assert "holds no registry.json" in shown[0]
+    assert "intent" in shown[1]
+
+
 def test_it_can_be_watched_and_sees_who_comes_back(canary):
     server = _stand_in(canary, "a")
     server.away = 1

@@ -66,9 +66,9 @@ def test_a_server_that_has_loaded_nothing_is_told_from_one_that_was_not_asked(pr
 
 
 def test_a_canary_has_its_share_in_the_line_and_its_answers_below(printed):
-    lines = printed(candidate=CandidateStatus(version=8, kind="canary", share=0.1, answers=40, errors=2))
+    lines = printed(candidate=CandidateStatus(version=8, kind="canary", share=0.025, answers=40, errors=2))
 
-    assert _row(lines)[3:6] == ["8", "canary", "10%"]
+    assert _row(lines)[3:6] == ["8", "canary", "2.5%"]
     assert lines[-1] == "intent: canary 8 has answered 40 texts and failed for 2"
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from file_damages import CONTENTS, changed, cut, sentence_of
 
-from build_tools.repository.audit import AUDIT_LOG, last_withdrawal
+from build_tools.repository.audit import AUDIT_LOG, last_withdrawals
 from build_tools.repository.manifest import MANIFEST, read_manifest
 from build_tools.repository.registry import REGISTRY, read_registry
 
@@ -74,12 +74,12 @@ def test_manifest_and_audit_log(name: str, tmp_path: Path) -> None:
     for content in [*CONTENTS.values(), *cut(json.dumps(good).encode())]:
         file.write_bytes(content)
         sentence_of(lambda: read_manifest(tmp_path))
-        assert sentence_of(lambda: last_withdrawal(tmp_path, "intent")) is None
+        assert sentence_of(lambda: last_withdrawals(tmp_path).get("intent")) is None
     for other in changed(good):
         file.write_text(json.dumps(other))
         sentence_of(lambda: read_manifest(tmp_path))
-        assert sentence_of(lambda: last_withdrawal(tmp_path, "intent")) is None
+        assert sentence_of(lambda: last_withdrawals(tmp_path).get("intent")) is None
     file.unlink()
     file.mkdir()
     sentence_of(lambda: read_manifest(tmp_path))
-    sentence_of(lambda: last_withdrawal(tmp_path, "intent"))
+    sentence_of(lambda: last_withdrawals(tmp_path).get("intent"))

@@ -190,6 +190,26 @@ def test_what_a_killed_publisher_has_left_is_mended_at_once_unless_another_comma
     assert len(settled) == 2
 
 
+def test_while_too_few_servers_are_ready_nothing_that_waits_for_them_is_mended(
+    tending, repository, registry, fleet, settled, monkeypatch
+):
+    monkeypatch.setattr("build_tools.tending.mend._EVERY_SECONDS", 0.0)
+    fleet.servers["http://b:8000"] = "no answer in 5 s"
+    tending.round()
+    assert len(settled) == 1, "what changes no registry needs nobody"
+
+    unread = registry.trunks | {"trunk.2": registry.trunks["trunk"]}
+    write_registry(repository, registry.model_copy(update={"trunks": unread}))
+    (repository / "proposal.json").touch()
+    tending.round()
+    assert len(settled) == 1
+    assert not (repository / "proposal.json").exists()
+
+    del fleet.servers["http://b:8000"]
+    tending.round()
+    assert len(settled) == 2
+
+
 def test_a_folder_that_is_away_does_not_end_it_and_is_said_once(repository, fleet, said, monkeypatch):
     """NFS says so with an OSError of its own."""
     ended, away = threading.Event(), iter([True, True, False])

@@ -1,5 +1,7 @@
 """The verbs tend and hand-in, as typed."""
 
+import errno
+import io
 import json
 import threading
 
@@ -65,6 +67,25 @@ def test_what_tend_cannot_take_is_said_before_anything_is_written(run, kept, rep
     assert isinstance(refused.exception, BuildError)
     assert said in str(refused.exception)
     assert (kept, sorted(tmp_path.rglob("*"))) == ([], before)
+
+
+def test_a_folder_that_may_not_be_written_to_is_said_with_what_to_do(run, kept, repository, monkeypatch):
+    def refuse(*_, **__):
+        raise OSError(errno.EROFS, "Read-only file system")
+
+    monkeypatch.setattr(FileLock, "acquire", refuse)
+    refused = run("tend", "--repository", repository, "--fleet", "a:8000")
+    assert "cannot be changed from here (Read-only file system): run this as a user who" in str(refused.exception)
+    assert kept == []
+
+
+def test_tend_goes_on_when_nobody_reads_its_events_any_more(monkeypatch):
+    class Left(io.StringIO):
+        def write(self, _):
+            raise BrokenPipeError
+
+    monkeypatch.setattr(command.sys, "stderr", Left())
+    command._report("canary 2 of intent is withdrawn")
 
 
 @pytest.fixture

@@ -1,7 +1,7 @@
 """A canary that is out of bounds is taken from all servers at once."""
 
 from build_tools.publishing.running_server import NoServer
-from build_tools.repository.audit import last_withdrawal
+from build_tools.repository.audit import last_withdrawals
 from build_tools.repository.proposal import PROPOSAL, write_proposal
 from build_tools.repository.registry import CanaryEntry, read_registry, write_registry
 from build_tools.tending.canary_judge import Verdict
@@ -27,7 +27,7 @@ def test_it_is_out_of_the_next_generation_and_the_reason_is_written_down(reposit
     assert (after.tasks["intent"].canary, after.tasks["intent"].live) == (None, 3)
     assert after.generation == before.generation + 1
     assert not (repository / PROPOSAL).exists()
-    line = last_withdrawal(repository, "intent")
+    line = last_withdrawals(repository).get("intent")
     assert (line["by"], line["version"], line["reason"]) == ("tend", 2, "it was slow")
 
 
@@ -36,4 +36,4 @@ def test_it_is_left_alone_if_somebody_was_quicker(repository):
     assert not withdraw(VERDICT, repository, NoServer(), print)
     assert not withdraw(Verdict("mood", 2, "it was slow"), repository, NoServer(), print)
     assert read_registry(repository) == before
-    assert last_withdrawal(repository, "intent") is None
+    assert last_withdrawals(repository).get("intent") is None

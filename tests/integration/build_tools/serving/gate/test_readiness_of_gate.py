@@ -46,7 +46,7 @@ def _status(gated: GatedServer, path: str, body: dict | None = None) -> int:
     [
         {"ready": False, "reason": "the trunk does not answer"},
         {"ready": True, "stopping": True},
-        {"ready": True, "written_at": 1},
+        {"ready": True, "written_at": -60},
     ],
 )
 def test_who_asks_an_unready_server_is_told_to_ask_again(state: dict, said: GatedServer) -> None:

@@ -50,7 +50,7 @@ def triton() -> AskedTriton:
 
 @pytest.fixture
 def gate(triton: AskedTriton, tmp_path: Path) -> Gate:
-    ServerState(ready=True, written_at=time.time() + 1e6, tasks={"intent": True}).write(tmp_path / "state.json")
+    ServerState(ready=True, written_at=time.monotonic() + 1e6, tasks={"intent": True}).write(tmp_path / "state.json")
     (tmp_path / "control.key").write_text("k" * 43)
     gate = Gate(
         Limits(),
@@ -184,7 +184,7 @@ def test_a_branch_is_asked_with_the_control_key_alone(gate: Gate, triton: AskedT
 
 
 def test_a_server_that_is_not_ready_says_so_and_can_still_be_changed(gate: Gate, tmp_path: Path) -> None:
-    ServerState(ready=False, reason="the trunk is dead", written_at=time.time()).write(tmp_path / "state.json")
+    ServerState(ready=False, reason="the trunk is dead", written_at=time.monotonic()).write(tmp_path / "state.json")
     gate.look()
     with pytest.raises(RefusedError, match="the trunk is dead") as refusal:
         _ask(gate, Caller(), _call())
@@ -196,10 +196,23 @@ def test_a_server_that_is_not_ready_says_so_and_can_still_be_changed(gate: Gate,
 
 
 def test_a_supervisor_that_is_silent_makes_the_gate_unready(gate: Gate, tmp_path: Path) -> None:
-    ServerState(ready=True, written_at=time.time() - 60).write(tmp_path / "state.json")
+    ServerState(ready=True, written_at=time.monotonic() - 60).write(tmp_path / "state.json")
     gate.look()
     assert not gate.readiness.is_ready
     assert not gate.readiness.is_live
+
+
+def test_a_clock_that_is_set_makes_no_supervisor_silent_and_hides_none_that_is(
+    gate: Gate, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    for written, is_live in ((0, True), (60, False)):
+        ServerState(ready=True, written_at=time.monotonic() - written).write(tmp_path / "state.json")
+        gate.look()
+        for hour in (-3600, 3600):
+            with monkeypatch.context() as patched:
+                set_to = time.time() + hour
+                patched.setattr(time, "time", lambda set_to=set_to: set_to)
+                assert gate.readiness.is_live == is_live
 
 
 def test_a_damaged_registry_leaves_the_last_good_one(gate: Gate, tmp_path: Path) -> None:

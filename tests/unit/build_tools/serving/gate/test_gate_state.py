@@ -43,7 +43,7 @@ class Site:
 
     def say(self, **state: object) -> None:
         """As the supervisor does."""
-        said = ServerState.model_validate({"written_at": time.time() + 1e6, **state})
+        said = ServerState.model_validate({"written_at": time.monotonic() + 1e6, **state})
         said.write(self._file)
         self._report.count()
         self._report.write(said)
@@ -81,7 +81,7 @@ def test_it_says_what_the_server_has_adopted_and_what_it_makes_of_a_proposal(sit
     [
         ({"ready": False, "reason": "trunk: its process has ended"}, "trunk: its process has ended"),
         ({"ready": True, "stopping": True}, "stopping"),
-        ({"ready": True, "written_at": 1.0}, "supervisor is silent"),
+        ({"ready": True, "written_at": -60.0}, "supervisor is silent"),
     ],
 )
 def test_it_answers_while_no_requests_are_taken_and_says_why(site: Site, state: dict, reason: str) -> None:
