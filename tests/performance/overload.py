@@ -15,13 +15,14 @@ import psutil
 import typer
 from errors import BenchError
 from open_load import Seen, closed_loop, open_loop, percentile
-from random_suite import random_checkpoints, random_encoder
 from rich.console import Console
 from rich.table import Table
 from shapes import SHAPES
-from texts import lengths_of, make_texts
+from suite import build_shape
+from texts import lengths_of, make_texts, plain_tokenizer
 
-from build_tools.build.builder import build
+from build_tools.repository.precision import Precision
+from build_tools.repository.runtime import Runtime
 from build_tools.serving.supervisor import Settings, Supervisor
 
 _SATURATING_CALLERS = 64
@@ -37,12 +38,13 @@ def main(
     output: Annotated[Path | None, typer.Option(help="Write the figures to this file, as JSON.")] = None,
 ) -> None:
     """Measures one server at several loads."""
+    if shape not in SHAPES:
+        raise typer.BadParameter(f"{shape!r} is no shape: give one of {', '.join(SHAPES)}.")
     rows = []
     with TemporaryDirectory() as folder:
         repository = Path(folder, "repository")
-        encoder = random_encoder(SHAPES[shape], Path(folder, "encoder"))
-        build(random_checkpoints(SHAPES[shape], encoder, Path(folder, "checkpoints"), tokens), repository)
-        texts = make_texts(lengths_of(str(tokens)), encoder.tokenizer)
+        build_shape(SHAPES[shape], Path(folder), Runtime.OPENVINO, Precision.FP32, tokens)
+        texts = make_texts(lengths_of(str(tokens)), plain_tokenizer(repository))
         with Supervisor(Settings(repository), typer.echo) as server:
             most = closed_loop(server.grpc_url, texts, _SATURATING_CALLERS, seconds, warm_up, timeout)
             if not most.answered:

@@ -15,6 +15,8 @@ from pathlib import Path
 
 from paper_protocol import Piece, hours
 
+from build_tools.cores import usable_cores
+
 ESPALIER = (sys.executable, "-u", "-c", "from espalier import main; main()")
 LOOK_EVERY = 1.0  # seconds between two looks at what is running
 # What a step frees stays with the process: asking the kernel for 14,000 pages in each step takes 6 % of its time.
@@ -23,7 +25,7 @@ MALLOC = "glibc.malloc.mmap_threshold=1073741824:glibc.malloc.trim_threshold=429
 
 def threads_each(at_once: int) -> int:
     """Returns how many threads a piece may use where so many run at a time."""
-    return max(1, len(os.sched_getaffinity(0)) // at_once)
+    return max(1, usable_cores() // at_once)
 
 
 @dataclass(frozen=True)
@@ -46,7 +48,7 @@ def run_pieces(
 ) -> None:
     """Runs what is left, in the order given. A piece that fails is told, and others start.
 
-    pieces: is asked anew before each one, as later pieces train at the rates that earlier ones have chosen.
+    pieces: called again before each start, because later pieces use the learning rates that earlier ones chose.
     at_once: this many run at a time, and share the cores. logs: a folder; a piece's output is added to its file there.
     program: takes a piece's arguments. If this is ended, it ends what it has begun.
     """

@@ -9,7 +9,6 @@
 It can be killed at any time and started again: each piece resumes where it was. Let nothing else run beside it.
 """
 
-import os
 import signal
 import sys
 from collections.abc import Sequence
@@ -24,11 +23,10 @@ from paper_scores import THRESHOLDS, print_scores
 from paper_seeds import print_seeds
 from paper_speed import seconds_per_unit
 
+from build_tools.cores import usable_cores
 from espalier_errors import EspalierError
 from training.report.collected_results import collect_results
 from training.report.convergence_table import rising_sentences
-
-CORES = len(os.sched_getaffinity(0))
 
 
 def measure(
@@ -44,7 +42,7 @@ def measure(
     plan: Annotated[bool, typer.Option("--plan", help="Train nothing: print the pieces and their hours.")] = False,
     tables: Annotated[bool, typer.Option("--tables", help="Train nothing: print what was measured.")] = False,
     most_hours: Annotated[float, typer.Option("--hours", help="Start no further piece after so many.")] = 30.0,
-    at_once: Annotated[int, typer.Option(min=1, help="Pieces that run at a time and share the cores.")] = CORES,
+    at_once: Annotated[int, typer.Option(min=1, help="Pieces that share the cores at a time.")] = usable_cores(),
 ) -> None:
     """Measure what docs/results.md tells, in pieces, the longest first."""
     machine = Machine()

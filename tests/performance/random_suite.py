@@ -3,7 +3,7 @@
 from pathlib import Path
 
 import torch
-from shapes import Shape
+from shapes import MAX_LENGTH, Shape
 from transformers import BertConfig, BertModel
 
 from training.branch_record import BranchRecord, EncoderRecord, TrainingRecord
@@ -15,7 +15,6 @@ from training.golden import golden_examples
 from training.kinds import Kind
 from training.model import Branch, Trunk
 
-MAX_LENGTH = 128
 GOLDEN_TEXTS = ("wake me at seven", "what will the weather be like in the mountains on the day after tomorrow")
 
 

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 
 from training.kinds import Kind
 
+MAX_LENGTH = 128  # tokens that a branch reads
+
 
 @dataclass(frozen=True)
 class BranchShape:

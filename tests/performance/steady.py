@@ -19,8 +19,7 @@ from typing import Annotated
 import typer
 from open_load import closed_loop, open_loop, percentile
 from overload import memory
-from texts import MIX, lengths_of, make_texts
-from tokenizers import Tokenizer
+from texts import MIX, lengths_of, make_texts, plain_tokenizer
 
 from build_tools.packaging.package_file import package_file
 from build_tools.repository.registry import read_registry
@@ -40,8 +39,7 @@ def steady(
     timeout: Annotated[float, typer.Option(help="Seconds that callers wait.")] = 10.0,
 ) -> None:
     """Measure saturation for a minute, then load the server at nine tenths of it."""
-    tokenizer = Tokenizer.from_file(str(repository / "tokenizer" / "1" / "tokenizer.json"))
-    texts = make_texts(lengths_of(tokens), tokenizer)
+    texts = make_texts(lengths_of(tokens), plain_tokenizer(repository))
     tasks = [task for task, entry in read_registry(repository).tasks.items() if not entry.live_version.kind.is_pair]
     with tempfile.TemporaryDirectory() as folder:
         copy = shutil.copytree(repository, Path(folder, "repository"))

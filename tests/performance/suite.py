@@ -6,7 +6,7 @@ from pathlib import Path
 
 from errors import BenchError
 from repositories import compact_tasks, copy_compacted, copy_encoders, copy_with_naive_router
-from shapes import SHAPES, BranchShape, Shape
+from shapes import MAX_LENGTH, SHAPES, BranchShape, Shape
 
 from build_tools.build.builder import build
 from build_tools.repository.names import TRUNK
@@ -85,7 +85,8 @@ def open_suite(name: str, runtime: Runtime, precision: Precision, work: Path) ->
         shape = SHAPES[name]
         work = work / f"{name}-{runtime}-{precision}"
         repository = work / "repository"
-        _build_shape(shape, runtime, precision, work)
+        if not repository.is_dir():
+            build_shape(shape, work, runtime, precision)
         registry = read_registry(repository)
     else:
         repository = Path(name).resolve()
@@ -98,13 +99,12 @@ def open_suite(name: str, runtime: Runtime, precision: Precision, work: Path) ->
     return Suite(repository, work, shape, trunk.encoder, registry.runtime, trunk.precision, left_out)
 
 
-def _build_shape(shape: Shape, runtime: Runtime, precision: Precision, work: Path) -> None:
-    if (work / "repository").is_dir():
-        return
+def build_shape(shape: Shape, work: Path, runtime: Runtime, precision: Precision, tokens: int = MAX_LENGTH) -> None:
+    """Builds `work`/repository of branches with random weights, which read so many tokens."""
     from random_suite import random_checkpoints, random_encoder
 
     work.mkdir(parents=True, exist_ok=True)
-    checkpoints = random_checkpoints(shape, random_encoder(shape, work / "encoder"), work / "checkpoints")
+    checkpoints = random_checkpoints(shape, random_encoder(shape, work / "encoder"), work / "checkpoints", tokens)
     build(checkpoints, work / "repository", runtime=runtime, precision=precision)
 
 
