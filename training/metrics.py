@@ -53,6 +53,20 @@ def score(kind: Kind, labels: Sequence[str], predictions: Sequence[Any], golds: 
     return {name: round(100 * value, 4) for name, value in result.items()}
 
 
+def constant_score(kind: Kind, labels: Sequence[str], metric: str, golds: Sequence[Any]) -> float:
+    """The best score that one answer for all examples reaches: what a model scores before it has learned anything."""
+    answers: Sequence[Any]
+    if kind is Kind.PAIR_REGRESSION:
+        answers = [0.0]
+    elif kind is Kind.MULTI_LABEL:
+        answers = [[], *([label] for label in labels)]
+    elif kind is Kind.TAGGING:
+        return score(kind, labels, [["O"] * len(tags) for tags in golds], golds)[metric]
+    else:
+        answers = sorted(set(golds))
+    return max(score(kind, labels, [answer] * len(golds), golds)[metric] for answer in answers)
+
+
 def check_metric(name: str, kind: Kind, labels: Sequence[str]) -> None:
     """Raises TrainingError, listing the kind's metrics, if `name` is not one of them."""
     rows: dict[Kind, list[Any]] = {

@@ -16,7 +16,7 @@ from training.evaluator import answers_of, scores_of
 from training.hyper_parameters import ClassWeights, HyperParameters
 from training.kinds import Kind
 from training.losses import balanced_weights, hard_loss, training_logits
-from training.metrics import check_metric
+from training.metrics import check_metric, constant_score
 from training.model import Branch, Trunk
 from training.task_model import ComputedStates, ContinuedStates, HiddenStates, TaskModel
 from training.tokenization import NOT_SEEN, Tokens, tokenize
@@ -116,6 +116,11 @@ class PreparedTask:
     def golds(self, split: Split) -> list[Any]:
         """The true answers."""
         return [example.label for example in self.examples[split]]
+
+    @property
+    def constant_score(self) -> float:
+        """What one answer for all rows of dev scores, in points."""
+        return constant_score(self.kind, self.data.labels, self.metric, self.golds("dev"))
 
     def _check_token_types(self) -> None:
         """Raises TrainingError if the encoder reads token types, and has none for the second text of a pair."""

@@ -33,7 +33,9 @@ def rising_sentences(tasks: Sequence[SearchedTask]) -> list[str]:
     sentences = []
     for heading, start in _WAYS:
         rising = [
-            task.name for task in tasks if any(one.verdict == "rising" for one in _of(start, convergence(task.result)))
+            task.name
+            for task in tasks
+            if any(one.verdict in ("rising", "not begun") for one in _of(start, convergence(task.result)))
         ]
         if rising:
             sentences.append(f"{heading} of {', '.join(rising)}: use more epochs (search --double-until 0.3).")

@@ -11,8 +11,9 @@ from training.search.result import Role, SearchResult, Trial
 ENOUGH = 0.3  # points that twice the epochs may still gain
 
 # converged: a longer run gained less than ENOUGH. rising: it gained more, or there is none and the best epoch is at or
-# next to the last. not shown: no longer run, and the best epoch is an earlier one.
-Verdict = Literal["converged", "rising", "not shown"]
+# next to the last. not begun: a longer run gained nothing, but one answer for all rows scores the same. not shown: no
+# longer run, and the best epoch is an earlier one.
+Verdict = Literal["converged", "rising", "not begun", "not shown"]
 _ORDER: tuple[Role, ...] = ("full", "lora", "teacher", "student", "vanilla")
 
 
@@ -29,6 +30,11 @@ class Convergence:
     def sentence(self) -> str:
         """What is still rising, and what to do."""
         *_, most = self.by_epochs
+        if self.verdict == "not begun":
+            return (
+                f"{self.name} scores {max(self.by_epochs.values()):.2f} with up to {most} epochs, as one answer for "
+                "all texts does: use more epochs or another learning rate."
+            )
         if len(self.by_epochs) > 1:
             runs = ", ".join(f"{score:.2f} with {epochs} epochs" for epochs, score in self.by_epochs.items())
             return f"{self.name} still rising ({runs}): use more epochs."
@@ -48,7 +54,12 @@ def convergence(result: SearchResult) -> list[Convergence]:
 
 def still_rising(result: SearchResult) -> list[str]:
     """Returns a sentence for each way of training that had not ended learning."""
-    return [one.sentence for one in convergence(result) if one.verdict == "rising"]
+    return [one.sentence for one in convergence(result) if one.verdict in ("rising", "not begun")]
+
+
+def has_begun(score: float, constant: float, until: float = ENOUGH) -> bool:
+    """Whether the score is at least `until` points better than that of one answer for all rows."""
+    return round(score - constant, 9) >= until
 
 
 def epochs_of(trial: Trial, result: SearchResult) -> int:
@@ -75,6 +86,9 @@ def _of_group(result: SearchResult, role: Role, layers: int, trials: list[Trial]
     if shorter:
         gain = by_epochs[most] - max(by_epochs[epochs] for epochs in shorter)
         verdict = "converged" if round(gain, 9) < ENOUGH else "rising"
+        constant = result.constant_score
+        if verdict == "converged" and constant is not None and not has_begun(max(by_epochs.values()), constant):
+            verdict = "not begun"
     else:
         verdict = "rising" if is_at_the_end(best_epoch, most) else "not shown"
     return Convergence(_name(role, layers), by_epochs, best_epoch, verdict)

@@ -107,6 +107,9 @@ class SearchResult(BaseModel):
     train_rows: int
     dev_rows: int = Field(description="the rows that choose")
     held_rows: int = Field(default=0, description="the rows of dev that choose nothing and give the figures")
+    constant_score: float | None = Field(
+        default=None, description="of the best single answer for all rows that choose; None from an earlier Espalier"
+    )
     epochs: int | None = Field(default=None, description="of each trial that says no other number")
     to_do: int | None = Field(default=None, description="trials that were asked for and have not ended; 0 at the end")
     teacher: int | None = Field(

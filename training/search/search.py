@@ -49,6 +49,7 @@ class Search:
         self.folder, self.task, self.settings, self.grid, self.report = folder, task, settings, grid, report
         self.cache = folder / "cache"
         self.cache_bytes = 0
+        self.constant_score = task.constant_score
         (folder / "locks").mkdir(parents=True, exist_ok=True)
         bind_settings(folder, settings)
         self.storage = open_storage(storage or sqlite_url(folder / "trials.db"))
@@ -163,7 +164,7 @@ class Search:
     def _double(self, way: Way, specs: Sequence[Spec], most: int, at_least: int = 0) -> None:
         """Doubles the epochs of the best of `specs`; see Way.double."""
         assert self.grid.double_until is not None
-        sentence = way.double(specs, self.grid.double_until, most, at_least)
+        sentence = way.double(specs, self.grid.double_until, most, at_least, self.constant_score)
         if sentence:
             self.report(f"{self.task.name}: {specs[0].role} {sentence}.")
 
@@ -247,6 +248,7 @@ class Search:
             train_rows=settings.train_rows,
             dev_rows=settings.dev_rows,
             held_rows=len(self.task.data.held),
+            constant_score=self.constant_score,
             epochs=settings.epochs,
             to_do=sum(way.to_do for way in ways) + (0 if self.students else len(self.grid.student_layers)),
             teacher=list(done).index(self.best) if self.best else None,

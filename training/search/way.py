@@ -3,6 +3,7 @@
 import time
 from collections.abc import Callable, Sequence
 
+from training.search.convergence import has_begun
 from training.search.ledger import Claim, Ledger
 from training.search.result import Trial
 from training.search.spec import Spec
@@ -65,10 +66,13 @@ class Way:
             ]
         self._train_all(self.ledger, specs)
 
-    def double(self, specs: Sequence[Spec], until: float, most: int, at_least: int = 0) -> str:
+    def double(
+        self, specs: Sequence[Spec], until: float, most: int, at_least: int = 0, constant: float = float("-inf")
+    ) -> str:
         """Trains the best of `specs` again with twice the epochs, and so on until that gains less than `until` points.
 
         most: no run trains more epochs. at_least: go on until a run has trained so many, also where nothing is gained.
+        constant: what one answer for all rows scores; runs that gain nothing over it have not begun to learn.
         Returns a sentence if the runs still gained when `most` ended them, else "".
         """
         places = {(spec.role, spec.layers, spec.tap) for spec in specs}
@@ -84,7 +88,8 @@ class Way:
                 return ""
             longest = max(best)
             shorter = [score for epochs, (_, score) in best.items() if epochs < longest]
-            is_converged = bool(shorter) and round(best[longest][1] - max(shorter), 9) < until
+            is_flat = bool(shorter) and round(best[longest][1] - max(shorter), 9) < until
+            is_converged = is_flat and has_begun(max(score for _, score in best.values()), constant, until)
             if is_converged and longest >= at_least:
                 return ""
             if 2 * longest > most and longest < at_least:

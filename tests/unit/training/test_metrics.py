@@ -5,7 +5,7 @@ import pytest
 
 from training.errors import TrainingError
 from training.kinds import Kind
-from training.metrics import check_metric, score
+from training.metrics import check_metric, constant_score, score
 
 
 def test_binary_metrics_by_hand() -> None:
@@ -94,3 +94,19 @@ def test_metric_of_another_kind_is_refused_naming_the_known_ones(
             TrainingError, match=f"'bleu' is not a metric of {kind} tasks; choose one of {', '.join(known)}"
         ):
             check_metric("bleu", kind, labels)
+
+
+@pytest.mark.parametrize(
+    ("kind", "metric", "golds", "expected"),
+    [
+        (Kind.CLASSIFICATION, "accuracy", ["a", "b", "b", "b"], 75.0),
+        (Kind.CLASSIFICATION, "matthews", ["a", "b", "b", "b"], 0.0),
+        (Kind.PAIR_REGRESSION, "spearman", [0.1, 0.5, 0.9], 0.0),
+        (Kind.TAGGING, "span_f1", [["O", "B-a"], ["B-a"]], 0.0),
+        (Kind.TAGGING, "word_accuracy", [["O", "B-a"], ["O"]], 66.6667),
+        (Kind.MULTI_LABEL, "exact_match", [[], [], ["a"]], 66.6667),
+        (Kind.MULTI_LABEL, "f1_micro", [["a"], ["a"], ["b"]], 66.6667),
+    ],
+)
+def test_the_score_of_one_answer_for_all_rows_is_that_of_the_best_such_answer(kind, metric, golds, expected):
+    assert constant_score(kind, ["a", "b"], metric, golds) == pytest.approx(expected, abs=1e-3)

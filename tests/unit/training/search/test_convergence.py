@@ -49,6 +49,16 @@ def test_a_longer_run_that_gains_is_said_with_both_scores_and_one_that_does_not_
     assert {one.name: one.verdict for one in convergence(flat)}["full fine-tuning"] == "converged"
 
 
+def test_flat_runs_that_only_know_one_answer_have_not_begun() -> None:
+    runs = (run("teacher", 4, 1, 70.0), run("full", 12, 5, 68.0), run("full", 12, 10, 68.2, total_epochs=10))
+    stuck = result(*runs).model_copy(update={"constant_score": 68.0})
+    assert still_rising(stuck) == [
+        "full fine-tuning scores 68.20 with up to 10 epochs, as one answer for all texts does: use more epochs or "
+        "another learning rate."
+    ]
+    assert still_rising(stuck.model_copy(update={"constant_score": 60.0})) == []
+
+
 def test_only_the_chosen_teacher_and_each_students_best_are_looked_at() -> None:
     found = still_rising(
         result(

@@ -44,6 +44,14 @@ def test_the_best_is_doubled_until_that_gains_less(open_way: Callable[[Score], W
     assert {spec.learning_rate for spec in way.done() if spec.total_epochs} == {3e-5}
 
 
+def test_runs_that_only_know_one_answer_are_doubled_however_flat_they_are(open_way: Callable[[Score], Way]) -> None:
+    scores = {5: 68.0, 10: 68.2, 20: 80.0, 40: 80.1}
+    way = open_way(lambda spec: scores[spec.total_epochs or 5])
+    way.train_all(FULL)
+    assert way.double(FULL, until=0.3, most=100, constant=68.0) == ""
+    assert epochs_of(way) == [5, 5, 10, 20, 40]
+
+
 def test_a_bound_of_epochs_that_ends_a_rise_is_said(open_way: Callable[[Score], Way]) -> None:
     way = open_way(lambda spec: float(spec.total_epochs or 5))
     way.train_all(FULL)
