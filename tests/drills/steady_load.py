@@ -40,8 +40,7 @@ class Load:
     def run(self, name: str, ask: Callable[[str], Outcome]) -> None:
         """One caller, which asks again as soon as it is answered."""
         for number in count():
-            if self._stop.exists():
-                return
+            is_last = self._stop.exists()  # and so each caller meets what was changed before
             text = TEXTS[number % len(TEXTS)]
             try:
                 for task, answer in ask(text):
@@ -52,6 +51,8 @@ class Load:
             with self._lock:
                 self.requests += 1
                 self.begun.add(name)
+            if is_last:
+                return
             time.sleep(self._pause)
 
     def run_all(self, callers: dict[str, Callable[[str], Outcome]]) -> dict[str, object]:

@@ -29,6 +29,15 @@ def executions(server: Supervisor) -> dict[str, int]:
     return counts
 
 
+def settled_executions(server: Supervisor) -> dict[str, int]:
+    """`executions` once they stay as they are: Triton counts a moment after the answer."""
+    before = None
+    while (now := executions(server)) != before:
+        before = now
+        time.sleep(0.5)
+    return now
+
+
 def branch_executions(server: Supervisor) -> int:
     """How often branches have been executed."""
     return sum(count for model, count in executions(server).items() if model.startswith("branch_"))

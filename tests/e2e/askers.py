@@ -11,6 +11,7 @@ from tritonclient import grpc
 from tritonclient.utils import InferenceServerException
 
 PATIENCE = 120.0  # seconds, for the answers to whatever a test has sent
+_PATIENCE_MICROSECONDS = int(PATIENCE * 1e6)
 
 
 class Asker:
@@ -23,7 +24,10 @@ class Asker:
     def send(
         self, texts: Sequence[str], tasks: str | None = None, name: str = "", **terms: int
     ) -> tuple[Any, "Future[int]"]:
-        """The call, and a future of its number of answers. terms: `timeout` in microseconds, `priority`."""
+        """The call, and a future of its number of answers. terms: `timeout` in microseconds, `priority`.
+
+        Without a timeout it waits as long as the tests do, however long the queue is: the gate's own bound is shorter.
+        """
         future: Future[int] = Future()
 
         def answered(result: grpc.InferResult | None, error: InferenceServerException | None) -> None:
@@ -33,6 +37,7 @@ class Asker:
             else:
                 future.set_result(len(result.as_numpy("result")))
 
+        terms.setdefault("timeout", _PATIENCE_MICROSECONDS)
         return self._client.async_infer("nlu", router_inputs(texts, tasks), answered, **terms), future
 
     def occupy(self, batches: int = 4) -> list["Future[int]"]:
@@ -44,12 +49,13 @@ class StreamAsker:
     """A stream to `nlu_stream`; leaving it cancels what has not been answered.
 
     arrived: what came, in order: (name of a request, True if that was its end). Triton does not say whose an error is:
-    errors are apart.
+    errors are apart. ended_before_errors: how many requests had been answered when the first one was refused.
     """
 
     def __init__(self, url: str) -> None:
         self.arrived: list[tuple[str, bool]] = []
         self.errors: list[str] = []
+        self.ended_before_errors = 0
         self._sent = 0
         self._is_left = False
         self._changed = threading.Condition()
@@ -67,9 +73,10 @@ class StreamAsker:
         self._client.close()
 
     def send(self, texts: Sequence[str], tasks: str | None = None, name: str = "", **terms: int) -> None:
-        """terms: `timeout` in microseconds, `priority`."""
+        """terms: `timeout` in microseconds, `priority`; see Asker.send."""
         self._sent += 1
         inputs = router_inputs(texts, tasks)
+        terms.setdefault("timeout", _PATIENCE_MICROSECONDS)
         self._client.async_stream_infer(
             "nlu_stream", inputs, request_id=name, enable_empty_final_response=True, **terms
         )
@@ -89,16 +96,13 @@ class StreamAsker:
         with self._changed:
             assert self._changed.wait_for(lambda: len(self.ended) + len(self.errors) == self._sent, PATIENCE)
 
-    def wait_for_error(self) -> None:
-        """Returns once a request was refused."""
-        with self._changed:
-            assert self._changed.wait_for(lambda: self.errors, PATIENCE)
-
     def _take(self, result: Any | None, error: InferenceServerException | None) -> None:
         with self._changed:
             if self._is_left:  # what is left behind is cancelled, and that is reported too
                 return
             if error is not None:
+                if not self.errors:
+                    self.ended_before_errors = len(self.ended)
                 self.errors.append(str(error))
             else:
                 response = result.get_response()

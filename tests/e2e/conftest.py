@@ -1,8 +1,10 @@
 """One real server for all end-to-end tests of the trained suite; they bear the mark `alone`."""
 
+import math
 from collections.abc import Iterator
 
 import pytest
+from ask_triton import settled_executions
 from publishing_site import load, site  # noqa: F401, fixtures
 from served_suite import Suite, train_and_build
 
@@ -27,6 +29,13 @@ def suite(tmp_path_factory: pytest.TempPathFactory) -> Suite:
 def server(suite: Suite) -> Iterator[Supervisor]:
     with Supervisor(Settings(suite.repository), print) as running:
         yield running
+
+
+@pytest.fixture
+def unprobed(server: Supervisor, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The supervisor asks the models nothing meanwhile, so that only the test's own requests count."""
+    monkeypatch.setattr("build_tools.serving.watch.watch.PROBE_EVERY", math.inf)
+    settled_executions(server)
 
 
 @pytest.fixture(scope="session", params=["grpc", "http"])

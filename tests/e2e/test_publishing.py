@@ -34,7 +34,7 @@ def test_a_redefined_task_answers_with_the_labels_of_one_version_and_never_of_tw
 ) -> None:
     """The number of labels changes, and so the shape of the logits."""
     site.publish(site.checkpoint("place", labels=("north", "south", "east", "west")), redefine=True)
-    time.sleep(SEEN_SECONDS)
+    time.sleep(2 * SEEN_SECONDS)
     site.change(rollback, "place")
     seen = load()
 
@@ -112,8 +112,10 @@ def test_a_canary_out_of_its_bounds_is_rolled_back_by_itself(site: Site) -> None
 
     assert read_registry(site.repository).tasks["slots"].canary is None
     assert site.client.predict(TEXTS[0], tasks=["slots"])["slots"].version == live
-    (status,) = [one for one in _status(site) if one.task == "slots"]
-    assert "calls took" in status.withdrawn
+    # The reason is written a moment after the registry.
+    while not (withdrawn := _status_of(site, "slots").withdrawn) and time.monotonic() < deadline:
+        time.sleep(0.1)
+    assert "calls took" in withdrawn
 
 
 def test_a_shadow_never_answers_and_the_status_tells_how_often_it_differs_with_examples(site: Site) -> None:
@@ -123,8 +125,9 @@ def test_a_shadow_never_answers_and_the_status_tells_how_often_it_differs_with_e
     answers = site.client.predict_batch(list(TEXTS), tasks=["slots"])
 
     assert {answer["slots"].version for answer in answers} == {live}
-    time.sleep(SEEN_SECONDS)  # routers hand over what they have counted a few times a second
-    (status,) = [one for one in _status(site) if one.task == "slots"]
+    deadline = time.monotonic() + 20  # routers hand over what they have counted a few times a second
+    while (status := _status_of(site, "slots")).candidate.compared < len(TEXTS) and time.monotonic() < deadline:
+        time.sleep(0.1)
     assert (status.candidate.version, status.candidate.kind, status.candidate.compared) == (
         version,
         "shadow",
@@ -176,8 +179,8 @@ def test_a_server_that_starts_on_what_was_published_serves_the_live_versions(sit
     assert {task: answer.version for task, answer in answers.items()} == live
 
 
-def _status(site: Site) -> list[TaskStatus]:
-    server = site.server
-    return read_status(
-        site.repository, read_registry(site.repository), server.grpc_url, read_metrics(server.metrics_url)
-    )
+def _status_of(site: Site, task: str) -> TaskStatus:
+    server, registry = site.server, read_registry(site.repository)
+    found = read_status(site.repository, registry, server.grpc_url, read_metrics(server.metrics_url))
+    (status,) = [one for one in found if one.task == task]
+    return status

@@ -7,8 +7,8 @@ import time
 import urllib.request
 
 import pytest
-from ask_triton import branch_executions, executions
-from askers import StreamAsker
+from ask_triton import branch_executions, executions, settled_executions
+from askers import PATIENCE, StreamAsker
 from router_inputs import BATCH, different_texts
 from served_suite import Suite
 
@@ -64,6 +64,7 @@ def test_server_sent_events_come_one_per_task(server: Supervisor) -> None:
     assert [len(json.loads(event["result"])["tasks"]) for event in events] == [1, 1]
 
 
+@pytest.mark.usefixtures("unprobed")
 def test_a_streamed_request_ends_with_its_own_answers_though_others_of_its_batch_wait(
     suite: Suite, server: Supervisor
 ) -> None:
@@ -75,9 +76,8 @@ def test_a_streamed_request_ends_with_its_own_answers_though_others_of_its_batch
         asker.wait()
 
     assert asker.errors == []
-    time.sleep(1)  # Triton counts a batch when the model returns, a moment after the last answer
-    batches = executions(server)["nlu_stream"] - before
-    assert batches in (5, 6), "they must be one batch for the next line to prove anything; a probe may be another one"
+    batches = settled_executions(server)["nlu_stream"] - before
+    assert batches == 5, "they must be one batch for the next line to prove anything"
     of_the_last = [place for place, arrived in enumerate(asker.arrived) if arrived == ("long", False)][-1]
     assert asker.arrived.index(("short", True)) < of_the_last
 
@@ -96,6 +96,7 @@ def test_a_streamed_request_whose_timeout_has_passed_is_refused_and_the_others_a
     assert all(re.search("timeout|too busy to answer within", error) for error in asker.errors), asker.errors
 
 
+@pytest.mark.usefixtures("unprobed")
 def test_a_cancelled_stream_is_not_computed_to_its_end(server: Supervisor) -> None:
     texts = different_texts(BATCH)
     before, started = branch_executions(server), time.monotonic()
@@ -114,17 +115,18 @@ def test_a_cancelled_stream_is_not_computed_to_its_end(server: Supervisor) -> No
 
 
 def test_a_full_queue_refuses_streamed_requests_at_once(server: Supervisor) -> None:
+    deadline = time.monotonic() + PATIENCE
     with StreamAsker(server.grpc_url) as busy, StreamAsker(server.grpc_url) as flood:
         busy.occupy(6)
-        for number in range(900):
-            flood.send(["wake me"], "intent", name=str(number))
-        flood.wait_for_error()
-        assert len(busy.ended) < 6, "refused at once, not when there is room"
+        while not flood.errors and time.monotonic() < deadline:  # a slow flood is answered meanwhile
+            for number in range(900):
+                flood.send(["wake me"], "intent", name=str(number))
         busy.wait()
         flood.wait()
 
     assert busy.errors == []
-    assert 0 < len(flood.ended) < 900
+    assert flood.errors
+    assert flood.ended_before_errors < len(flood.ended), "refused at once, not when there is room"
     # Triton's queue, or the gate's admission before it.
     full = "Exceeds maximum queue size|requests in flight|too busy to answer within"
     assert all(re.search(full, error) for error in flood.errors), set(flood.errors)
