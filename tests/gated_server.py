@@ -19,7 +19,7 @@ from build_tools.serving.state import ServerState
 from build_tools.serving.triton.ports import choose_ports
 from build_tools.serving.triton.server import TritonServer
 
-_START_SECONDS = 30
+_START_SECONDS = 120
 _FOR_EVER = 1e9  # seconds: nobody writes the state again
 
 

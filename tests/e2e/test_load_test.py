@@ -37,7 +37,7 @@ def test_the_verb_measures_every_protocol_with_callers_and_rates(
     done = subprocess.run(
         [
             *PROGRAM, str(suite.folders["coherence"] / "dev.jsonl"), "--tasks", "domain,intent,coherence",
-            "--protocol", "grpc,http,stream", "--concurrency", "2", "--rate", "10", "--seconds", "1.5",
+            "--protocol", "grpc,http,stream", "--concurrency", "2", "--rate", "10", "--seconds", "4",
             "--warm-up", "0.5", "--url", server.grpc_url, "--http-url", f"http://{server.http_url}",
             "--output", str(tmp_path / "out"),
         ],
@@ -75,7 +75,7 @@ def test_a_task_that_cannot_answer_is_counted_although_its_request_is_answered(
     server: Supervisor, texts: list[str], tmp_path: Path
 ) -> None:
     prepare_inputs(texts, None, ["intent", "coherence"], tmp_path / "inputs.json")
-    found = measure(server.grpc_url, "nlu_stream", tmp_path / "inputs.json", Concurrency(2), "stream", 1.0, 0.2)
+    found = measure(server.grpc_url, "nlu_stream", tmp_path / "inputs.json", Concurrency(2), "stream", 4.0, 0.2)
     assert found.failed == 0
     assert found.task_errors == found.requests > 0
     assert "coherence" in found.task_error
@@ -85,7 +85,7 @@ def test_a_single_task_s_model_is_measured_with_the_same_texts(
     server: Supervisor, texts: list[str], tmp_path: Path
 ) -> None:
     prepare_inputs(texts, None, None, tmp_path / "inputs.json")
-    found = measure(server.grpc_url, "slots", tmp_path / "inputs.json", Rate(10.0), "grpc", 1.0, 0.2)
+    found = measure(server.grpc_url, "slots", tmp_path / "inputs.json", Rate(10.0), "grpc", 4.0, 0.2)
     assert (found.failed, found.task_errors, found.first) == (0, 0, None)
     assert found.requests > 5
 
@@ -98,14 +98,13 @@ def test_ctrl_c_ends_perf_analyzer_too(server: Supervisor, suite: Suite, tmp_pat
     )  # fmt: skip
     children: list[psutil.Process] = []
     try:
-        deadline = time.monotonic() + 60
-        while not (children := psutil.Process(running.pid).children()):
+        deadline = time.monotonic() + 120
+        while _names(children := psutil.Process(running.pid).children()) != ["perf_analyzer"]:
             assert running.poll() is None
             assert time.monotonic() < deadline, "perf_analyzer did not start"
             time.sleep(0.05)
-        assert [child.name() for child in children] == ["perf_analyzer"]
         running.send_signal(signal.SIGINT)
-        assert running.wait(10) != 0
+        assert running.wait(30) != 0
         assert not children[0].is_running()
     finally:
         for process in (running, *children):  # a load that goes on would spoil the tests after this one
@@ -114,11 +113,20 @@ def test_ctrl_c_ends_perf_analyzer_too(server: Supervisor, suite: Suite, tmp_pat
         running.wait()
 
 
+def _names(processes: list[psutil.Process]) -> list[str]:
+    """A child between fork and exec has the name of its parent; one that has just ended has none."""
+    names = []
+    for process in processes:
+        with contextlib.suppress(psutil.NoSuchProcess):
+            names.append(process.name())
+    return names
+
+
 def test_several_servers_share_callers_and_rates(server: Supervisor, texts: list[str], tmp_path: Path) -> None:
     port = server.grpc_url.rpartition(":")[2]
     prepare_inputs(texts, None, ["intent"], tmp_path / "inputs.json")
     urls = f"127.0.0.1:{port},localhost:{port}"  # one server by two names
     for load in (Concurrency(2), Rate(20.0)):
-        found = measure(urls, "nlu", tmp_path / "inputs.json", load, "grpc", 1.0, 0.2)
+        found = measure(urls, "nlu", tmp_path / "inputs.json", load, "grpc", 4.0, 0.2)
         assert (found.failed, found.task_errors, found.unanswered) == (0, 0, False)
         assert found.requests > 5

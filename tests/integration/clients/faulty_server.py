@@ -23,7 +23,7 @@ from tritonclient.grpc import service_pb2, service_pb2_grpc
 from tritonclient.grpc.aio import grpc
 from tritonclient.utils import deserialize_bytes_tensor, serialize_byte_tensor
 
-LATE_SECONDS = 1.5
+LATE_SECONDS = 5.5
 PARTS = 4
 
 
@@ -129,7 +129,7 @@ class Grpc(service_pb2_grpc.GRPCInferenceServiceServicer):
 
 
 def main():
-    server = grpc.server(ThreadPoolExecutor(32))
+    server = grpc.server(ThreadPoolExecutor(128))
     service_pb2_grpc.add_GRPCInferenceServiceServicer_to_server(Grpc(), server)
     port = server.add_insecure_port("127.0.0.1:0")
     server.start()

@@ -132,7 +132,7 @@ def test_a_server_that_takes_connections_and_never_answers_costs_one_timeout(
 ) -> None:
     with socket.create_server(("127.0.0.1", 0)) as silent:
         port = silent.getsockname()[1]
-        one = caller([f"{'http://' if protocol == 'http' else ''}127.0.0.1:{port}", *_urls(fleet)], timeout=0.7)
+        one = caller([f"{'http://' if protocol == 'http' else ''}127.0.0.1:{port}", *_urls(fleet)], timeout=3.0)
         failed = 0
         for _ in range(12):
             try:
@@ -209,13 +209,13 @@ def _restart_one_by_one(fleet: list[Replica], client: Client, may_break: int = 0
     may_break: so many requests may end as Broken, which a client does not send again: a server may have begun on them.
     """
     ends = threading.Event()
+    answered = [0] * 8
     broken: list[Broken] = []
     for replica in fleet:
         replica.seconds = 0.01
     with ThreadPoolExecutor(8) as pool:
 
-        def ask(number: int) -> int:
-            answered = 0
+        def ask(number: int) -> None:
             while not ends.is_set():
                 try:
                     if number % 2:
@@ -224,8 +224,7 @@ def _restart_one_by_one(fleet: list[Replica], client: Client, may_break: int = 0
                         list(client.stream("a"))
                 except Broken as error:
                     broken.append(error)
-                answered += 1
-            return answered
+                answered[number] += 1
 
         callers = [pool.submit(ask, number) for number in range(8)]
         try:
@@ -234,27 +233,28 @@ def _restart_one_by_one(fleet: list[Replica], client: Client, may_break: int = 0
                 replica.stop()
                 time.sleep(0.3)
                 replica.start()
+            _until(lambda: min(answered) > 10 or any(caller.done() for caller in callers))
         finally:
             ends.set()
-        assert all(caller.result() > 10 for caller in callers)
+        for caller in callers:
+            caller.result()
     assert len(broken) <= may_break, broken
 
 
 def test_asyncio_meets_the_same_restarts_without_a_failure(fleet: list[Replica]) -> None:
+    answered = [0] * 8
     for replica in fleet:
         replica.seconds = 0.01
 
-    async def ask(client: AsyncClient, number: int, ends: asyncio.Event) -> int:
-        answered = 0
+    async def ask(client: AsyncClient, number: int, ends: asyncio.Event) -> None:
         while not ends.is_set():
             if number % 2:
                 await client.predict("a")
             else:
                 [one async for one in client.stream("a")]
-            answered += 1
-        return answered
+            answered[number] += 1
 
-    async def restart() -> list[int]:
+    async def restart() -> None:
         ends = asyncio.Event()
         async with AsyncClient(_urls(fleet), timeout=10) as client:
             callers = [asyncio.create_task(ask(client, number, ends)) for number in range(8)]
@@ -263,10 +263,13 @@ def test_asyncio_meets_the_same_restarts_without_a_failure(fleet: list[Replica])
                 await asyncio.to_thread(replica.stop)
                 await asyncio.sleep(0.3)
                 replica.start()
+            async with asyncio.timeout(30):
+                while min(answered) <= 10 and not any(caller.done() for caller in callers):
+                    await asyncio.sleep(0.01)
             ends.set()
-            return await asyncio.gather(*callers)
+            await asyncio.gather(*callers)
 
-    assert all(answered > 10 for answered in asyncio.run(restart()))
+    asyncio.run(restart())
 
 
 @pytest.mark.parametrize("secure", [False, True], ids=["plain", "tls"])
@@ -307,7 +310,7 @@ def test_a_name_with_several_addresses_is_several_servers(
             replica.kill()
 
 
-def _until(holds: Callable[[], object], seconds: float = 10.0) -> None:
+def _until(holds: Callable[[], object], seconds: float = 30.0) -> None:
     deadline = time.monotonic() + seconds
     while not holds():
         assert time.monotonic() < deadline

@@ -1,5 +1,6 @@
 import threading
 import time
+from types import SimpleNamespace
 
 import freed_memory
 import psutil
@@ -31,12 +32,17 @@ def test_what_tokenizing_has_freed_goes_back_to_the_system(tokenizer_file):
 def test_only_batches_of_long_texts_are_followed_by_it_and_many_of_them_once(monkeypatch, characters, times):
     given_back = []
     monkeypatch.setattr(freed_memory, "give_back", lambda: given_back.append(threading.current_thread()))
-    monkeypatch.setattr(freed_memory, "_PAUSE_SECONDS", 0.1)
+    pause_ends = threading.Event()
+    monkeypatch.setattr(freed_memory, "time", SimpleNamespace(sleep=lambda _: pause_ends.wait()))
     memory = FreedMemory()
 
     for _ in range(20):
         memory.after(characters)
-    time.sleep(0.4)
+    pause_ends.set()
 
+    deadline = time.monotonic() + PATIENCE
+    while len(given_back) < times and time.monotonic() < deadline:
+        time.sleep(0.01)
+    time.sleep(0.2)
     assert len(given_back) == times
     assert threading.current_thread() not in given_back, "no batch waits for it"

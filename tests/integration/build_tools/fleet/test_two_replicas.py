@@ -56,7 +56,7 @@ class Site:
         """Both servers run, and are started and stopped side by side."""
         with ExitStack() as stack, ThreadPoolExecutor(2) as pool:
             for _ in range(2):
-                opened = stack.enter_context(opened_replica(self.repository, 30, print))
+                opened = stack.enter_context(opened_replica(self.repository, 120, print))
                 self.servers.append(Supervisor(Settings(opened.view.folder, replica=opened), print))
             try:
                 list(pool.map(Supervisor.start, self.servers))
@@ -69,7 +69,7 @@ class Site:
         return ",".join(f"http://{server.http_url}" for server in self.servers)
 
     def fleet(self, stack: ExitStack) -> Fleet:
-        terms = FleetTerms.of_options(self.addresses, patience=30)
+        terms = FleetTerms.of_options(self.addresses, patience=120)
         assert terms is not None
         return stack.enter_context(open_fleet(self.repository, terms, print))
 
@@ -147,7 +147,7 @@ def test_one_command_without_torch_or_a_runtime_publishes_an_artefact_to_both(si
         capture_output=True,
         text=True,
         cwd=ROOT,
-        timeout=60,
+        timeout=180,
         check=False,
     )
 

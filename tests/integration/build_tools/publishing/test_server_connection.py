@@ -25,8 +25,8 @@ def server(served_repository: Path) -> Iterator[TritonServer]:
 
 @pytest.fixture
 def proxy(server: TritonServer, monkeypatch: pytest.MonkeyPatch) -> Iterator[BreakableProxy]:
-    monkeypatch.setattr(running_server, "_SECONDS", 1.0)
-    monkeypatch.setattr(running_server, "_PROBE_SECONDS", 1.0)
+    monkeypatch.setattr(running_server, "_SECONDS", 3.0)
+    monkeypatch.setattr(running_server, "_PROBE_SECONDS", 3.0)
     made = BreakableProxy(server.grpc_url)
     yield made
     made.go_down()  # the server waits for open connections before it ends

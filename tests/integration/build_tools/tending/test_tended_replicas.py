@@ -23,7 +23,7 @@ from build_tools.tending.hand_in import hand_in, wait_for
 from clients import Client
 
 ROOT = Path(__file__).resolve().parents[4]
-SECONDS = 60.0
+SECONDS = 120.0
 
 
 @pytest.fixture
@@ -74,7 +74,8 @@ def test_it_publishes_what_is_handed_in_and_withdraws_a_canary_by_what_all_serve
         terms = {"share": 1.0, "minimum": 15, "max_milliseconds": 0.001}
         name = hand_in(packaged("intent", seed=2), inbox, Options.model_validate({"canary": terms}))
         assert wait_for(inbox, name, SECONDS).version == 3
-        assert _ask(servers, 10) == [3, 3]  # too few for each of them
+        assert _ask(servers, 7) == [3, 3]  # too few for both of them
+        _ask(servers, 5, begin=14)  # still too few for each of them
         _until(lambda: read_registry(repository).tasks["intent"].canary is None)
         line = last_withdrawals(repository).get("intent")
         assert line is not None

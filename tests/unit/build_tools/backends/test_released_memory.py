@@ -56,13 +56,16 @@ def released(monkeypatch):
     return []
 
 
-def test_it_waits_until_there_are_no_more_large_calls_and_is_done_once(released):
+def test_it_waits_until_there_are_no_more_large_calls_and_is_done_once(released, monkeypatch):
+    monkeypatch.setattr(released_memory, "_QUIET_SECONDS", 60.0)  # it is never quiet between these calls
     memory = ReleasedMemory(lambda: released.append(threading.current_thread()))
     for _ in range(20):
         memory.after(2048)
         time.sleep(0.01)
     assert released == []
 
+    monkeypatch.setattr(released_memory, "_QUIET_SECONDS", 0.1)
+    memory.after(2048)
     deadline = time.monotonic() + PATIENCE
     while not released and time.monotonic() < deadline:
         time.sleep(0.01)

@@ -1,6 +1,7 @@
 """A fleet of the test's own: servers that only answer at /state, over real HTTP."""
 
 import fcntl
+import itertools
 import os
 import signal
 import socket
@@ -38,6 +39,7 @@ def _quick(monkeypatch):
     for name in ("http_proxy", "https_proxy", "all_proxy", "HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY"):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setattr(fleet_server, "_LOOK_SECONDS", 0.01)
+    monkeypatch.setattr(fleet_server, "_SLOW_SECONDS", 3.0)  # all answer here, so each look hears all
     monkeypatch.setattr(leaving, "_LOOK_SECONDS", 0.01)
     monkeypatch.setattr(leaving, "_MOST_SECONDS", 0.3)
 
@@ -143,18 +145,19 @@ def test_a_version_that_one_server_refuses_is_withdrawn_from_all_and_leaves_noth
 
 
 def test_a_server_that_never_has_it_is_named_when_patience_is_over(publish, fleet, repository, monkeypatch, told):
-    monkeypatch.setattr(fleet_server, "_SAID_AFTER_SECONDS", 0.1)
+    seconds = itertools.count()  # a clock on which each look takes one
+    monkeypatch.setattr(fleet_server, "time", SimpleNamespace(monotonic=lambda: next(seconds), sleep=lambda _: None))
     waiting = StandIn(repository, "b", proposal={"waiting": "branch_intent/4 is not here yet"})
     deaf = StandIn(repository, "c", late=10**6)
     gone = _gone()
-    servers = fleet(StandIn(repository, "a"), waiting, deaf, patience=0.5, more=gone)
+    servers = fleet(StandIn(repository, "a"), waiting, deaf, patience=10.0, more=gone)
     before = _tree(repository)
 
     with pytest.raises(BuildError) as failed:
         publish(servers)
 
     said = str(failed.value)
-    assert "after 0.5 s 1 of 4 servers have generation 2 ready, and 4 must (--require, --patience)" in said
+    assert "after 10 s 1 of 4 servers have generation 2 ready, and 4 must (--require, --patience)" in said
     assert "it waits: branch_intent/4 is not here yet" in said
     assert "it sees no proposal: is it `espalier serve --replica` on this folder?" in said
     assert f"http://{gone}: it cannot be reached (Connection refused)" in said
@@ -254,7 +257,8 @@ def test_a_rollback_that_a_server_refuses_changes_nothing(fleet, repository):
     assert found == before
 
 
-def test_a_retired_task_leaves_the_disk_when_every_server_has_left_it(fleet, repository, told):
+def test_a_retired_task_leaves_the_disk_when_every_server_has_left_it(fleet, repository, told, monkeypatch):
+    monkeypatch.setattr(leaving, "_MOST_SECONDS", 30.0)
     server = StandIn(repository, "a", says={"settled": 1})
 
     def leave():

@@ -58,9 +58,12 @@ def test_it_is_given_back_when_a_change_fails(tmp_path):
 
 def test_a_command_says_that_it_waits_and_goes_on_when_the_other_is_done(tmp_path, held):
     reports = []
-    threading.Timer(0.1, held.close).start()
 
-    with repository_lock(tmp_path, reports.append):
+    def report(line):
+        reports.append(line)
+        threading.Timer(0.1, held.close).start()
+
+    with repository_lock(tmp_path, report):
         assert held.closed
 
     assert reports == [f"waiting: another command changes {tmp_path}"]

@@ -3,7 +3,7 @@
 import json
 import shutil
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -39,7 +39,11 @@ class _Site:
         }
 
     def key(self, name: str, *options: str) -> str:
-        return CliRunner().invoke(app, ["keys", "add", name, "--keys", str(self.keys), *options]).stdout.strip()
+        """A new key, once the gate knows it."""
+        key = CliRunner().invoke(app, ["keys", "add", name, "--keys", str(self.keys), *options]).stdout.strip()
+        with Client(self.urls["grpc"], key=key, ca=self.ca) as client:
+            _until(lambda: _is_answered(client))
+        return key
 
 
 @pytest.fixture(scope="module")
@@ -57,14 +61,24 @@ def site(gated: GatedServer, tmp_path_factory: pytest.TempPathFactory) -> Iterat
         yield _Site(server, keys, folder / "ca.pem")
 
 
-def _in_a_second() -> None:
-    time.sleep(1.0)  # the time in which a gate notices a changed file of keys
+def _is_answered(client: Client) -> bool:
+    try:
+        return bool(client.predict("a", tasks=["intent"]))
+    except RequestRejected:
+        return False
+
+
+def _until(holds: Callable[[], bool]) -> None:
+    """A gate notices a changed file of keys in a fraction of a second."""
+    deadline = time.monotonic() + 30
+    while not holds():
+        assert time.monotonic() < deadline, "waited in vain"
+        time.sleep(0.05)
 
 
 @pytest.mark.parametrize("way", ["grpc", "http"])
 def test_a_key_opens_its_tasks_and_no_other_and_none_opens_nothing(site: _Site, way: str) -> None:
     own, all_tasks = site.key(f"own-{way}", "--tasks", "intent"), site.key(f"all-{way}")
-    _in_a_second()
     url = site.urls[way]
 
     with Client(url, key=all_tasks, ca=site.ca) as client:
@@ -88,27 +102,24 @@ def test_a_key_opens_its_tasks_and_no_other_and_none_opens_nothing(site: _Site, 
 
 def test_a_removed_key_is_refused_on_connections_that_are_open(site: _Site) -> None:
     key = site.key("leaving")
-    _in_a_second()
     with Client(site.urls["grpc"], key=key, ca=site.ca) as client:
         client.predict("a")
         CliRunner().invoke(app, ["keys", "remove", "leaving", "--keys", str(site.keys)])
-        _in_a_second()
+        _until(lambda: not _is_answered(client))
         with pytest.raises(RequestRejected, match="does not know this client"):
             client.predict("a")
 
 
 def test_a_damaged_file_of_keys_changes_nothing_and_is_counted(site: _Site) -> None:
     key = site.key("staying")
-    _in_a_second()
     good = site.keys.read_bytes()
     site.keys.write_bytes(good[: len(good) // 2])
-    _in_a_second()
     try:
+        _until(lambda: f"{site.keys} stays as it was" in site.server.log.read_text())
         with Client(site.urls["http"], key=key, ca=site.ca) as client:
             client.predict("a")
     finally:
         site.keys.write_bytes(good)
-    assert f"{site.keys} stays as it was" in site.server.log.read_text()
 
 
 def test_without_tls_nobody_is_answered(site: _Site) -> None:
@@ -134,7 +145,6 @@ def test_perf_analyzer_shows_the_key_and_trusts_the_authority(
 ) -> None:
     monkeypatch.setenv("ESPALIER_KEY", site.key(f"load-{protocol}"))
     monkeypatch.setenv("ESPALIER_CA", str(site.ca))
-    _in_a_second()
     prepare_inputs(["a", "b"], [None, None], ["intent"], tmp_path / "inputs.json")
     url = site.urls["http" if protocol == "http" else "grpc"]
 
