@@ -100,8 +100,11 @@ class Way:
                 return (
                     "" if is_converged else f"not converged with {longest} epochs, the most that --most-epochs allows"
                 )
+            epochs = 2 * longest
+            while is_converged and epochs < at_least and 2 * epochs <= most:
+                epochs *= 2  # what lies between would show nothing new
             start = max(best.values(), key=lambda found: found[1])[0]
-            longer = Spec(start.role, start.layers, start.learning_rate, start.seed, start.tap, 2 * longest)
+            longer = Spec(start.role, start.layers, start.learning_rate, start.seed, start.tap, epochs)
             if longer in done:  # it failed
                 return f"not converged: {longer.name} {done[longer].state}"
             self._train_all(self.longer, [longer])
