@@ -139,4 +139,5 @@ def test_an_interactive_streamed_request_overtakes_bulk_requests(server: Supervi
         asker.send(["wake me"], "intent", name="interactive", priority=1)
         asker.wait()
 
+    assert asker.errors == []
     assert asker.ended.index("interactive") < 8, asker.ended
