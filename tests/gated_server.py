@@ -6,7 +6,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Self
 
@@ -113,6 +113,14 @@ class GatedServer:
         """PSS of tritonserver and its models' processes, in bytes."""
         server = psutil.Process(self.triton.pid)
         return sum(one.memory_full_info().pss for one in (server, *server.children(recursive=True)))
+
+
+def until(holds: Callable[[], object], seconds: float = 120) -> None:
+    """Waits until it holds."""
+    deadline = time.monotonic() + seconds
+    while not holds():
+        assert time.monotonic() < deadline, "waited in vain"
+        time.sleep(0.05)
 
 
 def _wait_for_port(port: int, process: subprocess.Popen[bytes], log: Path) -> None:

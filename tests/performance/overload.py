@@ -39,7 +39,7 @@ def main(
 ) -> None:
     """Measures one server at several loads."""
     if shape not in SHAPES:
-        raise typer.BadParameter(f"{shape!r} is no shape: give one of {', '.join(SHAPES)}.")
+        raise typer.BadParameter(f"the shape {shape!r} is not known: give one of {', '.join(SHAPES)}.")
     rows = []
     with TemporaryDirectory() as folder:
         repository = Path(folder, "repository")

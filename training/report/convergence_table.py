@@ -32,11 +32,7 @@ def rising_sentences(tasks: Sequence[SearchedTask]) -> list[str]:
     """Returns a sentence for each way that had not ended learning, with its tasks."""
     sentences = []
     for heading, start in _WAYS:
-        rising = [
-            task.name
-            for task in tasks
-            if any(one.verdict in ("rising", "not begun") for one in _of(start, convergence(task.result)))
-        ]
+        rising = [task.name for task in tasks if any(one.needs_more for one in _of(start, convergence(task.result)))]
         if rising:
             sentences.append(f"{heading} of {', '.join(rising)}: use more epochs (search --double-until 0.3).")
     return sentences

@@ -27,6 +27,11 @@ class Convergence:
     verdict: Verdict
 
     @property
+    def needs_more(self) -> bool:
+        """Whether it had not ended learning, or not begun."""
+        return self.verdict in ("rising", "not begun")
+
+    @property
     def sentence(self) -> str:
         """What is still rising, and what to do."""
         *_, most = self.by_epochs
@@ -54,7 +59,7 @@ def convergence(result: SearchResult) -> list[Convergence]:
 
 def still_rising(result: SearchResult) -> list[str]:
     """Returns a sentence for each way of training that had not ended learning."""
-    return [one.sentence for one in convergence(result) if one.verdict in ("rising", "not begun")]
+    return [one.sentence for one in convergence(result) if one.needs_more]
 
 
 def has_begun(score: float, constant: float, until: float = ENOUGH) -> bool:

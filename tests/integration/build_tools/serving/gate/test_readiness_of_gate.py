@@ -4,13 +4,12 @@ import json
 import queue
 import signal
 import threading
-import time
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
 
 import pytest
-from gated_server import GatedServer
+from gated_server import GatedServer, until
 from raw_requests import text_request
 from text_tensors import text_tensors
 from tritonclient import grpc
@@ -27,7 +26,7 @@ from clients import Client, ServerUnavailable
 def said(gated: GatedServer) -> Iterator[GatedServer]:
     yield gated
     gated.say(ready=True)
-    _until(lambda: _status(gated, "/v2/health/ready") == 200)
+    until(lambda: _status(gated, "/v2/health/ready") == 200)
 
 
 def _status(gated: GatedServer, path: str, body: dict | None = None) -> int:
@@ -49,7 +48,7 @@ def _status(gated: GatedServer, path: str, body: dict | None = None) -> int:
 )
 def test_who_asks_an_unready_server_is_told_to_ask_again(state: dict, said: GatedServer) -> None:
     said.say(**state)
-    _until(lambda: _status(said, "/v2/health/ready") == 503)
+    until(lambda: _status(said, "/v2/health/ready") == 503)
     assert _status(said, "/v2/health/live") == (503 if "written_at" in state else 200)
     for model in ("nlu", "nlu_stream", "intent"):
         assert _status(said, f"/v2/models/{model}/generate", {"text": "wake me"}) == 503
@@ -67,7 +66,7 @@ def test_who_asks_an_unready_server_is_told_to_ask_again(state: dict, said: Gate
 
 def test_a_task_that_does_not_answer_is_told_apart(said: GatedServer) -> None:
     said.say(ready=True, tasks={"intent": True, "slots": False})
-    _until(lambda: _status(said, "/ready/slots") == 503)
+    until(lambda: _status(said, "/ready/slots") == 503)
     assert [_status(said, f"/ready/{task}") for task in ("intent", "slots", "nope")] == [200, 503, 503]
 
 
@@ -93,10 +92,10 @@ def test_a_gate_that_is_stopped_answers_what_it_has_accepted(gated: GatedServer)
 
     callers = [threading.Thread(target=ask) for _ in range(6)]
     try:
-        _until(lambda: _answers(url))
+        until(lambda: _answers(url))
         for caller in callers:
             caller.start()
-        _until(lambda: len(outcomes) > 20)
+        until(lambda: len(outcomes) > 20)
         process.send_signal(signal.SIGTERM)
         assert process.wait(120) == 0
     finally:
@@ -113,7 +112,7 @@ def test_a_stream_that_is_open_when_the_gate_ends_is_told_to_ask_again(gated: Ga
     process = gated.start_gate(ports)
     requests: queue.Queue[pb.ModelInferRequest | None] = queue.Queue()
     try:
-        _until(lambda: _answers(f"127.0.0.1:{ports['grpc']}"))
+        until(lambda: _answers(f"127.0.0.1:{ports['grpc']}"))
         with grpcio.insecure_channel(f"127.0.0.1:{ports['grpc']}") as channel:
             stub = service_pb2_grpc.GRPCInferenceServiceStub(channel)
             answers = stub.ModelStreamInfer(iter(requests.get, None), timeout=60)
@@ -136,10 +135,3 @@ def _answers(url: str) -> bool:
             return client.is_server_ready()
         except InferenceServerException:
             return False
-
-
-def _until(condition: object, seconds: float = 120) -> None:
-    deadline = time.monotonic() + seconds
-    while not condition():  # type: ignore[operator]
-        assert time.monotonic() < deadline, "waited in vain"
-        time.sleep(0.05)

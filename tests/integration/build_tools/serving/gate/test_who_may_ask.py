@@ -2,14 +2,13 @@
 
 import json
 import shutil
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 import trustme
-from gated_server import GatedServer
+from gated_server import GatedServer, until
 from typer.testing import CliRunner
 
 from build_tools.cli import app
@@ -23,6 +22,9 @@ from clients.load_test.measure import measure
 from clients.load_test.protocol import MODELS, Protocol
 
 _TASKS = {"intent", "same", "slots"}
+
+
+_NOTICED_SECONDS = 30  # at most; a gate notices a changed file of keys in a fraction of one
 
 
 @dataclass(frozen=True)
@@ -42,7 +44,7 @@ class _Site:
         """A new key, once the gate knows it."""
         key = CliRunner().invoke(app, ["keys", "add", name, "--keys", str(self.keys), *options]).stdout.strip()
         with Client(self.urls["grpc"], key=key, ca=self.ca) as client:
-            _until(lambda: _is_answered(client))
+            until(lambda: _is_answered(client), _NOTICED_SECONDS)
         return key
 
 
@@ -66,14 +68,6 @@ def _is_answered(client: Client) -> bool:
         return bool(client.predict("a", tasks=["intent"]))
     except RequestRejected:
         return False
-
-
-def _until(holds: Callable[[], bool]) -> None:
-    """A gate notices a changed file of keys in a fraction of a second."""
-    deadline = time.monotonic() + 30
-    while not holds():
-        assert time.monotonic() < deadline, "waited in vain"
-        time.sleep(0.05)
 
 
 @pytest.mark.parametrize("way", ["grpc", "http"])
@@ -105,7 +99,7 @@ def test_a_removed_key_is_refused_on_connections_that_are_open(site: _Site) -> N
     with Client(site.urls["grpc"], key=key, ca=site.ca) as client:
         client.predict("a")
         CliRunner().invoke(app, ["keys", "remove", "leaving", "--keys", str(site.keys)])
-        _until(lambda: not _is_answered(client))
+        until(lambda: not _is_answered(client), _NOTICED_SECONDS)
         with pytest.raises(RequestRejected, match="does not know this client"):
             client.predict("a")
 
@@ -115,7 +109,7 @@ def test_a_damaged_file_of_keys_changes_nothing_and_is_counted(site: _Site) -> N
     good = site.keys.read_bytes()
     site.keys.write_bytes(good[: len(good) // 2])
     try:
-        _until(lambda: f"{site.keys} stays as it was" in site.server.log.read_text())
+        until(lambda: f"{site.keys} stays as it was" in site.server.log.read_text(), _NOTICED_SECONDS)
         with Client(site.urls["http"], key=key, ca=site.ca) as client:
             client.predict("a")
     finally:
