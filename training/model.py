@@ -8,6 +8,7 @@ from torch import nn
 from training.encoder import Encoder
 from training.encoders.architecture import Architecture
 from training.encoders.attention import new_norm
+from training.encoders.dropout import Dropout
 from training.encoders.layer import Layer
 
 
@@ -54,7 +55,7 @@ class Branch(nn.Module):
         self.layers = nn.ModuleList(Layer(architecture, tap + number) for number in range(layers))
         self.norm = new_norm(architecture) if architecture.norm_first else None
         self.pooler = None if per_token else nn.Linear(width, width)
-        self.dropout = nn.Dropout(architecture.hidden_dropout_prob)
+        self.dropout = Dropout(architecture.hidden_dropout_prob)
         self.classifier = nn.Linear(width, outputs)
         _draw(self.classifier, architecture)
 

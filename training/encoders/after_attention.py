@@ -6,6 +6,7 @@ from torch import nn
 from training.encoders.activations import ACTIVATIONS
 from training.encoders.architecture import Architecture
 from training.encoders.attention import new_norm
+from training.encoders.dropout import Dropout
 
 
 class AfterAttention(nn.Module):
@@ -21,7 +22,7 @@ class AfterAttention(nn.Module):
         self.activation = ACTIVATIONS[architecture.hidden_act]()
         self.outer = nn.Linear(inner, width, bias=bias)
         self.outer_norm = new_norm(architecture)
-        self.dropout = nn.Dropout(architecture.hidden_dropout_prob)
+        self.dropout = Dropout(architecture.hidden_dropout_prob)
 
     def forward(self, hidden: torch.Tensor, context: torch.Tensor) -> torch.Tensor:
         """hidden: what the layer read, and attention's context of it, both [B, T, H] -> [B, T, H]."""

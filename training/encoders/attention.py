@@ -4,6 +4,7 @@ import torch
 from torch import nn
 
 from training.encoders.architecture import Architecture
+from training.encoders.dropout import Dropout
 from training.encoders.positions import buckets_of_distances, distances, local_mask, rotated, turns
 
 
@@ -23,7 +24,7 @@ class Attention(nn.Module):
         self.most_tokens = architecture.max_position_embeddings
         self.window = architecture.window(number)
         self.rotary_base = architecture.rotary_base(number)
-        self.dropout = nn.Dropout(architecture.attention_probs_dropout_prob)  # of the weights of attention
+        self.dropout = Dropout(architecture.attention_probs_dropout_prob)  # of the weights of attention
         self.norm = new_norm(architecture) if architecture.normalizes_input(number) else None
         self.query = nn.Linear(width, width, bias=bias)
         self.key = nn.Linear(width, width, bias=bias)
@@ -47,9 +48,15 @@ class Attention(nn.Module):
             mask = local_mask(mask, self.window)
         if self.position_bias is not None:
             mask = mask + self.bias_of_distances()[:, distances(length, self.most_tokens)]
+        return self._context(query, key, value, mask).transpose(1, 2).flatten(2)
+
+    def _context(self, query: torch.Tensor, key: torch.Tensor, value: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
+        """[B, heads, T, H / heads] each -> the same."""
         dropout = self.dropout.p if self.training else 0.0
-        context = nn.functional.scaled_dot_product_attention(query, key, value, attn_mask=mask, dropout_p=dropout)
-        return context.transpose(1, 2).flatten(2)
+        if dropout and query.device.type == "cpu":  # PyTorch has no kernel for it here, only slower dropout
+            scores = (query * query.shape[-1] ** -0.5) @ key.transpose(-1, -2) + mask
+            return self.dropout(scores.softmax(-1)).to(value.dtype) @ value
+        return nn.functional.scaled_dot_product_attention(query, key, value, attn_mask=mask, dropout_p=dropout)
 
     def bias_of_distances(self) -> torch.Tensor:
         """What each distance adds to the scores, float32 [heads, 2 * most_tokens - 1]; see `distances`."""

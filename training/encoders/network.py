@@ -5,6 +5,7 @@ from torch import nn
 
 from training.encoders.architecture import Architecture
 from training.encoders.attention import new_norm
+from training.encoders.dropout import Dropout
 from training.encoders.layer import Layer
 
 
@@ -22,7 +23,7 @@ class Embeddings(nn.Module):
         self.token_types = nn.Embedding(types, width) if types else None
         self.norm = new_norm(architecture, width)
         self.projection = nn.Linear(width, architecture.hidden_size) if architecture.embedding_size else None
-        self.dropout = nn.Dropout(architecture.hidden_dropout_prob)
+        self.dropout = Dropout(architecture.hidden_dropout_prob)
 
     def forward(self, input_ids: torch.Tensor, token_type_ids: torch.Tensor) -> torch.Tensor:
         """Both int64 [B, T] -> float32 [B, T, H]."""
