@@ -16,9 +16,9 @@ GLUE = ("cola", "sst2", "mrpc", "stsb", "rte", "qnli", "qqp", "mnli")
 ASSISTANT = ("trec", "snips", "atis", "banking77", "clinc150_domain", "wnut17")
 DEEP = ("rte", "mrpc", "cola", "stsb", "trec", "snips")
 METRICS = {"cola": "matthews"}
-PAIRS = ("mrpc", "stsb", "rte", "qnli", "qqp", "mnli")
 FEW_DEV = 1000  # tasks with fewer dev rows are measured with three seeds
-HALVES, UNTIL, MOST_EPOCHS = 0, 0.3, 48  # 6 epochs doubled three times; a teacher and its student together
+HALVES, UNTIL = 0, 0.3
+DOUBLINGS = 3  # of the first epochs; a teacher and its student together get no more than full fine-tuning
 TOKENS_PER_WORD = 1.3  # word pieces, with what frames a text counted apart
 
 
@@ -62,7 +62,8 @@ class Piece:
 class Protocol:
     """The whole measurement. data: one folder per task. output: of all searches. mpnet: the folder of the encoder.
 
-    shallow_rows, deep_rows: the most training rows of a task, on 6 and on 12 layers.
+    shallow_rows, deep_rows: the most training rows of a task, on 6 and on 12 layers. glue_rows: of a task of GLUE,
+    most of which are pairs and three times as long. epochs: of each way's first run.
     """
 
     data: Path
@@ -71,8 +72,10 @@ class Protocol:
     machine: Machine
     shallow_rows: int = 1000
     deep_rows: int = 500
-    dev_rows: int = 1500
-    epochs: int = 6
+    glue_rows: int = 500
+    dev_rows: int = 1000
+    epochs: int = 3
+    batch_size: int = 16
     max_length: int = 64
 
     def pieces(self) -> list[Piece]:
@@ -96,13 +99,13 @@ class Protocol:
             return self._shallow_again(task, seed, folder)
         taps = [2, 3, 4, 5]
         arguments = [
-            *self._common(task, folder, "minilm", self.shallow_rows, seed),
+            *self._common(task, folder, "minilm", self._most_rows(task, self.shallow_rows), seed),
             *("--teacher-layers", "2-5", "--student-layers", "1-3", "--rate-first"),
             *("--learning-rate", "1e-4", "--learning-rate", "3e-4"),
             *("--full-learning-rate", "1e-4", "--full-learning-rate", "3e-4"),
             *("--baseline", "full", "--baseline", "lora"),
             *("--lora-learning-rate", "1e-3", "--lora-learning-rate", "3e-3"),
-            *("--double-until", str(UNTIL), "--most-epochs", str(MOST_EPOCHS)),
+            *("--double-until", str(UNTIL), "--most-epochs", self._most_epochs),
             *("--student-taps", "2-5"),
         ]
         units = _search_units(6, [2, 3, 4, 5], taps, rates=2, full_rates=2, lora_rates=2, longer=True)
@@ -114,11 +117,11 @@ class Protocol:
         first = self.output / "minilm-seed0" / task / "result.json"
         rates = dict.fromkeys(_best_rate(first, role) or "3e-4" for role in ("teacher", "student"))
         arguments = [
-            *self._common(task, folder, "minilm", self.shallow_rows, seed),
+            *self._common(task, folder, "minilm", self._most_rows(task, self.shallow_rows), seed),
             *("--teacher-layers", "2-5", "--student-layers", "1-3", "--rate-first"),
             *(word for rate in rates for word in ("--learning-rate", rate)),
             *("--full-learning-rate", _best_rate(first, "full") or "1e-4", "--baseline", "full"),
-            *("--double-until", str(UNTIL), "--most-epochs", str(MOST_EPOCHS)),
+            *("--double-until", str(UNTIL), "--most-epochs", self._most_epochs),
         ]
         units = _search_units(6, [2, 3, 4, 5], [], rates=1, full_rates=1, lora_rates=0, longer=True)
         seconds = self._seconds(task, self.shallow_rows, units, self.machine.minilm)
@@ -130,10 +133,10 @@ class Protocol:
         """12 layers: the few L that docs/search.md names, students of both starts."""
         folder = self.output / "mpnet" / task
         arguments = [
-            *self._common(task, folder, str(self.mpnet), self.deep_rows, 0),
+            *self._common(task, folder, str(self.mpnet), self._most_rows(task, self.deep_rows), 0),
             *("--teacher-layers", "4,5,7,10", "--student-layers", "1-3", "--learning-rate", "5e-5"),
             *("--full-learning-rate", "2e-5", "--full-learning-rate", "5e-5", "--baseline", "full"),
-            *("--double-until", str(UNTIL), "--most-epochs", str(MOST_EPOCHS)),
+            *("--double-until", str(UNTIL), "--most-epochs", self._most_epochs),
             *(("--baseline", "vanilla") if task in ("rte", "trec") else ()),  # the paper's Figure 2
         ]
         units = _search_units(12, [4, 5, 7, 10], [], rates=1, full_rates=2, lora_rates=0, longer=True)
@@ -149,6 +152,7 @@ class Protocol:
         quick = self._deep(task) if is_deep else self._shallow(task, 0)
         layers, likely_rate = (range(4, 11), "5e-5") if is_deep else (range(1, 6), "3e-4")
         rows, unit = (self.deep_rows, self.machine.mpnet) if is_deep else (self.shallow_rows, self.machine.minilm)
+        rows = self._most_rows(task, rows)
         rate = _best_rate(quick.result, "teacher") or likely_rate
         missing = sorted(set(layers) - _first_teachers(quick.result, float(rate)))
         name = "mpnet" if is_deep else "minilm"
@@ -163,13 +167,14 @@ class Protocol:
 
     def _joint(self) -> Piece:
         """MT-DNN of the eight GLUE tasks, in full and leaving out each in turn."""
-        folder = self.output / "minilm-seed0"
+        folder, rows = self.output / "minilm-seed0", min(self.shallow_rows, self.glue_rows)
         arguments = [
             *("joint", *(str(self._folder(task)) for task in GLUE), "--output", str(folder)),
-            *("--train-rows", str(self.shallow_rows), "--dev-rows", str(self.dev_rows), "--halve-dev", str(HALVES)),
+            *("--train-rows", str(rows), "--dev-rows", str(self.dev_rows), "--halve-dev", str(HALVES)),
             *("--epochs", self._epochs, "--learning-rate", "1e-4", "--max-length", str(self.max_length)),
+            *("--batch-size", str(self.batch_size)),
         ]
-        tokens = sum(self._tokens(task, self.shallow_rows) for task in GLUE)
+        tokens = sum(self._tokens(task, rows) for task in GLUE)
         # The full model sees all tasks, each of the eight others all but one; heads cost little.
         units = 3 * 6 * self.epochs * (1 + (len(GLUE) - 1))
         return Piece("minilm joint", arguments, folder / "joint.json", tokens * units * self.machine.minilm)
@@ -179,7 +184,16 @@ class Protocol:
             *("search", str(self._folder(task)), "--output", str(folder), "--encoder", encoder),
             *("--train-rows", str(rows), "--dev-rows", str(self.dev_rows), "--halve-dev", str(HALVES)),
             *("--epochs", self._epochs, "--max-length", str(self.max_length), "--seed", str(seed)),
+            *("--batch-size", str(self.batch_size)),
         ]
+
+    def _most_rows(self, task: str, rows: int) -> int:
+        return min(rows, self.glue_rows) if task in GLUE else rows
+
+    @property
+    def _most_epochs(self) -> str:
+        """Of a longer run, and of a teacher and its student together."""
+        return str(self.epochs * 2**DOUBLINGS)
 
     @property
     def _epochs(self) -> str:
@@ -215,7 +229,7 @@ class Protocol:
         words = _words(self.data / task / "train.jsonl")
         lengths = [min(self.max_length, TOKENS_PER_WORD * number + 3) for number in words]
         scored = min(self.dev_rows, self._rows(task, "dev")) / 2
-        return (min(rows, len(words)) + scored / 3) * sum(lengths) / len(lengths)
+        return (min(self._most_rows(task, rows), len(words)) + scored / 3) * sum(lengths) / len(lengths)
 
 
 @cache

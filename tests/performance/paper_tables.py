@@ -5,8 +5,10 @@
     --hours    starts no further piece after so many hours
     --at-once  runs so many pieces at a time, by default one per core; each has a log in OUTPUT/logs
     --tables   prints the tables of what has been measured
+    --record   writes the results of the finished pieces to a folder, such as docs/measured
 
-It can be killed at any time and started again: each piece resumes where it was. Let nothing else run beside it.
+It can be killed at any time and started again: each piece resumes where it was. Let nothing else run beside it. On
+another machine it goes on from a record: `cp -r docs/measured OUTPUT`.
 """
 
 import signal
@@ -18,6 +20,7 @@ from typing import Annotated
 import typer
 from paper_costs import print_costs
 from paper_protocol import ASSISTANT, DEEP, GLUE, Machine, Piece, Protocol, hours
+from paper_record import record
 from paper_run import run_pieces, threads_each
 from paper_scores import THRESHOLDS, print_scores
 from paper_seeds import print_seeds
@@ -35,12 +38,17 @@ def measure(
     mpnet: Annotated[str | None, typer.Option(help="The folder of all-mpnet-base-v2; without it no 12 layers.")] = None,
     shallow_rows: Annotated[int, typer.Option(min=1, help="Training rows of a task at most, on 6 layers.")] = 1000,
     deep_rows: Annotated[int, typer.Option(min=1, help="Training rows of a task at most, on 12 layers.")] = 500,
-    dev_rows: Annotated[int, typer.Option(min=2, help="Dev rows at most; half of them are scored every epoch.")] = 1500,
-    epochs: Annotated[int, typer.Option(min=2, help="Of each way's first run; longer ones follow.")] = 6,
+    glue_rows: Annotated[int, typer.Option(min=1, help="Training rows of a GLUE task at most.")] = 500,
+    dev_rows: Annotated[int, typer.Option(min=2, help="Dev rows at most; half of them are scored every epoch.")] = 1000,
+    epochs: Annotated[int, typer.Option(min=2, help="Of each way's first run; longer ones follow.")] = 3,
+    batch_size: Annotated[int, typer.Option(min=1, help="Rows per step.")] = 16,
     try_speed: Annotated[bool, typer.Option("--try-speed", help="Measure the machine's speed for the plan.")] = False,
     only: Annotated[list[str] | None, typer.Option(help="Pieces whose names have all these words.")] = None,
     plan: Annotated[bool, typer.Option("--plan", help="Train nothing: print the pieces and their hours.")] = False,
     tables: Annotated[bool, typer.Option("--tables", help="Train nothing: print what was measured.")] = False,
+    recorded: Annotated[
+        Path | None, typer.Option("--record", metavar="FOLDER", help="Train nothing: keep what was measured there.")
+    ] = None,
     most_hours: Annotated[float, typer.Option("--hours", help="Start no further piece after so many.")] = 30.0,
     at_once: Annotated[int, typer.Option(min=1, help="Pieces that share the cores at a time.")] = usable_cores(),
 ) -> None:
@@ -50,7 +58,7 @@ def measure(
         deep = Machine.mpnet if mpnet is None else seconds_per_unit(mpnet, threads_each(at_once)) / at_once
         machine = Machine(deep, seconds_per_unit("minilm", threads_each(at_once)) / at_once)
         print(f"seconds per layer and token: MiniLM {machine.minilm:.1e}, MPNet {machine.mpnet:.1e}")
-    protocol = Protocol(data, output, mpnet, machine, shallow_rows, deep_rows, dev_rows, epochs)
+    protocol = Protocol(data, output, mpnet, machine, shallow_rows, deep_rows, glue_rows, dev_rows, epochs, batch_size)
 
     def pieces() -> list[Piece]:
         return [piece for piece in protocol.pieces() if all(word in piece.name for word in only or [])]
@@ -59,6 +67,8 @@ def measure(
         print_plan(pieces())
     elif tables:
         print_tables(output)
+    elif recorded:
+        print(f"recorded in {recorded}: {', '.join(record(pieces(), output, recorded)) or 'nothing, no piece is done'}")
     else:
         run_pieces(pieces, most_hours, at_once, output / "logs")
 

@@ -1,9 +1,11 @@
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 import typer
 from paper_protocol import ASSISTANT, DEEP, GLUE, Machine, Protocol
+from paper_record import record
 
 import training.cli
 
@@ -72,4 +74,25 @@ def test_a_piece_that_needs_the_rates_of_another_names_it_and_comes_after_it(pro
 
 def test_all_ways_may_keep_the_same_epochs(protocol: Protocol) -> None:
     given = {piece.arguments[piece.arguments.index("--epochs") + 1] for piece in protocol.pieces()}
-    assert given == {"3-6"}
+    assert given == {"1-3"}
+
+
+def test_glue_has_fewer_rows_in_the_searches_and_in_the_joint_training(protocol: Protocol) -> None:
+    rows = {piece.name: piece.arguments[piece.arguments.index("--train-rows") + 1] for piece in protocol.pieces()}
+    assert rows["minilm trec seed 0"] == "1000"
+    assert rows["minilm rte seed 0"] == rows["minilm rte seed 1"] == rows["minilm joint"] == "500"
+    assert rows["mpnet trec"] == rows["mpnet rte exhaustive"] == "500"
+
+
+def test_a_record_of_finished_pieces_is_a_measurement_that_goes_on_elsewhere(
+    protocol: Protocol, tmp_path: Path
+) -> None:
+    for task, to_do in (("trec", 0), ("snips", 2)):
+        result = protocol.output / "minilm-seed0" / task / "result.json"
+        result.parent.mkdir(parents=True)
+        result.write_text(json.dumps({"to_do": to_do, "data": f"/home/a/{task}", "trials": []}, indent=2))
+    assert record(protocol.pieces(), protocol.output, tmp_path / "record") == ["minilm trec seed 0"]
+    (kept,) = (tmp_path / "record").rglob("*.json")
+    assert kept.read_text() == '{"to_do":0,"data":"trec","trials":[]}\n'
+    elsewhere = replace(protocol, output=tmp_path / "record")
+    assert [piece.name for piece in elsewhere.pieces() if piece.is_done] == ["minilm trec seed 0"]
