@@ -124,9 +124,11 @@ class Search:
         layers = [number for number in grid.student_layers if number < best.layers]
         own = grid.specs("student", layers)
         way.train_all(own, grid.rate_first)
-        way.train_all(self._specs_of_other_taps(best, way))
+        others = self._specs_of_other_taps(best, way)
+        way.train_all(others)
         most = grid.most_epochs - (best.total_epochs or self.settings.epochs)
         self._double_each(way, own, most)
+        self._double_each(way, others, most)
         if Baseline.VANILLA in grid.baselines:
             vanilla = grid.specs("vanilla", layers)
             way.train_all(vanilla, grid.rate_first)

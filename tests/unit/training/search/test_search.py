@@ -203,6 +203,7 @@ def test_search_to_the_end_with_adapters_other_taps_and_a_half_of_dev_held_back(
     assert {trial.total_epochs for trial in result.finished("teacher")} == {None, 6}
     assert result.best_of_other_taps().keys() == {(1, 1), (3, 1)}
     assert {trial.total_epochs for trial in result.finished("student")} == {None, 6}  # with its teacher's 12
+    assert {trial.total_epochs for trial in result.trials if trial.tap} == {None, 6}
     for role in ("full", "lora"):
         assert {trial.total_epochs for trial in result.finished(role)} == {None, 6, 12}, role
     for trial in result.trials:
