@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 
 from training.search.convergence import has_begun
 from training.search.ledger import Claim, Ledger
@@ -71,25 +72,21 @@ class Way:
     ) -> str:
         """Trains the best of `specs` again with twice the epochs, and so on until that gains less than `until` points.
 
+        At first each of its learning rates trains twice the epochs, and the best of these goes on: a high rate that
+        leads after few epochs may never come to the end of a long run.
         most: no run trains more epochs. at_least: go on until a run has trained so many, also where nothing is gained.
         constant: what one answer for all rows scores; runs that gain nothing over it have not begun to learn.
         Returns a sentence if the runs still gained when `most` ended them, else "".
         """
-        places = {(spec.role, spec.layers, spec.tap) for spec in specs}
+        best = self._best_rate(specs, most)
+        if best is None:  # all were pruned or failed
+            return ""
         while True:
-            best: dict[int, tuple[Spec, float]] = {}
-            done = self.done()
-            for spec, trial in done.items():
-                if (spec.role, spec.layers, spec.tap) in places and trial.state == "finished":
-                    epochs = spec.total_epochs or self.ledger.epochs
-                    if epochs not in best or _score(trial) > best[epochs][1]:
-                        best[epochs] = spec, _score(trial)
-            if not best:  # all were pruned or failed
-                return ""
-            longest = max(best)
-            shorter = [score for epochs, (_, score) in best.items() if epochs < longest]
-            is_flat = bool(shorter) and round(best[longest][1] - max(shorter), 9) < until
-            is_converged = is_flat and has_begun(max(score for _, score in best.values()), constant, until)
+            scores = self._scores_by_epochs(best)
+            longest = max(scores)
+            shorter = [score for epochs, score in scores.items() if epochs < longest]
+            is_flat = bool(shorter) and round(scores[longest] - max(shorter), 9) < until
+            is_converged = is_flat and has_begun(max(scores.values()), constant, until)
             if is_converged and longest >= at_least:
                 return ""
             if 2 * longest > most and longest < at_least:
@@ -103,11 +100,37 @@ class Way:
             epochs = 2 * longest
             while is_converged and epochs < at_least and 2 * epochs <= most:
                 epochs *= 2  # what lies between would show nothing new
-            start = max(best.values(), key=lambda found: found[1])[0]
-            longer = Spec(start.role, start.layers, start.learning_rate, start.seed, start.tap, epochs)
-            if longer in done:  # it failed
-                return f"not converged: {longer.name} {done[longer].state}"
+            longer = replace(best, total_epochs=epochs)
             self._train_all(self.longer, [longer])
+            if self.done()[longer].state != "finished":
+                return f"not converged: {longer.name} {self.done()[longer].state}"
+
+    def _best_rate(self, specs: Sequence[Spec], most: int) -> Spec | None:
+        """Returns the best of `specs` at the learning rate that is best with twice the epochs; None if none finished.
+
+        most: see `double`. If it allows no longer run, the rate is the best one of the short runs.
+        """
+        done = self.done()
+        finished = [spec for spec in specs if spec in done and done[spec].state == "finished"]
+        if not finished:
+            return None
+        best = max(finished, key=lambda spec: (_score(done[spec]), -spec.learning_rate))
+        rates = [spec for spec in finished if replace(spec, learning_rate=best.learning_rate) == best]
+        epochs = 2 * self.ledger.epochs
+        if len(rates) == 1 or epochs > most:
+            return best
+        twice = {spec: replace(spec, total_epochs=epochs) for spec in rates}
+        self._train_all(self.longer, list(twice.values()))
+        done = self.done()
+        return max(rates, key=lambda spec: (_score(done[twice[spec]]), -spec.learning_rate))
+
+    def _scores_by_epochs(self, spec: Spec) -> dict[int, float]:
+        """Returns epochs -> score of the finished runs of the same training with its own and with more epochs."""
+        return {
+            done.total_epochs or self.ledger.epochs: _score(trial)
+            for done, trial in self.done().items()
+            if replace(done, total_epochs=None) == spec and trial.state == "finished"
+        }
 
     def _train_all(self, ledger: Ledger, specs: Sequence[Spec]) -> None:
         self.asked |= set(specs)

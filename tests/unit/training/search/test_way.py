@@ -40,8 +40,32 @@ def test_the_best_is_doubled_until_that_gains_less(open_way: Callable[[Score], W
     way = open_way(lambda spec: gains[spec.total_epochs or 5] + (spec.learning_rate == 3e-5))
     way.train_all(FULL)
     assert way.double(FULL, until=0.3, most=100) == ""
-    assert epochs_of(way) == [5, 5, 10, 20]
-    assert {spec.learning_rate for spec in way.done() if spec.total_epochs} == {3e-5}
+    assert epochs_of(way) == [5, 5, 10, 10, 20]
+    assert {spec.learning_rate for spec in way.done() if spec.total_epochs == 20} == {3e-5}
+
+
+def test_a_rate_that_leads_after_few_epochs_and_falls_behind_is_not_trained_on(
+    open_way: Callable[[Score], Way],
+) -> None:
+    slow, fast = {5: 10.0, 10: 60.0, 20: 70.0, 40: 70.1}, {5: 16.0, 10: 30.0}
+    way = open_way(lambda spec: (fast if spec.learning_rate == 3e-5 else slow)[spec.total_epochs or 5])
+    way.train_all(FULL)
+    assert way.double(FULL, until=0.3, most=100) == ""
+    assert epochs_of(way) == [5, 5, 10, 10, 20, 40]
+
+
+def test_a_longer_run_that_fails_ends_the_doubling_and_is_said(open_way: Callable[[Score], Way]) -> None:
+    way = open_way(lambda spec: float(spec.total_epochs or 5))
+    train = way.train
+
+    def fail(claim: Claim) -> Trial:
+        trial = train(claim)
+        is_long = (claim.spec.total_epochs or 5) > 10
+        return trial.model_copy(update={"state": "failed", "score": None}) if is_long else trial
+
+    way.train = fail
+    way.train_all(FULL)
+    assert way.double(FULL, until=0.3, most=100) == "not converged: full_L12_lr1e-05_seed0_epochs20 failed"
 
 
 def test_runs_that_only_know_one_answer_are_doubled_however_flat_they_are(open_way: Callable[[Score], Way]) -> None:
@@ -49,7 +73,7 @@ def test_runs_that_only_know_one_answer_are_doubled_however_flat_they_are(open_w
     way = open_way(lambda spec: scores[spec.total_epochs or 5])
     way.train_all(FULL)
     assert way.double(FULL, until=0.3, most=100, constant=68.0) == ""
-    assert epochs_of(way) == [5, 5, 10, 20, 40]
+    assert epochs_of(way) == [5, 5, 10, 10, 20, 40]
 
 
 def test_a_bound_of_epochs_that_ends_a_rise_is_said(open_way: Callable[[Score], Way]) -> None:
@@ -63,7 +87,7 @@ def test_rivals_get_as_many_epochs_as_they_must_also_where_nothing_is_gained(ope
     way.train_all(FULL)
     assert way.double(FULL, until=0.3, most=10, at_least=30).startswith("trained 10 epochs, fewer than the 30")
     assert way.double(FULL, until=0.3, most=100, at_least=30) == ""
-    assert epochs_of(way) == [5, 5, 10, 40], "20 would show nothing new"
+    assert epochs_of(way) == [5, 5, 10, 10, 40], "20 would show nothing new"
 
 
 def test_the_rate_is_chosen_with_the_middle_layers_and_the_others_use_it(open_way: Callable[[Score], Way]) -> None:
