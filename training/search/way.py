@@ -111,7 +111,8 @@ class Way:
         most: see `double`. If it allows no longer run, the rate is the best one of the short runs.
         """
         done = self.done()
-        finished = [spec for spec in specs if spec in done and done[spec].state == "finished"]
+        short = dict.fromkeys(replace(spec, total_epochs=None) for spec in specs)
+        finished = [spec for spec in short if spec in done and done[spec].state == "finished"]
         if not finished:
             return None
         best = max(finished, key=lambda spec: (_score(done[spec]), -spec.learning_rate))

@@ -1,4 +1,5 @@
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import optuna
@@ -52,6 +53,16 @@ def test_a_rate_that_leads_after_few_epochs_and_falls_behind_is_not_trained_on(
     way.train_all(FULL)
     assert way.double(FULL, until=0.3, most=100) == ""
     assert epochs_of(way) == [5, 5, 10, 10, 20, 40]
+
+
+def test_a_search_that_was_killed_goes_on_from_the_longer_run_that_is_the_best(
+    open_way: Callable[[Score], Way],
+) -> None:
+    way = open_way(lambda spec: float(spec.total_epochs or 5))
+    way.train_all(FULL)
+    way.double(FULL[:1], until=0.3, most=10)
+    assert way.double([replace(FULL[0], total_epochs=10)], until=0.3, most=20).startswith("not converged with 20")
+    assert epochs_of(way) == [5, 5, 10, 20]
 
 
 def test_a_longer_run_that_fails_ends_the_doubling_and_is_said(open_way: Callable[[Score], Way]) -> None:
