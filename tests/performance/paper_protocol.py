@@ -99,7 +99,7 @@ class Protocol:
             return self._shallow_again(task, seed, folder)
         taps = [2, 3, 4, 5]
         arguments = [
-            *self._common(task, folder, "minilm", self._most_rows(task, self.shallow_rows), seed),
+            *self._common(task, folder, "minilm", self.shallow_rows, seed),
             *("--teacher-layers", "2-5", "--student-layers", "1-3", "--rate-first"),
             *("--learning-rate", "1e-4", "--learning-rate", "3e-4"),
             *("--full-learning-rate", "1e-4", "--full-learning-rate", "3e-4"),
@@ -117,7 +117,7 @@ class Protocol:
         first = self.output / "minilm-seed0" / task / "result.json"
         rates = dict.fromkeys(_best_rate(first, role) or "3e-4" for role in ("teacher", "student"))
         arguments = [
-            *self._common(task, folder, "minilm", self._most_rows(task, self.shallow_rows), seed),
+            *self._common(task, folder, "minilm", self.shallow_rows, seed),
             *("--teacher-layers", "2-5", "--student-layers", "1-3", "--rate-first"),
             *(word for rate in rates for word in ("--learning-rate", rate)),
             *("--full-learning-rate", _best_rate(first, "full") or "1e-4", "--baseline", "full"),
@@ -133,7 +133,7 @@ class Protocol:
         """12 layers: the few L that docs/search.md names, students of both starts."""
         folder = self.output / "mpnet" / task
         arguments = [
-            *self._common(task, folder, str(self.mpnet), self._most_rows(task, self.deep_rows), 0),
+            *self._common(task, folder, str(self.mpnet), self.deep_rows, 0),
             *("--teacher-layers", "4,5,7,10", "--student-layers", "1-3", "--learning-rate", "5e-5"),
             *("--full-learning-rate", "2e-5", "--full-learning-rate", "5e-5", "--baseline", "full"),
             *("--double-until", str(UNTIL), "--most-epochs", self._most_epochs),
@@ -152,7 +152,6 @@ class Protocol:
         quick = self._deep(task) if is_deep else self._shallow(task, 0)
         layers, likely_rate = (range(4, 11), "5e-5") if is_deep else (range(1, 6), "3e-4")
         rows, unit = (self.deep_rows, self.machine.mpnet) if is_deep else (self.shallow_rows, self.machine.minilm)
-        rows = self._most_rows(task, rows)
         rate = _best_rate(quick.result, "teacher") or likely_rate
         missing = sorted(set(layers) - _first_teachers(quick.result, float(rate)))
         name = "mpnet" if is_deep else "minilm"
@@ -167,14 +166,14 @@ class Protocol:
 
     def _joint(self) -> Piece:
         """MT-DNN of the eight GLUE tasks, in full and leaving out each in turn."""
-        folder, rows = self.output / "minilm-seed0", min(self.shallow_rows, self.glue_rows)
+        folder, rows = self.output / "minilm-seed0", self._most_rows(GLUE[0], self.shallow_rows)
         arguments = [
             *("joint", *(str(self._folder(task)) for task in GLUE), "--output", str(folder)),
             *("--train-rows", str(rows), "--dev-rows", str(self.dev_rows), "--halve-dev", str(HALVES)),
             *("--epochs", self._epochs, "--learning-rate", "1e-4", "--max-length", str(self.max_length)),
             *("--batch-size", str(self.batch_size)),
         ]
-        tokens = sum(self._tokens(task, rows) for task in GLUE)
+        tokens = sum(self._tokens(task, self.shallow_rows) for task in GLUE)
         # The full model sees all tasks, each of the eight others all but one; heads cost little.
         units = 3 * 6 * self.epochs * (1 + (len(GLUE) - 1))
         return Piece("minilm joint", arguments, folder / "joint.json", tokens * units * self.machine.minilm)
@@ -182,12 +181,13 @@ class Protocol:
     def _common(self, task: str, folder: Path, encoder: str, rows: int, seed: int) -> list[str]:
         return [
             *("search", str(self._folder(task)), "--output", str(folder), "--encoder", encoder),
-            *("--train-rows", str(rows), "--dev-rows", str(self.dev_rows), "--halve-dev", str(HALVES)),
-            *("--epochs", self._epochs, "--max-length", str(self.max_length), "--seed", str(seed)),
-            *("--batch-size", str(self.batch_size)),
+            *("--train-rows", str(self._most_rows(task, rows)), "--dev-rows", str(self.dev_rows)),
+            *("--halve-dev", str(HALVES), "--seed", str(seed), "--epochs", self._epochs),
+            *("--max-length", str(self.max_length), "--batch-size", str(self.batch_size)),
         ]
 
     def _most_rows(self, task: str, rows: int) -> int:
+        """The most training rows of this task, where tasks of its encoder have at most `rows`."""
         return min(rows, self.glue_rows) if task in GLUE else rows
 
     @property

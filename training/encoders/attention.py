@@ -51,9 +51,9 @@ class Attention(nn.Module):
         return self._context(query, key, value, mask).transpose(1, 2).flatten(2)
 
     def _context(self, query: torch.Tensor, key: torch.Tensor, value: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
-        """[B, heads, T, H / heads] each -> the same."""
+        """query, key, value: [B, heads, T, H / heads]; mask as of `forward` -> context, of the same shape as value."""
         dropout = self.dropout.p if self.training else 0.0
-        if dropout and query.device.type == "cpu":  # PyTorch has no kernel for it here, only slower dropout
+        if dropout and query.device.type == "cpu":  # what PyTorch computes here, with faster dropout
             scores = (query * query.shape[-1] ** -0.5) @ key.transpose(-1, -2) + mask
             return self.dropout(scores.softmax(-1)).to(value.dtype) @ value
         return nn.functional.scaled_dot_product_attention(query, key, value, attn_mask=mask, dropout_p=dropout)

@@ -102,8 +102,9 @@ class Way:
                 epochs *= 2  # what lies between would show nothing new
             longer = replace(best, total_epochs=epochs)
             self._train_all(self.longer, [longer])
-            if self.done()[longer].state != "finished":
-                return f"not converged: {longer.name} {self.done()[longer].state}"
+            state = self.done()[longer].state
+            if state != "finished":
+                return f"not converged: {longer.name} {state}"
 
     def _best_rate(self, specs: Sequence[Spec], most: int) -> Spec | None:
         """Returns the best of `specs` at the learning rate that is best with twice the epochs; None if none finished.

@@ -91,7 +91,7 @@ def test_the_version_that_leaves_does_so_when_the_new_one_is_live_though_loading
     monkeypatch.setattr(server, "now", lambda: clock[-1])
     publish(server)
 
-    assert server.anew == [("branch_intent", 4), ("intent", 1)]  # it went live after the first load, before the second
+    assert server.anew == [("branch_intent", 4), ("intent", 1)]  # the version goes live between these two loads
     assert read_registry(repository).tasks["intent"].leaving == {"2": clock[1]}
 
 
